@@ -1,0 +1,28 @@
+"""Stage collect_results: a benchmark's results.csv, runs.csv and claims.csv from its cells."""
+
+import argparse
+
+from stages.common import paths
+from stages.common.config import load_study
+from stages.common.errors import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
+    arguments = parser.parse_args()
+    study = load_study(arguments.benchmark)
+
+    from stages.common.files import write_table
+    from stages.common.results import claims_frame, read_summaries, results_frame, runs_frame
+
+    summaries = read_summaries(study)
+    results = paths.results(study.benchmark.name)
+    claims = claims_frame(study)
+    write_table(results, results_frame(study, summaries))
+    write_table(results.with_name("runs.csv"), runs_frame(summaries))
+    write_table(results.with_name("claims.csv"), claims)
+
+
+if __name__ == "__main__":
+    run_stage(main)

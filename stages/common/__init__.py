@@ -1,0 +1,1 @@
+"""The library behind the stages; it never imports a stage."""

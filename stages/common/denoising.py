@@ -1,0 +1,82 @@
+"""Phase 1: training the encoder as a denoising autoencoder (the paper's phase 1)."""
+
+import math
+
+import numpy as np
+import torch
+
+from stages.common.config import Hyperparameters, Training
+from stages.common.engine import Machine
+from stages.common.losses import denoising_loss
+from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.noise import WordDeletion
+from stages.common.randomness import generator
+from stages.common.tokens import TextTokenizer, length_buckets
+from stages.common.training import Updates
+
+
+class DenoisingBatches:
+    """Batches of (noised text, undamaged text): the data multiplied by the epochs, in one pass.
+
+    Every copy of a text gets noise of its own.
+    """
+
+    def __init__(self, texts: list[str], settings: Hyperparameters, tokenizer: TextTokenizer, seed: int, device: str):
+        self.noise = WordDeletion(texts, settings.deletion_ratio)
+        self.targets = tokenizer(texts)
+        self.lengths = np.array([len(ids) for ids in self.targets])
+        self.settings, self.tokenizer, self.device = settings, tokenizer, device
+        self.order_random, self.noise_random = generator(seed, "batch order dae"), generator(seed, "noise")
+        self.examples = settings.epochs_dae * len(texts)
+
+    def __len__(self) -> int:
+        return math.ceil(self.examples / self.settings.batch_size)
+
+    def __iter__(self):
+        """Yields noised ids and mask, and undamaged ids and mask, as ``TextTokenizer.pad`` makes them."""
+        order = self.order_random.permutation(np.tile(np.arange(len(self.targets)), self.settings.epochs_dae))
+        for batch in length_buckets(order, self.lengths, self.settings.batch_size, self.order_random):
+            noised = self.tokenizer(self.noise(batch, self.noise_random))
+            yield (
+                self.tokenizer.pad(noised, self.device),
+                self.tokenizer.pad([self.targets[i] for i in batch], self.device),
+            )
+
+
+def reconstruction_loss(
+    encoder: SentenceEncoder, decoder: DenoisingDecoder, noised: tuple, undamaged: tuple, machine: Machine
+) -> torch.Tensor:
+    """Encode the noised texts (in joint training up to the bottleneck) and decode the undamaged ones from those vectors."""
+    target_ids, target_mask = undamaged
+    predicted = torch.ones_like(target_ids[:, 1:], dtype=torch.bool) if target_mask is None else target_mask[:, 1:]
+    with machine.autocast():
+        memory = encoder(*noised, stop_before=CONTRASTIVE_LAYER)
+        logits = decoder(encoder.transformer, target_ids, memory, predicted)
+    return denoising_loss(logits, target_ids[:, 1:][predicted])
+
+
+def train_denoising(
+    encoder: SentenceEncoder,
+    decoder: DenoisingDecoder,
+    batches: DenoisingBatches,
+    settings: Hyperparameters,
+    training: Training,
+    machine: Machine,
+) -> Updates:
+    """Train encoder, bottleneck and decoder in place, one pass; the last weights are kept."""
+    encoder.train()
+    decoder.train()
+    update = Updates(
+        "train_dae",
+        [encoder, decoder],
+        lr=settings.lr_dae,
+        eps=training.adam_eps_dae,
+        total=len(batches),
+        warmup=training.warmup_dae,
+        weight_decay=0.0,
+        clip_gradient=training.clip_gradient_phases_1_2,
+    )
+    for noised, undamaged in batches:
+        loss = reconstruction_loss(encoder, decoder, noised, undamaged, machine)
+        update(loss, epoch=1)
+    return update

@@ -1,0 +1,135 @@
+"""What figures and page share: a benchmark's lines in their one order, a colour each, histories and captions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from stages.common import paths
+from stages.common.config import Study
+from stages.common.results import cells
+from stages.common.tables import METRIC_TITLES
+
+# Okabe and Ito's colours without the yellow that vanishes on white, then wine and olive of Paul Tol's muted set.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#000000", "#999933")
+BASELINE_COLOUR = "#7a7a7a"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table or figure: one cell of a benchmark; ``encoder`` is empty where none is needed."""
+
+    encoder: str
+    variant: str
+    label: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A figure of learning curves: which stages' cells, which history file, which of its columns against which."""
+
+    name: str
+    stages: tuple[str, ...]
+    phase: str
+    x: str
+    y: str
+    title: str
+    y_label: str
+    caption: str
+
+
+_LOSS_CAPTION = (
+    "Loss against optimiser step; each point is the mean of consecutive steps where there are many. "
+    "One panel a variant, one line a seed (solid, broken, dotted); the grey lines are the other panels'."
+)
+_TRAINED = ("train_classifier", "train_classifier_from_pretrained")
+CURVES = (
+    Curves("learning_curves_denoising", ("train_dae",), "encoder", "step", "loss", "Phase 1: denoising",
+           "token cross-entropy", _LOSS_CAPTION),
+    Curves("learning_curves_contrastive", ("train_contrastive", "train_contrastive_from_pretrained"), "encoder", "step",
+           "loss", "Phase 2: contrastive", "squared error of the cosine", _LOSS_CAPTION),
+    Curves("learning_curves_joint", ("train_joint",), "encoder", "step", "loss", "Joint phases 1 and 2",
+           "sum of both losses", _LOSS_CAPTION),
+    Curves("learning_curves_classifier", _TRAINED, "classifier", "step", "loss", "Phase 3: training loss",
+           "cross-entropy", _LOSS_CAPTION),
+    Curves("learning_curves_validation", _TRAINED, "classifier", "epoch", "validation_metric", "Phase 3: validation",
+           "{selection_metric} on validation rows, percent",
+           "The metric that chooses the epoch, at the end of every epoch. Panels and lines as above."),
+)  # fmt: skip
+
+
+def variant_colours(study: Study) -> dict[str, str]:
+    """A colour by variant, fixed by the order in the root params file; baselines share one grey."""
+    colours = {variant: PALETTE[index % len(PALETTE)] for index, variant in enumerate(study.shared.variants)}
+    return {**colours, **dict.fromkeys(study.shared.baselines, BASELINE_COLOUR)}
+
+
+def rows_of(study: Study) -> list[Row]:
+    """The cells of a benchmark in table order: by encoder, then what needs none."""
+    several, colours = len(study.benchmark.run_encoders) > 1, variant_colours(study)
+    rows = []
+    for encoder, variant in cells(study):
+        suffix = f" ({study.shared.encoders[encoder].title})" if encoder and several else ""
+        rows.append(Row(encoder, variant, study.title(variant) + suffix, colours[variant]))
+    return rows
+
+
+def rows_of_stages(study: Study, stages: Sequence[str]) -> list[Row]:
+    """The lines whose variant one of the ``stages`` runs."""
+    run = {variant for stage in stages for variant in getattr(study.benchmark.run_variants, stage)}
+    return [row for row in rows_of(study) if row.variant in run]
+
+
+def curves_of(study: Study) -> list[Curves]:
+    """The learning curves that this benchmark has."""
+    return [curves for curves in CURVES if rows_of_stages(study, curves.stages)]
+
+
+def selection_metric(study: Study) -> str:
+    """The metric that chooses phase 3's epoch: macro F1 where the training part is long-tailed, else accuracy."""
+    return "accuracy" if study.benchmark.long_tail_ratio is None else "macro_f1"
+
+
+def figure_file(benchmark: str, name: str, suffix: str) -> Path:
+    return figures_folder(benchmark) / f"{name}.{suffix}"
+
+
+def figures_folder(benchmark: str) -> Path:
+    return paths.REPORTS / benchmark / "figures"
+
+
+def read_histories(study: Study, curves: Curves) -> pd.DataFrame:
+    """The history files of all cells and seeds below each other, with encoder, variant, seed; missing ones left out."""
+    frames = []
+    for row in rows_of_stages(study, curves.stages):
+        for seed in study.benchmark.seeds:
+            file = paths.history(study.benchmark.name, row.encoder, row.variant, seed, curves.phase)
+            if file.is_file():
+                frames.append(pd.read_csv(file).assign(encoder=row.encoder, variant=row.variant, seed=seed))
+    columns = ["encoder", "variant", "seed", curves.x, curves.y]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+
+
+def captions(study: Study) -> dict[str, tuple[str, str, str]]:
+    """By figure: title, caption, and the text for who can't see it."""
+    metric = METRIC_TITLES[study.benchmark.primary_metric]
+    texts = {
+        "variants": (
+            f"{metric} by variant",
+            "Dots are seeds, the diamond is their mean, the bar is the mean's interval (what it covers stands in the "
+            "key). Baselines are grey; whatever lies far off the scale is written at its edge.",
+            f"Every cell's {metric} on the test rows with its interval; the table of results has the same numbers.",
+        ),
+        "claims": (
+            "Paired differences behind the claims",
+            "Right of the solid line the claimed variant is better. Supported: the whole bar lies right of it. "
+            "Not supported: the whole bar lies left of the broken line. Undecided: all else.",
+            "Every comparison's difference with its interval; the table of claims has the same numbers.",
+        ),
+    }
+    for curves in curves_of(study):
+        panels = ", ".join(row.label for row in rows_of_stages(study, curves.stages))
+        texts[curves.name] = (curves.title, curves.caption, f"{curves.title}, learning curves by seed of: {panels}.")
+    return texts

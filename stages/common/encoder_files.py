@@ -1,0 +1,30 @@
+"""Which files an encoder's folder holds, and whether they are the right ones; needs no torch."""
+
+from pathlib import Path
+
+from stages.common.errors import UserError
+from stages.common.files import sha256_of
+
+WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
+TOKENIZER_FILES = (
+    TOKENIZER,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+
+
+def check_files(folder: Path, remake: str) -> None:
+    """Refuse a folder that lacks a file; ``remake`` is the command that makes it again."""
+    for name in (CONFIG, WEIGHTS, TOKENIZER):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: {name} is missing; make it again: {remake}")
+
+
+def check_weights(folder: Path, expected: str, remake: str) -> None:
+    """Refuse weights other than those with sha256 ``expected``."""
+    got = sha256_of(folder / WEIGHTS)
+    if got != expected:
+        raise UserError(f"{folder / WEIGHTS}: got sha256 {got}, expected {expected}; make it again: {remake}")

@@ -1,0 +1,50 @@
+"""Phases 1 and 2 in one training: the sum of both losses (the paper's joint variant)."""
+
+from itertools import islice
+
+from stages.common.config import Hyperparameters, Training
+from stages.common.contrastive import PairBatches, pair_loss
+from stages.common.denoising import DenoisingBatches, reconstruction_loss
+from stages.common.engine import Machine
+from stages.common.models import DenoisingDecoder, SentenceEncoder
+from stages.common.training import Updates
+
+
+def endless(batches):
+    """The batches again and again, each pass in a new order (and with new noise)."""
+    while True:
+        yield from batches
+
+
+def train_joint(
+    encoder: SentenceEncoder,
+    decoder: DenoisingDecoder,
+    denoising: DenoisingBatches,
+    pairs: PairBatches,
+    settings: Hyperparameters,
+    training: Training,
+    machine: Machine,
+) -> Updates:
+    """Train in place with one batch of each stream a step; the shorter stream is cycled, the last weights are kept.
+
+    The denoising loss acts on the bottleneck's output, the contrastive loss on the second layer's.
+    """
+    encoder.train()
+    decoder.train()
+    steps = max(len(denoising), len(pairs))
+    update = Updates(
+        "train_joint",
+        [encoder, decoder],
+        lr=settings.lr_dae,
+        eps=training.adam_eps_dae,
+        total=steps,
+        warmup=training.warmup_joint,
+        weight_decay=0.0,
+        clip_gradient=training.clip_gradient_phases_1_2,
+    )
+    for (noised, undamaged), pair_batch in islice(zip(endless(denoising), endless(pairs), strict=False), steps):
+        loss = reconstruction_loss(encoder, decoder, noised, undamaged, machine) + pair_loss(
+            encoder, pair_batch, machine
+        )
+        update(loss, epoch=1)
+    return update

@@ -1,0 +1,73 @@
+"""Where everything lies, relative to the repository's root, in which every stage runs."""
+
+from pathlib import Path
+
+SHARED_PARAMS = Path("params.yaml")
+DATA = Path("data")
+BENCHMARKS = Path("benchmarks")
+ENCODERS = Path("encoders")
+RUNS = Path("runs")
+REPORTS = Path("reports")
+ENGINE_CHOICE = Path(".engine.json")
+
+
+def dataset_params(dataset: str) -> Path:
+    return DATA / dataset / "params.yaml"
+
+
+def raw_rows(dataset: str) -> Path:
+    return DATA / dataset / "raw.parquet"
+
+
+def examples(dataset: str) -> Path:
+    return DATA / dataset / "examples.parquet"
+
+
+def manifest(dataset: str) -> Path:
+    return DATA / dataset / "manifest.json"
+
+
+def pretrained_encoder(encoder: str) -> Path:
+    return ENCODERS / encoder
+
+
+def benchmark_params(benchmark: str) -> Path:
+    return BENCHMARKS / benchmark / "params.yaml"
+
+
+def cell_name(encoder: str, variant: str) -> str:
+    """A cell of a table; ``encoder`` is empty for what needs none."""
+    return f"{encoder}-{variant}" if encoder else variant
+
+
+def splits(benchmark: str, seed: int) -> Path:
+    """Folder of one seed's split: ``split.parquet``, ``contrastive_<setting>.parquet``, ``class_counts.csv``."""
+    return RUNS / benchmark / "splits" / str(seed)
+
+
+def trained_encoder(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
+    return RUNS / benchmark / "encoders" / cell_name(encoder, variant) / str(seed)
+
+
+def predictions(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
+    return RUNS / benchmark / "predictions" / cell_name(encoder, variant) / f"{seed}.parquet"
+
+
+def history(benchmark: str, encoder: str, variant: str, seed: int, phase: str) -> Path:
+    return RUNS / benchmark / "histories" / cell_name(encoder, variant) / f"{seed}-{phase}.csv"
+
+
+def report(benchmark: str, encoder: str, variant: str, seed: int, phase: str) -> Path:
+    return RUNS / benchmark / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"
+
+
+def cell_summary(benchmark: str, encoder: str, variant: str) -> Path:
+    return REPORTS / benchmark / "cells" / f"{cell_name(encoder, variant)}.json"
+
+
+def cell_metrics(benchmark: str, encoder: str, variant: str) -> Path:
+    return REPORTS / benchmark / "metrics" / f"{cell_name(encoder, variant)}.json"
+
+
+def results(benchmark: str) -> Path:
+    return REPORTS / benchmark / "results.csv"

@@ -1,0 +1,82 @@
+"""Who, what, where and how fast: the facts that every run's ``report.json`` records."""
+
+import functools
+import importlib.metadata
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from stages.common.files import sha256_of
+
+LIBRARIES = ("torch", "tokenizers", "safetensors", "numpy", "pandas", "scikit-learn", "dvc")
+INTERESTING_CPU_FLAGS = ("avx", "amx", "bf16", "fma", "neon", "asimd", "sve")
+
+
+def code_revision() -> str:
+    """The commit that is checked out, with ``+changes`` where tracked code differs from it; ``unknown`` without git."""
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return revision + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "stages") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def library_versions() -> dict[str, str]:
+    versions = {"python": sys.version.split()[0]}
+    return versions | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+@functools.cache
+def cpu_flags() -> list[str]:
+    """The processor's vector and matrix instructions, where the system tells them."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return []
+    lines = (line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith(("flags", "Features")))
+    flags = next(lines, ":").split(":", 1)[1].split()
+    return sorted(flag for flag in flags if any(word in flag for word in INTERESTING_CPU_FLAGS))
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory of this process so far, in MB (GPU memory not counted)."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def input_hashes(files: list[Path]) -> dict[str, str]:
+    return {str(file): sha256_of(file) for file in files}
+
+
+def end_with_dvc() -> None:
+    """End this process within a second of the dvc that started it.
+
+    A killed dvc leaves its children running; two of them would then write the same outputs. Does
+    nothing where no dvc is among the ancestors.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    import psutil
+
+    watched = []
+    for ancestor in psutil.Process().parents():
+        watched.append(ancestor)
+        if any("dvc" in Path(word).name for word in ancestor.cmdline()[:3]):
+            break
+    else:
+        return
+
+    def watch() -> None:
+        while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in watched):
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end with dvc").start()

@@ -1,0 +1,68 @@
+"""One seed's split: which rows train, validate, test or serve phase 1 unlabelled."""
+
+import numpy as np
+import pandas as pd
+
+from stages.common.config import Benchmark
+from stages.common.errors import UserError, warn
+from stages.common.randomness import generator
+
+
+def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: str) -> pd.DataFrame:
+    """Columns example_id and part: train, validation, test or unlabelled.
+
+    Test rows are the data set's. An official validation set is kept; otherwise ``validation_share``
+    of the training rows is drawn, with the classes in their natural balance. With a
+    ``long_tail_ratio`` the training part is cut to class sizes that fall geometrically.
+    """
+    part = examples["split"].copy()
+    if not (part == "test").any():
+        raise UserError(f"{origin}: got no test rows, expected a test split or test_rows in the data set's params.yaml")
+    random = generator(seed, "split")
+    if not (part == "validation").any():
+        candidates = examples.index[part == "train"]
+        chosen = _stratified_share(examples.loc[candidates, "label"], benchmark.validation_share, random)
+        part[chosen] = "validation"
+        if not len(chosen) or len(chosen) == len(candidates):
+            raise UserError(
+                f"{origin}: got {len(candidates)} rows besides the test set, too few for validation_share {benchmark.validation_share}"
+            )
+    if benchmark.long_tail_ratio is not None:
+        labels = examples.loc[part == "train", "label"]
+        kept = _long_tail(labels, benchmark, seed, origin)
+        part[labels.index.difference(kept)] = "unlabelled"
+    for label, size in examples.loc[part == "train", "label"].value_counts().items():
+        if size == 1:
+            warn(f"{origin}: class {label!r} has a single training example; it forms no similar pair of its own")
+    return pd.DataFrame({"example_id": examples["example_id"], "part": part})
+
+
+def _stratified_share(labels: pd.Series, share: float, random: np.random.Generator) -> pd.Index:
+    """Rows for validation: ``share`` of all, spread over the classes in proportion.
+
+    Each row's place within its shuffled class, as a fraction of the class, orders all rows; the
+    first ones are taken. The only row of a class is left for training.
+    """
+    shuffled = labels.iloc[random.permutation(len(labels))]
+    place = shuffled.groupby(shuffled).cumcount() + random.random(len(shuffled))
+    size = shuffled.groupby(shuffled).transform("size")
+    fraction = (place / size).mask(size == 1, np.inf)
+    return fraction.sort_values(kind="stable").index[: round(share * len(labels))]
+
+
+def _long_tail(labels: pd.Series, benchmark: Benchmark, seed: int, origin: str) -> pd.Index:
+    """Training rows whose class sizes fall geometrically; which class is large is drawn by the seed."""
+    random = generator(seed, "long tail")
+    classes = sorted(labels.unique())
+    order = [classes[i] for i in random.permutation(len(classes))]
+    steps = np.arange(len(order)) / max(1, len(order) - 1)
+    sizes = np.round(benchmark.long_tail_largest * benchmark.long_tail_ratio**-steps).astype(int)
+    kept = []
+    for label, size in zip(order, sizes, strict=True):
+        rows = labels.index[labels == label]
+        if len(rows) < size or size < 1:
+            raise UserError(
+                f"{origin}: class {label!r}: got {len(rows)} rows for training, expected at least {max(size, 1)} (long_tail_largest)"
+            )
+        kept.append(random.permutation(rows)[:size])
+    return pd.Index(np.concatenate(kept))

@@ -1,0 +1,156 @@
+"""Numbers as text, and the tables of a benchmark: a data frame first, then Markdown, LaTeX and plain text of it."""
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from stages.common.config import Study
+from stages.common.metrics import METRICS
+from stages.common.results import cells
+from stages.common.statistics import NOT_RUN
+
+METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True))
+MISSING = "missing"
+TERMINAL_WIDTH = 100
+
+
+def format_number(value: float) -> str:
+    """A value in percent with one decimal, such as ``87.3``."""
+    return f"{value:z.1f}"
+
+
+def format_signed(value: float) -> str:
+    """A difference in percentage points with its sign, such as ``+3.1``."""
+    return f"{value:+z.1f}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """An interval such as ``[84.9, 89.6]``."""
+    return f"[{format_number(low)}, {format_number(high)}]"
+
+
+def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
+    """One sentence under the results table: whose numbers they are and what their intervals cover."""
+    benchmark = study.benchmark
+    encoders = ", ".join(study.shared.encoders[encoder].title for encoder in benchmark.run_encoders)
+    kinds = " or ".join(dict.fromkeys(results["ci_kind"])) or "none"
+    seeds, rows = len(benchmark.seeds), " or ".join(str(count) for count in dict.fromkeys(results["n_test"]))
+    return (
+        f"{dataset_title}, {encoders}, protocol {benchmark.protocol}: mean of {seeds} seed{'s' if seeds != 1 else ''} "
+        f"on {rows} test rows in percent, with {100 * study.shared.statistics.confidence:g}% intervals ({kinds})."
+    )
+
+
+def results_table(study: Study, results: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """A row for every cell of the benchmark, in its order, and a column for every metric: mean and interval as text.
+
+    ``results`` holds the columns of results.csv. A cell that it lacks shows as missing. The encoder has a column
+    only where the benchmark has several.
+    """
+    by_key = {(line.encoder, line.variant, line.metric): line for line in results.itertuples()}
+    rows = []
+    for encoder, variant in cells(study):
+        row = {"Variant": study.title(variant), "Encoder": _encoder_title(study, encoder)}
+        for metric in metrics:
+            line = by_key.get((encoder, variant, metric))
+            stated = f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" if line else MISSING
+            row[METRIC_TITLES[metric]] = stated
+        rows.append(row)
+    return pd.DataFrame(
+        rows, columns=["Variant", *_encoder_column(study), *(METRIC_TITLES[metric] for metric in metrics)]
+    )
+
+
+def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
+    """A row for every comparison of claims.csv: claim, what is compared, paired difference with interval, verdict."""
+    rows = [
+        {
+            "Claim": line.text,
+            "Compared": f"{study.title(line.variant)} minus {study.title(line.other)}",
+            "Encoder": _encoder_title(study, line.encoder),
+            "Difference": _difference(line),
+            "Verdict": line.verdict,
+        }
+        for line in claims.itertuples()
+    ]
+    return pd.DataFrame(rows, columns=["Claim", "Compared", *_encoder_column(study), "Difference", "Verdict"])
+
+
+def _encoder_title(study: Study, encoder: str) -> str:
+    return study.shared.encoders[encoder].title if encoder else "none"
+
+
+def _encoder_column(study: Study) -> list[str]:
+    return ["Encoder"] if len(study.benchmark.run_encoders) > 1 else []
+
+
+def _difference(line: object) -> str:
+    if line.verdict == NOT_RUN:
+        return ""
+    return f"{format_signed(line.difference)} {format_interval(line.ci_low, line.ci_high)}"
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A pipe table in which no cell or heading is taken for markup."""
+    from tabulate import tabulate
+
+    headings, rows = _texts(frame, escape_markdown)
+    return tabulate(rows, headings, tablefmt="github", disable_numparse=True) + "\n"
+
+
+def to_latex(frame: pd.DataFrame, caption: str) -> str:
+    """A floating table with booktabs rules in which no cell, heading or caption is taken for markup."""
+    from tabulate import LATEX_ESCAPE_RULES, tabulate
+
+    headings, rows = _texts(frame, str)
+    tabular = tabulate(rows, headings, tablefmt="latex_booktabs", disable_numparse=True)
+    # A bracket or star that opens a row would be read as an argument of the line break before it.
+    tabular = re.sub(r"^(\s*)([\[*])", r"\1{\2}", tabular, flags=re.MULTILINE)
+    described = "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in caption)
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{described}}}",
+        tabular,
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_plain_text(frame: pd.DataFrame) -> str:
+    """A table for the terminal: the first column wraps where the others leave too little of 100 columns."""
+    from tabulate import tabulate
+
+    headings, rows = _texts(frame, str)
+    others = [max(map(len, column)) + 2 for column in list(zip(headings, *rows, strict=True))[1:]]
+    widths = [max(TERMINAL_WIDTH - sum(others), 20), *[None] * len(others)]
+    return tabulate(rows, headings, tablefmt="simple", disable_numparse=True, maxcolwidths=widths) + "\n"
+
+
+def claims_as_text(study: Study, claims: pd.DataFrame) -> str:
+    """For the terminal: under each claim a line a comparison with verdict, paired difference and interval."""
+    confidence = f"{100 * study.shared.statistics.confidence:g}%"
+    metric = METRIC_TITLES[study.benchmark.primary_metric]
+    kinds = " or ".join(kind for kind in dict.fromkeys(claims["ci_kind"]) if kind) or "none"
+    lines = [f"Claims ({metric}, paired differences in percentage points, {confidence} intervals: {kinds})", ""]
+    for text, compared in claims_table(study, claims).groupby("Claim", sort=False):
+        lines += textwrap.wrap(text, TERMINAL_WIDTH)
+        for row in compared.to_dict("records"):
+            encoder = f" ({row['Encoder']})" if "Encoder" in row else ""
+            line = f"  {row['Verdict']:<13}  {row['Difference']:<19}  {row['Compared']}{encoder}"
+            lines += textwrap.wrap(line, TERMINAL_WIDTH, subsequent_indent=" " * 38)
+    return "\n".join(lines) + "\n"
+
+
+def _texts(frame: pd.DataFrame, escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows as one-line texts, each escaped."""
+    headings = [escape(" ".join(str(name).split())) for name in frame]
+    return headings, [[escape(" ".join(str(value).split())) for value in row] for row in frame.itertuples(index=False)]
+
+
+def escape_markdown(text: str) -> str:
+    """Backslashes before what Markdown reads as markup; a bracket is markup only where a link's target follows."""
+    return re.sub(r"([\\`*_<>|~&$#]|(?<=\])[(\[])", r"\\\1", text)

@@ -1,0 +1,107 @@
+"""What the training loops of all phases share: optimizer, schedule, one update, history, progress."""
+
+import math
+import sys
+import time
+from collections.abc import Iterable
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from stages.common.errors import UserError
+
+LOG_EVERY_SECONDS = 10.0
+
+
+class Updates:
+    """AdamW with a linear warm-up and linear decay, one call an update, and the history of all updates."""
+
+    def __init__(
+        self,
+        phase: str,
+        modules: Iterable[nn.Module],
+        *,
+        lr: float,
+        eps: float,
+        total: int,
+        warmup: float,
+        weight_decay: float,
+        clip_gradient: float | None,
+    ):
+        """``total``: planned updates; ``warmup``: their share in which the rate rises; ``clip_gradient``: largest norm."""
+        # A tied weight is one parameter, and a frozen one is none.
+        self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
+        self.warmup_steps = math.ceil(warmup * total)
+        self.schedule = LambdaLR(self.optimizer, lambda step: linear_schedule(step, self.warmup_steps, total))
+        self.clip_gradient = clip_gradient
+        self.phase, self.total, self.step = phase, total, 0
+        self.history: list[dict] = []
+        self.progress = Progress(phase, total)
+
+    def __call__(self, loss: Tensor, epoch: int) -> None:
+        """One update from ``loss``; raises UserError with phase and step where it is not finite."""
+        value = loss.item()
+        self.step += 1
+        if not math.isfinite(value):
+            raise UserError(
+                f"{self.phase}: step {self.step}: the loss is {value}, expected a finite one; lower the learning rate"
+            )
+        loss.backward()
+        if self.clip_gradient is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip_gradient)
+        rate = self.schedule.get_last_lr()[0]
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.history.append({"step": self.step, "epoch": epoch, "loss": value, "learning_rate": rate})
+        self.progress.show(self.step, value, rate)
+
+    def end_epoch(self, metric: float, loss: float) -> None:
+        """Note the selection metric (percent) and the loss on validation data behind the last update."""
+        self.history[-1] |= {"validation_metric": metric, "validation_loss": loss}
+
+    def history_table(self) -> pd.DataFrame:
+        """Columns step, epoch, loss, learning_rate, validation_metric, validation_loss."""
+        self.progress.close()
+        columns = ["step", "epoch", "loss", "learning_rate", "validation_metric", "validation_loss"]
+        return pd.DataFrame(self.history).reindex(columns=columns)
+
+
+def linear_schedule(step: int, warmup_steps: int, total: int) -> float:
+    """Factor of the learning rate at ``step`` (from 0): up to 1 over the warm-up, then down to 0 at ``total``."""
+    if step < warmup_steps:
+        return step / warmup_steps
+    return max(0.0, (total - step) / max(1, total - warmup_steps))
+
+
+class Progress:
+    """A bar on a terminal; elsewhere a plain line every ten seconds."""
+
+    def __init__(self, phase: str, total: int):
+        self.phase, self.total = phase, total
+        self.start = self.last = time.monotonic()
+        self.seconds = 0.0
+        self.bar = tqdm(total=total, desc=phase, unit="update", leave=False) if sys.stderr.isatty() else None
+
+    def show(self, step: int, loss: float, rate: float) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}", refresh=False)
+            self.bar.update()
+            return
+        now = time.monotonic()
+        if now - self.last >= LOG_EVERY_SECONDS or step == self.total:
+            left = (now - self.start) / step * (self.total - step)
+            print(
+                f"{self.phase}: update {step}/{self.total}, loss {loss:.4f}, rate {rate:.1e}, {left:.0f} s left",
+                flush=True,
+            )
+            self.last = now
+
+    def close(self) -> None:
+        self.seconds = time.monotonic() - self.start
+        if self.bar is not None:
+            self.bar.close()

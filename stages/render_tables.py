@@ -1,0 +1,31 @@
+"""Stage render_tables: the results as Markdown and LaTeX, and the claims as Markdown."""
+
+import argparse
+
+from stages.common import paths
+from stages.common.config import load_dataset, load_study
+from stages.common.errors import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
+    arguments = parser.parse_args()
+    study = load_study(arguments.benchmark)
+
+    from stages.common import tables
+    from stages.common.files import write_text
+    from stages.common.results import read_results
+
+    source = paths.results(study.benchmark.name)
+    results, claims = read_results(source), read_results(source.with_name("claims.csv"))
+    folder = source.with_name("tables")
+    table = tables.results_table(study, results)
+    caption = tables.caption(study, load_dataset(study.benchmark.dataset).title, results)
+    write_text(folder / "results.md", tables.to_markdown(table) + "\n" + tables.escape_markdown(caption) + "\n")
+    write_text(folder / "results.tex", tables.to_latex(table, caption))
+    write_text(folder / "claims.md", tables.to_markdown(tables.claims_table(study, claims)))
+
+
+if __name__ == "__main__":
+    run_stage(main)

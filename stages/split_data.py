@@ -1,0 +1,42 @@
+"""Stage split_data: one seed's training, validation, test and unlabelled rows, and what each imbalance setting makes of them."""
+
+import argparse
+
+from stages.common import paths
+from stages.common.config import load_study
+from stages.common.errors import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
+    parser.add_argument("--seed", required=True, type=int)
+    arguments = parser.parse_args()
+    study = load_study(arguments.benchmark)
+
+    import pandas as pd
+
+    from stages.common.files import new_folder, read_table, write_table
+    from stages.common.imbalance import resample
+    from stages.common.splits import draw_split
+
+    source = paths.examples(study.benchmark.dataset)
+    examples = read_table(source)
+    split = draw_split(examples, study.benchmark, arguments.seed, str(source))
+    train = examples[split["part"] == "train"].drop(columns="split")
+    counts = pd.crosstab(examples["label"], split["part"]).reindex(
+        columns=["train", "validation", "test", "unlabelled"], fill_value=0
+    )
+    settings = {**study.shared.imbalance, "none": None}
+    with new_folder(paths.splits(study.benchmark.name, arguments.seed)) as folder:
+        for name, setting in settings.items():
+            resampled = resample(train, setting)
+            write_table(folder / f"contrastive_{name}.parquet", resampled.rows)
+            counts[name] = pd.Series(resampled.copies)
+            counts[f"{name}_stopword_copies"] = pd.Series(resampled.stopword_copies)
+        write_table(folder / "split.parquet", split)
+        write_table(folder / "class_counts.csv", counts.fillna(0).astype(int).reset_index())
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,38 @@
+"""Stage train_contrastive: phase 2, supervised contrastive learning on pairs of training texts."""
+
+import argparse
+
+from stages.common.config import load_study
+from stages.common.errors import run_stage
+
+FROM_PRETRAINED = "train_contrastive_from_pretrained"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
+    parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
+    parser.add_argument("--variant", required=True, help="a variant of params.yaml that has a phase 2")
+    parser.add_argument("--seed", required=True, type=int)
+    arguments = parser.parse_args()
+    study = load_study(arguments.benchmark)
+    definition = study.check_cell(arguments.encoder, arguments.variant, ("train_contrastive", FROM_PRETRAINED))
+
+    from stages.common.contrastive import PairBatches, pairs_for, train_contrastive
+    from stages.common.models import CONTRASTIVE_LAYER
+    from stages.common.runs import Run
+
+    run = Run(study, "train_contrastive", arguments.encoder, arguments.variant, arguments.seed, "encoder")
+    encoder = run.load_pretrained() if definition.encoder_from == FROM_PRETRAINED else run.load_encoder("dae_ft")
+    run.add_layer(encoder, CONTRASTIVE_LAYER)
+    tokenizer = run.tokenizer(encoder)
+    run.part("train")
+    rows, pairs = pairs_for(study, run.encoder, run.variant, run.seed, len(run.classes))
+    batches = PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, run.machine.device)
+    updates = train_contrastive(encoder, batches, run.settings, run.training, run.machine)
+    run.export(encoder, tokenizer)
+    run.write_records(updates, batches.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
+
+
+if __name__ == "__main__":
+    run_stage(main)

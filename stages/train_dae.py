@@ -1,0 +1,37 @@
+"""Stage train_dae: phase 1, the encoder as a denoising autoencoder on the texts alone."""
+
+import argparse
+
+from stages.common.config import load_study
+from stages.common.errors import run_stage
+
+VARIANT = "dae_ft"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
+    parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
+    parser.add_argument("--seed", required=True, type=int)
+    arguments = parser.parse_args()
+    study = load_study(arguments.benchmark)
+    study.check_cell(arguments.encoder, VARIANT, ("train_dae",))
+
+    from stages.common.denoising import DenoisingBatches, train_denoising
+    from stages.common.models import BOTTLENECK
+    from stages.common.runs import Run
+
+    run = Run(study, "train_dae", arguments.encoder, VARIANT, arguments.seed, "encoder")
+    encoder = run.load_pretrained()
+    decoder = run.new_decoder(encoder)
+    run.add_layer(encoder, BOTTLENECK)
+    tokenizer = run.tokenizer(encoder)
+    texts = run.part("train", "unlabelled")["text"].tolist()
+    batches = DenoisingBatches(texts, run.settings, tokenizer, run.seed, run.machine.device)
+    updates = train_denoising(encoder, decoder, batches, run.settings, run.training, run.machine)
+    run.export(encoder, tokenizer)
+    run.write_records(updates, 2 * batches.examples, tokenizer)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,46 @@
+"""Stage train_joint: phases 1 and 2 in one training, the sum of both losses."""
+
+import argparse
+
+from stages.common.config import load_study
+from stages.common.errors import run_stage
+
+VARIANT = "joint"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
+    parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
+    parser.add_argument("--seed", required=True, type=int)
+    arguments = parser.parse_args()
+    study = load_study(arguments.benchmark)
+    study.check_cell(arguments.encoder, VARIANT, ("train_joint",))
+
+    from stages.common.contrastive import PairBatches, pairs_for
+    from stages.common.denoising import DenoisingBatches
+    from stages.common.joint import train_joint
+    from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER
+    from stages.common.runs import Run
+
+    run = Run(study, "train_joint", arguments.encoder, VARIANT, arguments.seed, "encoder")
+    encoder = run.load_pretrained()
+    decoder = run.new_decoder(encoder)
+    run.add_layer(encoder, BOTTLENECK)
+    run.add_layer(encoder, CONTRASTIVE_LAYER)
+    tokenizer = run.tokenizer(encoder)
+    texts = run.part("train", "unlabelled")["text"].tolist()
+    rows, pairs = pairs_for(study, run.encoder, run.variant, run.seed, len(run.classes))
+    device = run.machine.device
+    denoising = DenoisingBatches(texts, run.settings, tokenizer, run.seed, device)
+    contrastive = PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, device)
+    updates = train_joint(encoder, decoder, denoising, contrastive, run.settings, run.training, run.machine)
+    run.export(encoder, tokenizer)
+    denoised = 2 * min(denoising.examples, updates.step * run.settings.batch_size)
+    run.write_records(
+        updates, denoised + contrastive.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows)
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

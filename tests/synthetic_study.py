@@ -1,0 +1,110 @@
+"""A benchmark's results, histories and run reports made up in a folder, for tests of what only reads them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.common import paths
+from stages.common.config import Study, load_study
+from stages.common.costs import PHASE_OF_STAGE
+from stages.common.files import write_table
+from stages.common.metrics import METRICS
+from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, cells, command
+from stages.common.statistics import ROWS_ONLY, claim_verdict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HOSTILE_CLASS = "<script>alert(1)</script>"
+MEANS = {"majority": 7.2, "tfidf_logistic": 78.0, "embedding_logistic": 88.0}
+SETTINGS = ("normal", "extra", "none")
+
+
+def make_study(root: Path, seeds: str = "[0, 1]") -> Study:
+    """Write a whole benchmark below ``root``, which must be the working directory."""
+    for file in ("params.yaml", "benchmarks/bbc/params.yaml", "data/bbc/params.yaml"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / file, root / file)
+    params = root / "benchmarks/bbc/params.yaml"
+    lines = params.read_text(encoding="utf-8").splitlines()
+    params.write_text("\n".join(f"seeds: {seeds}" if line.startswith("seeds:") else line for line in lines) + "\n")
+    study, random = load_study("bbc"), np.random.default_rng(0)
+    _write_tables(study, random)
+    for seed in study.benchmark.seeds:
+        _write_class_counts(seed, random)
+    for stage, phase in PHASE_OF_STAGE.items():
+        encoders = [""] if stage == "train_baselines" else study.benchmark.run_encoders
+        for encoder in encoders:
+            for variant in getattr(study.benchmark.run_variants, stage):
+                for seed in study.benchmark.seeds:
+                    _write_run((study.benchmark.name, encoder, variant, seed, phase), stage, random)
+    return study
+
+
+def _write_tables(study: Study, random: np.random.Generator) -> None:
+    results, runs, claims, file = [], [], [], paths.results(study.benchmark.name)
+    about = {"dataset": study.benchmark.dataset, "protocol": study.benchmark.protocol}
+    for number, (encoder, variant) in enumerate(cells(study)):
+        for metric in METRICS:
+            values = MEANS.get(variant, 93.5 - 0.4 * number) + random.normal(0, 0.8, len(study.benchmark.seeds))
+            row = about | {"encoder": encoder, "variant": variant, "metric": metric}
+            mean = float(values.mean())
+            results.append(
+                row
+                | {
+                    "n_seeds": len(values),
+                    "n_test": 500,
+                    "mean": mean,
+                    "std": values.std(ddof=1) if len(values) > 1 else None,
+                }
+                | {"ci_low": mean - 2.3, "ci_high": mean + 2.3, "ci_kind": ROWS_ONLY}
+                | {"command": command(study, (encoder, variant))}
+            )
+            for seed, value in zip(study.benchmark.seeds, values, strict=True):
+                for split in ("validation", "test"):
+                    runs.append(row | {"benchmark": "bbc", "seed": seed, "split": split, "value": value})
+    means = {row["variant"]: row["mean"] for row in results if row["metric"] == "macro_f1"}
+    for name, claim in study.shared.claims.items():
+        for other in claim.others:
+            difference = means[claim.variant] - means[other]
+            low, high = difference - 1.4, difference + 1.4
+            claims.append(
+                {"claim": name, "text": claim.text, "variant": claim.variant, "other": other, "encoder": "minilm_l6"}
+                | {"metric": "macro_f1", "n_seeds": len(study.benchmark.seeds), "n_test": 500, "ci_kind": ROWS_ONLY}
+                | {"difference": difference, "ci_low": low, "ci_high": high, "verdict": claim_verdict(low, high, 1.0)}
+            )
+    write_table(file, pd.DataFrame(results, columns=RESULT_COLUMNS))
+    write_table(file.with_name("runs.csv"), pd.DataFrame(runs, columns=RUN_COLUMNS))
+    write_table(file.with_name("claims.csv"), pd.DataFrame(claims, columns=CLAIM_COLUMNS))
+
+
+def _write_class_counts(seed: int, random: np.random.Generator) -> None:
+    labels = ["business", "entertainment", "politics", "sports", HOSTILE_CLASS]
+    counts = pd.DataFrame({"label": labels, "train": random.permutation([7, 14, 28, 56, 112])})
+    counts = counts.assign(validation=40, test=100, unlabelled=200)
+    for setting, least in zip(SETTINGS, (15, 100, 0), strict=True):
+        small = counts["train"] < least
+        counts[setting] = counts["train"] * np.where(small, 2, 1)
+        counts[f"{setting}_stopword_copies"] = counts["train"] * small
+    write_table(paths.splits("bbc", seed) / "class_counts.csv", counts)
+
+
+def _write_run(run: tuple[str, str, str, int, str], stage: str, random: np.random.Generator) -> None:
+    steps = 42
+    history = pd.DataFrame({"step": np.arange(1, steps + 1), "epoch": np.arange(steps) // 7 + 1})
+    history["loss"] = 1.8 * np.exp(-history["step"] / 12) + 0.1 * random.random(steps)
+    history["learning_rate"] = 1e-4
+    ends = history["step"] % 7 == 0
+    history["validation_metric"] = np.where(
+        ends & (run[-1] == "classifier"), 95 - 60 / history["epoch"] ** 2 + random.normal(0, 2, steps), np.nan
+    )
+    history["validation_loss"] = np.where(ends, 0.4, np.nan)
+    if "baselines" not in stage:
+        write_table(paths.history(*run), history)
+    report = {"stage": stage, "updates": steps, "sequence_updates": 1302, "seconds": 9.5, "sequences_per_second": 217.0}
+    report |= {"peak_memory_mb": 900.5, "device": "cpu", "precision": "fp32", "threads": 2, "cpu_model": "A processor"}
+    report |= {"cpu_flags": ["avx2", "fma"], "gpu": None, "versions": {"torch": "2.13.0"}, "revision": "0123abc"}
+    file = paths.report(*run)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report), encoding="utf-8")

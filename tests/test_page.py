@@ -1,0 +1,189 @@
+"""The report page of a made-up benchmark: complete, self-contained, safe against hostile names, honest in its words."""
+
+import re
+import sys
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from synthetic_study import HOSTILE_CLASS, make_study
+
+from stages import render_figures, render_report
+from stages.common import costs, paths
+from stages.common.answer import sentences
+from stages.common.display import rows_of
+from stages.common.files import write_table
+from stages.common.results import read_results
+from stages.common.tables import format_interval, format_number
+
+VOID = {"meta", "link", "img", "br", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed in order; collects tags with attributes, and text outside of script and style."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open, self.tags, self.words = [], [], []
+        self.feed(html)
+        assert self.open == [], "unclosed tags"
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_study(tmp_path)
+
+
+def render(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["render_report", "--benchmark", "bbc"])
+    render_report.main()
+    return (paths.REPORTS / "bbc" / "index.html").read_text(encoding="utf-8")
+
+
+def tables():
+    source = paths.results("bbc")
+    return read_results(source), read_results(source.with_name("claims.csv"))
+
+
+def test_page_holds_every_result_claim_and_command(study, monkeypatch):
+    page, (results, claims) = Page(render(monkeypatch)), tables()
+    for line in results.itertuples():
+        assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in page.text
+        assert line.command in page.text
+    for claim in claims.itertuples():
+        assert claim.text in page.text
+        assert format_interval(claim.ci_low, claim.ci_high) in page.text
+    assert all(study.title(row.variant) in page.text for row in rows_of(study))
+
+
+def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["render_figures", "--benchmark", "bbc"])
+    render_figures.main()
+    html = render(monkeypatch)
+    page = Page(html)
+    loaded = [
+        attributes.get(name) for _, attributes in page.tags for name in ("src", "href", "srcset", "data", "action")
+    ]
+    assert all(target.startswith(("data:", "#")) for target in loaded if target is not None)
+    assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 7
+    assert all(image["alt"] for image in images)
+    assert len(html.encode()) < 5_000_000
+
+
+def test_anchors_exist_and_ids_are_unique(study, monkeypatch):
+    page = Page(render(monkeypatch))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    targets = {attributes["href"][1:] for tag, attributes in page.tags if tag == "a"}
+    assert targets <= set(ids)
+
+
+def test_hostile_class_name_is_text(study, monkeypatch):
+    html = render(monkeypatch)
+    assert HOSTILE_CLASS not in html
+    assert HOSTILE_CLASS in Page(html).text
+    assert sum(tag == "script" for tag, _ in Page(html).tags) == 1
+
+
+def test_page_is_the_same_again(study, monkeypatch):
+    assert render(monkeypatch) == render(monkeypatch)
+
+
+def test_what_is_missing_is_said(study, monkeypatch):
+    for stage, phase in costs.PHASE_OF_STAGE.items():
+        for variant in getattr(study.benchmark.run_variants, stage):
+            for encoder in ("", "minilm_l6"):
+                for seed in study.benchmark.seeds:
+                    paths.report("bbc", encoder, variant, seed, phase).unlink(missing_ok=True)
+    (paths.splits("bbc", 1) / "class_counts.csv").unlink()
+    results, _ = tables()
+    write_table(paths.results("bbc"), results[results["variant"] != "joint"])
+    page = Page(render(monkeypatch))
+    assert "Class counts of this seed: not recorded." in page.text
+    assert "Figure variants: not recorded." in page.text
+    assert f"all stages 0 of {len(costs.read_reports(study))} not recorded" in page.text
+    assert "Missing: Joint phases 1 and 2." in page.text
+
+
+def test_costs_are_summed_by_stage_and_in_all(study):
+    lines = {line.stage: line for line in costs.costs(costs.read_reports(study))}
+    assert lines["train_contrastive"].runs == 4 * len(study.benchmark.seeds)
+    assert lines["train_contrastive"].seconds == pytest.approx(8 * 9.5)
+    assert lines["train_contrastive"].sequences_per_second == pytest.approx(217.0)
+    assert lines["all stages"].updates == 42 * lines["all stages"].runs
+    assert lines["all stages"].peak_memory_mb == 900.5
+
+
+def test_runs_on_different_machines_are_told_apart(study):
+    runs = costs.read_reports(study)
+    runs[0].report["cpu_model"] = "Another processor"
+    values = dict(costs.environment(runs))
+    assert values["CPU"] == f"Another processor (1 run); A processor ({len(runs) - 1} runs)"
+    assert values["torch"] == "2.13.0"
+    assert values["GPU"] == "none"
+
+
+def answer(study, results, claims):
+    return " ".join(sentences(study, rows_of(study), results, claims))
+
+
+def with_mean(results, variant, mean):
+    chosen = (results["variant"] == variant) & (results["metric"] == "macro_f1")
+    results = results.copy()
+    results.loc[chosen, ["mean", "ci_low", "ci_high"]] = [mean, mean - 1, mean + 1]
+    return results
+
+
+def test_answer_names_best_variant_with_paired_interval_and_verdict(study):
+    results, claims = tables()
+    claims.loc[0, ["difference", "ci_low", "ci_high", "verdict"]] = [2.0, -1.0, 5.0, "undecided"]
+    text = answer(study, with_mean(results, "three_phase", 97.0), claims)
+    assert "“Three phases” has the highest mean Macro F1 of the 8 trained variants: 97.0% [96.0, 98.0]." in text
+    assert "+2.0 points, paired interval [-1.0, 5.0]; the claim that it is better is undecided" in text
+    assert "not settled" not in text
+    assert "cover: test rows only. With 2 seeds, fewer than 3, they leave out what another seed would change" in text
+
+
+def test_answer_claims_no_paired_interval_that_was_not_computed(study):
+    results, claims = tables()
+    text = answer(study, with_mean(results, "cl_ft", 98.0), claims)
+    assert "“CL + FT” has the highest mean" in text
+    assert "no claim names this pair, so it has no paired interval" in text
+
+
+def test_answer_admits_that_nothing_beats_fine_tuning_or_a_baseline(study):
+    results, claims = tables()
+    text = answer(study, with_mean(with_mean(results, "ft", 97.0), "tfidf_logistic", 98.5), claims)
+    assert "No variant has a higher mean than plain fine-tuning." in text
+    assert "TF-IDF + logistic regression, reaches 98.5% [97.5, 99.5]: 1.5 points above the best variant's mean" in text
+
+
+def test_answer_without_any_result(study):
+    results, claims = tables()
+    text = answer(study, results.iloc[:0], claims)
+    assert text.startswith("No variant of all-MiniLM-L6-v2 has been run yet. Missing: Three phases,")
+
+
+def test_paper_columns_show_where_the_paper_has_the_cell(study, monkeypatch):
+    results, _ = tables()
+    results[["paper", "delta"]] = pd.NA
+    results["verdict"] = results["verdict"].astype(object)
+    results.loc[0, ["paper", "delta", "verdict"]] = [98.25, -1.5, "undecided"]
+    write_table(paths.results("bbc"), results)
+    assert "paper 98.2, difference -1.5: undecided" in Page(render(monkeypatch)).text
