@@ -1,4 +1,4 @@
-"""Stage split_data: one seed's training, validation, test and unlabelled rows, and what each imbalance setting makes of them."""
+"""Stage split_data: one seed's parts of the data, and what each imbalance setting makes of the training part."""
 
 import argparse
 

@@ -40,7 +40,8 @@ def package_folder(package: str, version: str, folder: str, file: Path) -> Path:
         raise UserError(f"{file}: package {package}: not installed; run pip install -r requirements.txt") from None
     if installed != version:
         raise UserError(
-            f"{file}: package {package}: got version {installed}, expected {version}; run pip install -r requirements.txt"
+            f"{file}: package {package}: got version {installed}, expected {version}; "
+            "run pip install -r requirements.txt"
         )
     module, _, rest = folder.partition("/")
     spec = importlib.util.find_spec(module)

@@ -19,7 +19,8 @@ def run_stage(main: Callable[[], None]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         fail(
-            f"{error.filename or 'output'}: the disk is full; nothing was written under a final name; free some space and run again"
+            f"{error.filename or 'output'}: the disk is full; nothing was written under a final name; "
+            "free some space and run again"
         )
 
 

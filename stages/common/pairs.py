@@ -102,7 +102,7 @@ def make_as_many_pairs(
             return pairs[rank <= share]
         if times >= limit:
             raise UserError(
-                f"pairs: got {len(pairs)} distinct balanced pairs, expected {count}; the training part has too few texts"
+                f"pairs: got {len(pairs)} distinct balanced pairs, expected {count}; the training part is too small"
             )
         times *= 2
 

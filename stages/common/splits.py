@@ -25,7 +25,8 @@ def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: 
         part[chosen] = "validation"
         if not len(chosen) or len(chosen) == len(candidates):
             raise UserError(
-                f"{origin}: got {len(candidates)} rows besides the test set, too few for validation_share {benchmark.validation_share}"
+                f"{origin}: got {len(candidates)} rows besides the test set, expected enough for "
+                f"validation_share {benchmark.validation_share}"
             )
     if benchmark.long_tail_ratio is not None:
         labels = examples.loc[part == "train", "label"]
@@ -62,7 +63,8 @@ def _long_tail(labels: pd.Series, benchmark: Benchmark, seed: int, origin: str) 
         rows = labels.index[labels == label]
         if len(rows) < size or size < 1:
             raise UserError(
-                f"{origin}: class {label!r}: got {len(rows)} rows for training, expected at least {max(size, 1)} (long_tail_largest)"
+                f"{origin}: class {label!r}: got {len(rows)} rows for training, expected at least {max(size, 1)} "
+                "(long_tail_largest)"
             )
         kept.append(random.permutation(rows)[:size])
     return pd.Index(np.concatenate(kept))
