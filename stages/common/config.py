@@ -248,7 +248,7 @@ class Study:
         return "cls" if self.protocol.pooling == "cls" else self.shared.encoders[encoder].pooling
 
     def check_cell(self, encoder: str, variant: str, stages: tuple[str, ...]) -> Variant:
-        """The variant's definition; refuses an encoder without settings and a variant that no stage of ``stages`` makes."""
+        """The variant's definition; refuses an encoder without settings and a variant of other ``stages``."""
         _known(paths.benchmark_params(self.benchmark.name), "hyperparameters", encoder, self.benchmark.hyperparameters)
         fitting = [name for name, known in self.shared.variants.items() if known.encoder_from in stages]
         _known(paths.SHARED_PARAMS, "variants", variant, fitting)

@@ -46,7 +46,7 @@ class DenoisingBatches:
 def reconstruction_loss(
     encoder: SentenceEncoder, decoder: DenoisingDecoder, noised: tuple, undamaged: tuple, machine: Machine
 ) -> torch.Tensor:
-    """Encode the noised texts (in joint training up to the bottleneck) and decode the undamaged ones from the vectors."""
+    """Encode the noised texts (in joint training up to the bottleneck) and decode the undamaged ones from that."""
     target_ids, target_mask = undamaged
     predicted = torch.ones_like(target_ids[:, 1:], dtype=torch.bool) if target_mask is None else target_mask[:, 1:]
     with machine.autocast():

@@ -25,7 +25,7 @@ def checked(check: Check, **kwargs: Any) -> Any:
 def number(
     above: float | None = None, least: float | None = None, below: float | None = None, most: float | None = None
 ) -> Check:
-    """A number, or each number of a mapping, within bounds; above and below exclude theirs, least and most include it."""
+    """A number, or each number of a mapping, within bounds; above and below exclude them, least and most don't."""
     bounds = [
         ("above", above, lambda value: value > above),
         ("at least", least, lambda value: value >= least),

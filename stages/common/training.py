@@ -31,7 +31,7 @@ class Updates:
         weight_decay: float,
         clip_gradient: float | None,
     ):
-        """``total``: planned updates; ``warmup``: the share in which the rate rises; ``clip_gradient``: largest norm."""
+        """``total``: planned updates; ``warmup``: their share that warms up; ``clip_gradient``: largest norm."""
         # A tied weight is one parameter, and a frozen one is none.
         self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
         self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
