@@ -87,7 +87,7 @@ def new_classifier(encoder: SentenceEncoder, classes: int, study: Study, encoder
 
 
 def settings_for(study: Study, encoder_name: str, variant: str) -> ClassifierSettings:
-    """Phase 3's settings of one cell; macro F1 selects where the training part is long-tailed, else accuracy."""
+    """Phase 3's settings of one cell."""
     settings = study.benchmark.hyperparameters[encoder_name]
     return ClassifierSettings(
         lr=settings.for_variant("lr_classifier", variant),
@@ -95,7 +95,7 @@ def settings_for(study: Study, encoder_name: str, variant: str) -> ClassifierSet
         batch_size=settings.batch_size,
         adam_eps=settings.adam_eps,
         clip_gradient=study.protocol.clip_gradient,
-        selection_metric="accuracy" if study.benchmark.long_tail_ratio is None else "macro_f1",
+        selection_metric=study.benchmark.selection_metric,
     )
 
 

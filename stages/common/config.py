@@ -196,6 +196,11 @@ class Benchmark:
     long_tail_largest: int | None = checked(number(least=1))
     hyperparameters: dict[str, Hyperparameters]
 
+    @property
+    def selection_metric(self) -> str:
+        """What the best epoch is chosen by: macro F1 where the training part is long-tailed, else accuracy."""
+        return "accuracy" if self.long_tail_ratio is None else "macro_f1"
+
 
 @dataclass(frozen=True)
 class DataSource:

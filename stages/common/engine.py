@@ -4,16 +4,15 @@ import contextlib
 import dataclasses
 import json
 import os
-import platform
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from stages.common import paths
 from stages.common.config import Engine
 from stages.common.files import write_json
+from stages.common.provenance import cpu_model
 
 PROBE_ROWS, PROBE_SIZE, PROBE_SECONDS = 512, 384, 0.5
 
@@ -89,16 +88,6 @@ def bf16_speedup(device: str) -> float:
         return steps / (time.perf_counter() - start)
 
     return steps_in(PROBE_SECONDS, True) / steps_in(PROBE_SECONDS, False)
-
-
-def cpu_model() -> str:
-    """The processor's name, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def gpu_name() -> str | None:

@@ -3,6 +3,7 @@
 import functools
 import importlib.metadata
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -44,12 +45,33 @@ def cpu_flags() -> list[str]:
     return sorted(flag for flag in flags if any(word in flag for word in INTERESTING_CPU_FLAGS))
 
 
+def cpu_model() -> str:
+    """The processor's name, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
 def peak_memory_mb() -> float:
     """The largest resident memory of this process so far, in MB (GPU memory not counted)."""
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def environment() -> dict[str, object]:
+    """What every report says of the process and where it ran."""
+    return {
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "cpu_model": cpu_model(),
+        "cpu_flags": cpu_flags(),
+        "versions": library_versions(),
+        "revision": code_revision(),
+    }
 
 
 def input_hashes(files: list[Path]) -> dict[str, str]:

@@ -12,8 +12,8 @@ import torch
 
 from stages.common import encoder_folder, paths, provenance
 from stages.common.config import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
-from stages.common.encoder_files import WEIGHTS, check_files, check_weights
-from stages.common.engine import Machine, choose_machine, cpu_model, gpu_name
+from stages.common.encoder_files import WEIGHTS, check_files, check_pretrained
+from stages.common.engine import Machine, choose_machine, gpu_name
 from stages.common.files import read_table, write_json, write_table
 from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.randomness import generator, seed_dropout, torch_generator
@@ -93,9 +93,7 @@ class Run:
     def load_pretrained(self) -> SentenceEncoder:
         """The pre-trained encoder, its files and checksum verified."""
         source: EncoderSource = self.study.shared.encoders[self.encoder]
-        remake = f"dvc repro --force encoders/dvc.yaml:fetch_encoder@{self.encoder}"
-        check_files(self.pretrained_folder, remake)
-        check_weights(self.pretrained_folder, source.sha256, remake)
+        check_pretrained(self.pretrained_folder, source.sha256, self.encoder)
         self.inputs.append(self.pretrained_folder / WEIGHTS)
         encoder = encoder_folder.load_pretrained(self.pretrained_folder, self.study.pooling(self.encoder))
         return encoder.to(self.machine.device)
@@ -158,13 +156,8 @@ class Run:
             "truncated_texts": tokenizer.truncated,
             "seconds": round(seconds, 3),
             "sequences_per_second": round(sequence_updates / updates.progress.seconds, 2),
-            "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
             **dataclasses.asdict(self.machine),
-            "cpu_model": cpu_model(),
-            "cpu_flags": provenance.cpu_flags(),
             "gpu": gpu_name(),
-            "versions": provenance.library_versions(),
-            "revision": provenance.code_revision(),
             "inputs": provenance.input_hashes(self.inputs),
         }
-        write_json(paths.report(*where), report | facts)
+        write_json(paths.report(*where), report | provenance.environment() | facts)
