@@ -12,40 +12,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
     parser.add_argument("--encoder", default="", help="an encoder of params.yaml: the baselines on its embeddings")
+    parser.add_argument("--variant", required=True, help="a baseline of params.yaml")
     parser.add_argument("--seed", required=True, type=int)
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
-    lists = study.benchmark.run_variants
-    variants = lists.train_baselines_on_embeddings if arguments.encoder else lists.train_baselines
+    study.check_baseline(arguments.encoder, arguments.variant)
 
     from stages.common.baselines import features_of, fit_and_predict, read_parts
     from stages.common.files import write_json, write_table
     from stages.common.predictions import predictions_table
     from stages.common.provenance import environment
 
-    name, seed = study.benchmark.name, arguments.seed
+    name, seed, variant = study.benchmark.name, arguments.seed, arguments.variant
     parts, classes = read_parts(study, seed)
     predicted = {part: parts[part] for part in ("validation", "test")}
-    for variant in variants:
-        started = time.perf_counter()
-        features = features_of(variant, parts, study, arguments.encoder)
-        probabilities, chosen = fit_and_predict(variant, features, parts, classes, study)
-        where = (name, arguments.encoder, variant, seed)
-        write_table(paths.predictions(*where), predictions_table(predicted, probabilities, classes))
-        report = {
-            "stage": "train_baselines",
-            "benchmark": name,
-            "dataset": study.benchmark.dataset,
-            "protocol": study.benchmark.protocol,
-            "encoder": arguments.encoder,
-            "variant": variant,
-            "seed": seed,
-            "phase": "classifier",
-            "parameters": {"C": chosen},
-            "rows": {part: len(rows) for part, rows in parts.items()},
-            "seconds": round(time.perf_counter() - started, 3),
-        }
-        write_json(paths.report(*where, "classifier"), report | environment())
+    started = time.perf_counter()
+    features = features_of(variant, parts, study, arguments.encoder)
+    probabilities, chosen = fit_and_predict(variant, features, parts, classes, study)
+    where = (name, arguments.encoder, variant, seed)
+    write_table(paths.predictions(*where), predictions_table(predicted, probabilities, classes))
+    report = {
+        "stage": "train_baselines",
+        "benchmark": name,
+        "dataset": study.benchmark.dataset,
+        "protocol": study.benchmark.protocol,
+        "encoder": arguments.encoder,
+        "variant": variant,
+        "seed": seed,
+        "phase": "classifier",
+        "parameters": {"C": chosen},
+        "rows": {part: len(rows) for part, rows in parts.items()},
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    write_json(paths.report(*where, "classifier"), report | environment())
 
 
 if __name__ == "__main__":

@@ -259,6 +259,13 @@ class Study:
         _known(paths.SHARED_PARAMS, "variants", variant, fitting)
         return self.shared.variants[variant]
 
+    def check_baseline(self, encoder: str, variant: str) -> None:
+        """Refuse a baseline that does not exist, and an encoder where the baseline has none or the other way round."""
+        fitting = [name for name, known in self.shared.baselines.items() if known.needs_encoder == bool(encoder)]
+        _known(paths.SHARED_PARAMS, "baselines", variant, fitting)
+        if encoder:
+            _known(paths.SHARED_PARAMS, "encoders", encoder, self.shared.encoders)
+
     def title(self, variant: str) -> str:
         known = {**self.shared.variants, **self.shared.baselines}
         return known[variant].title
