@@ -2,30 +2,45 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test lint requirements
+.PHONY: help repro test lint pipelines requirements
 
 PYTHON ?= python3
-ACTIVE := .venv/bin
+# dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1: /'
 
 .venv/installed: requirements.txt
-	@command -v git >/dev/null || { echo "error: git is missing; install it and run again"; exit 2; }
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; expected Python 3.11 or newer"; exit 2; }
+	@command -v git >/dev/null || { echo "error: git is missing; install it and run again" >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: $(PYTHON) is missing; expected Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: got $$($(PYTHON) --version), expected Python 3.11 or newer (make PYTHON=python3.11 ...)"; exit 2; }
+	  echo "error: got $$($(PYTHON) --version), expected Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 2; }
+	@echo "installing the packages of requirements.txt into .venv, once"
 	@$(PYTHON) -m venv .venv
-	@$(ACTIVE)/pip install --quiet --disable-pip-version-check -r requirements.txt || { \
-	  echo "error: the packages could not be installed; the first run needs the network (see pip's message above)"; exit 2; }
+	@pip install --quiet --disable-pip-version-check -r requirements.txt || { \
+	  echo "error: the packages could not be installed; the first run needs the network (pip's message stands above)" >&2; exit 2; }
 	@touch $@
 
+repro: .venv/installed ## the default study, its table, and where the page is
+	@python -m stages.check_params
+	@python -m stages.choose_engine
+	@dvc repro
+	@cat reports/bbc/summary.txt
+
 test: .venv/installed ## the whole test suite
-	$(ACTIVE)/python -m pytest -q
+	@python -m pytest -q
 
 lint: .venv/installed ## ruff
-	$(ACTIVE)/ruff check .
+	@ruff check .
+	@ruff format --check .
 
-requirements: ## pin requirements.in again
-	pip-compile --quiet --no-header --no-annotate --no-emit-index-url --strip-extras -o requirements.txt requirements.in
-	sed -i 's/+cpu$$//' requirements.txt
+pipelines: ## copy the pipelines into every folder of data/ and benchmarks/ that has a params.yaml
+	@for params in data/*/params.yaml benchmarks/*/params.yaml; do \
+	  folder=$$(dirname $$params); cp $$(dirname $$folder)/pipeline.yaml $$folder/dvc.yaml; done
+
+requirements: .venv/installed ## pin requirements.in again
+	@pip install --quiet --disable-pip-version-check pip-tools
+	@pip-compile --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links --strip-extras -o requirements.txt requirements.in
+	@sed 's/+cpu$$//' requirements.txt > requirements.tmp && mv requirements.tmp requirements.txt

@@ -1,4 +1,4 @@
-"""Stage collect_results: a benchmark's results.csv, runs.csv and claims.csv from its cells."""
+"""Stage collect_results: a benchmark's cells as results.csv, runs.csv, claims.csv and the scores for dvc plots."""
 
 import argparse
 
@@ -14,14 +14,15 @@ def main() -> None:
     study = load_study(arguments.benchmark)
 
     from stages.common.files import write_table
-    from stages.common.results import claims_frame, read_summaries, results_frame, runs_frame
+    from stages.common.results import claims_frame, read_summaries, results_frame, runs_frame, scores_frame
 
     summaries = read_summaries(study)
     results = paths.results(study.benchmark.name)
-    claims = claims_frame(study)
-    write_table(results, results_frame(study, summaries))
+    table, claims = results_frame(study, summaries), claims_frame(study)
+    write_table(results, table)
     write_table(results.with_name("runs.csv"), runs_frame(summaries))
     write_table(results.with_name("claims.csv"), claims)
+    write_table(paths.plot_data(study.benchmark.name, "scores"), scores_frame(study, table))
 
 
 if __name__ == "__main__":

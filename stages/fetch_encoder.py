@@ -4,7 +4,8 @@ import argparse
 
 from stages.common import paths
 from stages.common.config import load_shared
-from stages.common.errors import UserError, run_stage
+from stages.common.errors import run_stage
+from stages.common.schema import refuse_unknown
 
 
 def main() -> None:
@@ -12,10 +13,7 @@ def main() -> None:
     parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
     arguments = parser.parse_args()
     encoders = load_shared().encoders
-    if arguments.encoder not in encoders:
-        raise UserError(
-            f"{paths.SHARED_PARAMS}: encoders: got {arguments.encoder!r}, expected one of: {', '.join(encoders)}"
-        )
+    refuse_unknown(paths.SHARED_PARAMS, "encoders", arguments.encoder, encoders)
 
     from stages.common.encoder_source import copy_encoder
 

@@ -13,7 +13,7 @@ def main() -> None:
     study = load_study(parser.parse_args().benchmark)
 
     from stages.common import display, figures
-    from stages.common.files import new_folder
+    from stages.common.files import new_folder, write_table
     from stages.common.results import read_results
 
     source = paths.results(study.benchmark.name)
@@ -24,6 +24,7 @@ def main() -> None:
         for curves in display.curves_of(study):
             histories = display.read_histories(study, curves)
             figures.save_figure(figures.curves_figure(study, curves, histories), folder, curves.name)
+    write_table(paths.plot_data(study.benchmark.name, "learning_curves"), display.validation_curves(study))
 
 
 if __name__ == "__main__":

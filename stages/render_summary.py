@@ -1,4 +1,4 @@
-"""Stage render_summary: reports/summary.txt, what the terminal shows at the end of a study."""
+"""Stage render_summary: reports/<benchmark>/summary.txt, what the terminal shows at the end of a study."""
 
 import argparse
 import textwrap
@@ -28,7 +28,7 @@ def main() -> None:
         tables.claims_as_text(study, claims),
         f"The page with figures, learning curves and cost: {source.with_name('index.html')}\n",
     ]
-    write_text(paths.REPORTS / "summary.txt", "\n".join(parts))
+    write_text(source.with_name("summary.txt"), "\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stage train_baselines: what a practitioner would try first, with scikit-learn and without training an encoder."""
 
 import argparse
+import dataclasses
 import time
 
 from stages.common import paths
@@ -18,10 +19,10 @@ def main() -> None:
     study = load_study(arguments.benchmark)
     study.check_baseline(arguments.encoder, arguments.variant)
 
-    from stages.common.baselines import features_of, fit_and_predict, read_parts
+    from stages.common.baselines import features_of, fit_and_predict, input_files, machine_of, read_parts
     from stages.common.files import write_json, write_table
     from stages.common.predictions import predictions_table
-    from stages.common.provenance import environment
+    from stages.common.provenance import environment, input_hashes
 
     name, seed, variant = study.benchmark.name, arguments.seed, arguments.variant
     parts, classes = read_parts(study, seed)
@@ -40,9 +41,13 @@ def main() -> None:
         "variant": variant,
         "seed": seed,
         "phase": "classifier",
-        "parameters": {"C": chosen},
+        "parameters": {"C": chosen, "candidates": study.shared.baseline_inverse_regularization},
+        "switches": dataclasses.asdict(study.protocol),
+        "selection_metric": study.benchmark.selection_metric,
         "rows": {part: len(rows) for part, rows in parts.items()},
         "seconds": round(time.perf_counter() - started, 3),
+        **machine_of(study, arguments.encoder),
+        "inputs": input_hashes(input_files(study, arguments.encoder, seed)),
     }
     write_json(paths.report(*where, "classifier"), report | environment())
 

@@ -1,10 +1,12 @@
 """Stage train_classifier: phase 3, a classifier on a variant's encoder, and its predictions."""
 
 import argparse
+import dataclasses
 
 from stages.common import paths
-from stages.common.config import PRETRAINED, TRAINED_ENCODER_STAGES, load_study
+from stages.common.config import load_study
 from stages.common.errors import run_stage
+from stages.common.settings import PRETRAINED, TRAINED_ENCODER_STAGES
 
 
 def main() -> None:
@@ -13,6 +15,7 @@ def main() -> None:
     parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
     parser.add_argument("--variant", required=True, help="a variant of params.yaml")
     parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--validation-only", action="store_true", help="leave the test part alone (for searches)")
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
     study.check_cell(arguments.encoder, arguments.variant, (*TRAINED_ENCODER_STAGES, PRETRAINED))
@@ -33,11 +36,12 @@ def main() -> None:
 
     train, validation = rows_of("train"), rows_of("validation")
     settings = settings_for(study, run.encoder, run.variant)
+    run.seed_dropout()
     updates, best_epoch = train_classifier(
         model, train, validation, tokenizer, settings, run.training, run.machine, run.seed
     )
     # Every choice is made: the test part is read from here on, once.
-    parts = {"validation": validation, "test": rows_of("test")}
+    parts = {"validation": validation} | ({} if arguments.validation_only else {"test": rows_of("test")})
     logits = {name: predict(model, rows, tokenizer, run.machine) for name, rows in parts.items()}
     probabilities = {name: values.softmax(1).cpu().numpy() for name, values in logits.items()}
     table = predictions_table({name: run.part(name) for name in parts}, probabilities, run.classes)
@@ -47,9 +51,9 @@ def main() -> None:
         updates,
         0 if model.frozen else epochs * len(train),
         tokenizer,
+        **dataclasses.asdict(settings),
         best_epoch=best_epoch,
         epochs=epochs,
-        selection_metric=settings.selection_metric,
     )
 
 

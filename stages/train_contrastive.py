@@ -4,6 +4,7 @@ import argparse
 
 from stages.common.config import load_study
 from stages.common.errors import run_stage
+from stages.common.settings import DENOISED
 
 FROM_PRETRAINED = "train_contrastive_from_pretrained"
 
@@ -18,17 +19,19 @@ def main() -> None:
     study = load_study(arguments.benchmark)
     definition = study.check_cell(arguments.encoder, arguments.variant, ("train_contrastive", FROM_PRETRAINED))
 
-    from stages.common.contrastive import PairBatches, pairs_for, train_contrastive
+    from stages.common.contrastive import PairBatches, pairs_for, rows_file, train_contrastive
     from stages.common.models import CONTRASTIVE_LAYER
     from stages.common.runs import Run
 
     run = Run(study, "train_contrastive", arguments.encoder, arguments.variant, arguments.seed, "encoder")
-    encoder = run.load_pretrained() if definition.encoder_from == FROM_PRETRAINED else run.load_encoder("dae_ft")
+    encoder = run.load_pretrained() if definition.encoder_from == FROM_PRETRAINED else run.load_encoder(DENOISED)
     run.add_layer(encoder, CONTRASTIVE_LAYER)
     tokenizer = run.tokenizer(encoder)
     run.part("train")
+    run.inputs.append(rows_file(study, run.variant, run.seed))
     rows, pairs = pairs_for(study, run.encoder, run.variant, run.seed, len(run.classes))
     batches = PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, run.machine.device)
+    run.seed_dropout()
     updates = train_contrastive(encoder, batches, run.settings, run.training, run.machine)
     run.export(encoder, tokenizer)
     run.write_records(updates, batches.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows))

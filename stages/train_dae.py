@@ -4,8 +4,7 @@ import argparse
 
 from stages.common.config import load_study
 from stages.common.errors import run_stage
-
-VARIANT = "dae_ft"
+from stages.common.settings import DENOISED
 
 
 def main() -> None:
@@ -15,22 +14,23 @@ def main() -> None:
     parser.add_argument("--seed", required=True, type=int)
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
-    study.check_cell(arguments.encoder, VARIANT, ("train_dae",))
+    study.check_cell(arguments.encoder, DENOISED, ("train_dae",))
 
     from stages.common.denoising import DenoisingBatches, train_denoising
     from stages.common.models import BOTTLENECK
     from stages.common.runs import Run
 
-    run = Run(study, "train_dae", arguments.encoder, VARIANT, arguments.seed, "encoder")
+    run = Run(study, "train_dae", arguments.encoder, DENOISED, arguments.seed, "encoder")
     encoder = run.load_pretrained()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
     tokenizer = run.tokenizer(encoder)
     texts = run.part("train", "unlabelled")["text"].tolist()
     batches = DenoisingBatches(texts, run.settings, tokenizer, run.seed, run.machine.device)
+    run.seed_dropout()
     updates = train_denoising(encoder, decoder, batches, run.settings, run.training, run.machine)
     run.export(encoder, tokenizer)
-    run.write_records(updates, 2 * batches.examples, tokenizer)
+    run.write_records(updates, batches.sequence_updates, tokenizer)
 
 
 if __name__ == "__main__":

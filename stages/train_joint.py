@@ -4,8 +4,7 @@ import argparse
 
 from stages.common.config import load_study
 from stages.common.errors import run_stage
-
-VARIANT = "joint"
+from stages.common.settings import JOINT
 
 
 def main() -> None:
@@ -15,31 +14,31 @@ def main() -> None:
     parser.add_argument("--seed", required=True, type=int)
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
-    study.check_cell(arguments.encoder, VARIANT, ("train_joint",))
+    study.check_cell(arguments.encoder, JOINT, ("train_joint",))
 
-    from stages.common.contrastive import PairBatches, pairs_for
+    from stages.common.contrastive import PairBatches, pairs_for, rows_file
     from stages.common.denoising import DenoisingBatches
     from stages.common.joint import train_joint
     from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER
     from stages.common.runs import Run
 
-    run = Run(study, "train_joint", arguments.encoder, VARIANT, arguments.seed, "encoder")
+    run = Run(study, "train_joint", arguments.encoder, JOINT, arguments.seed, "encoder")
     encoder = run.load_pretrained()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
     run.add_layer(encoder, CONTRASTIVE_LAYER)
     tokenizer = run.tokenizer(encoder)
     texts = run.part("train", "unlabelled")["text"].tolist()
+    run.inputs.append(rows_file(study, run.variant, run.seed))
     rows, pairs = pairs_for(study, run.encoder, run.variant, run.seed, len(run.classes))
     device = run.machine.device
     denoising = DenoisingBatches(texts, run.settings, tokenizer, run.seed, device)
     contrastive = PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, device)
+    run.seed_dropout()
     updates = train_joint(encoder, decoder, denoising, contrastive, run.settings, run.training, run.machine)
     run.export(encoder, tokenizer)
-    denoised = 2 * min(denoising.examples, updates.step * run.settings.batch_size)
-    run.write_records(
-        updates, denoised + contrastive.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows)
-    )
+    trained = denoising.sequence_updates + contrastive.sequence_updates
+    run.write_records(updates, trained, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
 
 
 if __name__ == "__main__":

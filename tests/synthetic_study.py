@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths
-from stages.common.config import Study, load_study
+from stages.common.config import load_study
 from stages.common.costs import PHASE_OF_STAGE
 from stages.common.files import write_table
 from stages.common.metrics import METRICS
 from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, cells, command
-from stages.common.statistics import ROWS_ONLY, claim_verdict
+from stages.common.settings import Study
+from stages.common.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval, claim_verdict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOSTILE_CLASS = "<script>alert(1)</script>"
@@ -64,6 +65,7 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
             for seed, value in zip(study.benchmark.seeds, values, strict=True):
                 for split in ("validation", "test"):
                     runs.append(row | {"benchmark": "bbc", "seed": seed, "split": split, "value": value})
+    kind = SEEDS_AND_ROWS if len(study.benchmark.seeds) > 2 else ROWS_ONLY
     means = {row["variant"]: row["mean"] for row in results if row["metric"] == "macro_f1"}
     for name, claim in study.shared.claims.items():
         for other in claim.others:
@@ -71,8 +73,10 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
             low, high = difference - 1.4, difference + 1.4
             claims.append(
                 {"claim": name, "text": claim.text, "variant": claim.variant, "other": other, "encoder": "minilm_l6"}
-                | {"metric": "macro_f1", "n_seeds": len(study.benchmark.seeds), "n_test": 500, "ci_kind": ROWS_ONLY}
-                | {"difference": difference, "ci_low": low, "ci_high": high, "verdict": claim_verdict(low, high, 1.0)}
+                | {"metric": "macro_f1", "n_seeds": len(study.benchmark.seeds), "n_test": 500, "ci_kind": kind}
+                | {"difference": difference, "ci_low": low, "ci_high": high}
+                | {"by_seed": ", ".join([f"{difference:+.1f}"] * len(study.benchmark.seeds))}
+                | {"verdict": claim_verdict(Interval(difference, low, high, kind), 1.0)}
             )
     write_table(file, pd.DataFrame(results, columns=RESULT_COLUMNS))
     write_table(file.with_name("runs.csv"), pd.DataFrame(runs, columns=RUN_COLUMNS))

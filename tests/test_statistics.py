@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.common.errors import UserError
-from stages.common.statistics import ROWS_ONLY, SEEDS_AND_ROWS, claim_verdict, mean_interval, paired_difference
+from stages.common.statistics import (
+    ROWS_ONLY,
+    SEEDS_AND_ROWS,
+    Interval,
+    claim_verdict,
+    mean_interval,
+    paired_difference,
+)
 
 
 def half_width(interval):
@@ -111,11 +118,13 @@ def test_other_numbers_of_seeds_are_not_paired():
     ],
 )
 def test_verdicts_follow_the_rule(low, high, verdict):
-    assert claim_verdict(low, high, 1.0) == verdict
+    assert claim_verdict(Interval((low + high) / 2, low, high, SEEDS_AND_ROWS), 1.0) == verdict
+    assert claim_verdict(Interval((low + high) / 2, low, high, ROWS_ONLY), 1.0) == "too few seeds"
 
 
 @given(st.floats(-50, 50), st.floats(0, 50))
 def test_moving_an_interval_up_never_weakens_a_verdict(low, width):
     order = ["not supported", "undecided", "supported"]
-    verdicts = [order.index(claim_verdict(low + shift, low + shift + width, 1.0)) for shift in (0, 1, 10, 100)]
+    intervals = [Interval(0, low + shift, low + shift + width, SEEDS_AND_ROWS) for shift in (0, 1, 10, 100)]
+    verdicts = [order.index(claim_verdict(interval, 1.0)) for interval in intervals]
     assert verdicts == sorted(verdicts)

@@ -33,7 +33,7 @@ def results_of(study, mean=87.34):
 def claims_of(study, **values):
     row = {"claim": "c", "text": "Phases help.", "variant": "three_phase", "other": "ft", "verdict": "supported"}
     row |= {"encoder": study.benchmark.run_encoders[0], "ci_kind": "test rows only"}
-    row |= {"difference": 3.06, "ci_low": 0.42, "ci_high": 5.78}
+    row |= {"difference": 3.06, "by_seed": "+1.0, +5.2", "ci_low": 0.42, "ci_high": 5.78}
     return pd.DataFrame([row | values], columns=CLAIM_COLUMNS)
 
 
@@ -133,11 +133,14 @@ def test_claims_as_text(study):
     text = tables.claims_as_text(study, claims_of(study))
     lines = text.splitlines()
     assert lines[0] == "Claims (Macro F1, paired differences in percentage points, 95% intervals: test rows only)"
-    assert lines[2:] == ["Phases help.", "  supported      +3.1 [0.4, 5.8]      Three phases minus Fine-tuning"]
+    assert lines[2:] == [
+        "Phases help.",
+        "  supported      +3.1 [0.4, 5.8]      Three phases minus Fine-tuning (by seed +1.0, +5.2)",
+    ]
 
 
 def test_a_claim_that_was_not_run_has_no_numbers(study):
-    nothing = {"difference": None, "ci_low": None, "ci_high": None, "ci_kind": "", "verdict": "not run"}
+    nothing = {"difference": None, "by_seed": "", "ci_low": None, "ci_high": None, "ci_kind": "", "verdict": "not run"}
     claims = claims_of(study, **nothing)
     row = tables.claims_table(study, claims).iloc[0]
     assert (row["Difference"], row["Verdict"]) == ("", "not run")
@@ -146,5 +149,5 @@ def test_a_claim_that_was_not_run_has_no_numbers(study):
 
 def test_a_study_without_claims(study):
     claims = pd.DataFrame(columns=CLAIM_COLUMNS)
-    assert list(tables.claims_table(study, claims)) == ["Claim", "Compared", "Difference", "Verdict"]
+    assert list(tables.claims_table(study, claims)) == ["Claim", "Compared", "Difference", "By seed", "Verdict"]
     assert "none" in tables.claims_as_text(study, claims)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from stages.common.config import Study
 from stages.common.display import Row
+from stages.common.settings import Study
 from stages.common.tables import METRIC_TITLES, format_interval, format_number, format_signed
 
 PLAIN = "ft"
@@ -46,12 +46,22 @@ def _about_encoder(
         return f"{format_number(cell['mean'])}% {format_interval(cell['ci_low'], cell['ci_high'])}"
 
     metric = METRIC_TITLES[study.benchmark.primary_metric]
-    best = max(trained, key=mean)
-    said = [f"“{best.label}” has the highest mean {metric} of the {len(trained)} trained variants: {stated(best)}."]
-    high = [
-        row.label for row in trained if row != best and by_cell.loc[(row.encoder, row.variant), "ci_high"] >= mean(best)
+    # A control is there to be compared with, not to win.
+    contestants = [row for row in trained if study.shared.variants[row.variant].pairs_as_many_as is None]
+    best = max(contestants, key=mean)
+    said = [
+        f"“{best.label}” has the highest mean {metric} of the {len(contestants)} trained variants: {stated(best)}; "
+        "being the highest of several flatters it."
     ]
-    if high:
+    high = [
+        row.label
+        for row in contestants
+        if row != best and by_cell.loc[(row.encoder, row.variant), "ci_high"] >= mean(best)
+    ]
+    few = len(study.benchmark.seeds) < study.shared.statistics.min_seeds_for_seed_variance
+    if few:
+        said[0] += " With so few seeds the order is not settled."
+    elif high:
         said[0] += (
             f" The intervals of {len(high)} of the others reach that mean, so the order at the top is not settled."
         )
@@ -84,13 +94,13 @@ def _lead_over_plain(best: Row, plain: Row, claims: pd.DataFrame, lead: float, p
     if pair.empty:
         return (
             f"That is {format_signed(lead)} points from plain fine-tuning ({plain_stated}) as a difference of means; "
-            "no claim names this pair, so it has no paired interval, and being the highest of several flatters it."
+            "no claim names this pair, so it has no paired interval."
         )
     claim = pair.iloc[0]
     interval = format_interval(claim["ci_low"], claim["ci_high"])
     return (
         f"Over plain fine-tuning ({plain_stated}) that is {format_signed(claim['difference'])} points, "
-        f"paired interval {interval}; the claim that it is better is {claim['verdict']}."
+        f"paired interval {interval}; the verdict on the claim that it is better: {claim['verdict']}."
     )
 
 

@@ -1,24 +1,48 @@
 """Majority class, TF-IDF with logistic regression, and logistic regression on a frozen encoder's embeddings."""
 
-from typing import Any
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from stages.common import encoder_files, paths
-from stages.common.config import Study
 from stages.common.files import read_table
 from stages.common.metrics import row_values
+from stages.common.settings import Study
+
+if TYPE_CHECKING:
+    from stages.common.models import SentenceEncoder
 
 MAX_ITERATIONS = 1000
 
 
-def read_parts(study: Study, seed: int) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The labelled examples by part of this seed's split, and all classes in alphabetical order."""
-    split = read_table(paths.splits(study.benchmark.name, seed) / "split.parquet")
+def read_parts(study: Study, seed: int, root: Path = Path()) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The labelled examples by part of this seed's split below ``root``, and all classes in alphabetical order."""
+    split = read_table(root / paths.splits(study.benchmark.name, seed) / "split.parquet")
     examples = read_table(paths.examples(study.benchmark.dataset)).merge(split, on="example_id")
     parts = {part: examples[examples["part"] == part] for part in ("train", "validation", "test")}
     return parts, sorted(pd.concat(parts.values())["label"].unique())
+
+
+def input_files(study: Study, encoder: str, seed: int) -> list[Path]:
+    """What a baseline reads, for its report."""
+    weights = [paths.pretrained_encoder(encoder) / encoder_files.WEIGHTS] if encoder else []
+    return [
+        paths.examples(study.benchmark.dataset),
+        paths.splits(study.benchmark.name, seed) / "split.parquet",
+        *weights,
+    ]
+
+
+def machine_of(study: Study, encoder: str) -> dict[str, Any]:
+    """Where a baseline runs, for its report: scikit-learn in float64 on the CPU, embeddings where trainings run."""
+    if not encoder:
+        return {"device": "cpu", "precision": "fp64", "threads": 1, "gpu": None}
+    from stages.common.engine import choose_machine, gpu_name
+
+    return dataclasses.asdict(choose_machine(study.shared.engine)) | {"gpu": gpu_name()}
 
 
 def features_of(variant: str, parts: dict[str, pd.DataFrame], study: Study, encoder: str) -> dict[str, Any]:
@@ -35,17 +59,25 @@ def features_of(variant: str, parts: dict[str, pd.DataFrame], study: Study, enco
 
 
 def _embeddings(texts: dict[str, list[str]], study: Study, encoder_name: str) -> dict[str, np.ndarray]:
-    """Sentence vectors of the pre-trained encoder, of unit length, pooled as the protocol says."""
-    from stages.common.classifier import embed
+    """Sentence vectors of the pre-trained encoder, pooled as the protocol says, then scaled to unit length."""
     from stages.common.encoder_folder import load_pretrained
+
+    folder = paths.pretrained_encoder(encoder_name)
+    encoder_files.check_pretrained(folder, study.shared.encoders[encoder_name].sha256, encoder_name)
+    return unit_vectors(texts, load_pretrained(folder, study.pooling(encoder_name)), folder, study)
+
+
+def unit_vectors(
+    texts: dict[str, list[str]], encoder: "SentenceEncoder", folder: Path, study: Study
+) -> dict[str, np.ndarray]:
+    """An encoder's sentence vectors, of unit length, (rows, hidden size) a part; ``folder`` holds its tokenizer."""
+    from stages.common.classifier import embed
     from stages.common.engine import choose_machine
     from stages.common.tokens import TextTokenizer
 
     machine = choose_machine(study.shared.engine)
     machine.set_up()
-    folder = paths.pretrained_encoder(encoder_name)
-    encoder_files.check_pretrained(folder, study.shared.encoders[encoder_name].sha256, encoder_name)
-    encoder = load_pretrained(folder, study.pooling(encoder_name)).to(machine.device)
+    encoder.to(machine.device)
     config = encoder.transformer.config
     tokenizer = TextTokenizer(folder, config, config.max_tokens)
     vectors = {part: embed(encoder, tokenizer(rows), tokenizer, machine).cpu().numpy() for part, rows in texts.items()}
@@ -60,20 +92,33 @@ def fit_and_predict(
     Of equally good values the smallest C (the strongest regularization) is taken; the majority class has none.
     """
     labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    best = None
-    for strength, model in _models(variant, study):
-        model.fit(features["train"], labels["train"])
-        predicted = model.predict(features["validation"])
-        score = row_values(labels["validation"], predicted, classes)[study.benchmark.selection_metric].mean()
-        if best is None or score > best[0]:
-            best = (score, strength, model)
-    _, strength, model = best
+    _, strength, model = best_model(_models(variant, study), features, labels, classes, study)
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
     for part in ("validation", "test"):
-        probabilities[part] = np.zeros((len(labels[part]), len(classes)))
+        probabilities[part] = np.zeros((len(parts[part]), len(classes)))
         probabilities[part][:, columns] = model.predict_proba(features[part])
     return probabilities, strength
+
+
+def best_model(
+    models: list[tuple[float | None, Any]],
+    features: dict[str, Any],
+    labels: dict[str, np.ndarray],
+    classes: list[str],
+    study: Study,
+) -> tuple[float, float | None, Any]:
+    """Fit all on the training part; the validation score (percent), strength and model of the first best one."""
+    fitted = []
+    for strength, model in models:
+        predicted = model.fit(features["train"], labels["train"]).predict(features["validation"])
+        fitted.append((validation_score(labels["validation"], predicted, classes, study), strength, model))
+    return max(fitted, key=lambda one: one[0])
+
+
+def validation_score(labels: np.ndarray, predicted: np.ndarray, classes: list[str], study: Study) -> float:
+    """The benchmark's selection metric, in percent."""
+    return float(row_values(labels, predicted, classes)[study.benchmark.selection_metric].mean())
 
 
 def _models(variant: str, study: Study) -> list[tuple[float | None, Any]]:
@@ -81,6 +126,11 @@ def _models(variant: str, study: Study) -> list[tuple[float | None, Any]]:
         from sklearn.dummy import DummyClassifier
 
         return [(None, DummyClassifier(strategy="most_frequent"))]
+    return logistic_regressions(study)
+
+
+def logistic_regressions(study: Study) -> list[tuple[float, Any]]:
+    """One a value of C, the strongest regularization first."""
     from sklearn.linear_model import LogisticRegression
 
     strengths = sorted(study.shared.baseline_inverse_regularization)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.common.config import Study, Training
 from stages.common.engine import Machine
 from stages.common.losses import classification_loss
 from stages.common.metrics import row_values
 from stages.common.models import ClassifierHead, SentenceEncoder
 from stages.common.randomness import generator, torch_generator
+from stages.common.settings import Study, Training
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
 

@@ -1,12 +1,12 @@
-"""Phase 2: supervised contrastive learning on pairs (the paper's phase 2)."""
+"""Supervised contrastive learning on pairs (the paper's phase 2)."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from stages.common.config import Hyperparameters, Study, Training
 from stages.common.data import label_levels
 from stages.common.engine import Machine
 from stages.common.files import read_table
@@ -15,8 +15,15 @@ from stages.common.models import SentenceEncoder
 from stages.common.pairs import Pairs, make_as_many_pairs, make_pairs
 from stages.common.paths import splits
 from stages.common.randomness import generator
+from stages.common.settings import Hyperparameters, Study, Training
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
+
+
+def rows_file(study: Study, variant: str, seed: int) -> Path:
+    """The (resampled) training rows that the variant's pairs are made of."""
+    setting = study.shared.variants[variant].imbalance
+    return splits(study.benchmark.name, seed) / f"contrastive_{setting}.parquet"
 
 
 def pairs_for(study: Study, encoder: str, variant: str, seed: int, n_classes: int) -> tuple[pd.DataFrame, Pairs]:
@@ -26,7 +33,7 @@ def pairs_for(study: Study, encoder: str, variant: str, seed: int, n_classes: in
     as the variant it is compared with.
     """
     definition = study.shared.variants[variant]
-    rows = read_table(splits(study.benchmark.name, seed) / f"contrastive_{definition.imbalance}.parquet")
+    rows = read_table(rows_file(study, variant, seed))
     text_ids, _ = pd.factorize(rows["text"])
     epochs = study.benchmark.hyperparameters[encoder].epochs_contrastive
     drawn = (text_ids, label_levels(rows), epochs, n_classes, generator(seed, "pairs"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.common import paths
-from stages.common.config import Study
+from stages.common.settings import Study
 
 NOT_RECORDED = "not recorded"
 PHASE_OF_STAGE = {

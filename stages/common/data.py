@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common.config import Dataset, DataSource
 from stages.common.errors import UserError, warn
+from stages.common.settings import Dataset, DataSource
 
 SPLITS = ("train", "validation", "test", "unlabelled")
 
@@ -25,9 +25,8 @@ def read_source(dataset: Dataset, file: Path) -> pd.DataFrame:
     rows = _read_package(source, file) if source.kind == "python_package" else _read_file(source, file)
     for column in [dataset.text_column, *dataset.label_columns]:
         if column not in rows.columns:
-            raise UserError(
-                f"{source.path or file}: got columns {', '.join(rows.columns)}, expected {column!r} among them"
-            )
+            names = ", ".join(map(str, rows.columns))
+            raise UserError(f"{source.path or file}: got columns {names}, expected {column!r} among them")
     wanted = [dataset.text_column, *dataset.label_columns] + (["split"] if "split" in rows.columns else [])
     return rows[wanted]
 
@@ -72,9 +71,13 @@ def _read_file(source: DataSource, file: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{file}: source.path: {path}: no such file")
     try:
-        return readers[path.suffix]()
+        rows = readers[path.suffix]()
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
+    if path.suffix == ".csv" and not isinstance(rows.index, pd.RangeIndex):
+        # pandas takes the first fields for row names, and every column would be off by one.
+        raise UserError(f"{path}: row 1: got more fields than the header, expected {len(rows.columns)}")
+    return rows
 
 
 def clean(rows: pd.DataFrame, dataset: Dataset, origin: str) -> pd.DataFrame:
@@ -86,7 +89,9 @@ def clean(rows: pd.DataFrame, dataset: Dataset, origin: str) -> pd.DataFrame:
     text = rows[dataset.text_column].fillna("").astype(str).str.split().str.join(" ")
     levels = [rows[column].map(_label_text) for column in dataset.label_columns]
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
-    _refuse_row(origin, ~split.isin(SPLITS), lambda i: f"split: got {split[i]!r}, expected one of: {', '.join(SPLITS)}")
+    _refuse_row(
+        origin, ~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}"
+    )
     _refuse_row(origin, text == "", lambda i: "the text is empty, expected at least one word")
     for column, level in zip(dataset.label_columns, levels, strict=True):
         missing = (level == "") & (split != "unlabelled")
@@ -107,23 +112,35 @@ def _label_text(value: object) -> str:
 def _refuse_row(origin: str, bad: pd.Series, reason: Callable[[int], str]) -> None:
     if bad.any():
         first = bad.to_numpy().argmax()
-        raise UserError(f"{origin}: row {first + 1}: {reason(bad.index[first])}; mend or remove the row")
+        raise UserError(f"{origin}: row {first + 1}: {reason(first)}; mend or remove the row")
 
 
 def without_duplicates(examples: pd.DataFrame) -> pd.DataFrame:
-    """The first row of each distinct text; warns where copies of a text carry different labels."""
-    contradicting = examples.groupby("text")["label"].nunique().gt(1).sum()
+    """One row of each distinct text, the first; warns where copies of a text carry different labels.
+
+    Of copies in several splits a test row stays before a validation, a training and an unlabelled one.
+    """
+    labelled = examples[examples["split"] != "unlabelled"]
+    contradicting = labelled.groupby("text")["label"].nunique().gt(1).sum()
     if contradicting:
         warn(f"{contradicting} texts stand with different labels; the first label of each is kept")
-    return examples.drop_duplicates("text").reset_index(drop=True)
+    rank = examples["split"].map({"test": 0, "validation": 1, "train": 2, "unlabelled": 3})
+    ranked = examples.loc[rank.sort_values(kind="stable").index]
+    return ranked.drop_duplicates("text").sort_index().reset_index(drop=True)
 
 
 def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str) -> pd.DataFrame:
-    """Make the rows whose texts have the smallest sha256 the test set: fixed, and of natural class balance."""
-    if test_rows >= len(examples):
-        raise UserError(f"{origin}: got {len(examples)} rows, expected more than test_rows ({test_rows})")
-    digests = [hashlib.sha256(text.encode()).hexdigest() for text in examples["text"]]
-    chosen = sorted(examples.index, key=digests.__getitem__)[:test_rows]
+    """Make the training rows whose texts have the smallest sha256 the test set: fixed, of natural class balance."""
+    if (examples["split"] == "test").any():
+        raise UserError(
+            f"{origin}: got rows with split 'test' besides test_rows ({test_rows}), expected one of the two "
+            "(test_rows: null keeps those of the file)"
+        )
+    candidates = examples.loc[examples["split"] == "train", "text"]
+    if test_rows >= len(candidates):
+        raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than test_rows ({test_rows})")
+    digests = candidates.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+    chosen = digests.sort_values(kind="stable").index[:test_rows]
     return examples.assign(split=examples["split"].mask(examples.index.isin(chosen), "test"))
 
 
@@ -139,6 +156,8 @@ def content_sha256(examples: pd.DataFrame) -> str:
 def check_content(examples: pd.DataFrame, dataset: Dataset, origin: str) -> None:
     """Refuse one class only, and content other than the params file expects."""
     counts = label_counts(examples)
+    if not counts:
+        raise UserError(f"{origin}: got no labelled rows, expected rows of at least two classes")
     if len(counts) < 2:
         raise UserError(f"{origin}: got one class only ({', '.join(counts)}), expected at least two")
     expected = dataset.expected

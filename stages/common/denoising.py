@@ -5,12 +5,12 @@ import math
 import numpy as np
 import torch
 
-from stages.common.config import Hyperparameters, Training
 from stages.common.engine import Machine
 from stages.common.losses import denoising_loss
 from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.noise import WordDeletion
 from stages.common.randomness import generator
+from stages.common.settings import Hyperparameters, Training
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
 
@@ -28,6 +28,7 @@ class DenoisingBatches:
         self.settings, self.tokenizer, self.device = settings, tokenizer, device
         self.order_random, self.noise_random = generator(seed, "batch order dae"), generator(seed, "noise")
         self.examples = settings.epochs_dae * len(texts)
+        self.sequence_updates = 0
 
     def __len__(self) -> int:
         return math.ceil(self.examples / self.settings.batch_size)
@@ -36,7 +37,9 @@ class DenoisingBatches:
         """Yields noised ids and mask, and undamaged ids and mask, as ``TextTokenizer.pad`` makes them."""
         order = self.order_random.permutation(np.tile(np.arange(len(self.targets)), self.settings.epochs_dae))
         for batch in length_buckets(order, self.lengths, self.settings.batch_size, self.order_random):
-            noised = self.tokenizer(self.noise(batch, self.noise_random))
+            # A noised copy of a long text is no further text.
+            self.sequence_updates += 2 * len(batch)  # each is encoded and decoded
+            noised = self.tokenizer(self.noise(batch, self.noise_random), count_cut=False)
             yield (
                 self.tokenizer.pad(noised, self.device),
                 self.tokenizer.pad([self.targets[i] for i in batch], self.device),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import paths
-from stages.common.config import Study
 from stages.common.results import cells
+from stages.common.settings import Study
 from stages.common.tables import METRIC_TITLES
 
 # Okabe and Ito's colours without the yellow that vanishes on white, then wine and olive of Paul Tol's muted set.
@@ -87,11 +87,6 @@ def curves_of(study: Study) -> list[Curves]:
     return [curves for curves in CURVES if rows_of_stages(study, curves.stages)]
 
 
-def selection_metric(study: Study) -> str:
-    """The metric that chooses phase 3's epoch: macro F1 where the training part is long-tailed, else accuracy."""
-    return "accuracy" if study.benchmark.long_tail_ratio is None else "macro_f1"
-
-
 def figure_file(benchmark: str, name: str, suffix: str) -> Path:
     return figures_folder(benchmark) / f"{name}.{suffix}"
 
@@ -110,6 +105,14 @@ def read_histories(study: Study, curves: Curves) -> pd.DataFrame:
                 frames.append(pd.read_csv(file).assign(encoder=row.encoder, variant=row.variant, seed=seed))
     columns = ["encoder", "variant", "seed", curves.x, curves.y]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+
+
+def validation_curves(study: Study) -> pd.DataFrame:
+    """What ``dvc plots`` draws of phase 3: columns cell, seed, epoch, validation_metric; a row an epoch."""
+    curves = next(curves for curves in CURVES if curves.y == "validation_metric")
+    table = read_histories(study, curves).dropna(subset=curves.y)
+    cell = [paths.cell_name(*of) for of in zip(table["encoder"], table["variant"], strict=True)]
+    return table.drop(columns=["encoder", "variant"]).assign(cell=cell)
 
 
 def captions(study: Study) -> dict[str, tuple[str, str, str]]:

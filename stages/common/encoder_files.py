@@ -1,6 +1,8 @@
 """Which files an encoder's folder holds, and whether they are the right ones; needs no torch."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
@@ -14,6 +16,14 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of an encoder's folder; one line where it can't be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: can't be read as JSON: {error}; make the folder again with dvc repro") from None
 
 
 def check_files(folder: Path, remake: str) -> None:

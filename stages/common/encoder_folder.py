@@ -1,6 +1,7 @@
 """Encoders on disk: the folder that phases hand to each other and that SentenceTransformer(folder) loads."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stages.common.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS
+from stages.common.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, read_json
 from stages.common.errors import UserError
 from stages.common.files import new_folder
 from stages.common.models import DenoisingDecoder, SentenceEncoder
@@ -35,13 +36,13 @@ def load_pretrained(folder: Path, pooling: str) -> SentenceEncoder:
 
 def load_trained(folder: Path) -> SentenceEncoder:
     """An encoder that a phase exported, with its pooling and added layers."""
-    pooling = json.loads((folder / "1_Pooling" / CONFIG).read_text(encoding="utf-8"))
+    pooling = read_json(folder / "1_Pooling" / CONFIG)
     encoder = load_pretrained(folder, "cls" if pooling["pooling_mode_cls_token"] else "mean")
-    for module in json.loads((folder / "modules.json").read_text(encoding="utf-8")):
+    for module in read_json(folder / "modules.json"):
         if module["type"].endswith("Dense"):
             layer = nn.Linear(encoder.hidden_size, encoder.hidden_size)
-            weights = _load(folder / module["path"] / WEIGHTS)
-            _fill(layer, {name.removeprefix("linear."): tensor for name, tensor in weights.items()}, folder / WEIGHTS)
+            file = folder / module["path"] / WEIGHTS
+            _fill(layer, {name.removeprefix("linear."): tensor for name, tensor in _load(file).items()}, file)
             encoder.added[module["path"].split("_", 1)[1].removeprefix("Dense_")] = layer
     return encoder
 
@@ -66,7 +67,12 @@ def export(encoder: SentenceEncoder, tokenizer_folder: Path, max_length: int, fo
             if (tokenizer_folder / name).is_file():
                 shutil.copyfile(tokenizer_folder / name, new / name)
         _save(encoder.transformer.state_dict(), new / WEIGHTS)
-        _json(new / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
+        # No phase uses the checkpoint's pooler: without this, loading warns that its weights are missing.
+        model = {"add_pooling_layer": False}
+        _json(
+            new / "sentence_bert_config.json",
+            {"max_seq_length": max_length, "do_lower_case": False, "model_args": model},
+        )
         _json(
             new / "1_Pooling" / CONFIG,
             {"word_embedding_dimension": size, "pooling_mode_cls_token": cls, "pooling_mode_mean_tokens": not cls},
@@ -100,6 +106,12 @@ def _load(path: Path) -> dict[str, Tensor]:
 
 def _fill(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     """Load the module's weights; what else the checkpoint holds (poolers, heads) is left aside."""
+    for name, wanted in module.state_dict().items():
+        if name in weights and weights[name].shape != wanted.shape:
+            raise UserError(
+                f"{path}: weight {name!r}: got shape {tuple(weights[name].shape)}, expected {tuple(wanted.shape)}; "
+                "config.json and the weights belong to different encoders"
+            )
     result = module.load_state_dict({name: t.float() for name, t in weights.items()}, strict=False)
     if result.missing_keys:
         raise UserError(
@@ -108,7 +120,15 @@ def _fill(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
 
 
 def _save(weights: dict[str, Tensor], path: Path) -> None:
-    save_file({name: t.detach().cpu().contiguous() for name, t in weights.items()}, path, metadata={"format": "pt"})
+    tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # The library tells a full disk in the text of its error only.
+        found = re.search(r"os error (\d+)", str(error))
+        if not found:
+            raise
+        raise OSError(int(found[1]), str(error), str(path)) from error
 
 
 def _json(path: Path, content: object) -> None:

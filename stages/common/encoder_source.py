@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 from stages.common import paths
-from stages.common.config import EncoderSource
 from stages.common.data import package_folder
 from stages.common.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, check_files, check_weights
 from stages.common.files import new_folder
+from stages.common.settings import EncoderSource
 
 
 def copy_encoder(source: EncoderSource, folder: Path) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 
 from stages.common import paths
-from stages.common.config import Engine
+from stages.common.errors import UserError
 from stages.common.files import write_json
 from stages.common.provenance import cpu_model
+from stages.common.settings import Engine
 
 PROBE_ROWS, PROBE_SIZE, PROBE_SECONDS = 512, 384, 0.5
 
@@ -45,29 +46,40 @@ def choose_machine(wish: Engine) -> Machine:
     hardware = {
         "cpu": cpu_model(),
         "gpu": gpu_name(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": os.cpu_count(),
     }
+    # Of this process, not of the machine: one that is pinned to fewer cores must not choose anew for all.
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = {"hardware": hardware, "wish": dataclasses.asdict(wish), "torch": torch.__version__}
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         kept = json.loads(paths.ENGINE_CHOICE.read_text(encoding="utf-8"))
         if kept["asked"] == asked:
-            return Machine(**kept["machine"])
+            return Machine(kept["device"], kept["precision"], threads)
     device = _available_device() if wish.device == "auto" else wish.device
+    if not _is_available(device):
+        raise UserError(
+            f"{paths.SHARED_PARAMS}: engine.device: got {device!r}, which this machine or this build of torch lacks; "
+            "expected 'auto' or a device that is there"
+        )
     speedup = None
     precision = wish.precision
     if precision == "auto":
-        torch.set_num_threads(hardware["threads"])
+        torch.set_num_threads(threads)
         speedup = bf16_speedup(device)
         precision = "bf16" if speedup >= wish.bf16_min_speedup else "fp32"
-    machine = Machine(device, precision, hardware["threads"])
-    write_json(paths.ENGINE_CHOICE, {"asked": asked, "machine": dataclasses.asdict(machine), "bf16_speedup": speedup})
-    return machine
+    choice = {"asked": asked, "device": device, "precision": precision, "bf16_speedup": speedup}
+    write_json(paths.ENGINE_CHOICE, choice)
+    return Machine(device, precision, threads)
 
 
 def _available_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return next(device for device in ("cuda", "mps", "cpu") if _is_available(device))
+
+
+def _is_available(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return device == "cpu" or torch.backends.mps.is_available()
 
 
 def bf16_speedup(device: str) -> float:

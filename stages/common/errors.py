@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from stages.common.lifetime import end_with_dvc
+
 
 class UserError(Exception):
     """Something the user can mend; its message is one line: got, expected, what to do."""
@@ -11,6 +13,7 @@ class UserError(Exception):
 
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's ``main`` and turn what a user can cause into one line and exit status 2."""
+    end_with_dvc()
     try:
         main()
     except UserError as error:
@@ -19,7 +22,7 @@ def run_stage(main: Callable[[], None]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         fail(
-            f"{error.filename or 'output'}: the disk is full; nothing was written under a final name; "
+            f"{error.filename or 'output'}: the disk is full; no half-written file has a final name; "
             "free some space and run again"
         )
 

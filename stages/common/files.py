@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.common.errors import UserError
+from stages.common.paths import pipeline_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,9 @@ def new_file(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder to fill; it replaces the folder ``path`` at the end, and vanishes on any error."""
     temporary = _temporary_name(path)
-    shutil.rmtree(temporary, ignore_errors=True)
+    replaced = temporary.with_suffix(".old.tmp")
+    for leftover in (temporary, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
@@ -44,10 +47,12 @@ def new_folder(path: Path) -> Iterator[Path]:
             if file.is_file():
                 _flush(file)
         if path.exists():
-            shutil.rmtree(path)
+            # Out of the way in one step: a kill while it is removed must not leave half of it under the final name.
+            os.replace(path, replaced)
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
@@ -79,7 +84,7 @@ def read_table(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     if not path.is_file():
-        raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro {path})")
+        raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro {pipeline_of(path)})")
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 

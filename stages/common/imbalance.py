@@ -1,4 +1,4 @@
-"""The imbalance correction of phase 2 of the paper's phase 2: small classes are enlarged before pairs are made."""
+"""The imbalance correction of the paper's phase 2: small classes are enlarged before pairs are made."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stages.common.config import Imbalance
 from stages.common.noise import english_stop_words, stop_words_deleted
+from stages.common.settings import Imbalance
 
 
 def enlargement(size: int, largest: int, max_ratio: float) -> float:

@@ -2,11 +2,11 @@
 
 from itertools import islice
 
-from stages.common.config import Hyperparameters, Training
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
 from stages.common.engine import Machine
 from stages.common.models import DenoisingDecoder, SentenceEncoder
+from stages.common.settings import Hyperparameters, Training
 from stages.common.training import Updates
 
 

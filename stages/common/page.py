@@ -10,10 +10,10 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.answer import sentences
-from stages.common.config import Dataset, Study
 from stages.common.costs import NOT_RECORDED, costs, environment, read_reports
 from stages.common.display import Row, captions, curves_of, figure_file, rows_of
 from stages.common.metrics import METRICS
+from stages.common.settings import Dataset, Study
 from stages.common.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
@@ -105,6 +105,7 @@ def _claim(study: Study, claim: pd.Series) -> dict[str, str]:
         "pair": f"{study.title(claim['variant'])} against {study.title(claim['other'])}",
         "encoder": study.shared.encoders[claim["encoder"]].title,
         "difference": format_signed(claim["difference"]) if known else "",
+        "by_seed": claim["by_seed"],
         "interval": format_interval(claim["ci_low"], claim["ci_high"]) if known else "",
         "ci_kind": claim["ci_kind"],
         "verdict": claim["verdict"],
@@ -138,6 +139,7 @@ def _class_counts(study: Study, seed: int) -> list[dict[str, Any]]:
 def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
     """Groups of settings for "how it was made": title, then text by name."""
     benchmark, shared = study.benchmark, study.shared
+    rules = dataclasses.asdict(shared.statistics) | {"claim_margin": shared.verdicts.claim_margin}
     split = {name: getattr(benchmark, name) for name in ("validation_share", "long_tail_ratio", "long_tail_largest")}
     groups = [(f"Protocol “{benchmark.protocol}”", dataclasses.asdict(study.protocol)), ("Split", split)]
     for encoder in benchmark.run_encoders:
@@ -146,7 +148,7 @@ def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
     groups += [
         ("Training", dataclasses.asdict(shared.training)),
         ("Imbalance correction", {name: dataclasses.asdict(bounds) for name, bounds in shared.imbalance.items()}),
-        ("Statistics and verdicts", {**dataclasses.asdict(shared.statistics), **dataclasses.asdict(shared.verdicts)}),
+        ("Statistics and verdicts", rules),
     ]
     return [(title, {name: _setting(value) for name, value in group.items()}) for title, group in groups]
 

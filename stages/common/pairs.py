@@ -58,10 +58,16 @@ def _zip_shuffled_copies(
 
 def _cut_to_balance(pairs: Pairs) -> Pairs:
     """The first m similar and the first m dissimilar pairs, m the smaller count; the order is kept."""
-    similar = pairs.similarity > 0
-    fewest = min(similar.sum(), (~similar).sum())
-    rank = np.where(similar, np.cumsum(similar), np.cumsum(~similar))
-    return pairs[rank <= fewest]
+    similar = int((pairs.similarity > 0).sum())
+    fewest = min(similar, len(pairs) - similar)
+    return _first_of_each_kind(pairs, fewest, fewest)
+
+
+def _first_of_each_kind(pairs: Pairs, similar: int, dissimilar: int) -> Pairs:
+    """So many similar and so many dissimilar pairs, the first of each; the order is kept."""
+    is_similar = pairs.similarity > 0
+    rank = np.where(is_similar, np.cumsum(is_similar), np.cumsum(~is_similar))
+    return pairs[rank <= np.where(is_similar, similar, dissimilar)]
 
 
 def _pairs(text_ids: np.ndarray, labels: np.ndarray, times: int, generator: np.random.Generator) -> Pairs:
@@ -94,13 +100,11 @@ def make_as_many_pairs(
     times = repetitions(epochs, n_classes)
     limit = times * MAX_REPETITION_FACTOR
     while True:
-        pairs = _refuse_none(_pairs(text_ids, labels, times, generator))
+        pairs = _pairs(text_ids, labels, times, generator)
         if len(pairs) >= count:
-            similar = pairs.similarity > 0
-            rank = np.where(similar, np.cumsum(similar), np.cumsum(~similar))
-            share = np.where(similar, (count + 1) // 2, count // 2)
-            return pairs[rank <= share]
+            return _first_of_each_kind(pairs, (count + 1) // 2, count // 2)
         if times >= limit:
+            _refuse_none(pairs)
             raise UserError(
                 f"pairs: got {len(pairs)} distinct balanced pairs, expected {count}; the training part is too small"
             )

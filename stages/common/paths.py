@@ -35,6 +35,16 @@ def benchmark_params(benchmark: str) -> Path:
     return BENCHMARKS / benchmark / "params.yaml"
 
 
+def pipeline_of(file: Path) -> Path:
+    """The ``dvc.yaml`` with the stage that makes a file below data/, runs/ or reports/."""
+    match file.parts:
+        case ("data", name, *_):
+            return DATA / name / "dvc.yaml"
+        case ("runs" | "reports", name, *_):
+            return BENCHMARKS / name / "dvc.yaml"
+    return Path("dvc.yaml")
+
+
 def cell_name(encoder: str, variant: str) -> str:
     """A cell of a table; ``encoder`` is empty for what needs none."""
     return f"{encoder}-{variant}" if encoder else variant
@@ -71,3 +81,8 @@ def cell_metrics(benchmark: str, encoder: str, variant: str) -> Path:
 
 def results(benchmark: str) -> Path:
     return REPORTS / benchmark / "results.csv"
+
+
+def plot_data(benchmark: str, name: str) -> Path:
+    """What ``dvc plots`` draws."""
+    return REPORTS / benchmark / "plots" / f"{name}.csv"

@@ -6,6 +6,11 @@ import pandas as pd
 PROBABILITY = "probability_"
 
 
+def classes_of(predictions: pd.DataFrame) -> list[str]:
+    """The classes that a table of predictions has probabilities of."""
+    return [name.removeprefix(PROBABILITY) for name in predictions.columns if name.startswith(PROBABILITY)]
+
+
 def predictions_table(
     parts: dict[str, pd.DataFrame], probabilities: dict[str, np.ndarray], classes: list[str]
 ) -> pd.DataFrame:

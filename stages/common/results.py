@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths, statistics
-from stages.common.config import Study
 from stages.common.errors import UserError
 from stages.common.metrics import METRICS, row_values, scores
+from stages.common.predictions import PROBABILITY, classes_of
+from stages.common.settings import Study
 
 Cell = tuple[str, str]
-PROBABILITY = "probability_"
 RESULT_COLUMNS = [
     "dataset", "encoder", "protocol", "variant", "metric", "n_seeds", "n_test", "mean", "std",
     "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command",
@@ -25,11 +25,11 @@ RESULT_COLUMNS = [
 RUN_COLUMNS = ["benchmark", "dataset", "encoder", "protocol", "variant", "seed", "split", "metric", "value"]
 CLAIM_COLUMNS = [
     "claim", "text", "variant", "other", "encoder", "metric", "n_seeds", "n_test",
-    "difference", "ci_low", "ci_high", "ci_kind", "verdict",
+    "difference", "by_seed", "ci_low", "ci_high", "ci_kind", "verdict",
 ]  # fmt: skip
 TEXT_COLUMNS = {
     "benchmark", "dataset", "encoder", "protocol", "variant", "other", "metric", "split",
-    "claim", "text", "ci_kind", "verdict", "command",
+    "claim", "text", "by_seed", "ci_kind", "verdict", "command",
 }  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def _check_predictions(frame: pd.DataFrame, file: Path) -> None:
     for column in ("example_id", "split", "label", "predicted"):
         if column not in frame:
             raise UserError(f"{file}: {column}: the column is missing")
-    classes = _classes(frame)
+    classes = classes_of(frame)
     probabilities = frame[[PROBABILITY + name for name in classes]].to_numpy(dtype=float)
     if not np.isfinite(probabilities).all():
         row, column = np.argwhere(~np.isfinite(probabilities))[0]
@@ -96,10 +96,6 @@ def _check_predictions(frame: pd.DataFrame, file: Path) -> None:
         raise UserError(f"{file}: split: got no test rows, expected some")
 
 
-def _classes(frame: pd.DataFrame) -> list[str]:
-    return [column.removeprefix(PROBABILITY) for column in frame if column.startswith(PROBABILITY)]
-
-
 def _test(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["split"] == "test"]
 
@@ -107,7 +103,7 @@ def _test(frame: pd.DataFrame) -> pd.DataFrame:
 def _test_values(by_seed: dict[int, pd.DataFrame]) -> dict[str, np.ndarray]:
     """For every metric the values [seeds, test rows] whose mean it is."""
     values = [
-        row_values(_test(frame)["label"], _test(frame)["predicted"], _classes(frame)) for frame in by_seed.values()
+        row_values(_test(frame)["label"], _test(frame)["predicted"], classes_of(frame)) for frame in by_seed.values()
     ]
     return {metric: np.stack([of_seed[metric] for of_seed in values]) for metric in METRICS}
 
@@ -117,7 +113,7 @@ def summarize(study: Study, cell: Cell) -> dict[str, Any]:
     by_seed = read_predictions(study, cell)
     by_split = {
         split: {
-            seed: scores(part["label"], part["predicted"], _classes(part))
+            seed: scores(part["label"], part["predicted"], classes_of(part))
             for seed, frame in by_seed.items()
             if not (part := frame[frame["split"] == split]).empty
         }
@@ -200,6 +196,21 @@ def runs_frame(summaries: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
 
+def missing_numbers(study: Study, results: pd.DataFrame) -> list[str]:
+    """``cell, metric`` of every row that the benchmark's params ask for and that ``results`` has no numbers for."""
+    numbers = results.dropna(subset=["mean", "ci_low", "ci_high"])
+    found = set(zip(numbers["encoder"], numbers["variant"], numbers["metric"], strict=True))
+    wanted = [(*cell, metric) for cell in cells(study) for metric in METRICS]
+    return [f"{paths.cell_name(*row[:2])}, {row[2]}" for row in wanted if row not in found]
+
+
+def scores_frame(study: Study, results: pd.DataFrame) -> pd.DataFrame:
+    """What ``dvc plots`` compares: columns cell and score, the primary metric's mean over the seeds."""
+    primary = results[results["metric"] == study.benchmark.primary_metric]
+    names = [paths.cell_name(*cell) for cell in zip(primary["encoder"], primary["variant"], strict=True)]
+    return pd.DataFrame({"cell": names, "score": primary["mean"].to_numpy()})
+
+
 def claims_frame(study: Study) -> pd.DataFrame:
     """``claims.csv``: a row for every claim, cell that it compares with, and encoder, on the primary metric."""
     rows, known = [], cells(study)
@@ -230,10 +241,11 @@ def _compare(study: Study, pair: list[Cell], predictions: list[dict[int, pd.Data
         "n_seeds": len(predictions[0]),
         "n_test": len(ids[0]),
         "difference": interval.mean,
+        "by_seed": ", ".join(f"{difference:+.1f}" for difference in (values[0] - values[1]).mean(axis=1)),
         "ci_low": interval.low,
         "ci_high": interval.high,
         "ci_kind": interval.kind,
-        "verdict": statistics.claim_verdict(interval.low, interval.high, study.shared.verdicts.claim_margin),
+        "verdict": statistics.claim_verdict(interval, study.shared.verdicts.claim_margin),
     }
 
 

@@ -11,12 +11,13 @@ import pandas as pd
 import torch
 
 from stages.common import encoder_folder, paths, provenance
-from stages.common.config import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
 from stages.common.encoder_files import WEIGHTS, check_files, check_pretrained
 from stages.common.engine import Machine, choose_machine, gpu_name
+from stages.common.errors import UserError
 from stages.common.files import read_table, write_json, write_table
 from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.randomness import generator, seed_dropout, torch_generator
+from stages.common.settings import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
 from stages.common.tokens import TextTokenizer, resolve_max_length
 from stages.common.training import Updates
 
@@ -34,12 +35,14 @@ class Run:
     rows: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        provenance.end_with_dvc()
         self.started = time.perf_counter()
         self.machine: Machine = choose_machine(self.study.shared.engine)
         self.machine.set_up()
-        seed_dropout(self.seed, f"dropout {self.phase}")
         self.inputs: list[Path] = [paths.examples(self.name_of_data), self.split_folder / "split.parquet"]
+
+    def seed_dropout(self) -> None:
+        """Right before the training: new layers draw from the same generator, and variants have different ones."""
+        seed_dropout(self.seed, f"dropout {self.phase}")
 
     @property
     def name(self) -> str:
@@ -100,10 +103,12 @@ class Run:
 
     def load_encoder(self, variant: str) -> SentenceEncoder:
         """The encoder of a variant of this cell's encoder and seed: exported by a phase, or pre-trained."""
-        if self.study.shared.variants[variant].encoder_from == PRETRAINED:
+        stage = self.study.shared.variants[variant].encoder_from
+        if stage == PRETRAINED:
             return self.load_pretrained()
         folder = paths.trained_encoder(self.name, self.encoder, variant, self.seed)
-        check_files(folder, f"dvc repro {folder}")
+        item = f"{paths.cell_name(self.encoder, variant)}-{self.seed}"
+        check_files(folder, f"dvc repro {paths.BENCHMARKS / self.name}/dvc.yaml:{stage}@{item}")
         self.inputs.append(folder / WEIGHTS)
         return encoder_folder.load_trained(folder).to(self.machine.device)
 
@@ -129,7 +134,10 @@ class Run:
         return TextTokenizer(self.pretrained_folder, config, length)
 
     def export(self, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
-        """Write the encoder's folder for the next phase and for SentenceTransformer."""
+        """Write the encoder's folder for the next phase and for SentenceTransformer; refuses weights not finite."""
+        # The last update may spoil them, and no loss is computed behind it.
+        if not all(parameter.isfinite().all() for parameter in encoder.parameters()):
+            raise UserError(f"{self.stage}: the weights are not finite after the last step; lower the learning rate")
         folder = paths.trained_encoder(self.name, self.encoder, self.variant, self.seed)
         encoder_folder.export(encoder, self.pretrained_folder, tokenizer.max_length, folder)
 

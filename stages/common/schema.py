@@ -2,9 +2,10 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def checked(check: Check, **kwargs: Any) -> Any:
 def number(
     above: float | None = None, least: float | None = None, below: float | None = None, most: float | None = None
 ) -> Check:
-    """A number, or each number of a mapping, within bounds; above and below exclude them, least and most don't."""
+    """A number, or each of a mapping or list, within bounds; above and below exclude them, least and most don't."""
     bounds = [
         ("above", above, lambda value: value > above),
         ("at least", least, lambda value: value >= least),
@@ -35,7 +36,7 @@ def number(
     given = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
 
     def check(value: Any) -> str | None:
-        values = value.values() if isinstance(value, Mapping) else [value]
+        values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
         numbers = [item for item in values if isinstance(item, int | float)]
         if all(holds(item) for item in numbers for _, _, holds in given):
             return None
@@ -57,6 +58,17 @@ def not_empty(value: Any) -> str | None:
 def distinct(value: list) -> str | None:
     """A list with at least one entry and none twice."""
     return None if value and len(set(value)) == len(value) else "a list of at least one entry, none of them twice"
+
+
+def both(first: Check, second: Check) -> Check:
+    """What passes two checks."""
+    return lambda value: first(value) or second(value)
+
+
+def refuse_unknown(file: Path, key: str, value: str, known: Collection[str]) -> None:
+    """Refuse a name that is not among those known; ``file`` and ``key`` name the place."""
+    if value not in known:
+        raise UserError(f"{file}: {key}: got {value!r}, expected one of: {', '.join(known) or '(none)'}")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -131,7 +143,7 @@ def _is_plain(hint: Any, value: Any) -> bool:
     if hint is types.NoneType:
         return value is None
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return hint in (str, bool) and isinstance(value, hint)

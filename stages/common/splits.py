@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.config import Benchmark
 from stages.common.errors import UserError, warn
 from stages.common.randomness import generator
+from stages.common.settings import Benchmark
 
 
 def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: str) -> pd.DataFrame:
@@ -32,9 +32,15 @@ def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: 
         labels = examples.loc[part == "train", "label"]
         kept = _long_tail(labels, benchmark, seed, origin)
         part[labels.index.difference(kept)] = "unlabelled"
-    for label, size in examples.loc[part == "train", "label"].value_counts().items():
-        if size == 1:
-            warn(f"{origin}: class {label!r} has a single training example; it forms no similar pair of its own")
+    sizes = examples.loc[part == "train", "label"].value_counts()
+    for label in sorted(examples.loc[part != "unlabelled", "label"].unique()):
+        if label not in sizes:
+            warn(f"{origin}: class {label!r} has no training example; nothing can learn to predict it")
+        elif sizes[label] == 1:
+            warn(
+                f"{origin}: class {label!r} has a single training example, which forms no similar pair "
+                "unless the imbalance correction enlarges it"
+            )
     return pd.DataFrame({"example_id": examples["example_id"], "part": part})
 
 
@@ -61,9 +67,9 @@ def _long_tail(labels: pd.Series, benchmark: Benchmark, seed: int, origin: str) 
     kept = []
     for label, size in zip(order, sizes, strict=True):
         rows = labels.index[labels == label]
-        if len(rows) < size or size < 1:
+        if len(rows) < size:
             raise UserError(
-                f"{origin}: class {label!r}: got {len(rows)} rows for training, expected at least {max(size, 1)} "
+                f"{origin}: class {label!r}: got {len(rows)} rows for training, expected at least {size} "
                 "(long_tail_largest)"
             )
         kept.append(random.permutation(rows)[:size])

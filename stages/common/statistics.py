@@ -14,7 +14,8 @@ from stages.common.errors import UserError
 
 SEEDS_AND_ROWS = "seeds and test rows"
 ROWS_ONLY = "test rows only"
-SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_RUN = "supported", "not supported", "undecided", "not run"
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+TOO_FEW_SEEDS, NOT_RUN = "too few seeds", "not run"
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,14 @@ def paired_difference(
     return mean_interval(values - other, confidence, min_seeds)
 
 
-def claim_verdict(low: float, high: float, claim_margin: float) -> str:
+def claim_verdict(interval: Interval, claim_margin: float) -> str:
     """Verdict on "better" from a difference's interval in percentage points, by the rule of the root params.yaml.
 
     Supported where the interval lies above 0 (however small the difference), else not supported where it lies below
-    ``claim_margin``, undecided otherwise.
+    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing.
     """
-    if low > 0:
+    if interval.kind != SEEDS_AND_ROWS:
+        return TOO_FEW_SEEDS
+    if interval.low > 0:
         return SUPPORTED
-    return NOT_SUPPORTED if high < claim_margin else UNDECIDED
+    return NOT_SUPPORTED if interval.high < claim_margin else UNDECIDED

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from stages.common.config import Study
 from stages.common.metrics import METRICS
 from stages.common.results import cells
+from stages.common.settings import Study
 from stages.common.statistics import NOT_RUN
 
 METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True))
@@ -71,11 +71,13 @@ def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
             "Compared": f"{study.title(line.variant)} minus {study.title(line.other)}",
             "Encoder": _encoder_title(study, line.encoder),
             "Difference": _difference(line),
+            "By seed": line.by_seed,
             "Verdict": line.verdict,
         }
         for line in claims.itertuples()
     ]
-    return pd.DataFrame(rows, columns=["Claim", "Compared", *_encoder_column(study), "Difference", "Verdict"])
+    columns = ["Claim", "Compared", *_encoder_column(study), "Difference", "By seed", "Verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _encoder_title(study: Study, encoder: str) -> str:
@@ -140,7 +142,8 @@ def claims_as_text(study: Study, claims: pd.DataFrame) -> str:
         lines += textwrap.wrap(text, TERMINAL_WIDTH)
         for row in compared.to_dict("records"):
             encoder = f" ({row['Encoder']})" if "Encoder" in row else ""
-            line = f"  {row['Verdict']:<13}  {row['Difference']:<19}  {row['Compared']}{encoder}"
+            by_seed = f" (by seed {row['By seed']})" if row["By seed"] else ""
+            line = f"  {row['Verdict']:<13}  {row['Difference']:<19}  {row['Compared']}{encoder}{by_seed}"
             lines += textwrap.wrap(line, TERMINAL_WIDTH, subsequent_indent=" " * 38)
     return "\n".join(lines) + "\n"
 

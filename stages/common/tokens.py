@@ -23,12 +23,18 @@ class TextTokenizer:
         self.tokenizer.enable_truncation(max_length)
         self.pad_id = config.pad_token_id
         self.max_length = max_length
-        self.truncated = 0
+        self._cut: set[str] = set()
 
-    def __call__(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Token ids of each text, not padded; texts that were cut are counted in ``truncated``."""
+    @property
+    def truncated(self) -> int:
+        """How many distinct texts were cut so far."""
+        return len(self._cut)
+
+    def __call__(self, texts: Sequence[str], count_cut: bool = True) -> list[np.ndarray]:
+        """Token ids of each text, not padded; texts that were cut are counted in ``truncated`` if ``count_cut``."""
         encodings = self.tokenizer.encode_batch(list(texts))
-        self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+        if count_cut:
+            self._cut.update(text for text, encoding in zip(texts, encodings, strict=True) if encoding.overflowing)
         return [np.array(encoding.ids) for encoding in encodings]
 
     def pad(self, sequences: Sequence[np.ndarray], device: str) -> tuple[torch.Tensor, torch.Tensor | None]:

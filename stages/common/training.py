@@ -46,10 +46,7 @@ class Updates:
         """One update from ``loss``; raises UserError with phase and step where it is not finite."""
         value = loss.item()
         self.step += 1
-        if not math.isfinite(value):
-            raise UserError(
-                f"{self.phase}: step {self.step}: the loss is {value}, expected a finite one; lower the learning rate"
-            )
+        self._refuse_not_finite("the loss", value)
         loss.backward()
         if self.clip_gradient is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.clip_gradient)
@@ -62,7 +59,14 @@ class Updates:
 
     def end_epoch(self, metric: float, loss: float) -> None:
         """Note the selection metric (percent) and the loss on validation data behind the last update."""
+        self._refuse_not_finite("the loss on validation data", loss)
         self.history[-1] |= {"validation_metric": metric, "validation_loss": loss}
+
+    def _refuse_not_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise UserError(
+                f"{self.phase}: step {self.step}: {what} is {value}, expected a finite one; lower the learning rate"
+            )
 
     def history_table(self) -> pd.DataFrame:
         """Columns step, epoch, loss, learning_rate, validation_metric, validation_loss."""
@@ -94,9 +98,11 @@ class Progress:
             return
         now = time.monotonic()
         if now - self.last >= LOG_EVERY_SECONDS or step == self.total:
-            left = (now - self.start) / step * (self.total - step)
+            updates_per_second = step / max(now - self.start, 1e-9)
+            left = (self.total - step) / updates_per_second
             print(
-                f"{self.phase}: update {step}/{self.total}, loss {loss:.4f}, rate {rate:.1e}, {left:.0f} s left",
+                f"{self.phase}: update {step}/{self.total}, loss {loss:.4f}, lr {rate:.1e}, "
+                f"{updates_per_second:.1f} updates/s, {left:.0f} s left",
                 flush=True,
             )
             self.last = now

@@ -6,7 +6,6 @@ is what this project is about: importing that library costs two to four seconds 
 than many of the trainings here, and the decoder of phase 1 needs only a part of what it computes.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.common.encoder_files import read_json
 from stages.common.errors import UserError
 
 SUPPORTED_MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
@@ -42,7 +42,7 @@ class TransformerConfig:
     @classmethod
     def from_file(cls, path: Path) -> "TransformerConfig":
         """Read ``config.json``; refuses architectures whose forward pass differs from BERT's."""
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
         missing = [name for name in cls.__dataclass_fields__ if name not in raw]
         if missing:
             raise UserError(

@@ -1,0 +1,275 @@
+"""The parameters of the project as frozen dataclasses; ``config`` reads them from the params files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stages.common import paths
+from stages.common.schema import both, checked, distinct, not_empty, number, one_of, refuse_unknown
+
+TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
+PRETRAINED = "pretrained"
+DENOISED, JOINT = "dae_ft", "joint"  # the variants whose encoders train_dae and train_joint make
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where a pre-trained encoder comes from; ``pooling`` is the one it was trained with."""
+
+    title: str
+    source: str = checked(one_of("python_package", "folder"))
+    folder: str
+    sha256: str
+    pooling: str = checked(one_of("mean", "cls"))
+    licence: str
+    package: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A path through the stages (columns of the paper's tables 3 and 4)."""
+
+    title: str
+    encoder_from: str = checked(one_of(*TRAINED_ENCODER_STAGES, PRETRAINED))
+    imbalance: str | None = checked(one_of("normal", "extra", "none"), default=None)
+    pairs_as_many_as: str | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a practitioner would try first, without any training of the encoder."""
+
+    title: str
+    needs_encoder: bool
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The switches between the paper's text and the authors' code; each lists the values that exist."""
+
+    bottleneck: bool
+    contrastive_layer: bool
+    pooling: str = checked(one_of("native", "cls"))
+    encoder_in_phase_3: str = checked(one_of("as_configured"))
+    head_activation: str = checked(one_of("relu", "none"))
+    ft_start: str = checked(one_of("pretrained"))
+    selection_split: str = checked(one_of("validation"))
+    joint_targets: str = checked(one_of("label_similarity"))
+    joint_settings: str = checked(one_of("as_configured"))
+    no_imbalance_lowercase: bool = checked(one_of(False))
+    stopword_copies: str = checked(one_of("enlarged_classes"))
+    long_texts: str = checked(one_of("truncate"))
+    dae_checkpoint: str = checked(one_of("last"))
+    contrastive_checkpoint: str = checked(one_of("last"))
+    stopping: str = checked(one_of("patience"))
+    clip_gradient: float | None = checked(number(above=0))
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of the paper's text that no data set changes; warm-ups are shares of all steps."""
+
+    warmup_dae: float = checked(number(least=0, most=1))
+    warmup_contrastive: float = checked(number(least=0, most=1))
+    warmup_joint: float = checked(number(least=0, most=1))
+    warmup_classifier: float = checked(number(least=0, most=1))
+    adam_eps_dae: float = checked(number(above=0))
+    adam_eps_contrastive: float = checked(number(above=0))
+    weight_decay_classifier: float = checked(number(least=0))
+    clip_gradient_phases_1_2: float = checked(number(above=0))
+    head_hidden_size: int = checked(number(least=1))
+    head_dropout: float = checked(number(least=0, below=1))
+    patience: int = checked(number(least=1))
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Bounds of the imbalance correction of phase 2."""
+
+    min_ratio: float = checked(number(least=1))
+    max_ratio: float = checked(number(above=1))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How uncertainty is stated."""
+
+    confidence: float = checked(number(above=0, below=1))
+    min_seeds_for_seed_variance: int = checked(number(least=2))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``variant`` is claimed to be better than each of ``others`` on the primary metric."""
+
+    text: str
+    variant: str
+    others: list[str] = checked(distinct)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Rules, in percentage points, fixed before any run."""
+
+    claim_margin: float = checked(number(least=0))
+    undecided_interval_width: float = checked(number(above=0))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where and how precisely the trainings run."""
+
+    device: str = checked(one_of("auto", "cpu", "cuda", "mps"))
+    precision: str = checked(one_of("auto", "fp32", "bf16"))
+    bf16_min_speedup: float = checked(number(above=0))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The root ``params.yaml``."""
+
+    encoders: dict[str, EncoderSource] = checked(not_empty)
+    variants: dict[str, Variant] = checked(not_empty)
+    baselines: dict[str, Baseline] = checked(not_empty)
+    baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
+    protocols: dict[str, Protocol] = checked(not_empty)
+    training: Training
+    imbalance: dict[str, Imbalance]
+    statistics: Statistics
+    claims: dict[str, Claim]
+    verdicts: Verdicts
+    engine: Engine
+
+
+@dataclass(frozen=True)
+class RunVariants:
+    """The variants that each stage of a benchmark's pipeline runs (dvc takes its lists from here)."""
+
+    train_dae: list[str]
+    train_contrastive: list[str]
+    train_contrastive_from_pretrained: list[str]
+    train_joint: list[str]
+    train_classifier: list[str]
+    train_classifier_from_pretrained: list[str]
+    train_baselines: list[str]
+    train_baselines_on_embeddings: list[str]
+    summarize_cell: list[str]
+    summarize_cell_without_encoder: list[str]
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Table 5 of the paper for one encoder; the classifier's two may be one value or a map by variant."""
+
+    lr_dae: float = checked(number(above=0, below=1))
+    epochs_dae: int = checked(number(least=1))
+    deletion_ratio: float = checked(number(least=0, below=1))
+    lr_contrastive: float = checked(number(above=0, below=1))
+    epochs_contrastive: int = checked(number(least=1))
+    lr_classifier: float | dict[str, float] = checked(number(above=0, below=1))
+    max_epochs_classifier: int | dict[str, int] = checked(number(least=1))
+    batch_size: int = checked(number(least=1))
+    adam_eps: float = checked(number(above=0))
+    max_length: int | str
+    freeze_encoder: bool
+
+    def for_variant(self, name: str, variant: str) -> Any:
+        """The value of ``lr_classifier`` or ``max_epochs_classifier`` for one variant."""
+        value = getattr(self, name)
+        return value[variant] if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings."""
+
+    name: str
+    dataset: str
+    protocol: str
+    primary_metric: str = checked(one_of("accuracy", "macro_f1"))
+    seeds: list[int] = checked(distinct)
+    run_encoders: list[str] = checked(distinct)
+    run_variants: RunVariants
+    validation_share: float = checked(number(above=0, below=1))
+    long_tail_ratio: float | None = checked(number(least=1))
+    long_tail_largest: int | None = checked(number(least=1))
+    hyperparameters: dict[str, Hyperparameters]
+
+    @property
+    def selection_metric(self) -> str:
+        """What the best epoch is chosen by: macro F1 where the training part is long-tailed, else accuracy."""
+        return "accuracy" if self.long_tail_ratio is None else "macro_f1"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """An installed Python package's folder (``kind`` python_package) or a file of rows (``kind`` file)."""
+
+    kind: str = checked(one_of("python_package", "file"))
+    package: str | None = None
+    version: str | None = None
+    folder: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the cleaned data must hold: rows, label counts, and the content's sha256; null where unknown."""
+
+    rows: int | None = checked(number(least=1), default=None)
+    labels: dict[str, int] | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``data/<name>/params.yaml``."""
+
+    name: str
+    title: str
+    source: DataSource
+    text_column: str
+    label_columns: list[str] = checked(distinct)
+    deduplicate: bool
+    test_rows: int | None = checked(number(least=1))
+    expected: Expected = field(default_factory=Expected)
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A benchmark together with what it shares with all others."""
+
+    shared: Shared
+    benchmark: Benchmark
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.shared.protocols[self.benchmark.protocol]
+
+    def pooling(self, encoder: str) -> str:
+        """``mean`` or ``cls``: the protocol's pooling for this encoder."""
+        return "cls" if self.protocol.pooling == "cls" else self.shared.encoders[encoder].pooling
+
+    def check_encoder(self, encoder: str) -> None:
+        """Refuse an encoder without settings in this benchmark."""
+        file = paths.benchmark_params(self.benchmark.name)
+        refuse_unknown(file, "hyperparameters", encoder, self.benchmark.hyperparameters)
+
+    def check_cell(self, encoder: str, variant: str, stages: tuple[str, ...]) -> Variant:
+        """The variant's definition; refuses an encoder without settings and a variant of other ``stages``."""
+        self.check_encoder(encoder)
+        fitting = [name for name, known in self.shared.variants.items() if known.encoder_from in stages]
+        refuse_unknown(paths.SHARED_PARAMS, "variants", variant, fitting)
+        return self.shared.variants[variant]
+
+    def check_baseline(self, encoder: str, variant: str) -> None:
+        """Refuse a baseline that does not exist, and an encoder where the baseline has none or the other way round."""
+        fitting = [name for name, known in self.shared.baselines.items() if known.needs_encoder == bool(encoder)]
+        refuse_unknown(paths.SHARED_PARAMS, "baselines", variant, fitting)
+        if encoder:
+            refuse_unknown(paths.SHARED_PARAMS, "encoders", encoder, self.shared.encoders)
+
+    def title(self, variant: str) -> str:
+        known = {**self.shared.variants, **self.shared.baselines}
+        return known[variant].title

@@ -1,0 +1,108 @@
+"""What a stage reads is what it declares: dvc runs it again where that changed, and only there."""
+
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import tiny_project
+from tiny_project import BENCHMARK, DATASET, SHARED
+
+# Parameters that a stage may read without declaring them, and why no result is stale for it.
+NOT_DECLARED = {
+    f"{BENCHMARK}:name": "is in every path of the stage",
+    f"{BENCHMARK}:dataset": "is in the paths of what the stage depends on",
+    f"{BENCHMARK}:protocol": "is in the name of the protocol's switches, which are declared, and in results.csv",
+    f"{DATASET}:name": "is in every path of the stage",
+    f"{SHARED}:engine.*": "where a training runs, which dvc is not to repeat on another machine",
+    # Read to refuse a wrong command line only.
+    f"{SHARED}:variants.*.encoder_from": "must agree with run_variants, from which the command line is made",
+    f"{SHARED}:variants.*.pairs_as_many_as": "declared for the control; what a control is compared with has none",
+    f"{SHARED}:baselines.*.needs_encoder": "must agree with run_variants, from which the command line is made",
+    f"{BENCHMARK}:run_encoders": "the command line is made from it",
+    f"{BENCHMARK}:run_variants.summarize_cell*": "the command line is made from it",
+}
+# Parameters that a stage declares though this study never reads them.
+READ_ELSEWHERE = {("render_figures", f"{SHARED}:encoders"): "titles, where a benchmark has several encoders"}
+# Files that a stage may read without depending on them.
+NOT_DEPENDED_ON = {
+    "*/params.yaml": "dvc compares the declared parameters in them",
+    "params.yaml": "dvc compares the declared parameters in them",
+    ".engine.json": "the machine's device and precision, outside of dvc",
+    "runs/bbc/reports/*": "hold timings, so that the page would never be up to date",
+    f"{tiny_project.ROWS}": "the source of a data set, whose content is declared in its params file",
+    f"{tiny_project.ORIGIN}/*": "the source of an encoder, whose checksum is declared in the params file",
+    "stages*": "code; see test_contract",
+}
+
+
+@pytest.fixture(scope="module")
+def declared(study):
+    """By command its stage's name, declared parameters (``file:key``) and the paths it depends on or writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in tiny_project.environment(study.root).items():
+            patch.setenv(name, value)
+        from dvc.repo import Repo
+
+        with Repo(str(study.root)) as repo:
+            return {stage.cmd: declarations(stage, study.root) for stage in repo.index.stages}
+
+
+def declarations(stage, root: Path) -> tuple[str, set[str], set[str]]:
+    from dvc.dependency.param import ParamsDependency
+
+    def path(item) -> str:
+        return str(Path(item.fs_path).relative_to(root))
+
+    params = {
+        f"{path(item)}:{key}"
+        for item in stage.deps
+        if isinstance(item, ParamsDependency)
+        for key in (item.params or [""])
+    }
+    return re.split("[@]", stage.name)[0], params, {path(item) for item in [*stage.deps, *stage.outs]}
+
+
+def covers(key: str, read: str) -> bool:
+    """Whether what was read is the declared key or below it; a file without a key is declared as a whole."""
+    return read == key or read.startswith(key if key.endswith(":") else f"{key}.")
+
+
+def test_a_stage_reads_no_parameter_that_it_does_not_declare(declared, second_study):
+    _, reads = second_study
+    assert set(reads) == set(declared)
+    for command, (name, params, _) in declared.items():
+        read = {key for key in reads[command]["params"] if not any(fnmatch(key, free) for free in NOT_DECLARED)}
+        missing = {key for key in read if not any(covers(one, key) for one in params)}
+        assert not missing, f"{name} reads parameters that it does not declare: {command}"
+    # The recorder does see what a stage reads.
+    (dae,) = (read for command, read in reads.items() if "train_dae" in command and command.endswith("--seed 0"))
+    assert {f"{BENCHMARK}:hyperparameters.minilm_l6.lr_dae", f"{SHARED}:training.warmup_dae"} <= set(dae["params"])
+
+
+def test_a_stage_declares_no_parameter_that_it_never_reads(declared, second_study):
+    _, reads = second_study
+    used, listed = {}, {}
+    for command, (name, params, _) in declared.items():
+        # What one cell of a stage reads, the stage must declare for all of them.
+        used.setdefault(name, set()).update(reads[command]["params"], reads[command].get("sections", []))
+        listed.setdefault(name, set()).update(params)
+    for name, params in listed.items():
+        known = {one for stage, one in READ_ELSEWHERE if stage == name}
+        needless = {one for one in params - known if not any(covers(one, key) for key in used[name])}
+        assert not needless, f"{name} would run again for parameters that it never reads"
+
+
+def test_a_stage_reads_no_file_that_it_does_not_depend_on(declared, second_study):
+    root, reads = second_study
+    for command, (name, _, paths) in declared.items():
+        opened = {Path(file) if Path(file).is_absolute() else root / file for file in reads[command]["files"]}
+        inside = {str(file.relative_to(root)) for file in opened if file.is_relative_to(root)}
+        read = {
+            file
+            for file in inside
+            if not file.endswith(".tmp") and ".tmp/" not in file
+            if not any(fnmatch(file, free) for free in NOT_DEPENDED_ON)
+        }
+        undeclared = {file for file in read if not any(Path(file).is_relative_to(path) for path in paths)}
+        assert not undeclared, f"{name} reads files that it does not depend on: {command}"

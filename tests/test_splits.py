@@ -1,0 +1,190 @@
+"""Splits of a seed: which rows are where, what a seed changes, and what no label may change."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from small_project import REPOSITORY
+
+from stages.common.config import load_study
+from stages.common.data import with_test_rows
+from stages.common.errors import UserError
+from stages.common.splits import draw_split
+
+ORIGIN = "data/some/examples.parquet"
+PARTS = ["train", "validation", "test", "unlabelled"]
+seeds = st.integers(0, 2**31)
+class_sizes = st.lists(st.integers(1, 60), min_size=2, max_size=6)
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(REPOSITORY)
+        settings = load_study("bbc").benchmark
+    return replace(settings, validation_share=0.2, long_tail_ratio=None, long_tail_largest=None)
+
+
+def rows(sizes, split="train", start=0) -> pd.DataFrame:
+    """Rows of classes "0", "1" ... of the given sizes, in mixed order."""
+    labels = np.repeat([str(number) for number in range(len(sizes))], sizes)
+    labels = labels[np.random.default_rng(0).permutation(len(labels))]
+    ids = [f"{split}-{start + number:06d}" for number in range(len(labels))]
+    return pd.DataFrame({"example_id": ids, "text": [f"text {i}" for i in ids], "label": labels, "split": split})
+
+
+def with_tests(sizes, tests=10) -> pd.DataFrame:
+    return pd.concat([rows(sizes), rows([tests] * len(sizes), "test")], ignore_index=True)
+
+
+def part_sizes(examples, split, part) -> pd.Series:
+    classes = sorted(examples["label"].unique())
+    return examples.loc[split["part"] == part, "label"].value_counts().reindex(classes, fill_value=0)
+
+
+@settings(deadline=None)
+@given(sizes=class_sizes, seed=seeds, share=st.floats(0.05, 0.6))
+def test_parts_are_disjoint_and_complete_and_keep_the_test_rows(benchmark, sizes, seed, share):
+    examples = with_tests(sizes, 2)
+    assume(0 < round(share * sum(sizes)) < sum(sizes))
+    split = draw_split(examples, replace(benchmark, validation_share=share), seed, ORIGIN)
+    assert split["example_id"].tolist() == examples["example_id"].tolist()
+    assert split["part"].isin(["train", "validation", "test"]).all()
+    assert ((split["part"] == "test") == (examples["split"] == "test")).all()
+    assert (split["part"] == "validation").sum() == round(share * sum(sizes))
+
+
+@settings(deadline=None)
+@given(sizes=st.lists(st.integers(2, 60), min_size=2, max_size=6), seed=seeds, share=st.floats(0.05, 0.5))
+def test_validation_keeps_the_natural_class_balance(benchmark, sizes, seed, share):
+    examples = with_tests(sizes)
+    assume(round(share * sum(sizes)) > 0)
+    split = draw_split(examples, replace(benchmark, validation_share=share), seed, ORIGIN)
+    got = part_sizes(examples, split, "validation").to_numpy()
+    # Each class is off by less than one row; together they are cut to one total.
+    allowed = 1.5 + len(sizes) * np.array(sizes) / sum(sizes)
+    assert (np.abs(got - share * np.array(sizes)) <= allowed).all()
+
+
+def test_the_only_row_of_a_class_trains(benchmark):
+    examples = with_tests([30, 30, 1])
+    for seed in range(20):
+        split = draw_split(examples, benchmark, seed, ORIGIN)
+        assert part_sizes(examples, split, "train")["2"] == 1
+
+
+def test_a_seed_repeats_its_split_and_another_draws_another(benchmark):
+    examples = with_tests([40, 40])
+    splits = [draw_split(examples, benchmark, seed, ORIGIN)["part"].tolist() for seed in (0, 0, 1, 2)]
+    assert splits[0] == splits[1]
+    assert len({tuple(split) for split in splits}) == 3
+
+
+def test_every_row_besides_the_test_set_validates_for_some_seed(benchmark):
+    examples = with_tests([20, 20])
+    parts = np.array([draw_split(examples, benchmark, seed, ORIGIN)["part"] for seed in range(60)])
+    drawn = (parts == "validation").mean(axis=0)[examples["split"] == "train"]
+    assert drawn.min() > 0 and drawn.max() < 0.6 and drawn.mean() == pytest.approx(0.2)
+
+
+def test_an_official_validation_set_is_kept(benchmark):
+    examples = pd.concat([with_tests([20, 20]), rows([5, 5], "validation")], ignore_index=True)
+    split = draw_split(examples, benchmark, 3, ORIGIN)
+    assert (split["part"] == examples["split"]).all()
+
+
+def test_unlabelled_rows_stay_unlabelled(benchmark):
+    examples = pd.concat([with_tests([20, 20]), rows([5], "unlabelled").assign(label="")], ignore_index=True)
+    split = draw_split(examples, benchmark, 3, ORIGIN)
+    assert ((split["part"] == "unlabelled") == (examples["split"] == "unlabelled")).all()
+
+
+@pytest.mark.parametrize("long_tail", [(None, None), (8, 16)])
+def test_labels_of_test_rows_decide_nothing(benchmark, long_tail):
+    settings = replace(benchmark, long_tail_ratio=long_tail[0], long_tail_largest=long_tail[1])
+    examples = with_tests([40, 40, 40])
+    poisoned = examples.assign(label=examples["label"].mask(examples["split"] == "test", "0"))
+    for seed in range(5):
+        assert draw_split(examples, settings, seed, ORIGIN).equals(draw_split(poisoned, settings, seed, ORIGIN))
+
+
+def test_labels_decide_nothing_about_which_rows_test():
+    examples = rows([30, 30])
+    poisoned = examples.assign(label=examples["label"].to_numpy()[::-1])
+    assert with_test_rows(examples, 20, ORIGIN)["split"].equals(with_test_rows(poisoned, 20, ORIGIN)["split"])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_long_tail_sizes_fall_geometrically(benchmark, classes):
+    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=112)
+    examples = with_tests([160] * classes)
+    split = draw_split(examples, settings, 0, ORIGIN)
+    sizes = np.sort(part_sizes(examples, split, "train"))[::-1]
+    assert sizes[0] == 112 and sizes[0] / sizes[-1] == pytest.approx(16)
+    assert np.allclose(sizes[:-1] / sizes[1:], 16 ** (1 / (classes - 1)), rtol=0.02)
+    # What is cut serves phase 1, and validation is drawn before the cut, in natural balance.
+    assert part_sizes(examples, split, "validation").tolist() == [32] * classes
+    assert (split["part"] == "unlabelled").sum() == classes * 128 - sizes.sum()
+    assert (part_sizes(examples, split, "test") == 10).all()
+
+
+def test_the_seed_draws_which_class_is_large(benchmark):
+    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=112)
+    examples = with_tests([160] * 3)
+    orders = set()
+    for seed in range(40):
+        sizes = part_sizes(examples, draw_split(examples, settings, seed, ORIGIN), "train")
+        orders.add(tuple(sizes.sort_values().index))
+    assert len(orders) == 6
+
+
+def test_the_long_tail_draws_no_other_validation_rows(benchmark):
+    examples = with_tests([160] * 3)
+    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=112)
+    plain, tailed = (draw_split(examples, chosen, 0, ORIGIN)["part"] for chosen in (benchmark, settings))
+    assert ((plain == "validation") == (tailed == "validation")).all()
+
+
+def test_long_tail_of_a_single_row(benchmark, capsys):
+    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=16)
+    examples = with_tests([50] * 3)
+    split = draw_split(examples, settings, 0, ORIGIN)
+    assert sorted(part_sizes(examples, split, "train")) == [1, 4, 16]
+    assert capsys.readouterr().err.count("warning: ") == 1
+
+
+@pytest.mark.parametrize(("size", "said"), [(1, "has a single training example"), (0, "has no training example")])
+def test_a_class_with_too_few_training_examples_is_named_in_a_warning(benchmark, capsys, size, said):
+    examples = with_tests([30, 30, size])
+    split = draw_split(examples, benchmark, 0, ORIGIN)
+    assert part_sizes(examples, split, "train")["2"] == size
+    warned = capsys.readouterr().err
+    assert warned.startswith(f"warning: {ORIGIN}: class '2' {said}") and warned.count("\n") == 1
+
+
+def test_no_warning_where_every_class_has_two_training_examples(benchmark, capsys):
+    draw_split(with_tests([30, 3]), benchmark, 0, ORIGIN)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("examples", "changes", "said"),
+    [
+        (rows([9, 9]), {}, "got no test rows, expected a test split or test_rows in the data set's params.yaml"),
+        (rows([9, 9], "test"), {}, "got 0 rows besides the test set, expected enough for validation_share 0.2"),
+        (with_tests([1, 1]), {}, "got 2 rows besides the test set, expected enough for validation_share 0.2"),
+        (with_tests([1, 1]), {"validation_share": 0.9}, "got 2 rows besides the test set, expected enough for"),
+        (
+            with_tests([20, 10]),
+            {"long_tail_ratio": 2, "long_tail_largest": 40},
+            "class '1': got 8 rows for training, expected at least 40 (long_tail_largest)",
+        ),
+    ],
+)
+def test_too_few_rows_are_refused(benchmark, examples, changes, said):
+    with pytest.raises(UserError) as refusal:
+        draw_split(examples, replace(benchmark, **changes), 2, ORIGIN)
+    assert str(refusal.value).startswith(f"{ORIGIN}: {said}")
