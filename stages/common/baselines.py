@@ -71,7 +71,7 @@ def unit_vectors(
     texts: dict[str, list[str]], encoder: "SentenceEncoder", folder: Path, study: Study
 ) -> dict[str, np.ndarray]:
     """An encoder's sentence vectors, of unit length, (rows, hidden size) a part; ``folder`` holds its tokenizer."""
-    from stages.common.classifier import embed
+    from stages.common.embedding import embed
     from stages.common.engine import choose_machine
     from stages.common.tokens import TextTokenizer
 

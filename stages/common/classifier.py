@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stages.common.embedding import embed, sorted_batches
 from stages.common.engine import Machine
 from stages.common.losses import classification_loss
 from stages.common.metrics import row_values
@@ -17,8 +18,6 @@ from stages.common.randomness import generator, torch_generator
 from stages.common.settings import Study, Training
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
-
-EVALUATION_BATCH = 128
 
 
 @dataclass
@@ -106,24 +105,6 @@ def prepare_rows(
     sequences = tokenizer(texts)
     vectors = embed(model.encoder, sequences, tokenizer, machine) if model.frozen else None
     return Rows(sequences, class_ids, vectors)
-
-
-def sorted_batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """Batches for evaluation: all rows, sorted by length."""
-    order = np.argsort(lengths, kind="stable")
-    yield from (order[i : i + EVALUATION_BATCH] for i in range(0, len(order), EVALUATION_BATCH))
-
-
-@torch.no_grad()
-def embed(encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: TextTokenizer, machine: Machine) -> Tensor:
-    """Sentence vectors in evaluation mode, float32, (rows, hidden size), in the order given."""
-    encoder.eval()
-    vectors = torch.empty(len(sequences), encoder.hidden_size, device=machine.device)
-    for batch in sorted_batches(np.array([len(ids) for ids in sequences])):
-        with machine.autocast():
-            found = encoder(*tokenizer.pad([sequences[i] for i in batch], machine.device))
-        vectors[torch.from_numpy(batch)] = found.float()
-    return vectors
 
 
 @torch.no_grad()

@@ -71,13 +71,14 @@ def load_study(name: str) -> Study:
         )
     benchmark = build(Benchmark, content, file)
     _named_after_folder(file, benchmark.name, name)
-    _check_benchmark(shared, benchmark, file)
-    return Study(shared, benchmark)
+    dataset = _check_benchmark(shared, benchmark, file)
+    return Study(shared, benchmark, dataset)
 
 
-def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> None:
+def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Dataset:
+    """Refuse what does not fit together; returns the benchmark's data set."""
     refuse_unknown(file, "dataset", benchmark.dataset, _folders_with_params(paths.DATA))
-    load_dataset(benchmark.dataset)
+    dataset = load_dataset(benchmark.dataset)
     refuse_unknown(file, "protocol", benchmark.protocol, shared.protocols)
     for encoder in benchmark.run_encoders:
         refuse_unknown(file, "run_encoders", encoder, shared.encoders)

@@ -27,12 +27,26 @@ class EncoderSource:
 
 @dataclass(frozen=True)
 class Variant:
-    """A path through the stages (columns of the paper's tables 3 and 4)."""
+    """A path through the stages (columns of the paper's tables 3 and 4).
+
+    ``encoder_of``: the variant whose encoder is taken, where it makes none of its own; ``recipe``: a key of ``recipes``
+    for phase 3, None for the benchmark's own settings.
+    """
 
     title: str
     encoder_from: str = checked(one_of(*TRAINED_ENCODER_STAGES, PRETRAINED))
     imbalance: str | None = checked(one_of("normal", "extra", "none"), default=None)
     pairs_as_many_as: str | None = None
+    encoder_of: str | None = None
+    recipe: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Phase 3 as many would train it, whatever the paper's table 5 says: encoder trained, learning rate searched."""
+
+    lr_classifier: list[float] = checked(both(distinct, number(above=0, below=1)))
+    max_epochs_classifier: int = checked(number(least=1))
 
 
 @dataclass(frozen=True)
@@ -45,23 +59,27 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Protocol:
-    """The switches between the paper's text and the authors' code; each lists the values that exist."""
+    """The switches between the paper's text and the authors' code; docs/protocols.md says what each value does."""
 
     bottleneck: bool
     contrastive_layer: bool
-    pooling: str = checked(one_of("native", "cls"))
-    encoder_in_phase_3: str = checked(one_of("as_configured"))
+    pooling: str = checked(one_of("native", "native_with_normalization", "cls"))
+    encoder_in_phase_3: str = checked(one_of("as_configured", "frozen_if_sentence_encoder"))
     head_activation: str = checked(one_of("relu", "none"))
-    ft_start: str = checked(one_of("pretrained"))
-    selection_split: str = checked(one_of("validation"))
-    joint_targets: str = checked(one_of("label_similarity"))
-    joint_settings: str = checked(one_of("as_configured"))
-    no_imbalance_lowercase: bool = checked(one_of(False))
-    stopword_copies: str = checked(one_of("enlarged_classes"))
-    long_texts: str = checked(one_of("truncate"))
-    dae_checkpoint: str = checked(one_of("last"))
-    contrastive_checkpoint: str = checked(one_of("last"))
-    stopping: str = checked(one_of("patience"))
+    ft_start: str = checked(one_of("pretrained", "random_unless_sentence_encoder", "random"))
+    selection_split: str = checked(one_of("validation", "test"))
+    validation_cut: bool
+    rows_of_phases_1_2: str = checked(one_of("training", "all_without_test_set"))
+    contrastive_validation: str = checked(one_of("none", "tenth_of_pairs"))
+    joint_targets: str = checked(one_of("label_similarity", "zero"))
+    joint_settings: str = checked(one_of("as_configured", "defaults_of_code"))
+    no_imbalance_lowercase: bool
+    stopword_copies: str = checked(one_of("enlarged_classes", "matching_lengths"))
+    long_texts: str = checked(one_of("truncate", "cut_at_full_stops"))
+    batch_of_small_sets: str = checked(one_of("as_configured", "fifth"))
+    dae_checkpoint: str = checked(one_of("last", "best_look"))
+    contrastive_checkpoint: str = checked(one_of("last", "best_look"))
+    stopping: str = checked(one_of("patience", "restarts"))
     clip_gradient: float | None = checked(number(above=0))
 
 
@@ -133,6 +151,7 @@ class Shared:
     baselines: dict[str, Baseline] = checked(not_empty)
     baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
     protocols: dict[str, Protocol] = checked(not_empty)
+    recipes: dict[str, Recipe]
     training: Training
     imbalance: dict[str, Imbalance]
     statistics: Statistics
@@ -242,6 +261,7 @@ class Study:
 
     shared: Shared
     benchmark: Benchmark
+    dataset: Dataset
 
     @property
     def protocol(self) -> Protocol:

@@ -1,0 +1,62 @@
+"""What a protocol's switches make of a benchmark's settings (docs/protocols.md says what each value stands for)."""
+
+import dataclasses
+
+from stages.common.settings import Hyperparameters, Study
+
+SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
+# What the authors' joint training uses whatever table 5 says: its functions' defaults.
+JOINT_DEFAULTS = {"lr_dae": 2e-5, "epochs_dae": 1, "epochs_contrastive": 1}
+JOINT_DEFAULT_WARMUP = 0.5
+LONG = {"medium", "long"}
+
+
+def settings_of(study: Study, encoder: str, training_rows: int) -> Hyperparameters:
+    """The benchmark's hyper-parameters for ``encoder`` as the protocol uses them on so many training rows."""
+    settings = study.benchmark.hyperparameters[encoder]
+    changes = {}
+    if study.protocol.batch_of_small_sets == "fifth" and training_rows <= SMALL_SET_ROWS:
+        changes["batch_size"] = max(1, int(SMALL_SET_SHARE * settings.batch_size))
+    if study.protocol.encoder_in_phase_3 == "frozen_if_sentence_encoder" and is_sentence_encoder(study, encoder):
+        changes["freeze_encoder"] = True
+    return dataclasses.replace(settings, **changes)
+
+
+def joint_settings(study: Study, settings: Hyperparameters) -> tuple[Hyperparameters, float]:
+    """Settings and warm-up share of joint training."""
+    if study.protocol.joint_settings == "defaults_of_code":
+        return dataclasses.replace(settings, **JOINT_DEFAULTS), JOINT_DEFAULT_WARMUP
+    return settings, study.shared.training.warmup_joint
+
+
+def is_sentence_encoder(study: Study, encoder: str) -> bool:
+    """Whether the encoder was published as one of sentences; the authors' code treats those in another way."""
+    return study.shared.encoders[encoder].sentence_encoder
+
+
+def starts_at_random(study: Study, encoder: str) -> bool:
+    """Whether plain fine-tuning starts from random weights instead of the pre-trained ones."""
+    start = study.protocol.ft_start
+    return start == "random" or (start == "random_unless_sentence_encoder" and not is_sentence_encoder(study, encoder))
+
+
+def normalizes(study: Study, encoder: str) -> bool:
+    """Whether pooled vectors are scaled to unit length."""
+    return study.protocol.pooling == "native_with_normalization" and study.shared.encoders[encoder].normalizes
+
+
+def keeps_stopword_copies(study: Study, encoder: str) -> bool:
+    """Whether stop-word copies of enlarged classes take part in this encoder's pairs."""
+    if study.protocol.stopword_copies == "enlarged_classes":
+        return True
+    return bool(LONG & set(study.shared.encoders[encoder].text_lengths) & set(study.dataset.text_lengths))
+
+
+def cuts_long_texts(study: Study) -> bool:
+    """Whether texts are cut at full stops into pieces of the encoder's limit instead of truncated."""
+    return study.protocol.long_texts == "cut_at_full_stops" and "long" in study.dataset.text_lengths
+
+
+def holds_back_pairs(study: Study, has_validation_set: bool) -> bool:
+    """Whether a tenth of the pairs is taken out of phase 2, as validation data of a set that has none of its own."""
+    return study.protocol.contrastive_validation == "tenth_of_pairs" and not has_validation_set
