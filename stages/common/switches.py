@@ -1,8 +1,12 @@
-"""What a protocol's switches make of a benchmark's settings (docs/protocols.md says what each value stands for)."""
+"""The rules that decide a result where one parameter depends on another: what a protocol's switches stand for.
+
+docs/protocols.md says in words what each value of a switch does.
+"""
 
 import dataclasses
+from typing import Any
 
-from stages.common.settings import Hyperparameters, Study
+from stages.common.settings import Benchmark, Hyperparameters, Study
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
 # What the authors' joint training uses whatever table 5 says: its functions' defaults.
@@ -60,3 +64,19 @@ def cuts_long_texts(study: Study) -> bool:
 def holds_back_pairs(study: Study, has_validation_set: bool) -> bool:
     """Whether a tenth of the pairs is taken out of phase 2, as validation data of a set that has none of its own."""
     return study.protocol.contrastive_validation == "tenth_of_pairs" and not has_validation_set
+
+
+def pooling_of(study: Study, encoder: str) -> str:
+    """``mean`` or ``cls``: the protocol's pooling for this encoder."""
+    return "cls" if study.protocol.pooling == "cls" else study.shared.encoders[encoder].pooling
+
+
+def selection_metric(benchmark: Benchmark) -> str:
+    """What the best epoch is chosen by: macro F1 where the training part is long-tailed, else accuracy."""
+    return "accuracy" if benchmark.long_tail_ratio is None else "macro_f1"
+
+
+def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
+    """The value of ``lr_classifier`` or ``max_epochs_classifier`` for one variant."""
+    value = getattr(settings, name)
+    return value[variant] if isinstance(value, dict) else value
