@@ -17,20 +17,21 @@ def main() -> None:
     import pandas as pd
 
     from stages.common.files import new_folder, read_table, write_table
-    from stages.common.imbalance import resample
+    from stages.common.imbalance import lower_cased, resample
     from stages.common.splits import draw_split
 
     source = paths.examples(study.benchmark.dataset)
     examples = read_table(source)
-    split = draw_split(examples, study.benchmark, arguments.seed, str(source))
-    train = examples[split["part"] == "train"].drop(columns="split")
+    split = draw_split(examples, study, arguments.seed, str(source))
+    train = examples[split["adapts"]].drop(columns="split")
     counts = pd.crosstab(examples["label"], split["part"]).reindex(
         columns=["train", "validation", "test", "unlabelled"], fill_value=0
     )
+    lowercase = study.protocol.no_imbalance_lowercase
     settings = {**study.shared.imbalance, "none": None}
     with new_folder(paths.splits(study.benchmark.name, arguments.seed)) as folder:
         for name, setting in settings.items():
-            resampled = resample(train, setting)
+            resampled = resample(lower_cased(train) if name == "none" and lowercase else train, setting)
             write_table(folder / f"contrastive_{name}.parquet", resampled.rows)
             counts[name] = pd.Series(resampled.copies)
             counts[f"{name}_stopword_copies"] = pd.Series(resampled.stopword_copies)

@@ -1,7 +1,7 @@
 """Stage train_classifier: phase 3, a classifier on a variant's encoder, and its predictions."""
 
 import argparse
-import dataclasses
+import copy
 
 from stages.common import paths
 from stages.common.config import load_study
@@ -20,41 +20,49 @@ def main() -> None:
     study = load_study(arguments.benchmark)
     study.check_cell(arguments.encoder, arguments.variant, (*TRAINED_ENCODER_STAGES, PRETRAINED))
 
-    from stages.common.classifier import new_classifier, predict, prepare_rows, settings_for, train_classifier
+    from stages.common.classifier import (
+        Trained,
+        candidates_for,
+        new_classifier,
+        predict,
+        prepare_rows,
+        train_classifier,
+    )
     from stages.common.files import write_table
     from stages.common.predictions import predictions_table
     from stages.common.runs import Run
+    from stages.common.sharing import has_classifier_of_three_phase, take_over_predictions
 
     run = Run(study, "train_classifier", arguments.encoder, arguments.variant, arguments.seed, "classifier")
+    if not arguments.validation_only and has_classifier_of_three_phase(run):
+        take_over_predictions(run)
+        return
     encoder = run.load_encoder(run.variant)
     tokenizer = run.tokenizer(encoder)
-    model = new_classifier(encoder, len(run.classes), study, run.encoder, run.seed).to(run.machine.device)
+    chosen_by, test = study.protocol.selection_split, "test"
 
-    def rows_of(part: str):
-        rows = run.part(part)
+    def rows_of(part: str, model):
+        rows = run.trained_on(run.part(part), tokenizer) if part == "train" else run.scored(run.part(part), tokenizer)
         return prepare_rows(rows["text"].tolist(), run.class_ids(rows), model, tokenizer, run.machine)
 
-    train, validation = rows_of("train"), rows_of("validation")
-    settings = settings_for(study, run.encoder, run.variant)
-    run.seed_dropout()
-    updates, best_epoch = train_classifier(
-        model, train, validation, tokenizer, settings, run.training, run.machine, run.seed
-    )
-    # Every choice is made: the test part is read from here on, once.
-    parts = {"validation": validation} | ({} if arguments.validation_only else {"test": rows_of("test")})
-    logits = {name: predict(model, rows, tokenizer, run.machine) for name, rows in parts.items()}
-    probabilities = {name: values.softmax(1).cpu().numpy() for name, values in logits.items()}
-    table = predictions_table({name: run.part(name) for name in parts}, probabilities, run.classes)
+    def train(settings) -> Trained:
+        model = new_classifier(copy.deepcopy(encoder), len(run.classes), study, settings.freeze_encoder, run.seed)
+        model.to(run.machine.device)
+        rows, selection = rows_of("train", model), rows_of(chosen_by, model)
+        run.seed_dropout()
+        return train_classifier(model, rows, selection, tokenizer, settings, run.training, run.machine, run.seed)
+
+    tried = [train(settings) for settings in candidates_for(study, run.encoder, run.settings, run.variant)]
+    best = max(tried, key=lambda one: one.score)
+    # Every choice is made: a test part that chose nothing is read from here on, once.
+    parts = [part for part in ("validation", test) if run.has_part(part)]
+    if arguments.validation_only:
+        parts.remove(test)
+    logits = {part: predict(best.model, rows_of(part, best.model), tokenizer, run.machine) for part in parts}
+    probabilities = {part: values.softmax(1).cpu().numpy() for part, values in logits.items()}
+    table = predictions_table({part: run.part(part) for part in parts}, probabilities, run.classes)
     write_table(paths.predictions(run.name, run.encoder, run.variant, run.seed), table)
-    epochs = updates.history[-1]["epoch"]
-    run.write_records(
-        updates,
-        0 if model.frozen else epochs * len(train),
-        tokenizer,
-        **dataclasses.asdict(settings),
-        best_epoch=best_epoch,
-        epochs=epochs,
-    )
+    run.write_records(best.updates, sum(one.sequence_updates for one in tried), tokenizer, **best.facts(tried))
 
 
 if __name__ == "__main__":

@@ -19,20 +19,28 @@ def main() -> None:
     study = load_study(arguments.benchmark)
     definition = study.check_cell(arguments.encoder, arguments.variant, ("train_contrastive", FROM_PRETRAINED))
 
-    from stages.common.contrastive import PairBatches, pairs_for, rows_file, train_contrastive
+    from stages.common.contrastive import PairBatches, draw_pairs, train_contrastive, without_held_back
+    from stages.common.looks import LOOKS_CONTRASTIVE, looks_of
     from stages.common.models import CONTRASTIVE_LAYER
     from stages.common.runs import Run
+    from stages.common.sharing import has_rows_of_three_phase, take_over_encoder
+    from stages.common.switches import holds_back_pairs
 
     run = Run(study, "train_contrastive", arguments.encoder, arguments.variant, arguments.seed, "encoder")
+    if has_rows_of_three_phase(run):
+        take_over_encoder(run)
+        return
     encoder = run.load_pretrained() if definition.encoder_from == FROM_PRETRAINED else run.load_encoder(DENOISED)
     run.add_layer(encoder, CONTRASTIVE_LAYER)
     tokenizer = run.tokenizer(encoder)
-    run.part("train")
-    run.inputs.append(rows_file(study, run.variant, run.seed))
-    rows, pairs = pairs_for(study, run.encoder, run.variant, run.seed, len(run.classes))
+    run.adaptation_rows()
+    rows, pairs = draw_pairs(run, run.variant, tokenizer, run.settings.epochs_contrastive)
+    if holds_back_pairs(study, run.has_validation_set):
+        pairs = without_held_back(pairs)
     batches = PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, run.machine.device)
+    looks = looks_of(run, encoder, tokenizer, run.protocol.contrastive_checkpoint, LOOKS_CONTRASTIVE, len(batches))
     run.seed_dropout()
-    updates = train_contrastive(encoder, batches, run.settings, run.training, run.machine)
+    updates = train_contrastive(encoder, batches, run.settings, run.training, run.machine, looks)
     run.export(encoder, tokenizer)
     run.write_records(updates, batches.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
 

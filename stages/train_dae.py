@@ -17,6 +17,7 @@ def main() -> None:
     study.check_cell(arguments.encoder, DENOISED, ("train_dae",))
 
     from stages.common.denoising import DenoisingBatches, train_denoising
+    from stages.common.looks import LOOKS_DAE, looks_of
     from stages.common.models import BOTTLENECK
     from stages.common.runs import Run
 
@@ -25,10 +26,11 @@ def main() -> None:
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
     tokenizer = run.tokenizer(encoder)
-    texts = run.part("train", "unlabelled")["text"].tolist()
+    texts = run.trained_on(run.denoising_rows(), tokenizer)["text"].tolist()
     batches = DenoisingBatches(texts, run.settings, tokenizer, run.seed, run.machine.device)
+    looks = looks_of(run, encoder, tokenizer, run.protocol.dae_checkpoint, LOOKS_DAE, len(batches))
     run.seed_dropout()
-    updates = train_denoising(encoder, decoder, batches, run.settings, run.training, run.machine)
+    updates = train_denoising(encoder, decoder, batches, run.settings, run.training, run.machine, looks)
     run.export(encoder, tokenizer)
     run.write_records(updates, batches.sequence_updates, tokenizer)
 

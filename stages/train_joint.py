@@ -16,11 +16,12 @@ def main() -> None:
     study = load_study(arguments.benchmark)
     study.check_cell(arguments.encoder, JOINT, ("train_joint",))
 
-    from stages.common.contrastive import PairBatches, pairs_for, rows_file
+    from stages.common.contrastive import PairBatches, draw_pairs
     from stages.common.denoising import DenoisingBatches
     from stages.common.joint import train_joint
     from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER
     from stages.common.runs import Run
+    from stages.common.switches import joint_settings
 
     run = Run(study, "train_joint", arguments.encoder, JOINT, arguments.seed, "encoder")
     encoder = run.load_pretrained()
@@ -28,14 +29,16 @@ def main() -> None:
     run.add_layer(encoder, BOTTLENECK)
     run.add_layer(encoder, CONTRASTIVE_LAYER)
     tokenizer = run.tokenizer(encoder)
-    texts = run.part("train", "unlabelled")["text"].tolist()
-    run.inputs.append(rows_file(study, run.variant, run.seed))
-    rows, pairs = pairs_for(study, run.encoder, run.variant, run.seed, len(run.classes))
+    settings, warmup = joint_settings(study, run.settings)
+    texts = run.trained_on(run.denoising_rows(), tokenizer)["text"].tolist()
+    rows, pairs = draw_pairs(run, run.variant, tokenizer, settings.epochs_contrastive)
+    if study.protocol.joint_targets == "zero":
+        pairs = pairs.with_zero_targets()
     device = run.machine.device
-    denoising = DenoisingBatches(texts, run.settings, tokenizer, run.seed, device)
-    contrastive = PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, device)
+    denoising = DenoisingBatches(texts, settings, tokenizer, run.seed, device)
+    contrastive = PairBatches(rows["text"].tolist(), pairs, settings, tokenizer, run.seed, device)
     run.seed_dropout()
-    updates = train_joint(encoder, decoder, denoising, contrastive, run.settings, run.training, run.machine)
+    updates = train_joint(encoder, decoder, denoising, contrastive, settings, run.training, warmup, run.machine)
     run.export(encoder, tokenizer)
     trained = denoising.sequence_updates + contrastive.sequence_updates
     run.write_records(updates, trained, tokenizer, pairs=len(pairs), resampled_rows=len(rows))

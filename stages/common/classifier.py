@@ -1,9 +1,11 @@
 """The paper's phase 3: fine-tuning a classifier."""
 
 import copy
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +14,12 @@ from torch import Tensor, nn
 from stages.common.embedding import embed, sorted_batches
 from stages.common.engine import Machine
 from stages.common.losses import classification_loss
-from stages.common.metrics import scores
+from stages.common.metrics import METRICS, scores
 from stages.common.models import ClassifierHead, SentenceEncoder
 from stages.common.randomness import generator, torch_generator
-from stages.common.settings import Study, Training
-from stages.common.switches import for_variant, selection_metric
+from stages.common.settings import Hyperparameters, Study, Training
+from stages.common.stopping import new_stopping
+from stages.common.switches import for_variant, freezes_encoder, selection_metric
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
 
@@ -45,8 +48,41 @@ class ClassifierSettings:
     max_epochs: int
     batch_size: int
     adam_eps: float
+    freeze_encoder: bool
     clip_gradient: float | None
+    stopping: str
     selection_metric: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier trained on so many ``rows``, with the weights of its best epoch; ``scores``: percent an epoch."""
+
+    model: "Classifier"
+    settings: ClassifierSettings
+    updates: Updates
+    rows: int
+    best_epoch: int
+    scores: list[dict[str, float]]
+
+    @property
+    def score(self) -> float:
+        """The selection metric of the best epoch."""
+        return self.scores[self.best_epoch - 1][self.settings.selection_metric]
+
+    @property
+    def sequence_updates(self) -> int:
+        """Texts that went through the encoder with a gradient."""
+        return 0 if self.model.frozen else len(self.scores) * self.rows
+
+    def facts(self, tried: Sequence["Trained"]) -> dict[str, Any]:
+        """What the report says of it and of what it was chosen from; each metric's best may be another epoch's."""
+        return dataclasses.asdict(self.settings) | {
+            "best_epoch": self.best_epoch,
+            "epochs": len(self.scores),
+            "best_of_each_metric": {name: max(epoch[name] for epoch in self.scores) for name in METRICS},
+            "tried": [{"lr": one.settings.lr, "best_epoch": one.best_epoch, "score": one.score} for one in tried],
+        }
 
 
 class Classifier(nn.Module):
@@ -72,7 +108,7 @@ class Classifier(nn.Module):
             return self.head(self.encoder(*tokenizer.pad([rows.sequences[i] for i in batch], machine.device)))
 
 
-def new_classifier(encoder: SentenceEncoder, classes: int, study: Study, encoder_name: str, seed: int) -> Classifier:
+def new_classifier(encoder: SentenceEncoder, classes: int, study: Study, frozen: bool, seed: int) -> Classifier:
     """The classifier on ``encoder``; the same seed draws the same initial head in every variant."""
     training = study.shared.training
     head = ClassifierHead(
@@ -83,20 +119,30 @@ def new_classifier(encoder: SentenceEncoder, classes: int, study: Study, encoder
         study.protocol.head_activation,
         torch_generator(seed, "initial head"),
     )
-    return Classifier(encoder, head, study.benchmark.hyperparameters[encoder_name].freeze_encoder)
+    return Classifier(encoder, head, frozen)
 
 
-def settings_for(study: Study, encoder_name: str, variant: str) -> ClassifierSettings:
-    """Phase 3's settings of one cell."""
-    settings = study.benchmark.hyperparameters[encoder_name]
-    return ClassifierSettings(
-        lr=for_variant(settings, "lr_classifier", variant),
-        max_epochs=for_variant(settings, "max_epochs_classifier", variant),
-        batch_size=settings.batch_size,
-        adam_eps=settings.adam_eps,
-        clip_gradient=study.protocol.clip_gradient,
-        selection_metric=selection_metric(study.benchmark),
-    )
+def candidates_for(study: Study, encoder: str, settings: Hyperparameters, variant: str) -> list[ClassifierSettings]:
+    """Phase 3's settings of one cell: the benchmark's, or one a learning rate of the variant's recipe.
+
+    ``settings`` are the hyper-parameters as the protocol uses them.
+    """
+    recipe = study.shared.recipes.get(study.shared.variants[variant].recipe)
+    rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
+    epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
+    return [
+        ClassifierSettings(
+            lr=rate,
+            max_epochs=epochs,
+            batch_size=settings.batch_size,
+            adam_eps=settings.adam_eps,
+            freeze_encoder=not recipe and freezes_encoder(study, encoder, settings),
+            clip_gradient=study.protocol.clip_gradient,
+            stopping=study.protocol.stopping,
+            selection_metric=selection_metric(study.benchmark),
+        )
+        for rate in rates
+    ]
 
 
 def prepare_rows(
@@ -121,31 +167,31 @@ def predict(model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Ma
 def train_classifier(
     model: Classifier,
     train: Rows,
-    validation: Rows,
+    selection: Rows,
     tokenizer: TextTokenizer,
     settings: ClassifierSettings,
     training: Training,
     machine: Machine,
     seed: int,
-) -> tuple[Updates, int]:
-    """Train in place and leave the weights of the best epoch; returns the updates and that epoch (from 1).
+) -> Trained:
+    """Train in place and leave the weights of the best epoch.
 
-    The best epoch has the highest selection metric on validation data, ties by lower loss. Training
-    ends early after ``patience`` epochs without a better one; epochs within the warm-up don't count.
+    The best epoch has the highest selection metric on the ``selection`` rows, ties by lower loss; the rule of
+    ``settings.stopping`` may end training early.
     """
     order_random = generator(seed, "batch order classifier")
-    batches_per_epoch = math.ceil(len(train) / settings.batch_size)
     update = Updates(
         "train_classifier",
         [model],
         lr=settings.lr,
         eps=settings.adam_eps,
-        total=settings.max_epochs * batches_per_epoch,
+        total=settings.max_epochs * math.ceil(len(train) / settings.batch_size),
         warmup=training.warmup_classifier,
         weight_decay=training.weight_decay_classifier,
         clip_gradient=settings.clip_gradient,
     )
-    best, best_epoch, best_weights, waited = (-math.inf, -math.inf), 0, {}, 0
+    stopping = new_stopping(settings.stopping, training.patience, settings.max_epochs)
+    best, best_epoch, best_weights, by_epoch = (-math.inf, -math.inf), 0, {}, []
     for epoch in range(1, settings.max_epochs + 1):
         model.train()
         order = order_random.permutation(len(train))
@@ -154,17 +200,23 @@ def train_classifier(
                 model.logits(train, batch, tokenizer, machine), train.class_ids[torch.from_numpy(batch)]
             )
             update(loss, epoch)
-        logits = predict(model, validation, tokenizer, machine)
-        validation_loss = classification_loss(logits, validation.class_ids).item()
-        labels, predicted = validation.class_ids.cpu().numpy(), logits.argmax(1).cpu().numpy()
-        score = scores(labels, predicted, range(logits.shape[1]))[settings.selection_metric]
-        update.end_epoch(score, validation_loss)
-        if (score, -validation_loss) > best:
-            best, best_epoch, waited = (score, -validation_loss), epoch, 0
+        found, selection_loss = evaluate(model, selection, tokenizer, machine)
+        by_epoch.append(found)
+        update.end_epoch(found[settings.selection_metric], selection_loss)
+        rank = (found[settings.selection_metric], -selection_loss)
+        if better := rank > best:
+            best, best_epoch = rank, epoch
             best_weights = copy.deepcopy({name: p.detach() for name, p in model.named_parameters() if p.requires_grad})
-        elif update.step > update.warmup_steps:
-            waited += 1
-        if waited >= training.patience:
+        if stopping.ends(better, selection_loss, warming_up=update.step <= update.warmup_steps):
             break
     model.load_state_dict(best_weights, strict=False)
-    return update, best_epoch
+    return Trained(model, settings, update, len(train), best_epoch, by_epoch)
+
+
+def evaluate(
+    model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Machine
+) -> tuple[dict[str, float], float]:
+    """Every metric, in percent, and the loss of the rows."""
+    logits = predict(model, rows, tokenizer, machine)
+    labels, predicted = rows.class_ids.cpu().numpy(), logits.argmax(1).cpu().numpy()
+    return scores(labels, predicted, range(logits.shape[1])), classification_loss(logits, rows.class_ids).item()

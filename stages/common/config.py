@@ -11,6 +11,7 @@ from stages.common.settings import (
     DENOISED,
     JOINT,
     PRETRAINED,
+    THREE_PHASE,
     TRAINED_ENCODER_STAGES,
     Benchmark,
     Dataset,
@@ -43,6 +44,12 @@ def load_shared() -> Shared:
         if variant.pairs_as_many_as is not None:
             fitting = [n for n, v in shared.variants.items() if v.imbalance and v.pairs_as_many_as is None]
             refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.pairs_as_many_as", variant.pairs_as_many_as, fitting)
+        if variant.recipe is not None:
+            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.recipe", variant.recipe, shared.recipes)
+        if variant.encoder_of is not None:
+            making = [n for n, v in shared.variants.items() if v.encoder_from == variant.encoder_from]
+            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.encoder_of", variant.encoder_of, making)
+            continue
         if variant.imbalance is None and variant.encoder_from not in (PRETRAINED, "train_dae"):
             raise UserError(
                 f"{paths.SHARED_PARAMS}: variants.{name}.imbalance: the key is missing, expected normal, extra or none"
@@ -110,26 +117,31 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
             if isinstance(by_variant, dict):
                 for variant in by_variant:
                     refuse_unknown(file, f"{place}.{key}", variant, shared.variants)
-                for variant in (
-                    benchmark.run_variants.train_classifier + benchmark.run_variants.train_classifier_from_pretrained
-                ):
-                    if variant not in by_variant:
+                for variant in benchmark.run_variants.trained():
+                    if shared.variants[variant].recipe is None and variant not in by_variant:
                         raise UserError(f"{file}: {place}.{key}.{variant}: the key is missing, expected a number")
     _check_run_variants(shared, benchmark, file)
+    if dataset.folds is not None and max(benchmark.seeds) >= dataset.folds:
+        raise UserError(
+            f"{file}: seeds: got {benchmark.seeds}, expected folds of {benchmark.dataset}: 0 to {dataset.folds - 1}"
+        )
+    return dataset
 
 
 def _check_run_variants(shared: Shared, benchmark: Benchmark, file: Path) -> None:
     """Every list holds what its stage can run, and what a variant needs is in the other lists."""
-    lists = benchmark.run_variants
-    trained = lists.train_classifier + lists.train_classifier_from_pretrained
-    fitting = {
-        stage: [n for n, v in shared.variants.items() if v.encoder_from == stage] for stage in TRAINED_ENCODER_STAGES
-    }
+    lists, variants = benchmark.run_variants, shared.variants
+    trained = lists.trained()
+    fitting = {stage: [n for n, v in variants.items() if v.encoder_from == stage] for stage in TRAINED_ENCODER_STAGES}
     fitting["train_dae"], fitting["train_joint"] = [DENOISED], [JOINT]  # their commands name no variant
-    fitting["train_classifier"] = [n for n, v in shared.variants.items() if v.encoder_from != PRETRAINED]
-    fitting["train_classifier_from_pretrained"] = [
-        n for n, v in shared.variants.items() if v.encoder_from == PRETRAINED
-    ]
+    contrastive = [n for n in fitting["train_contrastive"] if variants[n].encoder_of is None and n != THREE_PHASE]
+    with_encoder = [n for n, v in variants.items() if v.encoder_from != PRETRAINED and v.encoder_of is None]
+    fitting["train_contrastive"] = [THREE_PHASE]
+    fitting["train_contrastive_ablation"] = contrastive
+    fitting["train_classifier"] = [n for n in with_encoder if n not in contrastive]
+    fitting["train_classifier_ablation"] = contrastive
+    fitting["train_classifier_ordinary"] = [n for n, v in variants.items() if v.encoder_of == THREE_PHASE]
+    fitting["train_classifier_from_pretrained"] = [n for n, v in variants.items() if v.encoder_from == PRETRAINED]
     fitting["train_baselines"] = [n for n, b in shared.baselines.items() if not b.needs_encoder]
     fitting["train_baselines_on_embeddings"] = [n for n, b in shared.baselines.items() if b.needs_encoder]
     fitting["summarize_cell"] = trained + lists.train_baselines_on_embeddings
@@ -141,15 +153,18 @@ def _check_run_variants(shared: Shared, benchmark: Benchmark, file: Path) -> Non
         for variant in given:
             refuse_unknown(file, place, variant, allowed)
     for variant in trained:
-        stage = shared.variants[variant].encoder_from
-        if stage != PRETRAINED and variant not in getattr(lists, stage):
-            raise UserError(
-                f"{file}: run_variants.{stage}: {variant!r} is missing, which run_variants.train_classifier trains on"
-            )
-    if lists.train_contrastive and DENOISED not in lists.train_dae:
-        raise UserError(
-            f"{file}: run_variants.train_dae: {DENOISED!r} is missing, which run_variants.train_contrastive starts from"
-        )
+        maker = variants[variant].encoder_of or variant
+        stage = variants[variant].encoder_from
+        stage = "train_contrastive_ablation" if maker in contrastive else stage
+        if stage != PRETRAINED and maker not in getattr(lists, stage):
+            raise UserError(f"{file}: run_variants.{stage}: {maker!r} is missing, whose encoder {variant!r} needs")
+    for stage, needed in (
+        ("train_contrastive", ("train_dae", DENOISED)),
+        ("train_contrastive_ablation", ("train_contrastive", THREE_PHASE)),
+        ("train_classifier_ablation", ("train_classifier", THREE_PHASE)),
+    ):
+        if getattr(lists, stage) and needed[1] not in getattr(lists, needed[0]):
+            raise UserError(f"{file}: run_variants.{needed[0]}: {needed[1]!r} is missing, which {stage} builds on")
     for stage in ("summarize_cell", "summarize_cell_without_encoder"):
         for variant in fitting[stage]:
             if variant not in getattr(lists, stage):

@@ -1,7 +1,7 @@
 """Supervised contrastive learning on pairs (the paper's phase 2)."""
 
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,38 +9,40 @@ import torch
 
 from stages.common.data import label_levels
 from stages.common.engine import Machine
-from stages.common.files import read_table
+from stages.common.looks import BestLook
 from stages.common.losses import contrastive_loss
 from stages.common.models import SentenceEncoder
 from stages.common.pairs import Pairs, make_as_many_pairs, make_pairs
-from stages.common.paths import splits
 from stages.common.randomness import generator
-from stages.common.settings import Hyperparameters, Study, Training
+from stages.common.settings import Hyperparameters, Training
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
 
+if TYPE_CHECKING:
+    from stages.common.runs import Run
 
-def rows_file(study: Study, variant: str, seed: int) -> Path:
-    """The (resampled) training rows that the variant's pairs are made of."""
-    setting = study.shared.variants[variant].imbalance
-    return splits(study.benchmark.name, seed) / f"contrastive_{setting}.parquet"
+HELD_BACK = 0.1
 
 
-def pairs_for(study: Study, encoder: str, variant: str, seed: int, n_classes: int) -> tuple[pd.DataFrame, Pairs]:
-    """The variant's (resampled) rows and the pairs of them, drawn with the seed.
+def draw_pairs(run: "Run", variant: str, tokenizer: TextTokenizer, epochs: int) -> tuple[pd.DataFrame, Pairs]:
+    """A variant's (resampled) rows and the balanced pairs of them.
 
     Every imbalance setting draws with a generator of the same state; a control draws as many pairs
     as the variant it is compared with.
     """
-    definition = study.shared.variants[variant]
-    rows = read_table(rows_file(study, variant, seed))
+    rows = run.contrastive_rows(variant, tokenizer)
     text_ids, _ = pd.factorize(rows["text"])
-    epochs = study.benchmark.hyperparameters[encoder].epochs_contrastive
-    drawn = (text_ids, label_levels(rows), epochs, n_classes, generator(seed, "pairs"))
-    if definition.pairs_as_many_as is None:
+    drawn = (text_ids, label_levels(rows), epochs, len(run.classes), generator(run.seed, "pairs"))
+    compared = run.study.shared.variants[variant].pairs_as_many_as
+    if compared is None:
         return rows, make_pairs(*drawn)
-    _, compared = pairs_for(study, encoder, definition.pairs_as_many_as, seed, n_classes)
-    return rows, make_as_many_pairs(len(compared), *drawn)
+    _, others = draw_pairs(run, compared, tokenizer, epochs)
+    return rows, make_as_many_pairs(len(others), *drawn)
+
+
+def without_held_back(pairs: Pairs) -> Pairs:
+    """The pairs but for the last tenth, which the authors' code keeps as validation data of a set that has none."""
+    return pairs[: len(pairs) - round(HELD_BACK * len(pairs))]
 
 
 class PairBatches:
@@ -89,9 +91,17 @@ def pair_loss(encoder: SentenceEncoder, batch: tuple, machine: Machine) -> torch
 
 
 def train_contrastive(
-    encoder: SentenceEncoder, batches: PairBatches, settings: Hyperparameters, training: Training, machine: Machine
+    encoder: SentenceEncoder,
+    batches: PairBatches,
+    settings: Hyperparameters,
+    training: Training,
+    machine: Machine,
+    looks: BestLook | None = None,
 ) -> Updates:
-    """Train encoder and added layers in place, one pass over the pairs; the last weights are kept."""
+    """Train encoder and added layers in place, one pass over the pairs.
+
+    The last weights are kept, or with ``looks`` the best that were seen.
+    """
     encoder.train()
     update = Updates(
         "train_contrastive",
@@ -105,4 +115,8 @@ def train_contrastive(
     )
     for batch in batches:
         update(pair_loss(encoder, batch, machine), epoch=1)
+        if looks:
+            looks.after(update.step)
+    if looks:
+        looks.restore()
     return update

@@ -12,9 +12,12 @@ NOT_RECORDED = "not recorded"
 PHASE_OF_STAGE = {
     "train_dae": "encoder",
     "train_contrastive": "encoder",
+    "train_contrastive_ablation": "encoder",
     "train_contrastive_from_pretrained": "encoder",
     "train_joint": "encoder",
     "train_classifier": "classifier",
+    "train_classifier_ablation": "classifier",
+    "train_classifier_ordinary": "classifier",
     "train_classifier_from_pretrained": "classifier",
     "train_baselines": "classifier",
     "train_baselines_on_embeddings": "classifier",

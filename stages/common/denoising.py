@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from stages.common.engine import Machine
+from stages.common.looks import BestLook
 from stages.common.losses import denoising_loss
 from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.noise import WordDeletion
@@ -65,8 +66,12 @@ def train_denoising(
     settings: Hyperparameters,
     training: Training,
     machine: Machine,
+    looks: BestLook | None = None,
 ) -> Updates:
-    """Train encoder, bottleneck and decoder in place, one pass; the last weights are kept."""
+    """Train encoder, bottleneck and decoder in place, one pass.
+
+    The last weights are kept, or with ``looks`` the best of the encoder that were seen.
+    """
     encoder.train()
     decoder.train()
     update = Updates(
@@ -82,4 +87,8 @@ def train_denoising(
     for noised, undamaged in batches:
         loss = reconstruction_loss(encoder, decoder, noised, undamaged, machine)
         update(loss, epoch=1)
+        if looks:
+            looks.after(update.step)
+    if looks:
+        looks.restore()
     return update

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from stages.common.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, read_j
 from stages.common.errors import UserError
 from stages.common.files import new_folder
 from stages.common.models import DenoisingDecoder, SentenceEncoder
-from stages.common.transformer import Transformer, TransformerConfig, strip_prefix
+from stages.common.transformer import Transformer, TransformerConfig, initialize, strip_prefix
 
 MODULE_TYPES = "sentence_transformers.models."
 LM_HEADS = {
@@ -26,19 +27,28 @@ LM_HEADS = {
 }
 
 
-def load_pretrained(folder: Path, pooling: str) -> SentenceEncoder:
+def load_pretrained(folder: Path, pooling: str, normalized: bool = False) -> SentenceEncoder:
     """The encoder of a checkpoint folder (config.json, model.safetensors), with the given pooling."""
     weights = {strip_prefix(name): tensor for name, tensor in _load(folder / WEIGHTS).items()}
-    encoder = SentenceEncoder(Transformer(TransformerConfig.from_file(folder / CONFIG)), pooling)
+    encoder = SentenceEncoder(Transformer(TransformerConfig.from_file(folder / CONFIG)), pooling, normalized)
     _fill(encoder.transformer, weights, folder / WEIGHTS)
     return encoder
+
+
+def random_encoder(folder: Path, pooling: str, normalized: bool, generator: torch.Generator) -> SentenceEncoder:
+    """An encoder of the folder's configuration with initial weights in place of the checkpoint's."""
+    transformer = Transformer(TransformerConfig.from_file(folder / CONFIG))
+    initialize(transformer, transformer.config.initializer_range, generator)
+    return SentenceEncoder(transformer, pooling, normalized)
 
 
 def load_trained(folder: Path) -> SentenceEncoder:
     """An encoder that a phase exported, with its pooling and added layers."""
     pooling = read_json(folder / "1_Pooling" / CONFIG)
-    encoder = load_pretrained(folder, "cls" if pooling["pooling_mode_cls_token"] else "mean")
-    for module in read_json(folder / "modules.json"):
+    modules = read_json(folder / "modules.json")
+    normalized = any(module["type"].endswith("Normalize") for module in modules)
+    encoder = load_pretrained(folder, "cls" if pooling["pooling_mode_cls_token"] else "mean", normalized)
+    for module in modules:
         if module["type"].endswith("Dense"):
             layer = nn.Linear(encoder.hidden_size, encoder.hidden_size)
             file = folder / module["path"] / WEIGHTS
@@ -61,7 +71,7 @@ def load_decoder_head(decoder: DenoisingDecoder, folder: Path) -> None:
 def export(encoder: SentenceEncoder, tokenizer_folder: Path, max_length: int, folder: Path) -> None:
     """Write the folder: transformer, pooling, added layers, and the tokenizer files of ``tokenizer_folder``."""
     size, cls = encoder.hidden_size, encoder.pooling == "cls"
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")] + [("2_Normalize", "Normalize")] * encoder.normalized
     with new_folder(folder) as new:
         for name in (CONFIG, *TOKENIZER_FILES):
             if (tokenizer_folder / name).is_file():
@@ -77,7 +87,9 @@ def export(encoder: SentenceEncoder, tokenizer_folder: Path, max_length: int, fo
             new / "1_Pooling" / CONFIG,
             {"word_embedding_dimension": size, "pooling_mode_cls_token": cls, "pooling_mode_mean_tokens": not cls},
         )
-        for number, (name, layer) in enumerate(encoder.added.items(), start=2):
+        if encoder.normalized:
+            (new / "2_Normalize").mkdir()
+        for number, (name, layer) in enumerate(encoder.added.items(), start=len(modules)):
             path = f"{number}_Dense_{name}"
             modules.append((path, "Dense"))
             _json(

@@ -23,6 +23,7 @@ def train_joint(
     pairs: PairBatches,
     settings: Hyperparameters,
     training: Training,
+    warmup: float,
     machine: Machine,
 ) -> Updates:
     """Train in place with one batch of each stream a step; the shorter stream is cycled, the last weights are kept.
@@ -38,7 +39,7 @@ def train_joint(
         lr=settings.lr_dae,
         eps=training.adam_eps_dae,
         total=steps,
-        warmup=training.warmup_joint,
+        warmup=warmup,
         weight_decay=0.0,
         clip_gradient=training.clip_gradient_phases_1_2,
     )

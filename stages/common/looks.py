@@ -2,15 +2,21 @@
 
 import copy
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from stages.common.data import label_levels
 from stages.common.embedding import embed
 from stages.common.engine import Machine
 from stages.common.models import SentenceEncoder
 from stages.common.pairs import Pairs, make_pairs
+from stages.common.randomness import generator
 from stages.common.tokens import TextTokenizer
+
+if TYPE_CHECKING:
+    from stages.common.runs import Run
 
 LOOKS_DAE, LOOKS_CONTRASTIVE = 5, 10
 SAMPLE_SHARE = 0.2
@@ -71,3 +77,14 @@ class BestLook:
     def restore(self) -> None:
         """Give the encoder the best weights that were seen."""
         self.encoder.load_state_dict(self.weights)
+
+
+def looks_of(
+    run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer, checkpoint: str, looks: int, updates: int
+) -> BestLook | None:
+    """The looks of a phase of so many ``updates``; None where the protocol's ``checkpoint`` is the last one."""
+    if checkpoint == "last":
+        return None
+    rows, random = run.adaptation_rows(), generator(run.seed, f"looks {run.stage}")
+    score = PairScore(rows["text"].tolist(), label_levels(rows), tokenizer, run.machine, random)
+    return BestLook(encoder, score, looks, updates)

@@ -25,11 +25,12 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 class SentenceEncoder(nn.Module):
     """Transformer, pooling, and the linear layers that phases 1 and 2 add, in the order they were added."""
 
-    def __init__(self, transformer: Transformer, pooling: str):
-        """``pooling``: ``mean`` over the tokens (not normalised) or ``cls``, the first token's vector."""
+    def __init__(self, transformer: Transformer, pooling: str, normalized: bool = False):
+        """``pooling``: ``mean`` over the tokens or ``cls``, the first token's vector; ``normalized``: to length 1."""
         super().__init__()
         self.transformer = transformer
         self.pooling = pooling
+        self.normalized = normalized
         self.added = nn.ModuleDict()
 
     @property
@@ -53,6 +54,8 @@ class SentenceEncoder(nn.Module):
         else:
             weights = mask.unsqueeze(2).float()
             vectors = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1)
+        if self.normalized:
+            vectors = F.normalize(vectors.float(), dim=1)
         for name, layer in self.added.items():
             if name == stop_before:
                 break

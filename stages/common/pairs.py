@@ -21,6 +21,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.left)
 
+    def with_zero_targets(self) -> "Pairs":
+        """The same pairs with similarity 0 throughout, as joint training has them in the authors' code."""
+        return Pairs(self.left, self.right, np.zeros_like(self.similarity))
+
     def __getitem__(self, chosen: slice | np.ndarray) -> "Pairs":
         return Pairs(self.left[chosen], self.right[chosen], self.similarity[chosen])
 

@@ -1,6 +1,7 @@
 """One training run: what the training stages share around their one call into the library."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +15,18 @@ from stages.common.encoder_files import WEIGHTS, check_files, check_pretrained
 from stages.common.engine import Machine, choose_machine, gpu_name
 from stages.common.errors import UserError
 from stages.common.files import read_table, write_json, write_table
+from stages.common.long_texts import cut_rows, first_pieces
 from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.randomness import generator, seed_dropout, torch_generator
 from stages.common.settings import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
-from stages.common.switches import pooling_of
+from stages.common.switches import (
+    cuts_long_texts,
+    keeps_stopword_copies,
+    normalizes,
+    pooling_of,
+    settings_of,
+    starts_at_random,
+)
 from stages.common.tokens import TextTokenizer, resolve_max_length
 from stages.common.training import Updates
 
@@ -59,9 +68,10 @@ class Run:
     def training(self) -> Training:
         return self.study.shared.training
 
-    @property
+    @cached_property
     def settings(self) -> Hyperparameters:
-        return self.study.benchmark.hyperparameters[self.encoder]
+        """The benchmark's hyper-parameters as the protocol uses them."""
+        return settings_of(self.study, self.encoder, int((self.examples["part"] == "train").sum()))
 
     @property
     def split_folder(self) -> Path:
@@ -84,9 +94,51 @@ class Run:
 
     def part(self, *parts: str) -> pd.DataFrame:
         """The examples of the given parts of the split, in the data's order; counted in the report."""
-        chosen = self.examples[self.examples["part"].isin(parts)]
-        self.rows |= {name: int((chosen["part"] == name).sum()) for name in parts}
-        return chosen
+        self.rows |= dict.fromkeys(parts, 0)
+        return self._counted(self.examples[self.examples["part"].isin(parts)])
+
+    def has_part(self, part: str) -> bool:
+        """Whether this seed's split has rows of that part."""
+        return bool((self.examples["part"] == part).any())
+
+    def adaptation_rows(self) -> pd.DataFrame:
+        """The labelled rows of phases 1 and 2: the training part, or what else the protocol adds to it."""
+        return self._counted(self.examples[self.examples["adapts"]])
+
+    def denoising_rows(self) -> pd.DataFrame:
+        """The rows of phase 1: those of ``adaptation_rows`` and the unlabelled ones, in the data's order."""
+        chosen = self.examples["adapts"] | (self.examples["part"] == "unlabelled")
+        return self._counted(self.examples[chosen])
+
+    def contrastive_rows_file(self, variant: str) -> Path:
+        """Where ``split_data`` wrote what the variant's imbalance setting makes of the labelled rows."""
+        return self.split_folder / f"contrastive_{self.study.shared.variants[variant].imbalance}.parquet"
+
+    def contrastive_rows(self, variant: str, tokenizer: TextTokenizer) -> pd.DataFrame:
+        """The (resampled) rows that the variant's pairs are made of."""
+        file = self.contrastive_rows_file(variant)
+        self.inputs.append(file)
+        rows = read_table(file)
+        if not keeps_stopword_copies(self.study, self.encoder):
+            rows = rows[~rows["stop_words_deleted"]].reset_index(drop=True)
+        return self.trained_on(rows, tokenizer)
+
+    def trained_on(self, rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:
+        """Training rows as they are trained on: long texts in pieces where the protocol cuts them."""
+        return cut_rows(rows, tokenizer) if cuts_long_texts(self.study) else rows
+
+    def scored(self, rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:
+        """Validation or test rows as they are scored: of long texts the first piece where the protocol cuts them."""
+        return first_pieces(rows, tokenizer) if cuts_long_texts(self.study) else rows
+
+    @property
+    def has_validation_set(self) -> bool:
+        """Whether the data set comes with one."""
+        return bool((self.examples["split"] == "validation").any())
+
+    def _counted(self, rows: pd.DataFrame) -> pd.DataFrame:
+        self.rows |= rows["part"].value_counts().to_dict()
+        return rows
 
     def class_ids(self, rows: pd.DataFrame) -> torch.Tensor:
         numbers = {name: number for number, name in enumerate(self.classes)}
@@ -97,16 +149,26 @@ class Run:
         source: EncoderSource = self.study.shared.encoders[self.encoder]
         check_pretrained(self.pretrained_folder, source.sha256, self.encoder)
         self.inputs.append(self.pretrained_folder / WEIGHTS)
-        encoder = encoder_folder.load_pretrained(self.pretrained_folder, pooling_of(self.study, self.encoder))
+        encoder = encoder_folder.load_pretrained(self.pretrained_folder, *self._pooling)
         return encoder.to(self.machine.device)
 
+    @property
+    def _pooling(self) -> tuple[str, bool]:
+        return pooling_of(self.study, self.encoder), normalizes(self.study, self.encoder)
+
     def load_encoder(self, variant: str) -> SentenceEncoder:
-        """The encoder of a variant of this cell's encoder and seed: exported by a phase, or pre-trained."""
-        stage = self.study.shared.variants[variant].encoder_from
-        if stage == PRETRAINED:
-            return self.load_pretrained()
-        folder = paths.trained_encoder(self.name, self.encoder, variant, self.seed)
-        item = f"{paths.cell_name(self.encoder, variant)}-{self.seed}"
+        """The encoder that phase 3 of a variant starts from: exported by a phase, pre-trained, or a random one."""
+        definition = self.study.shared.variants[variant]
+        if definition.encoder_from == PRETRAINED:
+            if not starts_at_random(self.study, self.encoder):
+                return self.load_pretrained()
+            random = torch_generator(self.seed, "initial encoder")
+            encoder = encoder_folder.random_encoder(self.pretrained_folder, *self._pooling, random)
+            return encoder.to(self.machine.device)
+        maker = definition.encoder_of or variant
+        folder = paths.trained_encoder(self.name, self.encoder, maker, self.seed)
+        item = f"{paths.cell_name(self.encoder, maker)}-{self.seed}"
+        stage = definition.encoder_from
         check_files(folder, f"dvc repro {paths.BENCHMARKS / self.name}/dvc.yaml:{stage}@{item}")
         self.inputs.append(folder / WEIGHTS)
         return encoder_folder.load_trained(folder).to(self.machine.device)
@@ -142,8 +204,22 @@ class Run:
 
     def write_records(self, updates: Updates, sequence_updates: int, tokenizer: TextTokenizer, **facts: object) -> None:
         """Write history and report. ``sequence_updates``: texts that went through the transformer with a gradient."""
-        where = (self.name, self.encoder, self.variant, self.seed, self.phase)
-        write_table(paths.history(*where), updates.history_table())
+        write_table(self.place(paths.history), updates.history_table())
+        self.write_report(
+            updates=updates.step,
+            sequence_updates=sequence_updates,
+            max_length=tokenizer.max_length,
+            truncated_texts=tokenizer.truncated,
+            sequences_per_second=round(sequence_updates / updates.progress.seconds, 2),
+            **facts,
+        )
+
+    def place(self, kind: Callable[..., Path], variant: str | None = None) -> Path:
+        """This run's ``paths.history`` or ``paths.report``, or that of another variant."""
+        return kind(self.name, self.encoder, variant or self.variant, self.seed, self.phase)
+
+    def write_report(self, **facts: object) -> None:
+        """Write who, what, where and on what, and the run's own ``facts``."""
         report = {
             "stage": self.stage,
             "benchmark": self.name,
@@ -156,13 +232,8 @@ class Run:
             "parameters": dataclasses.asdict(self.settings) | dataclasses.asdict(self.training),
             "switches": dataclasses.asdict(self.protocol),
             "rows": self.rows,
-            "updates": updates.step,
-            "sequence_updates": sequence_updates,
-            "max_length": tokenizer.max_length,
-            "truncated_texts": tokenizer.truncated,
-            "sequences_per_second": round(sequence_updates / updates.progress.seconds, 2),
             **dataclasses.asdict(self.machine),
             "gpu": gpu_name(),
             "inputs": provenance.input_hashes(self.inputs),
         }
-        write_json(paths.report(*where), report | provenance.environment() | facts)
+        write_json(self.place(paths.report), report | provenance.environment() | facts)

@@ -85,7 +85,7 @@ class Search:
 
     def _trained_variants(self) -> list[str]:
         lists = self.study.benchmark.run_variants
-        return lists.train_classifier + lists.train_classifier_from_pretrained
+        return [variant for variant in lists.trained() if self.study.shared.variants[variant].recipe is None]
 
     def _phase_1(self, point: Point, start: Path) -> Trial:
         workspace = self._workspace("phase_1", point, start)

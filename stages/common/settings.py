@@ -9,6 +9,7 @@ TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_f
 PRETRAINED = "pretrained"
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
 DENOISED, JOINT = "dae_ft", "joint"  # the variants whose encoders train_dae and train_joint make
+THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class EncoderSource:
     licence: str
     package: str | None = None
     version: str | None = None
+    sentence_encoder: bool = False
+    normalizes: bool = False
+    text_lengths: list[str] = field(default_factory=lambda: ["short"])
 
 
 @dataclass(frozen=True)
@@ -166,14 +170,26 @@ class RunVariants:
 
     train_dae: list[str]
     train_contrastive: list[str]
+    train_contrastive_ablation: list[str]
     train_contrastive_from_pretrained: list[str]
     train_joint: list[str]
     train_classifier: list[str]
+    train_classifier_ablation: list[str]
+    train_classifier_ordinary: list[str]
     train_classifier_from_pretrained: list[str]
     train_baselines: list[str]
     train_baselines_on_embeddings: list[str]
     summarize_cell: list[str]
     summarize_cell_without_encoder: list[str]
+
+    def trained(self) -> list[str]:
+        """All variants whose classifier is trained."""
+        return (
+            self.train_classifier
+            + self.train_classifier_ablation
+            + self.train_classifier_ordinary
+            + self.train_classifier_from_pretrained
+        )
 
 
 @dataclass(frozen=True)
@@ -241,6 +257,8 @@ class Dataset:
     label_columns: list[str] = checked(distinct)
     deduplicate: bool
     test_rows: int | None = checked(number(least=2))
+    folds: int | None = checked(number(least=2), default=None)
+    text_lengths: list[str] = field(default_factory=lambda: ["short"])
     expected: Expected = field(default_factory=Expected)
     licence: str = ""
 

@@ -5,22 +5,26 @@ import pandas as pd
 
 from stages.common.errors import UserError, warn
 from stages.common.randomness import generator
-from stages.common.settings import Benchmark
+from stages.common.settings import Benchmark, Study
 
 
-def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: str) -> pd.DataFrame:
-    """Columns example_id and part: train, validation, test or unlabelled.
+def draw_split(examples: pd.DataFrame, study: Study, seed: int, origin: str) -> pd.DataFrame:
+    """Columns example_id, part (train, validation, test or unlabelled) and adapts (phases 1 and 2 use row and label).
 
-    Test rows are the data set's. An official validation set is kept; otherwise ``validation_share``
-    of the training rows is drawn, with the classes in their natural balance. With a
-    ``long_tail_ratio`` the training part is cut to class sizes that fall geometrically.
+    Test rows are the data set's; one with ``folds`` has none, and fold number ``seed`` is the test part. An official
+    validation set is kept; otherwise ``validation_share`` of the training rows is drawn, with the classes in their
+    natural balance, unless the protocol cuts none. With a ``long_tail_ratio`` the training part is cut to class sizes
+    that fall geometrically.
     """
+    benchmark, protocol, folds = study.benchmark, study.protocol, study.dataset.folds
     part = examples["split"].copy()
+    if folds is not None:
+        part[_fold_of(examples["label"], folds) == seed] = "test"
     if not (part == "test").any():
         raise UserError(f"{origin}: got no test rows, expected a test split or test_rows in the data set's params.yaml")
-    random = generator(seed, "split")
-    if not (part == "validation").any():
+    if not (part == "validation").any() and protocol.validation_cut:
         candidates = examples.index[part == "train"]
+        random = generator(seed, "split")
         chosen = _stratified_share(examples.loc[candidates, "label"], benchmark.validation_share, random)
         part[chosen] = "validation"
         if not len(chosen) or len(chosen) == len(candidates):
@@ -32,13 +36,26 @@ def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: 
         labels = examples.loc[part == "train", "label"]
         kept = _long_tail(labels, benchmark, seed, origin)
         part[labels.index.difference(kept)] = "unlabelled"
-    sizes = examples.loc[part == "train", "label"].value_counts()
+    if not (part == protocol.selection_split).any():
+        raise UserError(
+            f"{origin}: got no {protocol.selection_split} rows, expected some to choose the best epoch by; "
+            "set validation_cut to true or selection_split to test in the protocol"
+        )
+    _check_classes(examples["label"], part, seed, origin)
+    everywhere = protocol.rows_of_phases_1_2 == "all_without_test_set" and folds is not None
+    adapts = part != "unlabelled" if everywhere else part == "train"
+    return pd.DataFrame({"example_id": examples["example_id"], "part": part, "adapts": adapts})
+
+
+def _check_classes(labels: pd.Series, part: pd.Series, seed: int, origin: str) -> None:
+    """Refuse a training part of one class; warn of classes with no or a single training example."""
+    sizes = labels[part == "train"].value_counts()
     if len(sizes) < 2:
         raise UserError(
             f"{origin}: got {len(sizes)} classes in the training part of seed {seed}, expected at least two; "
             "add labelled training rows"
         )
-    for label in sorted(examples.loc[part != "unlabelled", "label"].unique()):
+    for label in sorted(labels[part != "unlabelled"].unique()):
         if label not in sizes:
             warn(f"{origin}: class {label!r} has no training example; nothing can learn to predict it")
         elif sizes[label] == 1:
@@ -46,7 +63,15 @@ def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: 
                 f"{origin}: class {label!r} has a single training example, which forms no similar pair "
                 "unless the imbalance correction enlarges it"
             )
-    return pd.DataFrame({"example_id": examples["example_id"], "part": part})
+
+
+def _fold_of(labels: pd.Series, folds: int) -> np.ndarray:
+    """Each row's fold, 0 to ``folds`` - 1, the same for every seed; classes are spread evenly, sizes differ by one."""
+    order = generator(0, "folds").permutation(len(labels))
+    by_class = order[np.argsort(labels.to_numpy()[order], kind="stable")]
+    fold = np.empty(len(labels), dtype=int)
+    fold[by_class] = np.arange(len(labels)) % folds
+    return fold
 
 
 def _stratified_share(labels: pd.Series, share: float, random: np.random.Generator) -> pd.Index:

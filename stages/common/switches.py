@@ -18,12 +18,15 @@ LONG = {"medium", "long"}
 def settings_of(study: Study, encoder: str, training_rows: int) -> Hyperparameters:
     """The benchmark's hyper-parameters for ``encoder`` as the protocol uses them on so many training rows."""
     settings = study.benchmark.hyperparameters[encoder]
-    changes = {}
     if study.protocol.batch_of_small_sets == "fifth" and training_rows <= SMALL_SET_ROWS:
-        changes["batch_size"] = max(1, int(SMALL_SET_SHARE * settings.batch_size))
-    if study.protocol.encoder_in_phase_3 == "frozen_if_sentence_encoder" and is_sentence_encoder(study, encoder):
-        changes["freeze_encoder"] = True
-    return dataclasses.replace(settings, **changes)
+        return dataclasses.replace(settings, batch_size=max(1, int(SMALL_SET_SHARE * settings.batch_size)))
+    return settings
+
+
+def freezes_encoder(study: Study, encoder: str, settings: Hyperparameters) -> bool:
+    """Whether phase 3 leaves all below the head as it is."""
+    always = study.protocol.encoder_in_phase_3 == "frozen_if_sentence_encoder" and is_sentence_encoder(study, encoder)
+    return always or settings.freeze_encoder
 
 
 def joint_settings(study: Study, settings: Hyperparameters) -> tuple[Hyperparameters, float]:

@@ -26,6 +26,11 @@ class TextTokenizer:
         self._cut: set[str] = set()
 
     @property
+    def special_tokens(self) -> int:
+        """How many tokens of a sequence are none of its text."""
+        return self.tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    @property
     def truncated(self) -> int:
         """How many distinct texts were cut so far."""
         return len(self._cut)
