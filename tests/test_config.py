@@ -94,12 +94,12 @@ REFUSED = [
     (
         BENCHMARK,
         {"run_variants.train_joint": []},
-        "run_variants.train_joint: 'joint' is missing, which run_variants.train_classifier trains on",
+        "run_variants.train_joint: 'joint' is missing, whose encoder 'joint' needs",
     ),
     (
         BENCHMARK,
         {"run_variants.train_dae": [], "run_variants.train_classifier": [], "run_variants.summarize_cell": FEW_CELLS},
-        "run_variants.train_dae: 'dae_ft' is missing, which run_variants.train_contrastive starts from",
+        "run_variants.train_dae: 'dae_ft' is missing, which train_contrastive builds on",
     ),
     (
         BENCHMARK,
@@ -241,9 +241,7 @@ def test_learning_rate_as_dvc_writes_it_is_a_number(project):
 
 def test_settings_by_variant(project):
     study = load_study("small")
-    variants = (
-        study.benchmark.run_variants.train_classifier + study.benchmark.run_variants.train_classifier_from_pretrained
-    )
+    variants = study.benchmark.run_variants.trained()
     change(
         project, BENCHMARK, {"hyperparameters.minilm_l6.lr_classifier": dict.fromkeys(variants, 1e-4) | {"ft": 1e-3}}
     )

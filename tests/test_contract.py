@@ -30,7 +30,7 @@ PLUMBING = {
 }
 HEAVY = {"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "tokenizers", "transformers"}
 WRITES_CODE_WITH_WEIGHTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
-LINES, LINES_OF_PIPELINE = 310, 350
+LINES, LINES_OF_PIPELINE = 310, 420
 GENERATED = ("requirements.txt", "*.lock", "data/*/dvc.yaml", "benchmarks/*/dvc.yaml", "reports/**/*", "*.csv")
 
 

@@ -21,11 +21,20 @@ class_sizes = st.lists(st.integers(1, 60), min_size=2, max_size=6)
 
 
 @pytest.fixture(scope="module")
-def benchmark():
+def study():
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
-        settings = load_study("bbc").benchmark
-    return replace(settings, validation_share=0.2, long_tail_ratio=None, long_tail_largest=None)
+        study = load_study("bbc")
+    return changed(study, validation_share=0.2, long_tail_ratio=None, long_tail_largest=None)
+
+
+def changed(study, **values):
+    """The study with values of its study, protocol or data set changed."""
+    for section in ("benchmark", "dataset"):
+        own = {key: values.pop(key) for key in list(values) if hasattr(getattr(study, section), key)}
+        study = replace(study, **{section: replace(getattr(study, section), **own)})
+    protocols = {study.benchmark.protocol: replace(study.protocol, **values)}
+    return replace(study, shared=replace(study.shared, protocols=protocols))
 
 
 def rows(sizes, split="train", start=0) -> pd.DataFrame:
@@ -47,10 +56,10 @@ def part_sizes(examples, split, part) -> pd.Series:
 
 @settings(deadline=None)
 @given(sizes=class_sizes, seed=seeds, share=st.floats(0.05, 0.6))
-def test_parts_are_disjoint_and_complete_and_keep_the_test_rows(benchmark, sizes, seed, share):
+def test_parts_are_disjoint_and_complete_and_keep_the_test_rows(study, sizes, seed, share):
     examples = with_tests(sizes, 2)
     assume(0 < round(share * sum(sizes)) < sum(sizes))
-    split = draw_split(examples, replace(benchmark, validation_share=share), seed, ORIGIN)
+    split = draw_split(examples, changed(study, validation_share=share), seed, ORIGIN)
     assert split["example_id"].tolist() == examples["example_id"].tolist()
     assert split["part"].isin(["train", "validation", "test"]).all()
     assert ((split["part"] == "test") == (examples["split"] == "test")).all()
@@ -59,52 +68,52 @@ def test_parts_are_disjoint_and_complete_and_keep_the_test_rows(benchmark, sizes
 
 @settings(deadline=None)
 @given(sizes=st.lists(st.integers(2, 60), min_size=2, max_size=6), seed=seeds, share=st.floats(0.05, 0.5))
-def test_validation_keeps_the_natural_class_balance(benchmark, sizes, seed, share):
+def test_validation_keeps_the_natural_class_balance(study, sizes, seed, share):
     examples = with_tests(sizes)
     assume(round(share * sum(sizes)) > 0)
-    split = draw_split(examples, replace(benchmark, validation_share=share), seed, ORIGIN)
+    split = draw_split(examples, changed(study, validation_share=share), seed, ORIGIN)
     got = part_sizes(examples, split, "validation").to_numpy()
     # Each class is off by less than one row; together they are cut to one total.
     allowed = 1.5 + len(sizes) * np.array(sizes) / sum(sizes)
     assert (np.abs(got - share * np.array(sizes)) <= allowed).all()
 
 
-def test_the_only_row_of_a_class_trains(benchmark):
+def test_the_only_row_of_a_class_trains(study):
     examples = with_tests([30, 30, 1])
     for seed in range(20):
-        split = draw_split(examples, benchmark, seed, ORIGIN)
+        split = draw_split(examples, study, seed, ORIGIN)
         assert part_sizes(examples, split, "train")["2"] == 1
 
 
-def test_a_seed_repeats_its_split_and_another_draws_another(benchmark):
+def test_a_seed_repeats_its_split_and_another_draws_another(study):
     examples = with_tests([40, 40])
-    splits = [draw_split(examples, benchmark, seed, ORIGIN)["part"].tolist() for seed in (0, 0, 1, 2)]
+    splits = [draw_split(examples, study, seed, ORIGIN)["part"].tolist() for seed in (0, 0, 1, 2)]
     assert splits[0] == splits[1]
     assert len({tuple(split) for split in splits}) == 3
 
 
-def test_every_row_besides_the_test_set_validates_for_some_seed(benchmark):
+def test_every_row_besides_the_test_set_validates_for_some_seed(study):
     examples = with_tests([20, 20])
-    parts = np.array([draw_split(examples, benchmark, seed, ORIGIN)["part"] for seed in range(60)])
+    parts = np.array([draw_split(examples, study, seed, ORIGIN)["part"] for seed in range(60)])
     drawn = (parts == "validation").mean(axis=0)[examples["split"] == "train"]
     assert drawn.min() > 0 and drawn.max() < 0.6 and drawn.mean() == pytest.approx(0.2)
 
 
-def test_an_official_validation_set_is_kept(benchmark):
+def test_an_official_validation_set_is_kept(study):
     examples = pd.concat([with_tests([20, 20]), rows([5, 5], "validation")], ignore_index=True)
-    split = draw_split(examples, benchmark, 3, ORIGIN)
+    split = draw_split(examples, study, 3, ORIGIN)
     assert (split["part"] == examples["split"]).all()
 
 
-def test_unlabelled_rows_stay_unlabelled(benchmark):
+def test_unlabelled_rows_stay_unlabelled(study):
     examples = pd.concat([with_tests([20, 20]), rows([5], "unlabelled").assign(label="")], ignore_index=True)
-    split = draw_split(examples, benchmark, 3, ORIGIN)
+    split = draw_split(examples, study, 3, ORIGIN)
     assert ((split["part"] == "unlabelled") == (examples["split"] == "unlabelled")).all()
 
 
 @pytest.mark.parametrize("long_tail", [(None, None), (8, 16)])
-def test_labels_of_test_rows_decide_nothing(benchmark, long_tail):
-    settings = replace(benchmark, long_tail_ratio=long_tail[0], long_tail_largest=long_tail[1])
+def test_labels_of_test_rows_decide_nothing(study, long_tail):
+    settings = changed(study, long_tail_ratio=long_tail[0], long_tail_largest=long_tail[1])
     examples = with_tests([40, 40, 40])
     poisoned = examples.assign(label=examples["label"].mask(examples["split"] == "test", "0"))
     for seed in range(5):
@@ -118,8 +127,8 @@ def test_labels_decide_nothing_about_which_rows_test():
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_long_tail_sizes_fall_geometrically(benchmark, classes):
-    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=112)
+def test_long_tail_sizes_fall_geometrically(study, classes):
+    settings = changed(study, long_tail_ratio=16, long_tail_largest=112)
     examples = with_tests([160] * classes)
     split = draw_split(examples, settings, 0, ORIGIN)
     sizes = np.sort(part_sizes(examples, split, "train"))[::-1]
@@ -131,8 +140,8 @@ def test_long_tail_sizes_fall_geometrically(benchmark, classes):
     assert (part_sizes(examples, split, "test") == 10).all()
 
 
-def test_the_seed_draws_which_class_is_large(benchmark):
-    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=112)
+def test_the_seed_draws_which_class_is_large(study):
+    settings = changed(study, long_tail_ratio=16, long_tail_largest=112)
     examples = with_tests([160] * 3)
     orders = set()
     for seed in range(40):
@@ -141,15 +150,15 @@ def test_the_seed_draws_which_class_is_large(benchmark):
     assert len(orders) == 6
 
 
-def test_the_long_tail_draws_no_other_validation_rows(benchmark):
+def test_the_long_tail_draws_no_other_validation_rows(study):
     examples = with_tests([160] * 3)
-    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=112)
-    plain, tailed = (draw_split(examples, chosen, 0, ORIGIN)["part"] for chosen in (benchmark, settings))
+    settings = changed(study, long_tail_ratio=16, long_tail_largest=112)
+    plain, tailed = (draw_split(examples, chosen, 0, ORIGIN)["part"] for chosen in (study, settings))
     assert ((plain == "validation") == (tailed == "validation")).all()
 
 
-def test_long_tail_of_a_single_row(benchmark, capsys):
-    settings = replace(benchmark, long_tail_ratio=16, long_tail_largest=16)
+def test_long_tail_of_a_single_row(study, capsys):
+    settings = changed(study, long_tail_ratio=16, long_tail_largest=16)
     examples = with_tests([50] * 3)
     split = draw_split(examples, settings, 0, ORIGIN)
     assert sorted(part_sizes(examples, split, "train")) == [1, 4, 16]
@@ -157,16 +166,16 @@ def test_long_tail_of_a_single_row(benchmark, capsys):
 
 
 @pytest.mark.parametrize(("size", "said"), [(1, "has a single training example"), (0, "has no training example")])
-def test_a_class_with_too_few_training_examples_is_named_in_a_warning(benchmark, capsys, size, said):
+def test_a_class_with_too_few_training_examples_is_named_in_a_warning(study, capsys, size, said):
     examples = with_tests([30, 30, size])
-    split = draw_split(examples, benchmark, 0, ORIGIN)
+    split = draw_split(examples, study, 0, ORIGIN)
     assert part_sizes(examples, split, "train")["2"] == size
     warned = capsys.readouterr().err
     assert warned.startswith(f"warning: {ORIGIN}: class '2' {said}") and warned.count("\n") == 1
 
 
-def test_no_warning_where_every_class_has_two_training_examples(benchmark, capsys):
-    draw_split(with_tests([30, 3]), benchmark, 0, ORIGIN)
+def test_no_warning_where_every_class_has_two_training_examples(study, capsys):
+    draw_split(with_tests([30, 3]), study, 0, ORIGIN)
     assert capsys.readouterr().err == ""
 
 
@@ -190,7 +199,7 @@ def test_no_warning_where_every_class_has_two_training_examples(benchmark, capsy
         ),
     ],
 )
-def test_too_few_rows_are_refused(benchmark, examples, changes, said):
+def test_too_few_rows_are_refused(study, examples, changes, said):
     with pytest.raises(UserError) as refusal:
-        draw_split(examples, replace(benchmark, **changes), 2, ORIGIN)
+        draw_split(examples, changed(study, **changes), 2, ORIGIN)
     assert str(refusal.value).startswith(f"{ORIGIN}: {said}")

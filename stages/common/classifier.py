@@ -127,7 +127,7 @@ def candidates_for(study: Study, encoder: str, settings: Hyperparameters, varian
 
     ``settings`` are the hyper-parameters as the protocol uses them.
     """
-    recipe = study.shared.recipes.get(study.shared.variants[variant].recipe)
+    recipe = study.shared.variants[variant].recipe
     rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
     epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
     return [

@@ -44,8 +44,6 @@ def load_shared() -> Shared:
         if variant.pairs_as_many_as is not None:
             fitting = [n for n, v in shared.variants.items() if v.imbalance and v.pairs_as_many_as is None]
             refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.pairs_as_many_as", variant.pairs_as_many_as, fitting)
-        if variant.recipe is not None:
-            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.recipe", variant.recipe, shared.recipes)
         if variant.encoder_of is not None:
             making = [n for n, v in shared.variants.items() if v.encoder_from == variant.encoder_from]
             refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.encoder_of", variant.encoder_of, making)

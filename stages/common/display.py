@@ -44,14 +44,14 @@ _LOSS_CAPTION = (
     "Loss against optimiser step; each point is the mean of consecutive steps where there are many. "
     "One panel a variant, one line a seed (solid, broken, dotted); the grey lines are the other panels'."
 )
+_PAIRED = ("train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained")
 _TRAINED = (
     "train_classifier", "train_classifier_ablation", "train_classifier_ordinary", "train_classifier_from_pretrained",
 )  # fmt: skip
 CURVES = (
     Curves("learning_curves_denoising", ("train_dae",), "encoder", "step", "loss", "Phase 1: denoising",
            "token cross-entropy", _LOSS_CAPTION),
-    Curves("learning_curves_contrastive", ("train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained"), "encoder", "step",
-           "loss", "Phase 2: contrastive", "squared error of the cosine", _LOSS_CAPTION),
+    Curves("learning_curves_contrastive", _PAIRED, "encoder", "step", "loss", "Phase 2: contrastive", "squared error of the cosine", _LOSS_CAPTION),
     Curves("learning_curves_joint", ("train_joint",), "encoder", "step", "loss", "Joint phases 1 and 2",
            "sum of both losses", _LOSS_CAPTION),
     Curves("learning_curves_classifier", _TRAINED, "classifier", "step", "loss", "Phase 3: training loss",

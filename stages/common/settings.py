@@ -30,27 +30,27 @@ class EncoderSource:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """A path through the stages (columns of the paper's tables 3 and 4).
-
-    ``encoder_of``: the variant whose encoder is taken, where it makes none of its own; ``recipe``: a key of ``recipes``
-    for phase 3, None for the benchmark's own settings.
-    """
-
-    title: str
-    encoder_from: str = checked(one_of(*TRAINED_ENCODER_STAGES, PRETRAINED))
-    imbalance: str | None = checked(one_of("normal", "extra", "none"), default=None)
-    pairs_as_many_as: str | None = None
-    encoder_of: str | None = None
-    recipe: str | None = None
-
-
-@dataclass(frozen=True)
 class Recipe:
     """Phase 3 as many would train it, whatever the paper's table 5 says: encoder trained, learning rate searched."""
 
     lr_classifier: list[float] = checked(both(distinct, number(above=0, below=1)))
     max_epochs_classifier: int = checked(number(least=1))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A path through the stages (columns of the paper's tables 3 and 4).
+
+    ``encoder_of``: the variant whose encoder is taken, where it makes none of its own; ``recipe``: of phase 3, None for
+    the benchmark's own settings.
+    """
+
+    title: str
+    encoder_from: str = checked(one_of(*TRAINED_ENCODER_STAGES, PRETRAINED))
+    recipe: Recipe | None
+    imbalance: str | None = checked(one_of("normal", "extra", "none"), default=None)
+    pairs_as_many_as: str | None = None
+    encoder_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,6 @@ class Shared:
     baselines: dict[str, Baseline] = checked(not_empty)
     baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
     protocols: dict[str, Protocol] = checked(not_empty)
-    recipes: dict[str, Recipe]
     training: Training
     imbalance: dict[str, Imbalance]
     statistics: Statistics
