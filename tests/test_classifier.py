@@ -11,14 +11,14 @@ from sklearn.metrics import accuracy_score, f1_score
 from small_project import REPOSITORY
 from tiny_encoder import make_bert, tiny_training
 
-from stages.common import classifier as module
+from stages.common import embedding
 from stages.common.classifier import (
     Classifier,
     ClassifierSettings,
+    candidates_for,
     new_classifier,
     predict,
     prepare_rows,
-    settings_for,
     train_classifier,
 )
 from stages.common.config import load_study
@@ -58,7 +58,7 @@ class Training:
         self.train, self.validation = self.rows(train), self.rows(validation)
         self.settings = ClassifierSettings(
             **{"lr": 5e-3, "max_epochs": 6, "batch_size": 4, "adam_eps": 1e-6, "clip_gradient": 1.0}
-            | {"selection_metric": "accuracy"}
+            | {"selection_metric": "accuracy", "freeze_encoder": frozen, "stopping": "patience"}
             | changes
         )
         if run:
@@ -69,7 +69,7 @@ class Training:
         return prepare_rows(list(texts), torch.tensor(class_ids), self.model, self.tokenizer, MACHINE)
 
     def run(self, seed=0, **shared):
-        updates, self.best_epoch = train_classifier(
+        self.trained = train_classifier(
             self.model,
             self.train,
             self.validation,
@@ -79,7 +79,7 @@ class Training:
             MACHINE,
             seed,
         )
-        self.history = updates.history_table()
+        self.best_epoch, self.history = self.trained.best_epoch, self.trained.updates.history_table()
         self.epochs = self.history.dropna(subset="validation_loss").set_index("epoch")
 
     def logits(self, rows) -> torch.Tensor:
@@ -191,7 +191,7 @@ def test_evaluation_changes_no_weight_and_draws_nothing(folder):
 
 def test_predictions_stand_in_the_rows_order(folder, monkeypatch):
     done = Training(folder, max_epochs=1)
-    monkeypatch.setattr(module, "EVALUATION_BATCH", 5)
+    monkeypatch.setattr(embedding, "EVALUATION_BATCH", 5)
     rows = done.rows(ROWS)
     singly = torch.cat([done.logits(done.rows([row])) for row in ROWS])
     torch.testing.assert_close(done.logits(rows), singly, atol=1e-5, rtol=0)
@@ -212,7 +212,7 @@ def test_variants_of_a_seed_share_initial_head_and_batch_order(folder, bbc_study
             for layer in layers:
                 training.model.encoder.add_layer(layer, torch_generator(seed, f"initial {layer}"))
             torch.rand(len(layers))
-            made = new_classifier(training.model.encoder, 2, bbc_study, "minilm_l6", seed)
+            made = new_classifier(training.model.encoder, 2, bbc_study, False, seed)
             heads[seed, layers] = torch.cat([weight.flatten() for weight in made.head.parameters()]).tolist()
             batches = []
             training.model.encoder.register_forward_pre_hook(
@@ -231,12 +231,56 @@ def test_settings_of_a_cell_come_from_the_benchmark(bbc_study):
     )
     benchmark = dataclasses.replace(study.benchmark, hyperparameters={"minilm_l6": settings})
     study = dataclasses.replace(study, benchmark=benchmark)
-    found = settings_for(study, "minilm_l6", "joint")
+    (found,) = candidates_for(study, "minilm_l6", settings, "joint")
     assert (found.lr, found.max_epochs, found.clip_gradient) == (2e-5, 3, study.protocol.clip_gradient)
     # The default study's training part is long-tailed.
     assert found.selection_metric == "macro_f1"
-    even = dataclasses.replace(benchmark, long_tail_ratio=None, long_tail_largest=None)
-    assert settings_for(dataclasses.replace(study, benchmark=even), "minilm_l6", "ft").selection_metric == "accuracy"
+    even = dataclasses.replace(
+        study, benchmark=dataclasses.replace(benchmark, long_tail_ratio=None, long_tail_largest=None)
+    )
+    assert candidates_for(even, "minilm_l6", settings, "ft")[0].selection_metric == "accuracy"
+
+
+def test_an_ordinary_recipe_trains_the_encoder_with_each_of_its_learning_rates(bbc_study):
+    settings = dataclasses.replace(bbc_study.benchmark.hyperparameters["minilm_l6"], freeze_encoder=True)
+    found = {
+        variant: candidates_for(bbc_study, "minilm_l6", settings, variant)
+        for variant in ("ft", "ft_ordinary", "three_phase_ordinary")
+    }
+    assert [one.freeze_encoder for one in found["ft"]] == [True]
+    # The same budget with and without phases 1 and 2.
+    assert found["ft_ordinary"] == found["three_phase_ordinary"]
+    assert [(one.lr, one.max_epochs, one.freeze_encoder) for one in found["ft_ordinary"]] == [
+        (2e-5, 10, False),
+        (5e-5, 10, False),
+    ]
+
+
+def test_a_sentence_encoder_is_frozen_whatever_the_settings_say_where_the_protocol_says_so(bbc_study):
+    settings = bbc_study.benchmark.hyperparameters["minilm_l6"]
+    assert not settings.freeze_encoder
+    for sentence_encoder in (True, False):
+        encoder = dataclasses.replace(bbc_study.shared.encoders["minilm_l6"], sentence_encoder=sentence_encoder)
+        benchmark = dataclasses.replace(bbc_study.benchmark, protocol="released")
+        shared = dataclasses.replace(bbc_study.shared, encoders={"minilm_l6": encoder})
+        study = dataclasses.replace(bbc_study, benchmark=benchmark, shared=shared)
+        (found,) = candidates_for(study, "minilm_l6", settings, "three_phase")
+        assert found.freeze_encoder == sentence_encoder
+        assert (found.stopping, found.clip_gradient) == ("restarts", None)
+
+
+def test_the_report_tells_what_was_tried_and_each_metrics_own_best(folder):
+    slow, fast = (Training(folder, lr=lr, max_epochs=3).trained for lr in (1e-6, 5e-3))
+    facts = fast.facts([slow, fast])
+    assert facts["best_epoch"] == fast.best_epoch and facts["epochs"] == len(fast.scores) == 3
+    assert [one["lr"] for one in facts["tried"]] == [1e-6, 5e-3]
+    for metric, best in facts["best_of_each_metric"].items():
+        assert best == max(epoch[metric] for epoch in fast.scores) >= fast.scores[fast.best_epoch - 1][metric]
+    assert (
+        fast.score
+        == fast.scores[fast.best_epoch - 1]["accuracy"]
+        == fast.updates.history_table()["validation_metric"].max()
+    )
 
 
 def test_the_head_is_two_layers_with_dropout_before_each():

@@ -14,13 +14,14 @@ from torch.nn import functional as F
 
 from stages.common import paths
 from stages.common.config import load_study
-from stages.common.contrastive import PairBatches, pair_loss, pairs_for, train_contrastive
+from stages.common.contrastive import PairBatches, draw_pairs, pair_loss, train_contrastive, without_held_back
 from stages.common.encoder_folder import load_pretrained
 from stages.common.engine import Machine
 from stages.common.files import write_table
 from stages.common.models import CONTRASTIVE_LAYER, SentenceEncoder
 from stages.common.pairs import Pairs, make_pairs
 from stages.common.randomness import generator, seed_dropout, torch_generator
+from stages.common.runs import Run
 from stages.common.tokens import TextTokenizer
 
 MACHINE = Machine("cpu", "fp32", 1)
@@ -141,23 +142,36 @@ def test_the_same_seed_gives_the_same_bytes(folder):
 
 
 @pytest.fixture
-def bbc_study(tmp_path, monkeypatch):
-    """The default study with its resampled rows in a folder of their own; ``none`` has fewer of them."""
+def run(tmp_path, monkeypatch):
+    """A run of the default study with its rows in a folder of their own; ``none`` has fewer of them."""
     monkeypatch.chdir(REPOSITORY)
-    bbc_study = load_study("bbc")
+    study = load_study("bbc")
     monkeypatch.chdir(tmp_path)
+    engine = dataclasses.replace(study.shared.engine, device="cpu", precision="fp32")
+    study = dataclasses.replace(study, shared=dataclasses.replace(study.shared, engine=engine))
     rows = pd.DataFrame(
         {"text": [f"text {i}" for i in range(60)], "label": ["a", "b", "c"] * 20, "example_id": range(60)}
     )
+    write_table(paths.examples("bbc"), rows.assign(split="train"))
+    split = pd.DataFrame({"example_id": range(60), "part": "train", "adapts": True})
+    write_table(paths.splits("bbc", 0) / "split.parquet", split)
+    shortened = rows.iloc[:4].assign(text=[f"{i}" for i in range(4)])
     for setting, chosen in (("normal", rows), ("extra", rows), ("none", rows.iloc[:30])):
-        write_table(paths.splits("bbc", 0) / f"contrastive_{setting}.parquet", chosen)
-    return bbc_study
+        resampled = pd.concat(
+            [chosen.assign(stop_words_deleted=False), shortened.assign(stop_words_deleted=True)], ignore_index=True
+        )
+        write_table(paths.splits("bbc", 0) / f"contrastive_{setting}.parquet", resampled)
+    return Run(study, "train_contrastive", "minilm_l6", "three_phase", 0, "encoder")
 
 
-def test_pairs_of_a_variant_are_drawn_from_its_rows_with_the_seed(bbc_study):
-    rows, pairs = pairs_for(bbc_study, "minilm_l6", "three_phase", 0, 3)
-    assert len(rows) == 60
-    again = [pairs_for(bbc_study, "minilm_l6", variant, 0, 3)[1] for variant in ("cl_ft", "joint", "extra_imbalance")]
+def drawn(run, variant, epochs=2):
+    return draw_pairs(run, variant, None, epochs)
+
+
+def test_pairs_of_a_variant_are_drawn_from_its_rows_with_the_seed(run):
+    rows, pairs = drawn(run, "three_phase")
+    assert len(rows) == 64
+    again = [drawn(run, variant)[1] for variant in ("cl_ft", "joint", "extra_imbalance")]
     # Where the imbalance setting changes no row, the variants train on the same pairs.
     assert all(np.array_equal(other.left, pairs.left) for other in again)
     assert all(np.array_equal(other.right, pairs.right) for other in again)
@@ -165,22 +179,40 @@ def test_pairs_of_a_variant_are_drawn_from_its_rows_with_the_seed(bbc_study):
     assert np.array_equal(pairs.similarity, labels[pairs.left] == labels[pairs.right])
 
 
-def test_the_control_has_as_many_pairs_as_the_variant_that_it_is_compared_with(bbc_study):
-    _, pairs = pairs_for(bbc_study, "minilm_l6", "three_phase", 0, 3)
-    rows, without = pairs_for(bbc_study, "minilm_l6", "no_imbalance", 0, 3)
-    same_rows, control = pairs_for(bbc_study, "minilm_l6", "no_imbalance_equal_updates", 0, 3)
-    assert len(rows) == len(same_rows) == 30
+def test_the_control_has_as_many_pairs_as_the_variant_that_it_is_compared_with(run):
+    _, pairs = drawn(run, "three_phase")
+    rows, without = drawn(run, "no_imbalance")
+    same_rows, control = drawn(run, "no_imbalance_equal_updates")
+    assert len(rows) == len(same_rows) == 34
     assert len(without) < len(control) == len(pairs)
-    assert abs(2 * (control.similarity > 0).sum() - len(control)) <= 1
+    assert 2 * (control.similarity > 0).sum() == len(control)
     assert len({frozenset(pair) for pair in zip(control.left, control.right, strict=True)}) == len(control)
+    # Every file of rows that was read is named in the report.
+    assert [file.name for file in run.inputs[-2:]] == ["contrastive_none.parquet", "contrastive_normal.parquet"]
 
 
-def test_more_epochs_give_more_pairs(bbc_study):
-    settings = bbc_study.benchmark.hyperparameters["minilm_l6"]
-    counts = []
-    for epochs in (1, 2, 4):
-        hyperparameters = {"minilm_l6": dataclasses.replace(settings, epochs_contrastive=epochs)}
-        benchmark = dataclasses.replace(bbc_study.benchmark, hyperparameters=hyperparameters)
-        changed = dataclasses.replace(bbc_study, benchmark=benchmark)
-        counts.append(len(pairs_for(changed, "minilm_l6", "three_phase", 0, 3)[1]))
+def test_more_epochs_give_more_pairs(run):
+    counts = [len(drawn(run, "three_phase", epochs)[1]) for epochs in (1, 2, 4)]
     assert counts[0] < counts[1] < counts[2]
+
+
+@pytest.mark.parametrize(("switch", "lengths", "rows"), [
+    ("enlarged_classes", ["short"], 64), ("matching_lengths", ["short"], 60), ("matching_lengths", ["medium"], 64),
+])  # fmt: skip
+def test_stopword_copies_take_part_where_the_protocol_wants_them(run, switch, lengths, rows):
+    study, encoder = run.study, run.study.shared.encoders["minilm_l6"]
+    shared = dataclasses.replace(
+        study.shared,
+        protocols={"described": dataclasses.replace(study.protocol, stopword_copies=switch)},
+        encoders={"minilm_l6": dataclasses.replace(encoder, text_lengths=lengths)},
+    )
+    dataset = dataclasses.replace(study.dataset, text_lengths=["short", "medium"])
+    run.study = dataclasses.replace(study, shared=shared, dataset=dataset)
+    assert len(drawn(run, "three_phase")[0]) == rows
+
+
+@pytest.mark.parametrize(("pairs", "kept"), [(100, 90), (12, 11), (4, 4)])
+def test_a_tenth_of_the_pairs_is_held_back(pairs, kept):
+    whole = pairs_of()[np.arange(pairs) % len(pairs_of())]
+    left = without_held_back(whole)
+    assert len(left) == kept and np.array_equal(left.left, whole.left[:kept])

@@ -54,7 +54,7 @@ class Joint:
 
     def train(self):
         return train_joint(
-            self.encoder, self.decoder, self.denoising, self.pairs, self.settings, tiny_training(), MACHINE
+            self.encoder, self.decoder, self.denoising, self.pairs, self.settings, tiny_training(), 1 / 3, MACHINE
         ).history_table()
 
 

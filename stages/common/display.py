@@ -51,7 +51,8 @@ _TRAINED = (
 CURVES = (
     Curves("learning_curves_denoising", ("train_dae",), "encoder", "step", "loss", "Phase 1: denoising",
            "token cross-entropy", _LOSS_CAPTION),
-    Curves("learning_curves_contrastive", _PAIRED, "encoder", "step", "loss", "Phase 2: contrastive", "squared error of the cosine", _LOSS_CAPTION),
+    Curves("learning_curves_contrastive", _PAIRED, "encoder", "step", "loss",
+           "Phase 2: contrastive", "squared error of the cosine", _LOSS_CAPTION),
     Curves("learning_curves_joint", ("train_joint",), "encoder", "step", "loss", "Joint phases 1 and 2",
            "sum of both losses", _LOSS_CAPTION),
     Curves("learning_curves_classifier", _TRAINED, "classifier", "step", "loss", "Phase 3: training loss",
