@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_encoder import TEXTS, make_bert, make_roberta
 
-from stages.common.encoder_folder import export, load_decoder_head, load_pretrained, load_trained
+from stages.common.encoder_folder import export, load_decoder_head, load_pretrained, load_trained, random_encoder
 from stages.common.encoder_source import copy_encoder
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
@@ -68,6 +68,39 @@ def test_sentence_transformers_encodes_as_ours_does(
     texts = [*TEXTS, *STRANGE]
     theirs = oracle.encode(texts, convert_to_tensor=True, show_progress_bar=False)
     torch.testing.assert_close(encode(encoder, folder, texts), theirs, atol=TOLERANCE, rtol=0)
+
+
+@LAYERS
+def test_a_normalizing_encoder_does_so_everywhere(tmp_path, sentence_transformer, layers):
+    pretrained, folder = make_bert(tmp_path / "pretrained"), tmp_path / "exported"
+    encoder = load_pretrained(pretrained, "mean", normalized=True).eval()
+    for layer in layers:
+        encoder.add_layer(layer, torch_generator(0, layer))
+    export(encoder, pretrained, MAX_LENGTH, folder)
+    ours = encode(encoder, folder, list(TEXTS))
+    if not layers:
+        torch.testing.assert_close(ours.norm(dim=1), torch.ones(len(TEXTS)))
+    theirs = sentence_transformer(str(folder), device="cpu").encode(TEXTS, convert_to_tensor=True)
+    torch.testing.assert_close(ours, theirs, atol=TOLERANCE, rtol=0)
+    assert torch.equal(encode(load_trained(folder).eval(), folder, list(TEXTS)), ours)
+
+
+def test_random_weights_have_nothing_of_the_checkpoint_and_come_from_the_seed(tmp_path):
+    folder = make_bert(tmp_path)
+    published = load_pretrained(folder, "mean").state_dict()
+    first, again, other = (
+        random_encoder(folder, "mean", False, torch_generator(seed, "initial encoder")).state_dict()
+        for seed in (0, 0, 1)
+    )
+    for name, weight in first.items():
+        assert torch.equal(weight, again[name])
+        if weight.dim() > 1:
+            assert not torch.equal(weight, published[name]) and not torch.equal(weight, other[name])
+            assert weight.std().item() == pytest.approx(0.02, rel=0.3)
+        elif "LayerNorm.weight" in name:
+            assert (weight == 1).all()
+        else:
+            assert (weight == 0).all()
 
 
 @LAYERS

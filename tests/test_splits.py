@@ -203,3 +203,40 @@ def test_too_few_rows_are_refused(study, examples, changes, said):
     with pytest.raises(UserError) as refusal:
         draw_split(examples, changed(study, **changes), 2, ORIGIN)
     assert str(refusal.value).startswith(f"{ORIGIN}: {said}")
+
+
+@settings(deadline=None)
+@given(sizes=class_sizes, folds=st.integers(2, 6))
+def test_folds_cover_all_rows_once_and_spread_each_class(study, sizes, folds):
+    examples = rows(sizes)
+    assume(len(examples) >= 4 * folds and sorted(sizes)[-2] > 3 * folds)
+    folded = changed(study, folds=folds, validation_share=0.2)
+    tests = [draw_split(examples, folded, seed, ORIGIN)["part"] == "test" for seed in range(folds)]
+    assert (sum(test.astype(int) for test in tests) == 1).all()
+    counts = [test.sum() for test in tests]
+    assert max(counts) - min(counts) <= 1
+    for number, size in enumerate(sizes):
+        of_class = [(test & (examples["label"] == str(number))).sum() for test in tests]
+        assert max(of_class) - min(of_class) <= 1 and sum(of_class) == size
+
+
+def test_what_a_fold_leaves_is_cut_as_any_training_set(study):
+    examples = rows([40, 40, 20])
+    split = draw_split(examples, changed(study, folds=5, validation_share=0.2), 3, ORIGIN)
+    assert split["part"].value_counts().to_dict() == {"train": 64, "test": 20, "validation": 16}
+    assert (split["adapts"] == (split["part"] == "train")).all()
+
+
+def test_released_code_sees_all_rows_of_a_set_without_test_rows_in_phases_1_and_2(study):
+    released = {"validation_cut": False, "selection_split": "test", "rows_of_phases_1_2": "all_without_test_set"}
+    split = draw_split(rows([40, 40, 20]), changed(study, folds=5, **released), 0, ORIGIN)
+    assert split["part"].value_counts().to_dict() == {"train": 80, "test": 20}
+    assert split["adapts"].all()
+    # Where there is a test set, its rows are left alone.
+    with_own = draw_split(with_tests([40, 40]), changed(study, **released), 0, ORIGIN)
+    assert (with_own["adapts"] == (with_own["part"] == "train")).all() and (with_own["part"] == "test").any()
+
+
+def test_rows_that_choose_the_epoch_must_exist(study):
+    with pytest.raises(UserError, match="got no validation rows, expected some to choose the best epoch by"):
+        draw_split(with_tests([40, 40]), changed(study, validation_cut=False), 0, ORIGIN)

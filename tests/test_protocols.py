@@ -1,0 +1,101 @@
+"""The protocol ``released`` through the stages on a small set of folds: what its switches do to weights and rows."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_project
+from small_project import change
+from tiny_project import BENCHMARK, DATASET, ENCODER, SHARED
+
+from stages.common import paths
+
+TRAINED = ("three_phase", "joint", "no_imbalance", "ft")
+
+
+@pytest.fixture(scope="module")
+def released(study, tmp_path_factory) -> Path:
+    """The study's project under ``released`` on three folds, seed 0, phases and classifiers of TRAINED run by hand."""
+    root = study.copy(tmp_path_factory.mktemp("released") / "project")
+    change(root, DATASET, {"folds": 3, "test_rows": None})
+    change(root, BENCHMARK, {"protocol": "released", "seeds": [0], "long_tail_ratio": None, "long_tail_largest": None})
+    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.freeze_encoder": False})
+    change(root, SHARED, {f"encoders.{ENCODER}.sentence_encoder": True, f"encoders.{ENCODER}.normalizes": True})
+    commands = [c for c in study.commands if re.search(r"prepare_data|split_data.*--seed 0|train_dae.*--seed 0", c)]
+    words = "|".join(TRAINED)
+    commands += [c for c in study.commands if re.search(rf"train_(contrastive|joint|classifier).*--seed 0$", c)
+                 and (re.search(rf"--variant ({words}) ", c) or "train_joint" in c)]  # fmt: skip
+    tiny_project.run_recorded(root, commands)
+    return root
+
+
+def report(root: Path, variant: str, phase: str) -> dict:
+    return json.loads((root / paths.report("bbc", ENCODER, variant, 0, phase)).read_text(encoding="utf-8"))
+
+
+def test_phases_1_and_2_see_every_row_and_phase_3_what_the_fold_leaves(released):
+    split = pd.read_parquet(released / paths.splits("bbc", 0) / "split.parquet")
+    assert set(split["part"]) == {"train", "test"} and split["adapts"].all()
+    assert report(released, "dae_ft", "encoder")["rows"] == split["part"].value_counts().to_dict()
+    pairs = pd.read_parquet(released / paths.splits("bbc", 0) / "contrastive_normal.parquet")
+    assert set(split["example_id"]) <= set(pairs["example_id"])
+    assert report(released, "ft", "classifier")["rows"] == split["part"].value_counts().to_dict()
+
+
+def test_a_sentence_encoder_is_frozen_though_the_settings_train_it(released):
+    for variant in TRAINED:
+        facts = report(released, variant, "classifier")
+        assert facts["parameters"]["freeze_encoder"] is False and facts["freeze_encoder"] is True
+        assert facts["sequence_updates"] == 0
+
+
+def test_the_best_epoch_is_that_of_the_test_rows(released):
+    for variant in TRAINED:
+        facts = report(released, variant, "classifier")
+        found = pd.read_parquet(released / paths.predictions("bbc", ENCODER, variant, 0))
+        assert set(found["split"]) == {"test"}
+        history = pd.read_csv(released / paths.history("bbc", ENCODER, variant, 0, "classifier"))
+        best = history.set_index("epoch")["validation_metric"].dropna()
+        assert best[facts["best_epoch"]] == best.max() == facts["best_of_each_metric"]["accuracy"]
+        assert 100 * (found["label"] == found["predicted"]).mean() == pytest.approx(best.max())
+
+
+def test_a_tenth_of_the_pairs_is_held_back_and_batches_are_a_fifth(released):
+    facts = report(released, "three_phase", "encoder")
+    batch = max(1, int(0.2 * tiny_project.BENCHMARK_VALUES[f"hyperparameters.{ENCODER}.batch_size"]))
+    assert facts["parameters"]["batch_size"] == batch
+    assert facts["updates"] == -(-facts["pairs"] // batch)
+    # Balanced pairs are an even number; so is a tenth of them only by chance.
+    whole = round(facts["pairs"] / 0.9)
+    assert whole - round(0.1 * whole) == facts["pairs"]
+
+
+def test_added_layers_are_left_out_and_vectors_normalized(released):
+    folder = released / paths.trained_encoder("bbc", ENCODER, "three_phase", 0)
+    modules = [module["type"].rsplit(".", 1)[1] for module in json.loads((folder / "modules.json").read_text())]
+    assert modules == ["Transformer", "Pooling", "Normalize"]
+
+
+def test_texts_are_lower_cased_where_nothing_is_corrected(released):
+    folder = released / paths.splits("bbc", 0)
+    texts = {name: pd.read_parquet(folder / f"contrastive_{name}.parquet")["text"] for name in ("none", "normal")}
+    assert (texts["none"] == texts["none"].str.lower()).all()
+    assert len(texts["none"]) == len(pd.read_parquet(folder / "split.parquet"))
+
+
+def test_joint_training_wants_every_pair_apart():
+    from stages.common.pairs import Pairs
+
+    pairs = Pairs(np.array([0, 1]), np.array([1, 2]), np.array([1.0, 0.0], dtype=np.float32))
+    zeros = pairs.with_zero_targets()
+    assert (zeros.similarity == 0).all() and zeros.similarity.dtype == np.float32
+    assert (zeros.left == pairs.left).all() and (zeros.right == pairs.right).all()
+
+
+def test_joint_training_uses_the_defaults_of_the_code(released):
+    history = pd.read_csv(released / paths.history("bbc", ENCODER, "joint", 0, "encoder"))
+    assert history["learning_rate"].max() == pytest.approx(2e-5)
+    assert history["learning_rate"].idxmax() == -(-len(history) // 2)
