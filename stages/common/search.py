@@ -30,7 +30,7 @@ Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
 TOLERANCE = 1.0  # points of the selection metric; on 200 validation rows its standard error is about 3
 PHASE_1 = {"epochs_dae": [1], "deletion_ratio": [0.4, 0.6], "lr_dae": [1e-5, 5e-5, 1e-4]}
-PHASE_2 = {"epochs_contrastive": [1, 2], "lr_contrastive": [1e-4, 2e-4, 5e-4]}
+PHASE_2 = {"epochs_contrastive": [2, 4], "lr_contrastive": [1e-4, 2e-4, 5e-4]}
 PHASE_3 = {"max_epochs_classifier": [4, 8], "lr_classifier": [2e-4, 5e-4, 1e-3]}
 SHARED = (Path("stages"), paths.DATA, paths.ENCODERS, paths.SHARED_PARAMS, paths.ENGINE_CHOICE)
 
