@@ -156,12 +156,15 @@ def test_the_table_marks_one_trial_a_phase_and_variant(project):
 
 
 def test_the_introduction_says_what_was_chosen_how_and_by_which_command(project):
-    text = introduction(load_study("small"), ENCODER, 123)
+    report = {"device": "cuda", "gpu": "Some GPU", "cpu_model": "Some CPU", "precision": "bf16", "threads": 3}
+    report |= {"versions": {"torch": "2.0"}}
+    text = introduction(load_study("small"), ENCODER, 123, report)
+    assert "Run on cuda (Some GPU), bf16, 3 threads,\ntorch 2.0." in text
     assert text.startswith("# Hyper-parameters of small, all-MiniLM-L6-v2\n")
     assert "seed 123" in text and "Macro F1" in text and f"within {TOLERANCE:g} of the best" in text
     assert "stages.search_hyperparameters --benchmark small --encoder minilm_l6 --seed 123 --table" in text
     change(project, BENCHMARK, {"long_tail_ratio": None, "long_tail_largest": None})
-    assert "Accuracy" in introduction(load_study("small"), ENCODER, 123)
+    assert "Accuracy" in introduction(load_study("small"), ENCODER, 123, report)
 
 
 def apart_from_runs(root: Path) -> dict[str, bytes | None]:
