@@ -55,7 +55,8 @@ def write_predictions(study, cell, seed, frame):
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """The bbc benchmark with two seeds in a folder of its own, with predictions of every cell."""
-    for file in (paths.SHARED_PARAMS, paths.benchmark_params("bbc"), paths.dataset_params("bbc")):
+    params = (paths.SHARED_PARAMS, paths.benchmark_params("bbc"), paths.dataset_params("bbc"), paths.PAPER_PARAMS)
+    for file in (*params, paths.PAPER_NUMBERS):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ from typing import Any
 
 from stages.common import paths
 from stages.common.errors import UserError
+from stages.common.paper_settings import Paper
 from stages.common.schema import build, read_yaml, refuse_unknown
 from stages.common.settings import (
     DENOISED,
@@ -59,10 +60,30 @@ def load_dataset(name: str) -> Dataset:
     return dataset
 
 
+def load_datasets() -> dict[str, Dataset]:
+    """Read and check all data sets, by name."""
+    return {name: load_dataset(name) for name in _folders_with_params(paths.DATA)}
+
+
+def load_paper() -> Paper:
+    """Read and check ``paper/params.yaml``."""
+    return build(Paper, read_yaml(paths.PAPER_PARAMS), paths.PAPER_PARAMS)
+
+
 def load_study(name: str) -> Study:
     """Read and check one benchmark with everything it refers to."""
     refuse_unknown(paths.BENCHMARKS, "benchmark", name, _folders_with_params(paths.BENCHMARKS))
-    shared, file = load_shared(), paths.benchmark_params(name)
+    return _load_study(load_shared(), name)
+
+
+def load_studies() -> dict[str, Study]:
+    """Read and check all benchmarks, by name."""
+    shared = load_shared()
+    return {name: _load_study(shared, name) for name in _folders_with_params(paths.BENCHMARKS)}
+
+
+def _load_study(shared: Shared, name: str) -> Study:
+    file = paths.benchmark_params(name)
     content = read_yaml(file)
     twice = sorted(set(content) & set(Shared.__dataclass_fields__))
     if twice:
@@ -71,13 +92,14 @@ def load_study(name: str) -> Study:
         )
     benchmark = build(Benchmark, content, file)
     _named_after_folder(file, benchmark.name, name)
-    _check_benchmark(shared, benchmark, file)
-    return Study(shared, benchmark)
+    dataset = _check_benchmark(shared, benchmark, file)
+    return Study(shared, benchmark, dataset)
 
 
-def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> None:
+def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Dataset:
+    """Refuse what does not fit together; returns the benchmark's data set."""
     refuse_unknown(file, "dataset", benchmark.dataset, _folders_with_params(paths.DATA))
-    load_dataset(benchmark.dataset)
+    dataset = load_dataset(benchmark.dataset)
     refuse_unknown(file, "protocol", benchmark.protocol, shared.protocols)
     for encoder in benchmark.run_encoders:
         refuse_unknown(file, "run_encoders", encoder, shared.encoders)
@@ -111,6 +133,7 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> None:
                     if variant not in by_variant:
                         raise UserError(f"{file}: {place}.{key}.{variant}: the key is missing, expected a number")
     _check_run_variants(shared, benchmark, file)
+    return dataset
 
 
 def _check_run_variants(shared: Shared, benchmark: Benchmark, file: Path) -> None:

@@ -186,6 +186,7 @@ class Benchmark:
     name: str
     dataset: str
     protocol: str
+    reproduces_paper: bool
     primary_metric: str = checked(one_of("accuracy", "macro_f1"))
     seeds: list[int] = checked(distinct)
     run_encoders: list[str] = checked(distinct)
@@ -217,6 +218,7 @@ class Expected:
     """What the cleaned data must hold: rows, label counts, and the content's sha256; null where unknown."""
 
     rows: int | None = checked(number(least=1), default=None)
+    rows_by_split: dict[str, int] | None = None
     labels: dict[str, int] | None = None
     sha256: str | None = None
 
@@ -232,6 +234,8 @@ class Dataset:
     label_columns: list[str] = checked(distinct)
     deduplicate: bool
     test_rows: int | None = checked(number(least=1))
+    folds: int | None = checked(number(least=2), default=None)
+    positive_class: str | None = None
     expected: Expected = field(default_factory=Expected)
     licence: str = ""
 
@@ -242,6 +246,7 @@ class Study:
 
     shared: Shared
     benchmark: Benchmark
+    dataset: Dataset
 
     @property
     def protocol(self) -> Protocol:
