@@ -25,7 +25,7 @@ def stages_of_dvc() -> Needed:
         commands = {stage.addressing: stage.cmd for stage in repo.index.stages}
 
     def needed(command: str) -> dict[str, str]:
-        target = command.split()[-1]
+        target = command.removeprefix("dvc repro ")
         if target not in graph:
             return {}
         return {address: commands[address] for address in [*sorted(networkx.descendants(graph, target)), target]}
