@@ -21,6 +21,7 @@ from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.search import TOLERANCE, Search, Trial, best_of, introduction, points, trials_table
+from stages.common.switches import for_variant
 
 SEED = 100
 # One of each way to an encoder, and a control, which is not searched.
@@ -111,7 +112,7 @@ def test_a_workspace_has_its_own_params_and_shares_the_rest(project, monkeypatch
     assert folder.is_relative_to(project / "search") and not (folder / "runs").exists()
     monkeypatch.chdir(folder)
     settings = load_study("small").benchmark.hyperparameters[ENCODER]
-    assert (settings.lr_dae, settings.epochs_dae, settings.for_variant("lr_classifier", "ft")) == (1e-5, 3, 2e-7)
+    assert (settings.lr_dae, settings.epochs_dae, for_variant(settings, "lr_classifier", "ft")) == (1e-5, 3, 2e-7)
 
 
 def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(project):

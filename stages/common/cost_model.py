@@ -14,6 +14,7 @@ from stages.common.imbalance import class_ratios
 from stages.common.pairs import repetitions
 from stages.common.paper_settings import Costs
 from stages.common.settings import Study
+from stages.common.switches import for_variant
 
 BACKWARD_AND_FORWARD = 6  # floating-point operations a token and layer weight
 PHASES_1_2 = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
@@ -82,7 +83,7 @@ def sequence_updates(study: Study, stage: str, encoder: str, variant: str) -> tu
     settings = study.benchmark.hyperparameters[encoder]
     train, unlabelled = training_rows(study)
     if stage in ("train_classifier", "train_classifier_from_pretrained"):
-        rows = settings.for_variant("max_epochs_classifier", variant) * train
+        rows = for_variant(settings, "max_epochs_classifier", variant) * train
         return rows / settings.batch_size, 0.0 if settings.freeze_encoder else float(rows)
     texts = settings.epochs_dae * (train + unlabelled)
     if stage == "train_dae":

@@ -23,14 +23,15 @@ from stages.common.errors import UserError
 from stages.common.files import read_table
 from stages.common.predictions import classes_of
 from stages.common.settings import PRETRAINED, Study
+from stages.common.switches import selection_metric
 from stages.common.tables import METRIC_TITLES
 
 Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
 TOLERANCE = 1.0  # points of the selection metric; on 200 validation rows its standard error is about 3
-PHASE_1 = {"epochs_dae": [1, 2], "deletion_ratio": [0.4, 0.6], "lr_dae": [1e-5, 5e-5, 1e-4]}
-PHASE_2 = {"epochs_contrastive": [1, 2], "lr_contrastive": [5e-5, 1e-4, 2e-4]}
-PHASE_3 = {"max_epochs_classifier": [4, 8], "lr_classifier": [1e-4, 2e-4, 5e-4]}
+PHASE_1 = {"epochs_dae": [1], "deletion_ratio": [0.4, 0.6], "lr_dae": [1e-5, 5e-5, 1e-4]}
+PHASE_2 = {"epochs_contrastive": [2, 4], "lr_contrastive": [1e-4, 2e-4, 5e-4]}
+PHASE_3 = {"max_epochs_classifier": [4, 8], "lr_classifier": [2e-4, 5e-4, 1e-3]}
 SHARED = (Path("stages"), paths.DATA, paths.ENCODERS, paths.SHARED_PARAMS, paths.ENGINE_CHOICE)
 
 
@@ -165,11 +166,11 @@ def introduction(study: Study, encoder: str, seed: int) -> str:
 Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1
 is chosen, then phase 2 from there, then learning rate and epochs of phase 3, with the same grid for every variant.
 Phases 1 and 2 are scored by logistic regression on the encoder's vectors, phase 3 by the classifier, both by
-{METRIC_TITLES[benchmark.selection_metric]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
+{METRIC_TITLES[selection_metric(benchmark)]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
 which is the cheapest, is chosen. "Sequences" went through the encoder or decoder with a gradient. Not searched:
 batch_size, max_length, adam_eps, freeze_encoder, which were set beforehand. Phase 2 is searched for three_phase and
-joint takes phase 1's rate, so these settings favour three_phase if anything. Where a chosen value is the largest of its
-grid, the budget set it: differences may then be of speed as well as of quality.
+joint takes phase 1's rate, so these settings favour three_phase if anything. The numbers of epochs are bounded by what
+a study of ten minutes can afford: more might be better, so differences may be of speed as well as of quality.
 
     python -m stages.search_hyperparameters --benchmark {benchmark.name} --encoder {encoder} --seed {seed} --table ...
 """
