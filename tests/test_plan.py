@@ -153,6 +153,8 @@ def test_the_repositorys_pipeline_and_map_are_up_to_date(monkeypatch):
     assert paths.PAPER_PIPELINE.read_text(encoding="utf-8") == pipeline(work, load_datasets()), "run make pipelines"
     written = pd.read_csv(paths.PAPER_COMMANDS, keep_default_na=False)
     pd.testing.assert_frame_equal(written, plan(work, stages_of_dvc()), check_dtype=False, obj="run make plan")
+    for protocol in PROTOCOLS:
+        assert (written[f"command_{protocol}"] != "").all() and (written[f"stages_{protocol}"] > 0).all()
 
 
 @settings(deadline=None, max_examples=20)
