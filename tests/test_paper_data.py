@@ -28,13 +28,14 @@ def examples(**texts):
 
 def test_rows_and_words_by_hand(dataset):
     found = statistics(
-        dataset, examples(train=["a b", "a b c", "a b c"], test=["a b c d"], validation=["a"], unlabelled=["a " * 9])
+        dataset,
+        examples(train=["a b", "a b c", "a b c"], test=["a b c d"], validation=["a b c"], unlabelled=["a " * 9]),
     )
     assert found == {
         "train_dae_rows": 4,
         "train_contrastive_rows": 3,
         "test_rows": 1,
-        "average_words": 2,  # 8 / 3, rounded down
+        "average_words": 2,  # 11 / 4, rounded down
         "max_words": 4,
     }
 

@@ -17,7 +17,7 @@ def statistics(dataset: Dataset, examples: pd.DataFrame) -> dict[str, int]:
 
     Rows before any validation rows are cut off; of a data set that is tested in folds, those of the smallest training
     part and of the smallest fold. Words are what white space parts, after short tags are removed; their average is
-    over the training rows and rounded down, their maximum over all but the unlabelled rows.
+    over the training and validation rows and rounded down, their maximum over these and the test rows.
     """
     rows, words = examples["split"].value_counts(), examples["text"].str.split().str.len()
     train, test = int(rows.get("train", 0)), int(rows.get("test", 0))
@@ -27,7 +27,7 @@ def statistics(dataset: Dataset, examples: pd.DataFrame) -> dict[str, int]:
         "train_dae_rows": train + int(rows.get("unlabelled", 0)),
         "train_contrastive_rows": train,
         "test_rows": test,
-        "average_words": int(words[examples["split"] == "train"].mean()),
+        "average_words": int(words[examples["split"].isin(["train", "validation"])].mean()),
         "max_words": int(words[examples["split"] != "unlabelled"].max()),
     }
 
@@ -51,7 +51,7 @@ def comparison(
     """
     assert table in DATA_TABLES
     figures = {name: statistics(*of_name) for name, of_name in prepared.items()}
-    notes = {name: f"{dataset.folds} folds" for name, (dataset, _) in prepared.items() if dataset.folds}
+    notes = {name: f"{dataset.folds} folds" for name, (dataset, _) in prepared.items() if dataset.folds and table == 1}
     for name, original in stand_ins.items():
         if name in figures and original not in figures:
             figures[original] = {"test_rows": figures[name]["test_rows"]}
