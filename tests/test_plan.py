@@ -19,6 +19,7 @@ from stages.common.cost_model import (
     Cost,
     class_sizes,
     expected_pairs,
+    is_shared,
     sequence_updates,
     stage_cost,
     total,
@@ -180,11 +181,32 @@ def test_updates_by_hand():
         train * settings.epochs_dae / settings.batch_size, 2 * train * settings.epochs_dae,
     )  # fmt: skip
     assert sequence_updates(study, "train_classifier", "minilm_l12", "dae_ft") == (70 * train / 16, 70 * train)
-    _, pairs = sequence_updates(study, "train_contrastive", "minilm_l12", "no_imbalance")
+    _, pairs = sequence_updates(study, "train_contrastive", "minilm_l12", "three_phase")
     assert pairs == pytest.approx(2 * expected_pairs(class_sizes(study).values(), settings.epochs_contrastive, 10))
     steps, joint = sequence_updates(study, "train_joint", "minilm_l12", "joint")
     assert joint == pytest.approx(4 * settings.batch_size * steps)
     assert joint >= 2 * pairs
+
+
+def test_variants_share_their_training_where_no_setting_enlarges_a_class(tmp_path, monkeypatch):
+    root = make_paper_project(tmp_path / "project")
+    # About 118, 90 and 2 of 210 training rows: the smallest class is enlarged by both bounds, differently.
+    change(root, "data/snips/params.yaml", {"expected.labels": {"a": 185, "b": 140, "c": 3}})
+    # About 8130, 3147 and 1807 rows: the smaller two are enlarged by the extra setting only.
+    change(root, "data/snips2/params.yaml", {"expected.labels": {"a": 9000, "b": 3484, "c": 2000}})
+    monkeypatch.chdir(root)
+    shared = {
+        name: [variant for variant in study.benchmark.run_variants.train_contrastive if is_shared(study, variant)]
+        for name, study in load_studies().items()
+        if name in ("snips", "snips2", "sst2")
+    }
+    assert shared == {"snips": [], "snips2": ["no_imbalance"], "sst2": ["extra_imbalance", "no_imbalance"]}
+    study = load_studies()["snips2"]
+    for stage in ("train_contrastive", "train_classifier"):
+        assert sequence_updates(study, stage, "minilm_l12", "no_imbalance") == (0, 0)
+        normal, extra = (sequence_updates(study, stage, "minilm_l12", v)[0] for v in ("three_phase", "extra_imbalance"))
+        assert extra >= normal > 0
+    assert not is_shared(study, "cl_ft") and sequence_updates(study, "train_classifier", "minilm_l12", "cl_ft")[0] > 0
 
 
 def test_unlabelled_texts_count_in_phase_1_alone():

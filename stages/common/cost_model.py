@@ -1,7 +1,6 @@
 """What a training is expected to cost, from row counts and table 5's settings, before anything has run.
 
-Estimates, and upper bounds where a training may end early: phase 3 counts ``max_epochs_classifier`` epochs, and
-trainings that share their result are counted as if each ran.
+Estimates, and an upper bound where a training may end early: phase 3 counts ``max_epochs_classifier`` epochs.
 """
 
 import math
@@ -17,6 +16,7 @@ from stages.common.settings import Study
 from stages.common.switches import for_variant
 
 BACKWARD_AND_FORWARD = 6  # floating-point operations a token and layer weight
+THREE_PHASE = "three_phase"
 PHASES_1_2 = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 
 
@@ -74,12 +74,33 @@ def expected_pairs(sizes: Iterable[int], epochs: int, n_classes: int) -> float:
     return 2 * min(similar, possible - similar) * -math.expm1(-drawn / possible)
 
 
+def _resampled(study: Study, imbalance: str) -> list[int]:
+    """Expected rows of each class that the pairs of an imbalance setting are made of."""
+    sizes = class_sizes(study)
+    ratios = class_ratios(sizes, study.shared.imbalance.get(imbalance))
+    # An enlarged class also gets a copy of each row without its stop-words.
+    return [size * (ratios[label] + (ratios[label] > 1)) for label, size in sizes.items()]
+
+
+def is_shared(study: Study, variant: str) -> bool:
+    """Whether a variant's pairs are expected to be those of three_phase, whose trainings it then takes over."""
+    definition, original = study.shared.variants[variant], study.shared.variants[THREE_PHASE]
+    if variant == THREE_PHASE or definition.encoder_from != original.encoder_from:
+        return False
+    if definition.imbalance == "none" and study.protocol.no_imbalance_lowercase:
+        return False
+    return _resampled(study, definition.imbalance) == _resampled(study, original.imbalance)
+
+
 def sequence_updates(study: Study, stage: str, encoder: str, variant: str) -> tuple[float, float]:
     """Updates of a training, and the texts in them that go through the transformer with a gradient.
 
     Phase 1: each text is encoded and decoded. Phase 2: both sides of a pair. Joint: the longer stream's steps, both
-    streams in each. Phase 3: none where the encoder is frozen, as its vectors are computed once.
+    streams in each. Phase 3: none where the encoder is frozen, as its vectors are computed once. What a variant shares
+    with three_phase it does not train.
     """
+    if stage in ("train_contrastive", "train_classifier") and is_shared(study, variant):
+        return 0.0, 0.0
     settings = study.benchmark.hyperparameters[encoder]
     train, unlabelled = training_rows(study)
     if stage in ("train_classifier", "train_classifier_from_pretrained"):
@@ -88,12 +109,8 @@ def sequence_updates(study: Study, stage: str, encoder: str, variant: str) -> tu
     texts = settings.epochs_dae * (train + unlabelled)
     if stage == "train_dae":
         return texts / settings.batch_size, 2.0 * texts
-    sizes = class_sizes(study)
-    setting = study.shared.imbalance.get(study.shared.variants[variant].imbalance)
-    ratios = class_ratios(sizes, setting)
-    # An enlarged class also gets a copy of each row without its stop-words.
-    resampled = [size * (ratios[label] + (ratios[label] > 1)) for label, size in sizes.items()]
-    pairs = expected_pairs(resampled, settings.epochs_contrastive, len(sizes))
+    resampled = _resampled(study, study.shared.variants[variant].imbalance)
+    pairs = expected_pairs(resampled, settings.epochs_contrastive, len(resampled))
     if stage == "train_joint":
         longer = max(texts, pairs)
         return longer / settings.batch_size, 4.0 * longer
