@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint pipelines requirements
+.PHONY: help repro tables plan test lint pipelines requirements
 
 PYTHON ?= python3
 # dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
@@ -29,6 +29,12 @@ repro: .venv/installed ## the default study, its table, and where the page is
 	@dvc repro
 	@cat reports/bbc/summary.txt
 
+tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
+	@python -m stages.render_tables_so_far
+
+plan: .venv/installed ## each number of the paper with its command and estimated cost: paper/commands.csv
+	@python -m stages.plan_commands
+
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q
 
@@ -36,9 +42,10 @@ lint: .venv/installed ## ruff
 	@ruff check .
 	@ruff format --check .
 
-pipelines: ## copy the pipelines into every folder of data/ and benchmarks/ that has a params.yaml
+pipelines: .venv/installed ## copy the pipelines into every folder with a params.yaml of data/ and benchmarks/; write paper/dvc.yaml
 	@for params in data/*/params.yaml benchmarks/*/params.yaml; do \
 	  folder=$$(dirname $$params); cp $$(dirname $$folder)/pipeline.yaml $$folder/dvc.yaml; done
+	@python -m stages.write_paper_pipeline
 
 requirements: .venv/installed ## pin requirements.in again
 	@pip install --quiet --disable-pip-version-check pip-tools

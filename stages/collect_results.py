@@ -3,7 +3,7 @@
 import argparse
 
 from stages.common import paths
-from stages.common.config import load_study
+from stages.common.config import load_paper, load_study
 from stages.common.errors import run_stage
 
 
@@ -11,14 +11,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
     arguments = parser.parse_args()
-    study = load_study(arguments.benchmark)
+    study, paper = load_study(arguments.benchmark), load_paper()
 
     from stages.common.files import write_table
+    from stages.common.paper import beside
     from stages.common.results import claims_frame, read_summaries, results_frame, runs_frame, scores_frame
 
     summaries = read_summaries(study)
     results = paths.results(study.benchmark.name)
-    table, claims = results_frame(study, summaries), claims_frame(study)
+    table, claims = beside(study, results_frame(study, summaries), paper), claims_frame(study)
     write_table(results, table)
     write_table(results.with_name("runs.csv"), runs_frame(summaries))
     write_table(results.with_name("claims.csv"), claims)

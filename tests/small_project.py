@@ -24,7 +24,7 @@ def make_project(root: Path) -> Path:
 
     The stages stay in the repository: ``run_stage`` imports them from there and works in ``root``.
     """
-    for folder in ("data/small", "benchmarks/small"):
+    for folder in ("data/small", "benchmarks/small", "paper"):
         (root / folder).mkdir(parents=True)
     for file, content in _params_and_pipelines().items():
         (root / file).write_bytes(content)
@@ -39,6 +39,7 @@ def _params_and_pipelines() -> dict[str, bytes]:
     for folder in ("data", "benchmarks"):
         for copy in ("pipeline.yaml", "small/dvc.yaml"):
             copies[f"{folder}/{copy}"] = f"{folder}/pipeline.yaml"
+    copies |= {file: file for file in ("paper/params.yaml", "paper/tables.csv")}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         for file, original in copies.items():

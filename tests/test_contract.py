@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, copy_project, environment, run
 
 STAGES = REPOSITORY / "stages"
-PIPELINES = ("dvc.yaml", "encoders/dvc.yaml", "data/pipeline.yaml", "benchmarks/pipeline.yaml")
+PIPELINES = ("dvc.yaml", "encoders/dvc.yaml", "data/pipeline.yaml", "benchmarks/pipeline.yaml", "paper/dvc.yaml")
 # Modules that a stage may import without depending on them, because no result changes with them.
 PLUMBING = {
     "stages": "a docstring",
@@ -23,6 +23,7 @@ PLUMBING = {
     "stages.common.lifetime": "when a stage is given up",
     "stages.common.schema": "which parameters are refused",
     "stages.common.settings": "the parameters' names and bounds; dvc compares the values themselves",
+    "stages.common.paper_settings": "the same of paper/params.yaml",
     "stages.common.config": "reads the parameters; dvc compares the values themselves",
     "stages.common.paths": "where files lie; the pipeline names the same places, and dvc misses an output elsewhere",
     "stages.common.files": "writes a file whole or not at all, whatever it holds",
@@ -31,7 +32,15 @@ PLUMBING = {
 HEAVY = {"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "tokenizers", "transformers"}
 WRITES_CODE_WITH_WEIGHTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
 LINES, LINES_OF_PIPELINE = 310, 420
-GENERATED = ("requirements.txt", "*.lock", "data/*/dvc.yaml", "benchmarks/*/dvc.yaml", "reports/**/*", "*.csv")
+GENERATED = (
+    "requirements.txt",
+    "*.lock",
+    "data/*/dvc.yaml",
+    "benchmarks/*/dvc.yaml",
+    "paper/dvc.yaml",
+    "reports/**/*",
+    "*.csv",
+)
 
 
 def module_file(module: str) -> Path | None:

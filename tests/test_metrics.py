@@ -6,18 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from stages.common.metrics import METRICS, row_values, scores
+from stages.common.metrics import METRICS, POSITIVE_METRICS, metrics_of, row_values, scores
 
 CLASSES = ["a", "b", "c", "d"]
 ROWS = st.lists(st.tuples(st.sampled_from(CLASSES), st.sampled_from(CLASSES)), min_size=1, max_size=40)
 
 
 def weighted(labels, predicted, weights):
-    macro = precision_recall_fscore_support(
-        labels, predicted, labels=CLASSES, average="macro", zero_division=0, sample_weight=weights
-    )[:3]
+    macro, positive = (
+        precision_recall_fscore_support(
+            labels, predicted, labels=averaged, average="macro", zero_division=0, sample_weight=weights
+        )[:3]
+        for averaged in (CLASSES, ["a"])
+    )
     accuracy = accuracy_score(labels, predicted, sample_weight=weights)
-    return 100 * np.array([accuracy, *macro])
+    return 100 * np.array([accuracy, *macro, *positive])
 
 
 def test_scores_of_a_table_by_hand():
@@ -41,9 +44,9 @@ def test_a_class_without_rows_counts_as_zero():
 @given(ROWS)
 def test_row_values_average_to_the_metric(rows):
     labels, predicted = zip(*rows, strict=True)
-    values, expected = row_values(labels, predicted, CLASSES), scores(labels, predicted, CLASSES)
-    assert list(values) == METRICS
-    for metric in METRICS:
+    values, expected = row_values(labels, predicted, CLASSES, "a"), scores(labels, predicted, CLASSES, "a")
+    assert list(values) == list(expected) == METRICS + POSITIVE_METRICS
+    for metric in values:
         assert values[metric].shape == (len(rows),)
         assert values[metric].mean() == pytest.approx(expected[metric], abs=1e-9)
 
@@ -51,14 +54,31 @@ def test_row_values_average_to_the_metric(rows):
 def test_influences_are_the_derivatives_by_row_weight():
     draw, n, step = np.random.default_rng(3), 30, 1e-5
     labels, predicted = draw.choice(CLASSES, n), draw.choice(CLASSES[:3], n)
-    values = row_values(labels, predicted, CLASSES)
+    values = row_values(labels, predicted, CLASSES, "a")
     estimates = weighted(labels, predicted, np.ones(n))
     for row in range(n):
         change = step * (np.arange(n) == row)
         slope = (weighted(labels, predicted, 1 + change) - weighted(labels, predicted, 1 - change)) / (2 * step)
-        got = [values[metric][row] for metric in METRICS]
+        got = [values[metric][row] for metric in metrics_of("a")]
         np.testing.assert_allclose(got, estimates + n * slope, rtol=1e-6, atol=1e-4)
 
 
 def test_accuracy_values_are_right_or_wrong():
     assert row_values(["a", "b"], ["a", "a"], CLASSES)["accuracy"].tolist() == [100.0, 0.0]
+
+
+def test_metrics_of_the_positive_class_by_hand():
+    labels, predicted = list("ppppnn"), list("pppnpn")
+    found = scores(labels, predicted, ["n", "p"], "p")
+    assert found["precision"] == pytest.approx(75) and found["recall"] == pytest.approx(75)
+    assert scores(labels, predicted, ["n", "p"], "n")["precision"] == pytest.approx(50)
+    assert found["f1"] == pytest.approx(
+        100 * precision_recall_fscore_support(labels, predicted, pos_label="p", average="binary")[2]
+    )
+    assert list(scores(labels, predicted, ["n", "p"])) == metrics_of(None) == METRICS
+
+
+def test_a_positive_class_that_is_never_predicted_counts_as_zero():
+    found = scores(["p", "n"], ["n", "n"], ["n", "p"], "p")
+    assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
+    assert row_values(["p", "n"], ["n", "n"], ["n", "p"], "p")["f1"].tolist() == [0, 0]

@@ -14,7 +14,7 @@ from stages import collect_results, render_summary, render_tables, summarize_cel
 from stages.common import paths
 from stages.common.config import load_study
 from stages.common.errors import UserError
-from stages.common.metrics import METRICS
+from stages.common.metrics import METRICS, POSITIVE_METRICS
 from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, cells, read_results
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,8 @@ def write_predictions(study, cell, seed, frame):
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """The bbc benchmark with two seeds in a folder of its own, with predictions of every cell."""
-    for file in (paths.SHARED_PARAMS, paths.benchmark_params("bbc"), paths.dataset_params("bbc")):
+    params = (paths.SHARED_PARAMS, paths.benchmark_params("bbc"), paths.dataset_params("bbc"), paths.PAPER_PARAMS)
+    for file in (*params, paths.PAPER_NUMBERS):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     monkeypatch.chdir(tmp_path)
@@ -107,6 +108,28 @@ def test_a_cell_summary_holds_seeds_intervals_and_validation(study, run):
     assert set(summary["validation"]["macro_f1"]["by_seed"]) == {"0", "1"}
     declared = json.loads(paths.cell_metrics("bbc", *cell).read_text())
     assert declared == {name: round(summary["metrics"][name]["mean"], 4) for name in ("accuracy", "macro_f1")}
+
+
+def test_a_data_set_with_a_positive_class_has_its_metrics_everywhere(study, run):
+    set_param(paths.dataset_params("bbc"), "positive_class", "tech")
+    for cell in cells(study):
+        summarize(run, cell)
+    run(collect_results)
+    results = read_results(paths.results("bbc"))
+    runs = read_results(paths.results("bbc").with_name("runs.csv"))
+    for frame in (results, runs):
+        assert list(frame["metric"].unique()) == METRICS + POSITIVE_METRICS
+    test = predictions(("minilm_l6", "ft"), 0)[N_VALIDATION:]
+    hits = ((test["label"] == "tech") & (test["predicted"] == "tech")).sum()
+    row = runs[(runs["variant"] == "ft") & (runs["seed"] == 0) & (runs["split"] == "test")].set_index("metric")["value"]
+    assert row["precision"] == pytest.approx(100 * hits / (test["predicted"] == "tech").sum())
+    assert row["recall"] == pytest.approx(100 * hits / (test["label"] == "tech").sum())
+
+
+def test_a_positive_class_that_is_no_class_is_refused(study, run):
+    set_param(paths.dataset_params("bbc"), "positive_class", "weather")
+    with pytest.raises(UserError, match="positive_class: got 'weather', expected one of: business, sport, tech"):
+        summarize(run, ("", "majority"))
 
 
 @pytest.mark.parametrize(("seeds", "kind"), [("[3]", "test rows only"), ("[0, 1, 2]", "seeds and test rows")])

@@ -5,6 +5,7 @@ from typing import Any
 
 from stages.common import paths
 from stages.common.errors import UserError
+from stages.common.paper_settings import Paper
 from stages.common.schema import build, read_yaml, refuse_unknown
 from stages.common.settings import (
     BASELINES,
@@ -67,10 +68,30 @@ def load_dataset(name: str) -> Dataset:
     return dataset
 
 
+def load_datasets() -> dict[str, Dataset]:
+    """Read and check all data sets, by name."""
+    return {name: load_dataset(name) for name in _folders_with_params(paths.DATA)}
+
+
+def load_paper() -> Paper:
+    """Read and check ``paper/params.yaml``."""
+    return build(Paper, read_yaml(paths.PAPER_PARAMS), paths.PAPER_PARAMS)
+
+
 def load_study(name: str) -> Study:
     """Read and check one benchmark with everything it refers to."""
     refuse_unknown(paths.BENCHMARKS, "benchmark", name, _folders_with_params(paths.BENCHMARKS))
-    shared, file = load_shared(), paths.benchmark_params(name)
+    return _load_study(load_shared(), name)
+
+
+def load_studies() -> dict[str, Study]:
+    """Read and check all benchmarks, by name."""
+    shared = load_shared()
+    return {name: _load_study(shared, name) for name in _folders_with_params(paths.BENCHMARKS)}
+
+
+def _load_study(shared: Shared, name: str) -> Study:
+    file = paths.benchmark_params(name)
     content = read_yaml(file)
     twice = sorted(set(content) & set(Shared.__dataclass_fields__))
     if twice:

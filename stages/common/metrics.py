@@ -5,25 +5,37 @@ from collections.abc import Sequence
 import numpy as np
 
 METRICS = ["accuracy", "macro_precision", "macro_recall", "macro_f1"]
+POSITIVE_METRICS = ["precision", "recall", "f1"]
 
 
-def scores(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
-    """Every metric of ``METRICS`` in percent (0 to 100), by scikit-learn.
+def metrics_of(positive: str | None) -> list[str]:
+    """The metrics of a data set: for one with a positive class also its precision, recall and F1 (tables 6 and 7)."""
+    return METRICS + POSITIVE_METRICS if positive is not None else METRICS
+
+
+def scores(
+    labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str], positive: str | None = None
+) -> dict[str, float]:
+    """Every metric of ``metrics_of(positive)`` in percent (0 to 100), by scikit-learn.
 
     ``labels`` and ``predicted`` hold one class a row. Macro values average over all ``classes`` of the data set,
     also those that no row has; a precision, recall or F1 whose denominator is zero counts as 0.
     """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predicted, labels=list(classes), average="macro", zero_division=0
-    )
-    values = [accuracy_score(labels, predicted), precision, recall, f1]
-    return {metric: 100 * float(value) for metric, value in zip(METRICS, values, strict=True)}
+    values = [accuracy_score(labels, predicted)]
+    # The mean over one class only is that class's own value.
+    for averaged in [list(classes), [positive]][: 1 if positive is None else 2]:
+        values += precision_recall_fscore_support(labels, predicted, labels=averaged, average="macro", zero_division=0)[
+            :3
+        ]
+    return {metric: 100 * float(value) for metric, value in zip(metrics_of(positive), values, strict=True)}
 
 
-def row_values(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """For every metric one value a row, in percent: the metric's estimate plus the row's linearised influence.
+def row_values(
+    labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str], positive: str | None = None
+) -> dict[str, np.ndarray]:
+    """For every metric of ``metrics_of(positive)`` a value a row, in percent: its estimate plus the row's influence.
 
     The influence is n times the derivative of the metric with respect to the row's weight, so the influences sum to
     zero, the values' mean over the n rows is the metric itself, and their variance over n is, to first order, the
@@ -33,12 +45,15 @@ def row_values(labels: Sequence[str], predicted: Sequence[str], classes: Sequenc
     actual = np.asarray(labels)[:, None] == classes
     chosen = np.asarray(predicted)[:, None] == classes
     hit = actual & chosen
-    return {
-        "accuracy": 100.0 * hit.any(axis=1),
-        "macro_precision": _macro_ratio(hit, chosen.astype(float)),
-        "macro_recall": _macro_ratio(hit, actual.astype(float)),
-        "macro_f1": _macro_ratio(2 * hit, chosen.astype(float) + actual),
-    }
+    values = [100.0 * hit.any(axis=1)]
+    for averaged in [slice(None), classes == positive][: 1 if positive is None else 2]:
+        gain, predicted_as, labelled_as = hit[:, averaged], chosen[:, averaged].astype(float), actual[:, averaged]
+        values += [
+            _macro_ratio(gain, predicted_as),
+            _macro_ratio(gain, labelled_as.astype(float)),
+            _macro_ratio(2 * gain, predicted_as + labelled_as),
+        ]
+    return dict(zip(metrics_of(positive), values, strict=True))
 
 
 def _macro_ratio(gain: np.ndarray, cost: np.ndarray) -> np.ndarray:

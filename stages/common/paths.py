@@ -8,6 +8,13 @@ BENCHMARKS = Path("benchmarks")
 ENCODERS = Path("encoders")
 RUNS = Path("runs")
 REPORTS = Path("reports")
+PAPER = Path("paper")
+PAPER_PARAMS = PAPER / "params.yaml"
+PAPER_NUMBERS = PAPER / "tables.csv"
+PAPER_PIPELINE = PAPER / "dvc.yaml"
+PAPER_COMMANDS = PAPER / "commands.csv"
+PAPER_REPORTS = REPORTS / "paper"
+PAPER_TABLES_SO_FAR = PAPER_REPORTS / "so_far"
 ENGINE_CHOICE = Path(".engine.json")
 
 
@@ -38,6 +45,8 @@ def benchmark_params(benchmark: str) -> Path:
 def pipeline_of(file: Path) -> Path:
     """The ``dvc.yaml`` with the stage that makes a file below data/, runs/ or reports/."""
     match file.parts:
+        case ("reports", "paper", *_):
+            return PAPER_PIPELINE
         case ("data", name, *_):
             return DATA / name / "dvc.yaml"
         case ("runs" | "reports", name, *_):
@@ -81,6 +90,15 @@ def cell_metrics(benchmark: str, encoder: str, variant: str) -> Path:
 
 def results(benchmark: str) -> Path:
     return REPORTS / benchmark / "results.csv"
+
+
+def paper_table(table: int, encoder: str, protocol: str, folder: Path = PAPER_REPORTS) -> Path:
+    """A table of the paper beside ours as CSV; ``encoder`` and ``protocol`` are empty for the tables of data.
+
+    The protocol ``described``, which is the paper's text, is not named.
+    """
+    suffix = "" if protocol in ("", "described") else f"-{protocol}"
+    return folder / f"{'-'.join(filter(None, [f'table_{table}', encoder]))}{suffix}.csv"
 
 
 def plot_data(benchmark: str, name: str) -> Path:

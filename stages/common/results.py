@@ -13,8 +13,9 @@ import pandas as pd
 
 from stages.common import paths, statistics
 from stages.common.errors import UserError
-from stages.common.metrics import METRICS, row_values, scores
+from stages.common.metrics import metrics_of, row_values, scores
 from stages.common.predictions import PROBABILITY, classes_of
+from stages.common.schema import refuse_unknown
 from stages.common.settings import Study
 
 Cell = tuple[str, str]
@@ -29,7 +30,7 @@ CLAIM_COLUMNS = [
 ]  # fmt: skip
 TEXT_COLUMNS = {
     "benchmark", "dataset", "encoder", "protocol", "variant", "other", "metric", "split",
-    "claim", "text", "by_seed", "ci_kind", "verdict", "command",
+    "claim", "text", "by_seed", "ci_kind", "verdict", "command", "paper_encoder", "benchmark_dataset", "note",
 }  # fmt: skip
 
 
@@ -100,27 +101,37 @@ def _test(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["split"] == "test"]
 
 
-def _test_values(by_seed: dict[int, pd.DataFrame]) -> dict[str, np.ndarray]:
+def _test_values(by_seed: dict[int, pd.DataFrame], positive: str | None = None) -> dict[str, np.ndarray]:
     """For every metric the values [seeds, test rows] whose mean it is."""
     values = [
-        row_values(_test(frame)["label"], _test(frame)["predicted"], classes_of(frame)) for frame in by_seed.values()
+        row_values(_test(frame)["label"], _test(frame)["predicted"], classes_of(frame), positive)
+        for frame in by_seed.values()
     ]
-    return {metric: np.stack([of_seed[metric] for of_seed in values]) for metric in METRICS}
+    return {metric: np.stack([of_seed[metric] for of_seed in values]) for metric in metrics_of(positive)}
+
+
+def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | None:
+    """The data set's positive class, which the predictions must know."""
+    positive, known = study.dataset.positive_class, classes_of(next(iter(by_seed.values())))
+    if positive is not None:
+        refuse_unknown(paths.dataset_params(study.dataset.name), "positive_class", positive, known)
+    return positive
 
 
 def summarize(study: Study, cell: Cell) -> dict[str, Any]:
     """A cell's summary: each metric's mean, std (over seeds, ddof 1), interval and value of each seed, in percent."""
     by_seed = read_predictions(study, cell)
+    positive = _positive_class(study, by_seed)
     by_split = {
         split: {
-            seed: scores(part["label"], part["predicted"], classes_of(part))
+            seed: scores(part["label"], part["predicted"], classes_of(part), positive)
             for seed, frame in by_seed.items()
             if not (part := frame[frame["split"] == split]).empty
         }
         for split in ("test", "validation")
     }
     rule, metrics = study.shared.statistics, {}
-    for metric, values in _test_values(by_seed).items():
+    for metric, values in _test_values(by_seed, positive).items():
         interval = statistics.mean_interval(values, rule.confidence, rule.min_seeds_for_seed_variance)
         of_seeds = {str(seed): found[metric] for seed, found in by_split["test"].items()}
         metrics[metric] = {
@@ -142,7 +153,7 @@ def summarize(study: Study, cell: Cell) -> dict[str, Any]:
         "n_test": len(_test(by_seed[study.benchmark.seeds[0]])),
         "metrics": metrics,
         "validation": {
-            metric: {"by_seed": {str(seed): found[metric] for seed, found in validation}} for metric in METRICS
+            metric: {"by_seed": {str(seed): found[metric] for seed, found in validation}} for metric in metrics
         },
     }
 
@@ -163,7 +174,7 @@ def read_summaries(study: Study) -> list[dict[str, Any]]:
 
 
 def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame:
-    """``results.csv``: a row for every cell and metric; paper, delta and verdict are left for the paper's own cells."""
+    """``results.csv``: a row for every cell and metric; ``paper.beside`` fills paper, delta and verdict."""
     rows = [
         {
             **{name: summary[name] for name in ("dataset", "encoder", "protocol", "variant", "n_test")},
@@ -190,7 +201,7 @@ def runs_frame(summaries: list[dict[str, Any]]) -> pd.DataFrame:
         }
         for summary in summaries
         for split, found in (("validation", summary["validation"]), ("test", summary["metrics"]))
-        for metric in METRICS
+        for metric in found
         for seed, value in found[metric]["by_seed"].items()
     ]
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
@@ -200,7 +211,7 @@ def missing_numbers(study: Study, results: pd.DataFrame) -> list[str]:
     """``cell, metric`` of every row that the benchmark's params ask for and that ``results`` has no numbers for."""
     numbers = results.dropna(subset=["mean", "ci_low", "ci_high"])
     found = set(zip(numbers["encoder"], numbers["variant"], numbers["metric"], strict=True))
-    wanted = [(*cell, metric) for cell in cells(study) for metric in METRICS]
+    wanted = [(*cell, metric) for cell in cells(study) for metric in metrics_of(study.dataset.positive_class)]
     return [f"{paths.cell_name(*row[:2])}, {row[2]}" for row in wanted if row not in found]
 
 
@@ -250,10 +261,15 @@ def _compare(study: Study, pair: list[Cell], predictions: list[dict[int, pd.Data
 
 
 def read_results(file: Path) -> pd.DataFrame:
-    """Read results.csv, runs.csv or claims.csv back; an empty text stays one and "none" or "NA" stay texts."""
+    """Read results.csv, runs.csv or claims.csv back."""
     if not file.is_file():
         target = f"{paths.BENCHMARKS}/{file.parent.name}/dvc.yaml:collect_results"
         raise UserError(f"{file}: no such file, expected what collect_results writes; run: dvc repro {target}")
+    return read_frame(file)
+
+
+def read_frame(file: Path) -> pd.DataFrame:
+    """Read a table of results; an empty text stays one, "none" or "NA" stay texts, an empty number is missing."""
     columns = pd.read_csv(file, nrows=0).columns
     numbers = {name: [""] for name in columns if name not in TEXT_COLUMNS}
     texts = {name: str for name in columns if name in TEXT_COLUMNS}

@@ -215,6 +215,7 @@ class Benchmark:
     name: str
     dataset: str
     protocol: str
+    reproduces_paper: bool
     primary_metric: str = checked(one_of("accuracy", "macro_f1"))
     seeds: list[int] = checked(distinct)
     run_encoders: list[str] = checked(distinct)
@@ -241,6 +242,7 @@ class Expected:
     """What the cleaned data must hold: rows, label counts, and the content's sha256; null where unknown."""
 
     rows: int | None = checked(number(least=1), default=None)
+    rows_by_split: dict[str, int] | None = None
     labels: dict[str, int] | None = None
     sha256: str | None = None
 
@@ -258,6 +260,7 @@ class Dataset:
     test_rows: int | None = checked(number(least=2))
     folds: int | None = checked(number(least=2), default=None)
     text_lengths: list[str] = field(default_factory=lambda: ["short"])
+    positive_class: str | None = None
     expected: Expected = field(default_factory=Expected)
     licence: str = ""
 

@@ -16,6 +16,8 @@ SEEDS_AND_ROWS = "seeds and test rows"
 ROWS_ONLY = "test rows only"
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 TOO_FEW_SEEDS, NOT_RUN = "too few seeds", "not run"
+AGREES, DISAGREES, NO_INTERVAL = "agrees", "disagrees", "no interval"
+PRINTED_ROUNDING = 0.005  # the paper prints two decimals
 
 
 @dataclass(frozen=True)
@@ -109,3 +111,28 @@ def claim_verdict(interval: Interval, claim_margin: float) -> str:
     if interval.low > 0:
         return SUPPORTED
     return NOT_SUPPORTED if interval.high < claim_margin else UNDECIDED
+
+
+def prediction_interval(mean: float, std: float, n_seeds: int, confidence: float) -> tuple[float, float]:
+    """Where one more run is expected: mean +- t std sqrt(1 + 1/n), with n - 1 degrees of freedom; at least 2 seeds.
+
+    ``mean`` and ``std`` (ddof 1) are those of the seeds' values; the paper reports a single run.
+    """
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(n_seeds - 1, (1 + confidence) / 2) * std * np.sqrt(1 + 1 / n_seeds))
+    return mean - half, mean + half
+
+
+def paper_verdict(paper: float, interval: tuple[float, float] | None, widest: float) -> str:
+    """Verdict on a number of the paper, given to two decimals, from the prediction interval of a run.
+
+    Disagrees where the number lies outside; inside, agrees, or undecided where the interval is wider than ``widest``
+    percentage points, so that almost anything would have agreed. No interval comes from a single seed.
+    """
+    if interval is None:
+        return NO_INTERVAL
+    low, high = interval
+    if not low - PRINTED_ROUNDING <= paper <= high + PRINTED_ROUNDING:
+        return DISAGREES
+    return UNDECIDED if high - low > widest else AGREES

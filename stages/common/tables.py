@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from stages.common.metrics import METRICS
+from stages.common.metrics import METRICS, POSITIVE_METRICS
 from stages.common.results import cells
 from stages.common.settings import Study
 from stages.common.statistics import NOT_RUN
 
-METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True))
+METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True)) | {
+    metric: f"{title} of the positive class"
+    for metric, title in zip(POSITIVE_METRICS, ["Precision", "Recall", "F1"], strict=True)
+}
 MISSING = "missing"
 TERMINAL_WIDTH = 100
 
@@ -19,6 +22,11 @@ TERMINAL_WIDTH = 100
 def format_number(value: float) -> str:
     """A value in percent with one decimal, such as ``87.3``."""
     return f"{value:z.1f}"
+
+
+def format_printed(value: float) -> str:
+    """A number of the paper with its two decimals, such as ``98.57``."""
+    return f"{value:.2f}"
 
 
 def format_signed(value: float) -> str:

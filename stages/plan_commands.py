@@ -1,0 +1,29 @@
+"""Write the map of commands, paper/commands.csv, and print it summed by table and encoder; ``make plan``."""
+
+import argparse
+
+from stages.common import paths
+from stages.common.config import load_paper, load_shared, load_studies
+from stages.common.errors import run_stage
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    shared, settings, studies = load_shared(), load_paper(), load_studies()
+
+    from stages.common.files import write_table
+    from stages.common.paper import Reproduction, read_numbers
+    from stages.common.plan import plan, stages_of_dvc, summary
+    from stages.common.tables import to_plain_text
+
+    work, needed = Reproduction(read_numbers(), settings, shared, studies), stages_of_dvc()
+    planned = plan(work, needed)
+    write_table(paths.PAPER_COMMANDS, planned)
+    print(to_plain_text(summary(work, needed, planned)))
+    for name, device in settings.costs.devices.items():
+        print(f"{name}: {device.source}")
+    print(f"{paths.PAPER_COMMANDS}: {len(planned)} numbers, each with its command under each protocol")
+
+
+if __name__ == "__main__":
+    run_stage(main)
