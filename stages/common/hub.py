@@ -35,7 +35,7 @@ def download(repository: str, revision: str, kind: str, patterns: list[str], rem
         raise UserError(f"{what}: the hub has no such repository, or you may not read it; {remedy}") from None
     except errors.LocalEntryNotFoundError as error:
         offline = huggingface_hub.constants.is_offline_mode()
-        reason = "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({_reason(error)})"
+        reason = "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({_reason(error.__cause__ or error)})"
         raise UserError(f"{what}: {reason} and the cache does not hold all its files; {remedy}") from None
     except (errors.HTTPError, OSError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
@@ -46,8 +46,7 @@ def download(repository: str, revision: str, kind: str, patterns: list[str], rem
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what lies behind an error of the client."""
-    error = error.__cause__ or error
+    """The first line of what the client says."""
     return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
