@@ -55,10 +55,10 @@ def record_reading(cls: type) -> None:
 def main() -> None:
     output, *commands = sys.argv[1:]
     sys.path[0] = str(Path.cwd())
-    from stages.common import config, settings
+    from stages.common import config, settings, source_settings
 
-    for cls in vars(settings).values():
-        if dataclasses.is_dataclass(cls) and cls is not settings.Study:
+    for cls in {*vars(settings).values(), *vars(source_settings).values()} - {settings.Study}:
+        if dataclasses.is_dataclass(cls):
             record_reading(cls)
     build = config.build
 

@@ -23,7 +23,13 @@ NOT_DECLARED = {
     f"{BENCHMARK}:run_variants.summarize_cell*": "the command line is made from it",
 }
 # Parameters that a stage declares though this study never reads them.
-READ_ELSEWHERE = {("render_figures", f"{SHARED}:encoders"): "titles, where a benchmark has several encoders"}
+READ_ELSEWHERE = {
+    ("render_figures", f"{SHARED}:encoders"): "titles, where a benchmark has several encoders",
+    ("fetch_data", f"{SHARED}:sources.order"): "where the data set is not the user's own file",
+    ("fetch_data", f"{SHARED}:sources.folder"): "where the data set is not the user's own file",
+    ("fetch_encoder", f"{SHARED}:sources.order"): "where the encoder is not the user's own folder",
+    ("fetch_encoder", f"{SHARED}:sources.encoders_folder"): "where the encoder is not the user's own folder",
+}
 # Files that a stage may read without depending on them.
 NOT_DEPENDED_ON = {
     "*/params.yaml": "dvc compares the declared parameters in them",

@@ -158,6 +158,8 @@ def check_content(examples: pd.DataFrame, dataset: Dataset, origin: str, remedy:
     if len(counts) < 2:
         raise UserError(f"{origin}: got one class only ({', '.join(counts)}), expected at least two")
     splits = examples["split"].value_counts().to_dict()
+    if "train" not in splits:
+        raise UserError(f"{origin}: got no training rows, expected a split 'train'")
     expected, got = dataset.expected, content_sha256(examples)
     for what, found, wanted in (
         ("{} rows", len(examples), expected.rows),

@@ -35,7 +35,9 @@ def download(repository: str, revision: str, kind: str, patterns: list[str], rem
         raise UserError(f"{what}: the hub has no such repository, or you may not read it; {remedy}") from None
     except errors.LocalEntryNotFoundError as error:
         offline = huggingface_hub.constants.is_offline_mode()
-        reason = "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({_reason(error.__cause__ or error)})"
+        reason = (
+            "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({_reason(error.__cause__ or error)})"
+        )
         raise UserError(f"{what}: {reason} and the cache does not hold all its files; {remedy}") from None
     except (errors.HTTPError, OSError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):

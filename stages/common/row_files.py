@@ -81,7 +81,7 @@ def read_rows(path: Path, encoding: str | None = None) -> pd.DataFrame:
 def _read(path: Path, encoding: str, warn_of_fallback: bool) -> pd.DataFrame:
     readers: dict[str, Callable[[str], pd.DataFrame]] = {
         ".csv": lambda code: pd.read_csv(path, dtype=str, keep_default_na=False, encoding=code),
-        ".jsonl": lambda code: pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding=code),
+        ".jsonl": lambda code: pd.read_json(path, lines=True, dtype=False, encoding=code),
         ".parquet": lambda _: pd.read_parquet(path),
     }
     try:
