@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from stages.common import data, paths
 from stages.common.errors import UserError
@@ -28,6 +29,16 @@ ABOUT_BENCHMARK = """\
 # hundred short texts and take minutes on two cores; they were not chosen on your data. To choose them:
 # python -m stages.search_hyperparameters --help
 """
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes lists on one line, and null in full."""
+
+
+_Representer.add_representer(
+    list, lambda dumper, entries: dumper.represent_sequence("tag:yaml.org,2002:seq", entries, True)
+)
+_Representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null"))
 
 
 def check_name(name: str) -> None:
@@ -119,9 +130,8 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
 
 def write(folder: Path, content: Mapping[str, Any], about: str, root: Path) -> None:
     """Write ``params.yaml`` with a comment above it, and the copy of the root's pipeline."""
-    yaml, text = YAML(typ="safe", pure=True), io.StringIO(newline="\n")
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = None, False, 110
-    yaml.allow_unicode = True
+    yaml, text = YAML(), io.StringIO(newline="\n")
+    yaml.Representer, yaml.width = _Representer, 200
     yaml.dump(dict(content), text)
     (folder / "params.yaml").write_text(about + text.getvalue(), encoding="utf-8")
     shutil.copyfile(root / "pipeline.yaml", folder / "dvc.yaml")
