@@ -57,8 +57,8 @@ def main() -> None:
     sys.path[0] = str(Path.cwd())
     from stages.common import config, settings, source_settings
 
-    for cls in {*vars(settings).values(), *vars(source_settings).values()} - {settings.Study}:
-        if dataclasses.is_dataclass(cls):
+    for cls in [*vars(settings).values(), *vars(source_settings).values()]:
+        if dataclasses.is_dataclass(cls) and cls is not settings.Study:
             record_reading(cls)
     build = config.build
 
