@@ -1,4 +1,4 @@
-"""Stage fetch_encoder: a pre-trained encoder's files, with its weights' checksum verified."""
+"""Stage fetch_encoder: a pre-trained encoder's files, with its weights' checksum verified, and where they came from."""
 
 import argparse
 
@@ -12,12 +12,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
     arguments = parser.parse_args()
-    encoders = load_shared().encoders
-    refuse_unknown(paths.SHARED_PARAMS, "encoders", arguments.encoder, encoders)
+    name, shared = arguments.encoder, load_shared()
+    refuse_unknown(paths.SHARED_PARAMS, "encoders", name, shared.encoders)
 
+    from stages.common.encoder_files import WEIGHTS
     from stages.common.encoder_source import copy_encoder
+    from stages.common.files import sha256_of
 
-    copy_encoder(encoders[arguments.encoder], paths.pretrained_encoder(arguments.encoder))
+    source, folder = shared.encoders[name], paths.pretrained_encoder(name)
+    where = copy_encoder(name, source, shared.sources, folder)
+    unpinned = "" if source.sha256 else f" (encoders.{name}.sha256 in {paths.SHARED_PARAMS} would pin them)"
+    print(f"{name}: from {where}, weights sha256 {sha256_of(folder / WEIGHTS)}{unpinned}")
 
 
 if __name__ == "__main__":

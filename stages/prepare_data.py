@@ -1,11 +1,10 @@
 """Stage prepare_data: cleaned, checked examples with a fixed test set, and a manifest of what they hold."""
 
 import argparse
-import dataclasses
 
 from stages.common import paths
 from stages.common.config import load_dataset
-from stages.common.errors import run_stage
+from stages.common.errors import UserError, run_stage, warn
 
 
 def main() -> None:
@@ -15,26 +14,32 @@ def main() -> None:
     dataset = load_dataset(arguments.dataset)
 
     from stages.common import data
-    from stages.common.files import read_table, write_json, write_table
+    from stages.common.files import read_json, read_table, write_json, write_table
 
-    raw = paths.raw_rows(dataset.name)
-    origin = dataset.source.path or str(raw)
-    rows = read_table(raw)
-    examples = data.clean(rows, dataset, origin)
+    rows, used = read_table(paths.raw_rows(dataset.name)), read_json(paths.used_source(dataset.name))
+    origin = used["origin"]
+    examples = data.clean(rows, dataset)
     if dataset.deduplicate:
         examples = data.without_duplicates(examples)
-    data.check_content(examples, dataset, origin)
+    data.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
     if dataset.test_rows is not None:
         examples = data.with_test_rows(examples, dataset.test_rows, origin)
+    if dataset.folds is not None and (examples["split"] == "test").any():
+        raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
+    shared = data.shared_texts(examples)
+    for split, count in shared.items():
+        if count:
+            warn(f"{origin}: {count} {split} rows have a text that also stands in the training rows")
     manifest = {
         "dataset": dataset.name,
         "title": dataset.title,
         "rows": len(examples),
         "rows_of_source": len(rows),
         "rows_by_split": examples["split"].value_counts().sort_index().to_dict(),
+        "texts_also_in_train": shared,
         "labels": data.label_counts(examples),
         "content_sha256": data.content_sha256(examples),
-        "source": dataclasses.asdict(dataset.source),
+        "source": used,
         "licence": dataset.licence.strip(),
     }
     write_table(paths.examples(dataset.name), examples)

@@ -55,9 +55,9 @@ def record_reading(cls: type) -> None:
 def main() -> None:
     output, *commands = sys.argv[1:]
     sys.path[0] = str(Path.cwd())
-    from stages.common import config, paper_settings, settings
+    from stages.common import config, paper_settings, settings, source_settings
 
-    for cls in (vars(settings) | vars(paper_settings)).values():
+    for cls in (vars(settings) | vars(paper_settings) | vars(source_settings)).values():
         if dataclasses.is_dataclass(cls) and cls is not settings.Study:
             record_reading(cls)
     build = config.build

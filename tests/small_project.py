@@ -45,7 +45,7 @@ def _params_and_pipelines() -> dict[str, bytes]:
         for file, original in copies.items():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / original, root / file)
-        source = {"kind": "file", "path": ROWS}
+        source = {"files": ROWS}
         change(root, DATASET, {"name": "small", "source": source, "test_rows": 15, "expected": {}})
         change(root, BENCHMARK, {"name": "small", "dataset": "small", "long_tail_ratio": 4, "long_tail_largest": 8})
         # No probe of a second in every training stage.

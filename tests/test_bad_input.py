@@ -123,13 +123,13 @@ def test_a_bad_row_of_a_data_file(project, bad, values, said):
 def test_a_data_file_with_one_class_only(project):
     write_rows(project, [(text, "fruit") for text, _ in good_rows()])
     run_stages(project, PREPARE[0])
-    assert refused(project, PREPARE[1]) == f"{ROWS}: got one class only (fruit), expected at least two"
+    assert refused(project, PREPARE[1]) == f"own files {ROWS}: got one class only (fruit), expected at least two"
 
 
 def test_a_data_file_with_fewer_rows_than_the_test_set_needs(project):
     change(project, DATASET, {"test_rows": 60})
     run_stages(project, PREPARE[0])
-    assert refused(project, PREPARE[1]) == f"{ROWS}: got 60 training rows, expected more than test_rows (60)"
+    assert refused(project, PREPARE[1]) == f"own files {ROWS}: got 60 training rows, expected more than test_rows (60)"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_odd_texts_and_a_class_with_a_single_training_example_are_handled(projec
     # The class is enlarged, but without stop-words nothing of its text is left to copy.
     rows += [("not to be", "alone", "train"), ("the only other one", "alone", "test")]
     pd.DataFrame(rows, columns=["text", "label", "split"]).to_csv(project / ROWS, index=False)
-    change(project, DATASET, {"test_rows": None})
+    change(project, DATASET, {"test_rows": None, "source.split_column": "split"})
     change(project, BENCHMARK, {"long_tail_ratio": None, "long_tail_largest": None})
     use_encoder(project, pretrained)
     run_stages(project, *PREPARE, "fetch_encoder --encoder minilm_l6")

@@ -114,13 +114,6 @@ REFUSED = [
     (DATASET, {"name": "tiny"}, "name: got 'tiny', expected the folder's name 'small'"),
     (DATASET, {"label_columns": []}, "label_columns: got [], expected a list of at least one entry"),
     (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 2"),
-    (DATASET, {"source": {"kind": "hub"}}, "source.kind: got 'hub', expected one of: 'python_package', 'file'"),
-    (DATASET, {"source": {"kind": "file"}}, "source.path: the key is missing, expected a text for kind 'file'"),
-    (
-        DATASET,
-        {"source": {"kind": "python_package", "package": "p", "version": "1"}},
-        "source.folder: the key is missing, expected a text for kind 'python_package'",
-    ),
     (SHARED, {"protocols.described.pooling": "max"}, "protocols.described.pooling: got 'max', expected one of: 'nativ"),
     (SHARED, {"protocols.described.bottlenek": 1}, "protocols.described.bottlenek: unknown key (did you mean 'bott"),
     (SHARED, {"training.warmup_dae": 1.5}, "training.warmup_dae: got 1.5, expected a number at least 0 and at most 1"),
@@ -154,7 +147,6 @@ REFUSED = [
     (SHARED, {"baseline_inverse_regularization": [1, -1]}, "baseline_inverse_regularization: got [1, -1], expected a"),
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
-    (SHARED, {"encoders.minilm_l6.package": ...}, "encoders.minilm_l6.package: the key is missing, expected a text"),
     (SHARED, {"encoders": {}}, "encoders: got {}, expected something that is not empty"),
 ]
 IDS = [f"{Path(file).parent.parent.name or 'shared'}-{'-'.join(values)}" for file, values, _ in REFUSED]

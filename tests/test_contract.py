@@ -24,12 +24,25 @@ PLUMBING = {
     "stages.common.schema": "which parameters are refused",
     "stages.common.settings": "the parameters' names and bounds; dvc compares the values themselves",
     "stages.common.paper_settings": "the same of paper/params.yaml",
+    "stages.common.source_settings": "the same for data sets and encoders",
     "stages.common.config": "reads the parameters; dvc compares the values themselves",
     "stages.common.paths": "where files lie; the pipeline names the same places, and dvc misses an output elsewhere",
     "stages.common.files": "writes a file whole or not at all, whatever it holds",
     "stages.common.provenance": "facts of a run for its report, on which no stage depends",
 }
-HEAVY = {"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "tokenizers", "transformers"}
+HEAVY = {
+    "datasets",
+    "huggingface_hub",
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "pyarrow",
+    "tokenizers",
+    "transformers",
+}
 WRITES_CODE_WITH_WEIGHTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
 LINES, LINES_OF_PIPELINE = 310, 420
 GENERATED = (

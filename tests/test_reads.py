@@ -27,6 +27,10 @@ READ_ELSEWHERE = {
     ("render_figures", f"{SHARED}:encoders"): "titles, where a benchmark has several encoders",
     ("collect_results", "paper/params.yaml:stand_in_encoders"): "where a benchmark reproduces the paper",
     ("collect_results", "paper/params.yaml:stand_in_datasets"): "where a benchmark reproduces the paper",
+    ("fetch_data", f"{SHARED}:sources.order"): "where the data set is not the user's own file",
+    ("fetch_data", f"{SHARED}:sources.folder"): "where the data set is not the user's own file",
+    ("fetch_encoder", f"{SHARED}:sources.order"): "where the encoder is not the user's own folder",
+    ("fetch_encoder", f"{SHARED}:sources.encoders_folder"): "where the encoder is not the user's own folder",
 }
 # Files that a stage may read without depending on them.
 NOT_DEPENDED_ON = {

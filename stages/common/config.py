@@ -15,19 +15,24 @@ from stages.common.settings import (
     THREE_PHASE,
     TRAINED_ENCODER_STAGES,
     Benchmark,
-    Dataset,
     Shared,
     Study,
 )
+from stages.common.source_settings import SPLITS, Dataset
+
+ENCODER_KEYS = {
+    "python_package": ("package", "version", "folder", "sha256"),
+    "folder": ("folder", "sha256"),
+    "hub": ("id", "revision"),
+}
 
 
 def load_shared() -> Shared:
     """Read and check the root ``params.yaml``."""
     shared = build(Shared, read_yaml(paths.SHARED_PARAMS), paths.SHARED_PARAMS)
     for name, encoder in shared.encoders.items():
-        if encoder.source == "python_package":
-            why = f"source {encoder.source!r}"
-            _refuse_missing(paths.SHARED_PARAMS, f"encoders.{name}", encoder, ("package", "version"), why)
+        why = f"source {encoder.source!r}"
+        _refuse_missing(paths.SHARED_PARAMS, f"encoders.{name}", encoder, ENCODER_KEYS[encoder.source], why)
     for name, setting in shared.imbalance.items():
         if setting.max_ratio <= setting.min_ratio:
             raise UserError(
@@ -62,10 +67,38 @@ def load_dataset(name: str) -> Dataset:
     refuse_unknown(paths.DATA, "dataset", name, _folders_with_params(paths.DATA))
     dataset = build(Dataset, read_yaml(file), file)
     _named_after_folder(file, dataset.name, name)
-    source = dataset.source
-    needed = ("package", "version", "folder") if source.kind == "python_package" else ("path",)
-    _refuse_missing(file, "source", source, needed, f"kind {source.kind!r}")
+    _check_source(dataset, file)
+    names = dataset.class_names
+    if names is not None and dataset.positive_class is not None:
+        refuse_unknown(file, "positive_class", dataset.positive_class, list(names.values()))
     return dataset
+
+
+def _check_source(dataset: Dataset, file: Path) -> None:
+    """The source names what its kind needs, in splits that exist; folds and a test set exclude each other."""
+    source = dataset.source
+    by_split = source.files if isinstance(source.files, dict) else None
+    shared = [key for key in ("hub", "folder", "python_package") if getattr(source, key) is not None]
+    if source.files is None and not shared:
+        raise UserError(f"{file}: source: got none, expected one of: hub, folder, python_package, files")
+    if source.files is not None and shared:
+        raise UserError(f"{file}: source.{shared[0]}: got it besides source.files, expected your own files alone")
+    if source.split_column is not None and not isinstance(source.files, str):
+        raise UserError(f"{file}: source.split_column: expected it only where source.files is one file or folder")
+    named = {"source.splits": source.splits, "source.files": by_split}
+    if source.hub is not None:
+        named["source.hub.splits"] = source.hub.splits
+        if source.hub.splits is None and source.splits is None:
+            raise UserError(f"{file}: source.splits: the key is missing, expected the hub's split by ours")
+        for column in source.hub.columns or {}:
+            refuse_unknown(file, "source.hub.columns", column, [*dataset.text_columns, *dataset.label_columns])
+    if source.folder is not None and source.splits is None:
+        raise UserError(f"{file}: source.splits: the key is missing, expected the file's name by split")
+    for place, splits in named.items():
+        for split in splits or {}:
+            refuse_unknown(file, place, split, SPLITS)
+    if dataset.folds is not None and (dataset.test_rows is not None or any("test" in s for s in named.values() if s)):
+        raise UserError(f"{file}: folds: got {dataset.folds} besides a test set, expected one of the two")
 
 
 def load_datasets() -> dict[str, Dataset]:

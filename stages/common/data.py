@@ -1,118 +1,112 @@
-"""From a source's rows to ``examples.parquet``: reading, cleaning, checking, the fixed test set."""
+"""From a source's rows to ``examples.parquet``: cleaning, checking, the fixed test set."""
 
 import hashlib
-import importlib.metadata
-import importlib.util
+import re
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from stages.common.errors import UserError, warn
-from stages.common.settings import Dataset, DataSource
+from stages.common.source_settings import SPLITS, Dataset
 
-SPLITS = ("train", "validation", "test", "unlabelled")
-
-
-def read_source(dataset: Dataset, file: Path) -> pd.DataFrame:
-    """The source's rows as they are: the text column, the label columns and, if there is one, ``split``.
-
-    ``file`` is the params file, named in errors. Raises UserError where the source is not there or
-    lacks a column.
-    """
-    source = dataset.source
-    rows = _read_package(source, file) if source.kind == "python_package" else _read_file(source, file)
-    for column in [dataset.text_column, *dataset.label_columns]:
-        if column not in rows.columns:
-            names = ", ".join(map(str, rows.columns))
-            raise UserError(f"{source.path or file}: got columns {names}, expected {column!r} among them")
-    wanted = [dataset.text_column, *dataset.label_columns] + (["split"] if "split" in rows.columns else [])
-    return rows[wanted]
+READ_FROM = "read from"  # the column of the raw rows that says where a row stands
+TAG = re.compile("<.{0,6}>")
+HIDDEN = "-1"  # what test labels read as where their owner keeps them back
 
 
-def package_folder(package: str, version: str, folder: str, file: Path) -> Path:
-    """A folder inside an installed package, without importing the package."""
-    try:
-        installed = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        raise UserError(f"{file}: package {package}: not installed; run pip install -r requirements.txt") from None
-    if installed != version:
-        raise UserError(
-            f"{file}: package {package}: got version {installed}, expected {version}; "
-            "run pip install -r requirements.txt"
-        )
-    module, _, rest = folder.partition("/")
-    spec = importlib.util.find_spec(module)
-    place = Path(spec.submodule_search_locations[0], rest) if spec and spec.submodule_search_locations else None
-    if place is None or not place.is_dir():
-        raise UserError(f"{file}: folder {folder!r} is not in package {package} {version}; reinstall it")
-    return place
-
-
-def _read_package(source: DataSource, file: Path) -> pd.DataFrame:
-    """One row a text file ``<label>/<name>.txt``: its first line."""
-    folder = package_folder(source.package, source.version, source.folder, file)
-    # Only the first line: some articles hold stray bytes further down.
-    texts = sorted(folder.glob("*/*.txt"))
-    rows = [(text.read_bytes().partition(b"\n")[0].decode("utf-8"), text.parent.name) for text in texts]
-    return pd.DataFrame(rows, columns=["text", "label"])
-
-
-def _read_file(source: DataSource, file: Path) -> pd.DataFrame:
-    path = Path(source.path)
-    readers = {
-        ".csv": lambda: pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig"),
-        ".jsonl": lambda: pd.read_json(path, lines=True, dtype=False),
-        ".parquet": lambda: pd.read_parquet(path),
-    }
-    if path.suffix not in readers:
-        raise UserError(f"{file}: source.path: got {path.suffix!r}, expected a file that ends in {', '.join(readers)}")
-    if not path.is_file():
-        raise UserError(f"{file}: source.path: {path}: no such file")
-    try:
-        rows = readers[path.suffix]()
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
-    if path.suffix == ".csv" and not isinstance(rows.index, pd.RangeIndex):
-        # pandas takes the first fields for row names, and every column would be off by one.
-        raise UserError(f"{path}: row 1: got more fields than the header, expected {len(rows.columns)}")
-    return rows
-
-
-def clean(rows: pd.DataFrame, dataset: Dataset, origin: str) -> pd.DataFrame:
+def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Rows with single spaces, text labels and an ``example_id`` that names split and source row.
 
-    Returns columns example_id, text, label (with several levels label_1, label_2 ... and label, the
-    whole path), split. Refuses an empty text or a missing label by its row (counted from 1).
+    Several text columns are joined by a space. Returns columns example_id, text, label (with several levels label_1,
+    label_2 ... and label, the whole path), split; unlabelled rows have the label "". Refuses an empty text, and a
+    missing, hidden or undeclared label, by file and row (counted from 1).
     """
-    text = rows[dataset.text_column].fillna("").astype(str).str.split().str.join(" ")
-    levels = [rows[column].map(_label_text) for column in dataset.label_columns]
+    refuse_row = _Refusals(rows[READ_FROM])
+    columns = [rows[column] for column in dataset.text_columns]
+    text = pd.Series([_one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
-    _refuse_row(
-        origin, ~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}"
-    )
-    _refuse_row(origin, text == "", lambda i: "the text is empty, expected at least one word")
+    refuse_row(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
+    refuse_row(text == "", lambda i: "the text is empty, expected at least one word")
+    labelled = (split != "unlabelled").to_numpy()
+    levels = [_labels(rows, column, labelled, dataset, refuse_row) for column in dataset.label_columns]
     for column, level in zip(dataset.label_columns, levels, strict=True):
-        missing = (level == "") & (split != "unlabelled")
-        _refuse_row(origin, missing, lambda i, column=column: f"{column}: the label is missing")
+        refuse_row(
+            (level == "") & labelled, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels])
+        )
     ids = [f"{part}-{number:06d}" for number, part in enumerate(split)]
     examples = pd.DataFrame({"example_id": ids, "text": text})
     if len(levels) > 1:
         for number, level in enumerate(levels, start=1):
             examples[f"label_{number}"] = level
-    examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1) if len(levels) > 1 else levels[0]
-    return examples.assign(split=split).reset_index(drop=True)
+        examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(labelled, "")
+    else:
+        examples["label"] = levels[0]
+    return examples.assign(split=split.to_numpy())
+
+
+class _Refusals:
+    """Refuses a row by where it stands: the file (or split) and the number in it, counted from 1."""
+
+    def __init__(self, read_from: pd.Series):
+        self.read_from = read_from.astype(str).to_numpy()
+
+    def __call__(self, bad: pd.Series | np.ndarray, reason: Callable[[int], str]) -> None:
+        bad = np.asarray(bad)
+        if bad.any():
+            first = int(bad.argmax())
+            place = self.read_from[first]
+            number = int((self.read_from[: first + 1] == place).sum())
+            raise UserError(f"{place}: row {number}: {reason(first)}; mend or remove the row")
+
+
+def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
+    text = " ".join(str(cell) for cell in cells if cell is not None and cell == cell)
+    return " ".join((TAG.sub("", text) if strip_tags else text).split())
+
+
+def _labels(
+    rows: pd.DataFrame, column: str, labelled: np.ndarray, dataset: Dataset, refuse_row: _Refusals
+) -> pd.Series:
+    """One level's labels under their declared names; "" where missing, and in unlabelled rows."""
+    level = pd.Series([_label_text(value) for value in rows[column]], dtype=str).where(labelled, "")
+    if "split" in rows.columns:
+        splits = rows["split"].to_numpy()
+        for split in pd.unique(splits[labelled]):
+            if (level[splits == split] == HIDDEN).all():
+                refuse_row(
+                    splits == split,
+                    lambda i, split=split: (
+                        f"{column}: every label of the split {split!r} is hidden ({HIDDEN}), expected labels; use "
+                        "another split, or this one as unlabelled"
+                    ),
+                )
+    names = dataset.class_names
+    if names is None:
+        return level
+    refuse_row(
+        ~level.isin([*names, ""]),
+        lambda i: (
+            f"{column}: got label {level.iloc[i]!r}, expected one of: "
+            + ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
+        ),
+    )
+    return level.map({**names, "": ""})
 
 
 def _label_text(value: object) -> str:
-    return "" if value is None or value != value else str(value).strip()
+    if value is None or value != value:
+        return ""
+    # Whole numbers become floats where a column has gaps.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def _refuse_row(origin: str, bad: pd.Series, reason: Callable[[int], str]) -> None:
-    if bad.any():
-        first = bad.to_numpy().argmax()
-        raise UserError(f"{origin}: row {first + 1}: {reason(first)}; mend or remove the row")
+def _missing(column: str, levels: list[str]) -> str:
+    """Why a row without a label in ``column`` is refused; ``levels``: its labels, top level first."""
+    given = [level for level in levels if level]
+    if not given:
+        return f"{column}: the label is missing"
+    return f"{column}: got {len(given)} levels of labels ({'/'.join(given)}), expected {len(levels)} in every row"
 
 
 def without_duplicates(examples: pd.DataFrame) -> pd.DataFrame:
@@ -153,21 +147,39 @@ def content_sha256(examples: pd.DataFrame) -> str:
     return hashlib.sha256(b"".join(rows)).hexdigest()
 
 
-def check_content(examples: pd.DataFrame, dataset: Dataset, origin: str) -> None:
-    """Refuse one class only, and content other than the params file expects."""
+def check_content(examples: pd.DataFrame, dataset: Dataset, origin: str, remedy: str = "") -> None:
+    """Refuse one class only, and content other than the params file expects.
+
+    ``origin``: the source; ``remedy``: what to do where its content is not as expected.
+    """
     counts = label_counts(examples)
     if not counts:
         raise UserError(f"{origin}: got no labelled rows, expected rows of at least two classes")
     if len(counts) < 2:
         raise UserError(f"{origin}: got one class only ({', '.join(counts)}), expected at least two")
-    expected = dataset.expected
-    if expected.rows is not None and len(examples) != expected.rows:
-        raise UserError(f"{origin}: got {len(examples)} rows, expected {expected.rows}")
-    if expected.labels is not None and counts != expected.labels:
-        raise UserError(f"{origin}: got label counts {counts}, expected {expected.labels}")
-    got = content_sha256(examples)
-    if expected.sha256 is not None and got != expected.sha256:
-        raise UserError(f"{origin}: got content with sha256 {got}, expected {expected.sha256}")
+    splits = examples["split"].value_counts().to_dict()
+    if "train" not in splits:
+        raise UserError(f"{origin}: got no training rows, expected a split 'train'")
+    expected, got = dataset.expected, content_sha256(examples)
+    for what, found, wanted in (
+        ("{} rows", len(examples), expected.rows),
+        ("rows {}", {split: splits[split] for split in SPLITS if split in splits}, expected.rows_by_split),
+        ("label counts {}", counts, expected.labels),
+        ("content with sha256 {}", got, expected.sha256),
+    ):
+        if wanted is not None and found != wanted:
+            raise UserError(
+                f"{origin}: got {what.format(found)}, expected {wanted}" + (f"; {remedy}" if remedy else "")
+            )
+
+
+def shared_texts(examples: pd.DataFrame) -> dict[str, int]:
+    """Rows of validation and test whose text also stands in the training rows, by split; 0 where a split has none."""
+    train = examples.loc[examples["split"] == "train", "text"]
+    return {
+        split: int(examples.loc[examples["split"] == split, "text"].isin(train).sum())
+        for split in ("validation", "test")
+    }
 
 
 def label_counts(examples: pd.DataFrame) -> dict[str, int]:

@@ -33,15 +33,15 @@ def check_files(folder: Path, remake: str) -> None:
             raise UserError(f"{folder}: {name} is missing; make it again: {remake}")
 
 
-def check_pretrained(folder: Path, sha256: str, encoder: str) -> None:
+def check_pretrained(folder: Path, sha256: str | None, encoder: str) -> None:
     """Refuse the folder of a pre-trained encoder that lacks a file or holds other weights."""
     remake = f"dvc repro --force encoders/dvc.yaml:fetch_encoder@{encoder}"
     check_files(folder, remake)
     check_weights(folder, sha256, remake)
 
 
-def check_weights(folder: Path, expected: str, remake: str) -> None:
-    """Refuse weights other than those with sha256 ``expected``."""
-    got = sha256_of(folder / WEIGHTS)
+def check_weights(folder: Path, expected: str | None, remake: str) -> None:
+    """Refuse weights other than those with sha256 ``expected``; None: a revision of the hub pinned them."""
+    got = sha256_of(folder / WEIGHTS) if expected is not None else None
     if got != expected:
         raise UserError(f"{folder / WEIGHTS}: got sha256 {got}, expected {expected}; make it again: {remake}")

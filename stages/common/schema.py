@@ -60,6 +60,15 @@ def distinct(value: list) -> str | None:
     return None if value and len(set(value)) == len(value) else "a list of at least one entry, none of them twice"
 
 
+def each_of(*allowed: str) -> Check:
+    """A list with at least one entry, none twice, each of those listed."""
+    return lambda value: (
+        None
+        if value and len(set(value)) == len(value) and set(value) <= set(allowed)
+        else "a list, none of them twice, of: " + ", ".join(allowed)
+    )
+
+
 def both(first: Check, second: Check) -> Check:
     """What passes two checks."""
     return lambda value: first(value) or second(value)

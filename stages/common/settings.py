@@ -1,32 +1,16 @@
 """The parameters of the project as frozen dataclasses; ``config`` reads them from the params files."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stages.common import paths
 from stages.common.schema import both, checked, distinct, not_empty, number, one_of, refuse_unknown
+from stages.common.source_settings import Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 PRETRAINED = "pretrained"
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
 DENOISED, JOINT = "dae_ft", "joint"  # the variants whose encoders train_dae and train_joint make
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
-
-
-@dataclass(frozen=True)
-class EncoderSource:
-    """Where a pre-trained encoder comes from; ``pooling`` is the one it was trained with."""
-
-    title: str
-    source: str = checked(one_of("python_package", "folder"))
-    folder: str
-    sha256: str
-    pooling: str = checked(one_of("mean", "cls"))
-    licence: str
-    package: str | None = None
-    version: str | None = None
-    sentence_encoder: bool = False
-    normalizes: bool = False
-    text_lengths: list[str] = field(default_factory=lambda: ["short"])
 
 
 @dataclass(frozen=True)
@@ -150,6 +134,7 @@ class Engine:
 class Shared:
     """The root ``params.yaml``."""
 
+    sources: Sources
     encoders: dict[str, EncoderSource] = checked(not_empty)
     variants: dict[str, Variant] = checked(not_empty)
     baselines: dict[str, Baseline] = checked(not_empty)
@@ -224,45 +209,6 @@ class Benchmark:
     long_tail_ratio: float | None = checked(number(least=1))
     long_tail_largest: int | None = checked(number(least=1))
     hyperparameters: dict[str, Hyperparameters]
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """An installed Python package's folder (``kind`` python_package) or a file of rows (``kind`` file)."""
-
-    kind: str = checked(one_of("python_package", "file"))
-    package: str | None = None
-    version: str | None = None
-    folder: str | None = None
-    path: str | None = None
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What the cleaned data must hold: rows, label counts, and the content's sha256; null where unknown."""
-
-    rows: int | None = checked(number(least=1), default=None)
-    rows_by_split: dict[str, int] | None = None
-    labels: dict[str, int] | None = None
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """``data/<name>/params.yaml``."""
-
-    name: str
-    title: str
-    source: DataSource
-    text_column: str
-    label_columns: list[str] = checked(distinct)
-    deduplicate: bool
-    test_rows: int | None = checked(number(least=2))
-    folds: int | None = checked(number(least=2), default=None)
-    text_lengths: list[str] = field(default_factory=lambda: ["short"])
-    positive_class: str | None = None
-    expected: Expected = field(default_factory=Expected)
-    licence: str = ""
 
 
 @dataclass(frozen=True)
