@@ -15,8 +15,8 @@ def main() -> None:
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
 
+    from stages.common.cells import check_cell, summarize
     from stages.common.files import write_json
-    from stages.common.results import check_cell, summarize
 
     cell = (arguments.encoder, arguments.variant)
     check_cell(study, cell)

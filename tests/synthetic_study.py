@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths
+from stages.common.cells import cells, command
 from stages.common.config import load_study
 from stages.common.costs import PHASE_OF_STAGE
 from stages.common.files import write_table
 from stages.common.metrics import METRICS
-from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, cells, command
+from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
 from stages.common.settings import Study
 from stages.common.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval, claim_verdict
 

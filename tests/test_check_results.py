@@ -7,8 +7,9 @@ from small_project import contents, error_line, run_stage
 from synthetic_study import make_study
 
 from stages.common import paths
+from stages.common.cells import cells
 from stages.common.metrics import METRICS
-from stages.common.results import cells, missing_numbers, read_results
+from stages.common.results import missing_numbers, read_results
 
 FILE = paths.results("bbc")
 

@@ -10,7 +10,7 @@ from stages.common.long_texts import cut_rows, first_pieces, pieces
 from stages.common.tokens import TextTokenizer
 from stages.common.transformer import TransformerConfig
 
-WORDS = "apples iron plums copper".split()
+WORDS = ["apples", "iron", "plums", "copper"]
 sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(lambda words: " ".join(words) + ".")
 LIMIT = 14
 

@@ -26,7 +26,7 @@ def released(study, tmp_path_factory) -> Path:
     change(root, SHARED, {f"encoders.{ENCODER}.sentence_encoder": True, f"encoders.{ENCODER}.normalizes": True})
     commands = [c for c in study.commands if re.search(r"prepare_data|split_data.*--seed 0|train_dae.*--seed 0", c)]
     words = "|".join(TRAINED)
-    commands += [c for c in study.commands if re.search(rf"train_(contrastive|joint|classifier).*--seed 0$", c)
+    commands += [c for c in study.commands if re.search(r"train_(contrastive|joint|classifier).*--seed 0$", c)
                  and (re.search(rf"--variant ({words}) ", c) or "train_joint" in c)]  # fmt: skip
     tiny_project.run_recorded(root, commands)
     return root

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.common import tables
+from stages.common.cells import cells
 from stages.common.config import load_study
-from stages.common.results import CLAIM_COLUMNS, cells
+from stages.common.results import CLAIM_COLUMNS
 
 NASTY = r"50% of A&B_c | *all* <b> [x](y) $n$ #1 {z} ~ ^ \ `q`"
 

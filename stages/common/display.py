@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import paths
-from stages.common.results import cells
+from stages.common.cells import cells
 from stages.common.settings import Study
 from stages.common.tables import METRIC_TITLES
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
+from stages.common.cells import command
 from stages.common.errors import UserError
 from stages.common.paper_settings import Paper
-from stages.common.results import command
 from stages.common.settings import Shared, Study
 from stages.common.statistics import paper_verdict, prediction_interval
 

@@ -21,8 +21,18 @@ HEADER = """\
 # dvc repro paper/dvc.yaml:table_3@minilm_l12 (paper's text), table_3_released@minilm_l12 (authors' code).
 stages:
 """
-COMPARING = ("compare_with_paper", "metrics", "paper", "paper_data", "predictions", "results", "statistics")
-RENDERING = ("render_paper_table", "metrics", "paper", "paper_tables", "predictions", "results", "statistics", "tables")
+COMPARING = ("compare_with_paper", "cells", "metrics", "paper", "paper_data", "predictions", "results", "statistics")
+RENDERING = (
+    "render_paper_table",
+    "cells",
+    "metrics",
+    "paper",
+    "paper_tables",
+    "predictions",
+    "results",
+    "statistics",
+    "tables",
+)
 RULES = ["statistics.confidence", "verdicts.undecided_interval_width"]
 FOUND_BY = ["dataset", "protocol", "reproduces_paper", "run_encoders", "run_variants.summarize_cell"]
 Params = Mapping[str, list[str]]

@@ -7,9 +7,9 @@ import networkx
 import pandas as pd
 
 from stages.common import paths
+from stages.common.cells import command
 from stages.common.cost_model import Cost, stage_cost, total
 from stages.common.paper import CITED, DATA_TABLES, PROTOCOLS, Reproduction, find_study
-from stages.common.results import command
 
 NUMBER_COLUMNS = ["table", "encoder", "dataset", "variant", "metric", "value"]
 PLAN_COLUMNS = ["command", "stages", "stages_by_kind", "sequence_updates", "gpu_minutes", "cpu_hours", "disk_mb"]

@@ -1,27 +1,22 @@
-"""From predictions to results: a cell's summary, then the tables of a benchmark's results, runs and claims.
+"""From cells to results: the tables of a benchmark's results, runs and claims."""
 
-A cell is one variant on one encoder, ``(encoder, variant)``; the encoder is empty where the variant needs none.
-"""
-
+import filecmp
 import functools
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from stages.common import paths, statistics
+from stages.common.cells import Cell, cells, command, folds_of, read_predictions, test_rows, test_values
 from stages.common.errors import UserError
-from stages.common.metrics import metrics_of, row_values, scores
-from stages.common.predictions import PROBABILITY, classes_of
-from stages.common.schema import refuse_unknown
-from stages.common.settings import Study
+from stages.common.metrics import metrics_of
+from stages.common.settings import THREE_PHASE, Study
 
-Cell = tuple[str, str]
 RESULT_COLUMNS = [
     "dataset", "encoder", "protocol", "variant", "metric", "n_seeds", "n_test", "mean", "std",
-    "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command",
+    "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command", "note",
 ]  # fmt: skip
 RUN_COLUMNS = ["benchmark", "dataset", "encoder", "protocol", "variant", "seed", "split", "metric", "value"]
 CLAIM_COLUMNS = [
@@ -32,130 +27,6 @@ TEXT_COLUMNS = {
     "benchmark", "dataset", "encoder", "protocol", "variant", "other", "metric", "split",
     "claim", "text", "by_seed", "ci_kind", "verdict", "command", "paper_encoder", "benchmark_dataset", "note",
 }  # fmt: skip
-
-
-def cells(study: Study) -> list[Cell]:
-    """The cells of a benchmark in the order of its tables: by encoder, then what needs none."""
-    lists, encoders = study.benchmark.run_variants, study.benchmark.run_encoders
-    with_encoder = [(encoder, variant) for encoder in encoders for variant in lists.summarize_cell]
-    return with_encoder + [("", variant) for variant in lists.summarize_cell_without_encoder]
-
-
-def check_cell(study: Study, cell: Cell) -> None:
-    """Refuse a cell that the benchmark's params file does not name."""
-    known = cells(study)
-    if cell not in known:
-        names = ", ".join(paths.cell_name(*one) for one in known)
-        file = paths.benchmark_params(study.benchmark.name)
-        raise UserError(f"{file}: run_variants: got {paths.cell_name(*cell)!r}, expected one of: {names}")
-
-
-def command(study: Study, cell: Cell) -> str:
-    """The command that makes a cell's summary and everything it needs."""
-    stage = "summarize_cell" if cell[0] else "summarize_cell_without_encoder"
-    return f"dvc repro {paths.BENCHMARKS}/{study.benchmark.name}/dvc.yaml:{stage}@{paths.cell_name(*cell)}"
-
-
-def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
-    """The predictions of each of the benchmark's seeds, all with the same test examples in the same order."""
-    by_seed = {}
-    for seed in study.benchmark.seeds:
-        file = paths.predictions(study.benchmark.name, *cell, seed)
-        if not file.is_file():
-            raise UserError(
-                f"{file}: no such file, expected the predictions of seed {seed}; run: {command(study, cell)}"
-            )
-        by_seed[seed] = pd.read_parquet(file)
-        _check_predictions(by_seed[seed], file)
-        if (
-            _test(by_seed[seed])["example_id"].tolist()
-            != _test(by_seed[study.benchmark.seeds[0]])["example_id"].tolist()
-        ):
-            raise UserError(
-                f"{file}: example_id: got other test rows than seed {study.benchmark.seeds[0]} has, "
-                f"expected the same ones in the same order; run: {command(study, cell)}"
-            )
-    return by_seed
-
-
-def _check_predictions(frame: pd.DataFrame, file: Path) -> None:
-    for column in ("example_id", "split", "label", "predicted"):
-        if column not in frame:
-            raise UserError(f"{file}: {column}: the column is missing")
-    classes = classes_of(frame)
-    probabilities = frame[[PROBABILITY + name for name in classes]].to_numpy(dtype=float)
-    if not np.isfinite(probabilities).all():
-        row, column = np.argwhere(~np.isfinite(probabilities))[0]
-        got = f"row {row}: {PROBABILITY}{classes[column]}: got {probabilities[row, column]}"
-        raise UserError(f"{file}: {got}, expected a probability; the training that made it has failed")
-    for column in ("label", "predicted"):
-        unknown = frame.loc[~frame[column].isin(classes), column]
-        if not unknown.empty:
-            got = f"row {unknown.index[0]}: {column}: got {unknown.iloc[0]!r}"
-            raise UserError(f"{file}: {got}, expected one of: {', '.join(classes)}")
-    if _test(frame).empty:
-        raise UserError(f"{file}: split: got no test rows, expected some")
-
-
-def _test(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["split"] == "test"]
-
-
-def _test_values(by_seed: dict[int, pd.DataFrame], positive: str | None = None) -> dict[str, np.ndarray]:
-    """For every metric the values [seeds, test rows] whose mean it is."""
-    values = [
-        row_values(_test(frame)["label"], _test(frame)["predicted"], classes_of(frame), positive)
-        for frame in by_seed.values()
-    ]
-    return {metric: np.stack([of_seed[metric] for of_seed in values]) for metric in metrics_of(positive)}
-
-
-def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | None:
-    """The data set's positive class, which the predictions must know."""
-    positive, known = study.dataset.positive_class, classes_of(next(iter(by_seed.values())))
-    if positive is not None:
-        refuse_unknown(paths.dataset_params(study.dataset.name), "positive_class", positive, known)
-    return positive
-
-
-def summarize(study: Study, cell: Cell) -> dict[str, Any]:
-    """A cell's summary: each metric's mean, std (over seeds, ddof 1), interval and value of each seed, in percent."""
-    by_seed = read_predictions(study, cell)
-    positive = _positive_class(study, by_seed)
-    by_split = {
-        split: {
-            seed: scores(part["label"], part["predicted"], classes_of(part), positive)
-            for seed, frame in by_seed.items()
-            if not (part := frame[frame["split"] == split]).empty
-        }
-        for split in ("test", "validation")
-    }
-    rule, metrics = study.shared.statistics, {}
-    for metric, values in _test_values(by_seed, positive).items():
-        interval = statistics.mean_interval(values, rule.confidence, rule.min_seeds_for_seed_variance)
-        of_seeds = {str(seed): found[metric] for seed, found in by_split["test"].items()}
-        metrics[metric] = {
-            "mean": float(np.mean(list(of_seeds.values()))),
-            "std": float(np.std(list(of_seeds.values()), ddof=1)) if len(of_seeds) > 1 else None,
-            "ci_low": interval.low,
-            "ci_high": interval.high,
-            "ci_kind": interval.kind,
-            "by_seed": of_seeds,
-        }
-    validation = by_split["validation"].items()
-    return {
-        "benchmark": study.benchmark.name,
-        "dataset": study.benchmark.dataset,
-        "encoder": cell[0],
-        "protocol": study.benchmark.protocol,
-        "variant": cell[1],
-        "seeds": list(by_seed),
-        "n_test": len(_test(by_seed[study.benchmark.seeds[0]])),
-        "metrics": metrics,
-        "validation": {
-            metric: {"by_seed": {str(seed): found[metric] for seed, found in validation}} for metric in metrics
-        },
-    }
 
 
 def read_summaries(study: Study) -> list[dict[str, Any]]:
@@ -182,11 +53,31 @@ def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame
             "metric": metric,
             "n_seeds": len(summary["seeds"]),
             "command": command(study, (summary["encoder"], summary["variant"])),
+            "note": note(study, (summary["encoder"], summary["variant"])),
         }
         for summary in summaries
         for metric, found in summary["metrics"].items()
     ]
     return pd.DataFrame(rows, columns=RESULT_COLUMNS)
+
+
+def note(study: Study, cell: Cell) -> str:
+    """What a reader of a cell's number must know besides: rows that chose the epoch, a training that others share."""
+    said = []
+    if cell[1] in study.shared.variants and study.protocol.selection_split == "test":
+        said.append("best epoch chosen on the test rows")
+    if cell[1] in study.benchmark.run_variants.train_classifier_ablation:
+        files = {
+            seed: [
+                paths.predictions(study.benchmark.name, cell[0], variant, seed) for variant in (cell[1], THREE_PHASE)
+            ]
+            for seed in study.benchmark.seeds
+        }
+        same = [str(seed) for seed, pair in files.items() if filecmp.cmp(*pair, shallow=False)]
+        if same:
+            which = "" if len(same) == len(files) else f" with seed{'s' * (len(same) > 1)} {', '.join(same)}"
+            said.append(f"same training as {THREE_PHASE}{which}")
+    return "; ".join(said)
 
 
 def runs_frame(summaries: list[dict[str, Any]]) -> pd.DataFrame:
@@ -241,18 +132,22 @@ def claims_frame(study: Study) -> pd.DataFrame:
 def _compare(study: Study, pair: list[Cell], predictions: list[dict[int, pd.DataFrame]]) -> dict[str, Any]:
     """The columns of a claim that the predictions of its two cells decide."""
     rule = study.shared.statistics
-    values = [_test_values(by_seed)[study.benchmark.primary_metric] for by_seed in predictions]
-    ids = [_test(by_seed[study.benchmark.seeds[0]])["example_id"].tolist() for by_seed in predictions]
+    values = [test_values(study, by_seed)[study.benchmark.primary_metric] for by_seed in predictions]
+    folds = folds_of(study, predictions[0])
+    of_seeds = study.benchmark.seeds[:1] if folds is None else study.benchmark.seeds
+    ids = [[one for seed in of_seeds for one in test_rows(by[seed])["example_id"]] for by in predictions]
     try:
-        interval = statistics.paired_difference(*values, *ids, rule.confidence, rule.min_seeds_for_seed_variance)
+        interval = statistics.paired_difference(*values, *ids, rule.confidence, rule.min_seeds_for_seed_variance, folds)
     except UserError as error:
         names = " and ".join(paths.cell_name(*cell) for cell in pair)
         raise UserError(f"predictions of {names}: {error}") from None
+    differences = values[0] - values[1]
+    by_seed = differences.mean(axis=1) if folds is None else pd.Series(differences).groupby(folds).mean()
     return {
         "n_seeds": len(predictions[0]),
         "n_test": len(ids[0]),
         "difference": interval.mean,
-        "by_seed": ", ".join(f"{difference:+.1f}" for difference in (values[0] - values[1]).mean(axis=1)),
+        "by_seed": ", ".join(f"{difference:+.1f}" for difference in by_seed),
         "ci_low": interval.low,
         "ci_high": interval.high,
         "ci_kind": interval.kind,

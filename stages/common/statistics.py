@@ -14,6 +14,7 @@ from stages.common.errors import UserError
 
 SEEDS_AND_ROWS = "seeds and test rows"
 ROWS_ONLY = "test rows only"
+BY_FOLD = "test rows, clustered by fold"
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 TOO_FEW_SEEDS, NOT_RUN = "too few seeds", "not run"
 AGREES, DISAGREES, NO_INTERVAL = "agrees", "disagrees", "no interval"
@@ -52,6 +53,24 @@ def mean_interval(values: np.ndarray, confidence: float, min_seeds: int) -> Inte
     return Interval(mean, mean - half, mean + half, SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY)
 
 
+def clustered_interval(values: np.ndarray, folds: np.ndarray, confidence: float) -> Interval:
+    """Interval of the mean of ``values`` [rows] pooled over the folds of a cross-validation.
+
+    ``folds`` [rows] numbers each row's fold. The rows of a fold share a training (its rows, its seed), so the folds are
+    the independent units: the variance is that of their sums of residuals, with folds - 1 degrees of freedom.
+    """
+    numbers, place = np.unique(folds, return_inverse=True)
+    if len(numbers) < 2:
+        raise UserError(f"predictions: got {len(numbers)} fold, expected at least 2, which an interval needs")
+    from scipy.special import stdtrit
+
+    mean = float(values.mean())
+    sums = np.bincount(place, weights=values - mean)
+    variance = len(numbers) / (len(numbers) - 1) * float(sums @ sums) / len(values) ** 2
+    half = float(stdtrit(len(numbers) - 1, (1 + confidence) / 2) * np.sqrt(variance))
+    return Interval(mean, mean - half, mean + half, BY_FOLD)
+
+
 def _rows_variance(values: np.ndarray) -> tuple[float, float]:
     """Variance of the mean when only the rows are drawn anew, and its degrees of freedom."""
     rows = values.shape[1]
@@ -83,10 +102,12 @@ def paired_difference(
     other_ids: Sequence[str],
     confidence: float,
     min_seeds: int,
+    folds: np.ndarray | None = None,
 ) -> Interval:
     """Interval of the mean of ``values`` minus ``other``, both [seeds, rows], paired by seed and test row.
 
-    ``ids`` and ``other_ids`` name the rows' examples; unless they are the same in the same order, nothing is paired.
+    With ``folds`` both are [rows], pooled over the folds, and ``folds`` numbers each row's. ``ids`` and ``other_ids``
+    name the rows' examples; unless they are the same in the same order, nothing is paired.
     """
     if list(ids) != list(other_ids):
         pairs = zip(ids, other_ids, strict=False)
@@ -97,6 +118,8 @@ def paired_difference(
         )
     if len(values) != len(other):
         raise UserError(f"seeds: got {len(values)} and {len(other)} of them, expected the same seeds in both cells")
+    if folds is not None:
+        return clustered_interval(values - other, folds, confidence)
     return mean_interval(values - other, confidence, min_seeds)
 
 
@@ -106,7 +129,7 @@ def claim_verdict(interval: Interval, claim_margin: float) -> str:
     Supported where the interval lies above 0 (however small the difference), else not supported where it lies below
     ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing.
     """
-    if interval.kind != SEEDS_AND_ROWS:
+    if interval.kind == ROWS_ONLY:
         return TOO_FEW_SEEDS
     if interval.low > 0:
         return SUPPORTED

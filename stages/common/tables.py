@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from stages.common.cells import cells
 from stages.common.metrics import METRICS, POSITIVE_METRICS
-from stages.common.results import cells
 from stages.common.settings import Study
 from stages.common.statistics import NOT_RUN
 

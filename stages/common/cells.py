@@ -1,0 +1,171 @@
+"""Cells: their predictions, and each cell's summary.
+
+A cell is one variant on one encoder, ``(encoder, variant)``; the encoder is empty where the variant needs none.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.common import paths, statistics
+from stages.common.errors import UserError
+from stages.common.metrics import metrics_of, row_values, scores
+from stages.common.predictions import PROBABILITY, classes_of
+from stages.common.schema import refuse_unknown
+from stages.common.settings import Study
+
+Cell = tuple[str, str]
+
+
+def cells(study: Study) -> list[Cell]:
+    """The cells of a benchmark in the order of its tables: by encoder, then what needs none."""
+    lists, encoders = study.benchmark.run_variants, study.benchmark.run_encoders
+    with_encoder = [(encoder, variant) for encoder in encoders for variant in lists.summarize_cell]
+    return with_encoder + [("", variant) for variant in lists.summarize_cell_without_encoder]
+
+
+def check_cell(study: Study, cell: Cell) -> None:
+    """Refuse a cell that the benchmark's params file does not name."""
+    known = cells(study)
+    if cell not in known:
+        names = ", ".join(paths.cell_name(*one) for one in known)
+        file = paths.benchmark_params(study.benchmark.name)
+        raise UserError(f"{file}: run_variants: got {paths.cell_name(*cell)!r}, expected one of: {names}")
+
+
+def command(study: Study, cell: Cell) -> str:
+    """The command that makes a cell's summary and everything it needs."""
+    stage = "summarize_cell" if cell[0] else "summarize_cell_without_encoder"
+    return f"dvc repro {paths.BENCHMARKS}/{study.benchmark.name}/dvc.yaml:{stage}@{paths.cell_name(*cell)}"
+
+
+def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
+    """The predictions of each of the benchmark's seeds, all with the same test examples in the same order.
+
+    Where the seeds are folds, no two of them have a test example in common.
+    """
+    by_seed = {}
+    for seed in study.benchmark.seeds:
+        file = paths.predictions(study.benchmark.name, *cell, seed)
+        if not file.is_file():
+            raise UserError(
+                f"{file}: no such file, expected the predictions of seed {seed}; run: {command(study, cell)}"
+            )
+        by_seed[seed] = pd.read_parquet(file)
+        _check_predictions(by_seed[seed], file)
+        ids, first = (test_rows(by_seed[one])["example_id"].tolist() for one in (seed, study.benchmark.seeds[0]))
+        if study.dataset.folds is not None:
+            seen = {one for earlier in list(by_seed)[:-1] for one in test_rows(by_seed[earlier])["example_id"]}
+            if seen & set(ids):
+                raise UserError(
+                    f"{file}: example_id: got test rows of another fold, expected each row in one fold; "
+                    f"run: {command(study, cell)}"
+                )
+        elif ids != first:
+            raise UserError(
+                f"{file}: example_id: got other test rows than seed {study.benchmark.seeds[0]} has, "
+                f"expected the same ones in the same order; run: {command(study, cell)}"
+            )
+    return by_seed
+
+
+def _check_predictions(frame: pd.DataFrame, file: Path) -> None:
+    for column in ("example_id", "split", "label", "predicted"):
+        if column not in frame:
+            raise UserError(f"{file}: {column}: the column is missing")
+    classes = classes_of(frame)
+    probabilities = frame[[PROBABILITY + name for name in classes]].to_numpy(dtype=float)
+    if not np.isfinite(probabilities).all():
+        row, column = np.argwhere(~np.isfinite(probabilities))[0]
+        got = f"row {row}: {PROBABILITY}{classes[column]}: got {probabilities[row, column]}"
+        raise UserError(f"{file}: {got}, expected a probability; the training that made it has failed")
+    for column in ("label", "predicted"):
+        unknown = frame.loc[~frame[column].isin(classes), column]
+        if not unknown.empty:
+            got = f"row {unknown.index[0]}: {column}: got {unknown.iloc[0]!r}"
+            raise UserError(f"{file}: {got}, expected one of: {', '.join(classes)}")
+    if test_rows(frame).empty:
+        raise UserError(f"{file}: split: got no test rows, expected some")
+
+
+def test_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["split"] == "test"]
+
+
+def test_values(study: Study, by_seed: dict[int, pd.DataFrame], positive: str | None = None) -> dict[str, np.ndarray]:
+    """For every metric the values [seeds, test rows] whose mean it is; of folds [test rows], all pooled."""
+    if study.dataset.folds is not None:
+        pooled = pd.concat([test_rows(frame) for frame in by_seed.values()])
+        return row_values(pooled["label"], pooled["predicted"], classes_of(pooled), positive)
+    values = [
+        row_values(test_rows(frame)["label"], test_rows(frame)["predicted"], classes_of(frame), positive)
+        for frame in by_seed.values()
+    ]
+    return {metric: np.stack([of_seed[metric] for of_seed in values]) for metric in metrics_of(positive)}
+
+
+def folds_of(study: Study, by_seed: dict[int, pd.DataFrame]) -> np.ndarray | None:
+    """The fold of each pooled test row; None where the seeds are no folds."""
+    if study.dataset.folds is None:
+        return None
+    return np.repeat(list(by_seed), [len(test_rows(frame)) for frame in by_seed.values()])
+
+
+def _interval(study: Study, values: np.ndarray, folds: np.ndarray | None) -> statistics.Interval:
+    rule = study.shared.statistics
+    if folds is not None:
+        return statistics.clustered_interval(values, folds, rule.confidence)
+    return statistics.mean_interval(values, rule.confidence, rule.min_seeds_for_seed_variance)
+
+
+def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | None:
+    """The data set's positive class, which the predictions must know."""
+    positive, known = study.dataset.positive_class, classes_of(next(iter(by_seed.values())))
+    if positive is not None:
+        refuse_unknown(paths.dataset_params(study.dataset.name), "positive_class", positive, known)
+    return positive
+
+
+def summarize(study: Study, cell: Cell) -> dict[str, Any]:
+    """A cell's summary: each metric's mean, std (over seeds, ddof 1), interval and value of each seed, in percent.
+
+    Where the seeds are folds, the mean is the metric of the predictions of all folds together.
+    """
+    by_seed = read_predictions(study, cell)
+    positive = _positive_class(study, by_seed)
+    by_split = {
+        split: {
+            seed: scores(part["label"], part["predicted"], classes_of(part), positive)
+            for seed, frame in by_seed.items()
+            if not (part := frame[frame["split"] == split]).empty
+        }
+        for split in ("test", "validation")
+    }
+    folds, metrics = folds_of(study, by_seed), {}
+    for metric, values in test_values(study, by_seed, positive).items():
+        interval = _interval(study, values, folds)
+        of_seeds = {str(seed): found[metric] for seed, found in by_split["test"].items()}
+        metrics[metric] = {
+            "mean": float(np.mean(list(of_seeds.values()))) if folds is None else interval.mean,
+            "std": float(np.std(list(of_seeds.values()), ddof=1)) if len(of_seeds) > 1 else None,
+            "ci_low": interval.low,
+            "ci_high": interval.high,
+            "ci_kind": interval.kind,
+            "by_seed": of_seeds,
+        }
+    validation = by_split["validation"].items()
+    return {
+        "benchmark": study.benchmark.name,
+        "dataset": study.benchmark.dataset,
+        "encoder": cell[0],
+        "protocol": study.benchmark.protocol,
+        "variant": cell[1],
+        "seeds": list(by_seed),
+        "n_test": values.shape[-1],
+        "metrics": metrics,
+        "validation": {
+            metric: {"by_seed": {str(seed): found[metric] for seed, found in validation}} for metric in metrics
+        },
+    }
