@@ -23,7 +23,7 @@ SIZES = (12, 11, 11)
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """The default study as one of three folds, with predictions of three cells."""
+    """The default study as one of three folds, with predictions of every trained cell."""
     monkeypatch.chdir(REPOSITORY)
     study = load_study("bbc")
     monkeypatch.chdir(tmp_path)
@@ -32,7 +32,7 @@ def study(tmp_path, monkeypatch):
         dataset=dataclasses.replace(study.dataset, folds=3),
         benchmark=dataclasses.replace(study.benchmark, seeds=[0, 1, 2]),
     )
-    for number, variant in enumerate(("three_phase", "no_imbalance", "ft")):
+    for number, variant in enumerate(study.benchmark.run_variants.trained()):
         for fold in study.benchmark.seeds:
             write_predictions(variant, fold, np.random.default_rng([number, fold]))
     return study

@@ -21,7 +21,7 @@ HEADER = """\
 # dvc repro paper/dvc.yaml:table_3@minilm_l12 (paper's text), table_3_released@minilm_l12 (authors' code).
 stages:
 """
-COMPARING = ("compare_with_paper", "cells", "metrics", "paper", "paper_data", "predictions", "results", "statistics")
+COMPARING = ("compare_with_paper", "cells", "metrics", "paper", "paper_data", "predictions", "statistics")
 RENDERING = (
     "render_paper_table",
     "cells",
