@@ -73,13 +73,16 @@ def add_benchmark(root: Path, name: str, dataset: str, protocol: str, encoder: s
     values = {"name": name, "dataset": dataset, "protocol": protocol, "reproduces_paper": True, "seeds": [0, 1, 2]}
     values |= {"run_encoders": [encoder], "hyperparameters": {encoder: settings}}
     values |= {"long_tail_ratio": None, "long_tail_largest": None, "validation_share": 0.2}
-    contrastive = [name for name in variants if name in ("three_phase", "extra_imbalance", "no_imbalance")]
+    ablations = [name for name in variants if name in ("extra_imbalance", "no_imbalance")]
     lists = {
         "train_dae": ["dae_ft"],
-        "train_contrastive": contrastive,
+        "train_contrastive": ["three_phase"],
+        "train_contrastive_ablation": ablations,
         "train_contrastive_from_pretrained": [name for name in variants if name == "cl_ft"],
         "train_joint": ["joint"],
-        "train_classifier": [name for name in variants if name != "ft"],
+        "train_classifier": [name for name in variants if name not in ("ft", *ablations)],
+        "train_classifier_ablation": ablations,
+        "train_classifier_ordinary": [],
         "train_classifier_from_pretrained": ["ft"],
         "train_baselines": [],
         "train_baselines_on_embeddings": [EXTRA],

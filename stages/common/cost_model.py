@@ -12,12 +12,23 @@ from stages.common.errors import UserError
 from stages.common.imbalance import class_ratios
 from stages.common.pairs import repetitions
 from stages.common.paper_settings import Costs
-from stages.common.settings import Study
-from stages.common.switches import for_variant
+from stages.common.settings import THREE_PHASE, Study
+from stages.common.switches import for_variant, freezes_encoder, joint_settings, settings_of
 
 BACKWARD_AND_FORWARD = 6  # floating-point operations a token and layer weight
-THREE_PHASE = "three_phase"
-PHASES_1_2 = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
+PHASES_1_2 = (
+    "train_dae",
+    "train_contrastive",
+    "train_contrastive_ablation",
+    "train_contrastive_from_pretrained",
+    "train_joint",
+)
+PHASE_3 = (
+    "train_classifier",
+    "train_classifier_ablation",
+    "train_classifier_ordinary",
+    "train_classifier_from_pretrained",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 
 def training_rows(study: Study) -> tuple[int, int]:
-    """Rows of the training part, and unlabelled ones that only phase 1 sees; from the data set's expected rows."""
+    """Rows that phase 3 trains on, and those of phases 1 and 2 with a label; from the data set's expected rows."""
     dataset, benchmark = study.dataset, study.benchmark
     rows = dataset.expected.rows_by_split
     if rows is None:
@@ -45,18 +56,19 @@ def training_rows(study: Study) -> tuple[int, int]:
     train = rows["train"]
     if dataset.folds is not None:
         train -= train // dataset.folds
-    if "validation" not in rows and study.protocol.selection_split == "validation":
+    if "validation" not in rows and study.protocol.validation_cut:
         train -= round(benchmark.validation_share * train)
-    return train, rows.get("unlabelled", 0)
+    everywhere = dataset.folds is not None and study.protocol.rows_of_phases_1_2 == "all_without_test_set"
+    return train, rows["train"] if everywhere else train
 
 
 def class_sizes(study: Study) -> dict[str, int]:
-    """Expected rows of each class in the training part, at least one."""
+    """Expected rows of each class that phases 1 and 2 see, at least one."""
     labels = study.dataset.expected.labels
     if labels is None:
         file = paths.dataset_params(study.dataset.name)
         raise UserError(f"{file}: expected.labels: the key is missing, expected the label counts that pairs come from")
-    share = training_rows(study)[0] / sum(labels.values())
+    share = training_rows(study)[1] / sum(labels.values())
     return {label: max(1, round(share * count)) for label, count in labels.items()}
 
 
@@ -99,14 +111,20 @@ def sequence_updates(study: Study, stage: str, encoder: str, variant: str) -> tu
     streams in each. Phase 3: none where the encoder is frozen, as its vectors are computed once. What a variant shares
     with three_phase it does not train.
     """
-    if stage in ("train_contrastive", "train_classifier") and is_shared(study, variant):
+    if stage in ("train_contrastive_ablation", "train_classifier_ablation") and is_shared(study, variant):
         return 0.0, 0.0
-    settings = study.benchmark.hyperparameters[encoder]
-    train, unlabelled = training_rows(study)
-    if stage in ("train_classifier", "train_classifier_from_pretrained"):
+    train, labelled = training_rows(study)
+    settings = settings_of(study, encoder, train)
+    if stage in PHASE_3:
+        recipe = study.shared.variants[variant].recipe
+        if recipe:
+            rows = len(recipe.lr_classifier) * recipe.max_epochs_classifier * train
+            return rows / settings.batch_size, float(rows)
         rows = for_variant(settings, "max_epochs_classifier", variant) * train
-        return rows / settings.batch_size, 0.0 if settings.freeze_encoder else float(rows)
-    texts = settings.epochs_dae * (train + unlabelled)
+        return rows / settings.batch_size, 0.0 if freezes_encoder(study, encoder, settings) else float(rows)
+    if stage == "train_joint":
+        settings, _ = joint_settings(study, settings)
+    texts = settings.epochs_dae * (labelled + study.dataset.expected.rows_by_split.get("unlabelled", 0))
     if stage == "train_dae":
         return texts / settings.batch_size, 2.0 * texts
     resampled = _resampled(study, study.shared.variants[variant].imbalance)
@@ -122,7 +140,7 @@ def stage_cost(study: Study, stage: str, encoder: str, variant: str, words: floa
 
     A training takes the longer of what its updates and what its tokens take.
     """
-    if stage not in (*PHASES_1_2, "train_classifier", "train_classifier_from_pretrained"):
+    if stage not in (*PHASES_1_2, *PHASE_3):
         return Cost()
     updates, sequences = sequence_updates(study, stage, encoder, variant)
     size = costs.encoders[encoder]
