@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro tables plan test lint pipelines requirements
+.PHONY: help paper-graph publish repro tables plan test lint pipelines requirements
 
 PYTHON ?= python3
 # dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
@@ -35,8 +35,14 @@ tables: .venv/installed ## the paper's tables beside ours, from the cells that e
 plan: .venv/installed ## each number of the paper with its command and estimated cost: paper/commands.csv
 	@python -m stages.plan_commands
 
+publish: .venv/installed ## copy a finished benchmark's results to reports/published/: make publish BENCHMARK=snips_l6
+	@python -m stages.publish_results --benchmark $(BENCHMARK)
+
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q
+
+paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
+	@python -m pytest -q acceptance
 
 lint: .venv/installed ## ruff
 	@ruff check .

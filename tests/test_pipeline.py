@@ -24,7 +24,7 @@ TRAINED = [f"{ENCODER}-{variant}" for variant in VARIANTS]
 PRETRAINED = f"{ENCODER}-ft"
 RESULT_COLUMNS = [
     "dataset", "encoder", "protocol", "variant", "metric", "n_seeds", "n_test", "mean", "std",
-    "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command",
+    "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command", "note",
 ]  # fmt: skip
 RUNS, REPORTS = Path("runs/bbc"), Path("reports/bbc")
 TRAINING = ("split_data", "train_dae", "train_contrastive", "train_joint", "train_classifier", "train_baselines")
@@ -204,7 +204,8 @@ def test_another_learning_rate_of_phase_3_runs_classifiers_again(study, tmp_path
     change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.lr_classifier": 2e-2})
     output = run(root, "dvc", "repro", "--dry")
     # A dry run tells what changed itself; the page lists all parameters.
-    assert names_run(output) == {"train_classifier", "train_classifier_from_pretrained", "render_report"}
+    classifiers = {"train_classifier", "train_classifier_ablation", "train_classifier_from_pretrained"}
+    assert names_run(output) == {*classifiers, "render_report"}
     assert output.count("Running stage") == len(TRAINED) * len(SEEDS) + 1
     one = f"benchmarks/bbc/dvc.yaml:train_classifier@{TRAINED[0]}-{SEEDS[0]}"
     assert names_run(run(root, "dvc", "repro", "--dry", "--force", "--downstream", one)) == {

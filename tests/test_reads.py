@@ -22,11 +22,25 @@ NOT_DECLARED = {
     f"{BENCHMARK}:run_encoders": "the command line is made from it",
     f"{BENCHMARK}:run_variants.summarize_cell*": "the command line is made from it",
 }
+ENCODING = (
+    "train_dae", "train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained", "train_joint",
+    "train_classifier", "train_classifier_ablation", "train_classifier_ordinary", "train_classifier_from_pretrained",
+)  # fmt: skip
+ENCODER_KEYS = ("normalizes", "sentence_encoder", "text_lengths")
 # Parameters that a stage declares though this study never reads them.
 READ_ELSEWHERE = {
     ("render_figures", f"{SHARED}:encoders"): "titles, where a benchmark has several encoders",
     ("collect_results", "paper/params.yaml:stand_in_encoders"): "where a benchmark reproduces the paper",
     ("collect_results", "paper/params.yaml:stand_in_datasets"): "where a benchmark reproduces the paper",
+    **{
+        (stage, f"{DATASET}:text_lengths"): "where the protocol matches lengths or cuts long texts"
+        for stage in ENCODING
+    },
+    **{
+        (stage, f"{SHARED}:encoders.minilm_l6.{key}"): "under other switches"
+        for stage in ENCODING
+        for key in ENCODER_KEYS
+    },
     ("fetch_data", f"{SHARED}:sources.order"): "where the data set is not the user's own file",
     ("fetch_data", f"{SHARED}:sources.folder"): "where the data set is not the user's own file",
     ("fetch_encoder", f"{SHARED}:sources.order"): "where the encoder is not the user's own folder",

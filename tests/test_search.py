@@ -177,8 +177,9 @@ def searched(tmp_path_factory):
     """A project of the tiny study, its study and the trials of a search in it, run in its folder."""
     root, threads = make_tiny_project(tmp_path_factory.mktemp("search") / "project"), torch.get_num_threads()
     lists = {
-        "train_contrastive": ["three_phase", CONTROL],
-        "train_classifier": ["three_phase", "joint", "cl_ft", CONTROL],
+        "train_contrastive_ablation": [CONTROL],
+        "train_classifier": ["three_phase", "joint", "cl_ft"],
+        "train_classifier_ablation": [CONTROL],
         "summarize_cell": [*SEARCHED, CONTROL, "embedding_logistic"],
     }
     change(root, "benchmarks/bbc/params.yaml", {f"run_variants.{key}": value for key, value in lists.items()})

@@ -56,7 +56,7 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
         by_seed[seed] = pd.read_parquet(file)
         _check_predictions(by_seed[seed], file)
         ids, first = (test_rows(by_seed[one])["example_id"].tolist() for one in (seed, study.benchmark.seeds[0]))
-        if study.dataset.folds is not None:
+        if pools_folds(study):
             seen = {one for earlier in list(by_seed)[:-1] for one in test_rows(by_seed[earlier])["example_id"]}
             if seen & set(ids):
                 raise UserError(
@@ -96,7 +96,7 @@ def test_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 def test_values(study: Study, by_seed: dict[int, pd.DataFrame], positive: str | None = None) -> dict[str, np.ndarray]:
     """For every metric the values [seeds, test rows] whose mean it is; of folds [test rows], all pooled."""
-    if study.dataset.folds is not None:
+    if pools_folds(study):
         pooled = pd.concat([test_rows(frame) for frame in by_seed.values()])
         return row_values(pooled["label"], pooled["predicted"], classes_of(pooled), positive)
     values = [
@@ -106,9 +106,14 @@ def test_values(study: Study, by_seed: dict[int, pd.DataFrame], positive: str | 
     return {metric: np.stack([of_seed[metric] for of_seed in values]) for metric in metrics_of(positive)}
 
 
+def pools_folds(study: Study) -> bool:
+    """Whether the seeds are several folds of a cross-validation, whose test rows are taken together."""
+    return study.dataset.folds is not None and len(study.benchmark.seeds) > 1
+
+
 def folds_of(study: Study, by_seed: dict[int, pd.DataFrame]) -> np.ndarray | None:
-    """The fold of each pooled test row; None where the seeds are no folds."""
-    if study.dataset.folds is None:
+    """The fold of each pooled test row; None where there is nothing to pool."""
+    if not pools_folds(study):
         return None
     return np.repeat(list(by_seed), [len(test_rows(frame)) for frame in by_seed.values()])
 

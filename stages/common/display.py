@@ -12,7 +12,7 @@ from stages.common.settings import Study
 from stages.common.tables import METRIC_TITLES
 
 # Okabe and Ito's colours without the yellow that vanishes on white, then wine and olive of Paul Tol's muted set.
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#000000", "#999933")
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#000000", "#999933", "#117733")
 BASELINE_COLOUR = "#7a7a7a"
 
 

@@ -84,6 +84,9 @@ def dataset_params(
         "label_columns": label_columns,
         "deduplicate": True,
         "test_rows": None,
+        "folds": None,
+        "positive_class": None,
+        "text_lengths": ["short", "medium"],
         "licence": "Your own texts.",
     }
 
@@ -97,7 +100,7 @@ def test_rows(params: dict[str, Any], settings: Sources) -> int | None:
     examples = data.without_duplicates(data.clean(rows, dataset))
     data.check_content(examples, dataset, used["origin"])
     splits = examples["split"].value_counts()
-    return None if "test" in splits else max(1, round(TEST_SHARE * int(splits["train"])))
+    return None if "test" in splits else max(2, round(TEST_SHARE * int(splits["train"])))
 
 
 def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
@@ -117,6 +120,7 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
         "name": name,
         "dataset": name,
         "protocol": "described",
+        "reproduces_paper": False,
         "primary_metric": "macro_f1",
         "seeds": [0, 1, 2],
         "run_encoders": [ENCODER],

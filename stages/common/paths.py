@@ -120,6 +120,11 @@ def paper_table(table: int, encoder: str, protocol: str, folder: Path = PAPER_RE
     return folder / f"{'-'.join(filter(None, [f'table_{table}', encoder]))}{suffix}.csv"
 
 
+def published(benchmark: str) -> Path:
+    """What git keeps of a finished study."""
+    return REPORTS / "published" / benchmark
+
+
 def plot_data(benchmark: str, name: str) -> Path:
     """What ``dvc plots`` draws."""
     return REPORTS / benchmark / "plots" / f"{name}.csv"

@@ -16,6 +16,7 @@ METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall"
     for metric, title in zip(POSITIVE_METRICS, ["Precision", "Recall", "F1"], strict=True)
 }
 MISSING = "missing"
+SPREAD = "SD of seeds"
 TERMINAL_WIDTH = 100
 
 
@@ -57,7 +58,7 @@ def results_table(study: Study, results: pd.DataFrame, metrics: Sequence[str] = 
     """A row for every cell of the benchmark, in its order, and a column for every metric: mean and interval as text.
 
     ``results`` holds the columns of results.csv. A cell that it lacks shows as missing. The encoder has a column
-    only where the benchmark has several.
+    only where the benchmark has several; the last column is the primary metric's standard deviation over the seeds.
     """
     by_key = {(line.encoder, line.variant, line.metric): line for line in results.itertuples()}
     rows = []
@@ -67,10 +68,11 @@ def results_table(study: Study, results: pd.DataFrame, metrics: Sequence[str] = 
             line = by_key.get((encoder, variant, metric))
             stated = f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" if line else MISSING
             row[METRIC_TITLES[metric]] = stated
+        primary = by_key.get((encoder, variant, study.benchmark.primary_metric))
+        row[SPREAD] = "" if primary is None or pd.isna(primary.std) else format_number(primary.std)
         rows.append(row)
-    return pd.DataFrame(
-        rows, columns=["Variant", *_encoder_column(study), *(METRIC_TITLES[metric] for metric in metrics)]
-    )
+    titles = [METRIC_TITLES[metric] for metric in metrics]
+    return pd.DataFrame(rows, columns=["Variant", *_encoder_column(study), *titles, SPREAD])
 
 
 def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
