@@ -23,9 +23,10 @@ def main() -> None:
     from stages.common.tables import to_markdown
 
     folder = paths.RUNS / study.benchmark.name / "search"
-    trials = Search(study, arguments.encoder, arguments.seed, folder).run()
+    search = Search(study, arguments.encoder, arguments.seed, folder)
+    trials = search.run()
     table = to_markdown(trials_table(trials, study))
-    write_text(arguments.table, introduction(study, arguments.encoder, arguments.seed) + "\n" + table)
+    write_text(arguments.table, introduction(study, arguments.encoder, arguments.seed, search.report) + "\n" + table)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import time
 
 from stages.common import paths
 from stages.common.config import load_study
@@ -23,11 +22,11 @@ def main() -> None:
     from stages.common.files import write_json, write_table
     from stages.common.predictions import predictions_table
     from stages.common.provenance import environment, input_hashes
+    from stages.common.switches import selection_metric
 
     name, seed, variant = study.benchmark.name, arguments.seed, arguments.variant
     parts, classes = read_parts(study, seed)
     predicted = {part: parts[part] for part in ("validation", "test")}
-    started = time.perf_counter()
     features = features_of(variant, parts, study, arguments.encoder)
     probabilities, chosen = fit_and_predict(variant, features, parts, classes, study)
     where = (name, arguments.encoder, variant, seed)
@@ -43,9 +42,8 @@ def main() -> None:
         "phase": "classifier",
         "parameters": {"C": chosen, "candidates": study.shared.baseline_inverse_regularization},
         "switches": dataclasses.asdict(study.protocol),
-        "selection_metric": study.benchmark.selection_metric,
+        "selection_metric": selection_metric(study.benchmark),
         "rows": {part: len(rows) for part, rows in parts.items()},
-        "seconds": round(time.perf_counter() - started, 3),
         **machine_of(study, arguments.encoder),
         "inputs": input_hashes(input_files(study, arguments.encoder, seed)),
     }

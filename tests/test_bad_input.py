@@ -93,6 +93,7 @@ BAD_PARAMS = [
     ),
     (BENCHMARK, {"seeds": []}, "seeds: got [], expected a list of at least one entry, none of them twice"),
     (BENCHMARK, {"seeds": [3, 3]}, "seeds: got [3, 3], expected a list of at least one entry, none of them twice"),
+    (SHARED, {"baselines.nearest": {"title": "Nearest", "needs_encoder": False}}, "baselines: got 'nearest', expected"),
     (DATASET, {"tset_rows": 3}, "tset_rows: unknown key (did you mean 'test_rows'?), expected one of: name, title"),
 ]
 IDS = ["-".join(values) for _, values, _ in BAD_PARAMS]

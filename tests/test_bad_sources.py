@@ -108,7 +108,7 @@ def test_odd_files_are_prepared(project):
         ("naïve", "lines"),
     ]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(project / ROWS, index=False, encoding="utf-8-sig")
-    change(project, DATASET, {"test_rows": 1})
+    change(project, DATASET, {"test_rows": 2})
     run_stages(project, FETCH, PREPARE)
     examples = pd.read_parquet(project / "data/small/examples.parquet")
     assert examples["text"].tolist() == [" ".join(text.split()) for text, _ in rows]

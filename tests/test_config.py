@@ -10,6 +10,8 @@ from stages import check_params
 from stages.common import errors
 from stages.common.config import load_dataset, load_shared, load_study
 from stages.common.errors import UserError
+from stages.common.schema import read_yaml
+from stages.common.switches import for_variant, selection_metric
 
 FEW_CELLS = ["ft", "embedding_logistic"]
 SETTINGS = "hyperparameters.minilm_l6"
@@ -111,7 +113,7 @@ REFUSED = [
     ),
     (DATASET, {"name": "tiny"}, "name: got 'tiny', expected the folder's name 'small'"),
     (DATASET, {"label_columns": []}, "label_columns: got [], expected a list of at least one entry"),
-    (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 1"),
+    (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 2"),
     (SHARED, {"protocols.described.pooling": "max"}, "protocols.described.pooling: got 'max', expected one of: 'nativ"),
     (SHARED, {"protocols.described.bottlenek": 1}, "protocols.described.bottlenek: unknown key (did you mean 'bott"),
     (SHARED, {"training.warmup_dae": 1.5}, "training.warmup_dae: got 1.5, expected a number at least 0 and at most 1"),
@@ -200,7 +202,7 @@ def test_check_params_looks_at_every_folder(project, monkeypatch, capsys):
     assert run_stage(project, "check_params").returncode == 0
     change(project, "data/zoo/params.yaml", {"test_rows": 0})
     assert refusal_of_check_params(monkeypatch, capsys).startswith("data/zoo/params.yaml: test_rows: got 0")
-    change(project, "data/zoo/params.yaml", {"test_rows": 1})
+    change(project, "data/zoo/params.yaml", {"test_rows": 2})
     change(project, "benchmarks/zoo/params.yaml", {"seeds": []})
     assert refusal_of_check_params(monkeypatch, capsys).startswith("benchmarks/zoo/params.yaml: seeds: got []")
 
@@ -238,15 +240,22 @@ def test_settings_by_variant(project):
         project, BENCHMARK, {"hyperparameters.minilm_l6.lr_classifier": dict.fromkeys(variants, 1e-4) | {"ft": 1e-3}}
     )
     settings = load_study("small").benchmark.hyperparameters["minilm_l6"]
-    assert settings.for_variant("lr_classifier", "ft") == 1e-3
-    assert settings.for_variant("lr_classifier", "joint") == 1e-4
-    assert settings.for_variant("max_epochs_classifier", "joint") == settings.max_epochs_classifier
+    assert for_variant(settings, "lr_classifier", "ft") == 1e-3
+    assert for_variant(settings, "lr_classifier", "joint") == 1e-4
+    assert for_variant(settings, "max_epochs_classifier", "joint") == settings.max_epochs_classifier
+
+
+def test_settings_of_an_encoder_that_does_not_exist(project):
+    settings = read_yaml(project / BENCHMARK)["hyperparameters"]["minilm_l6"]
+    change(project, BENCHMARK, {"hyperparameters.minilm": settings})
+    with pytest.raises(UserError, match="hyperparameters: got 'minilm', expected one of: minilm_l6"):
+        load_study("small")
 
 
 @pytest.mark.parametrize(("ratio", "metric"), [(None, "accuracy"), (4, "macro_f1")])
 def test_epochs_are_selected_by_macro_f1_where_the_training_part_is_long_tailed(project, ratio, metric):
     change(project, BENCHMARK, {"long_tail_ratio": ratio, "long_tail_largest": ratio})
-    assert load_study("small").benchmark.selection_metric == metric
+    assert selection_metric(load_study("small").benchmark) == metric
 
 
 def test_unknown_names_on_the_command_line_are_refused_with_those_that_exist(project):

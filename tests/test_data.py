@@ -291,7 +291,7 @@ def test_the_stages_write_examples_and_a_manifest_of_them(tmp_path):
     manifest = json.loads((tmp_path / "data/small/manifest.json").read_text(encoding="utf-8"))
     assert manifest == {
         "dataset": "small",
-        "title": "BBC News headlines (long-tailed)",
+        "title": "BBC News headlines",
         "rows": 60,
         "rows_of_source": 61,
         "rows_by_split": {"test": 15, "train": 45},

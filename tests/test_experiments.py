@@ -53,7 +53,7 @@ def test_fewer_seeds_train_nothing_and_leave_nothing_of_the_other_seeds(experime
     assert set(curves["seed"]) == {SEEDS[0]}
     assert set(pd.read_csv(root / REPORTS / "claims.csv")["n_seeds"]) == {1}
     for file in ("reports/bbc/summary.txt", REPORTS / "tables/results.md"):
-        assert "mean of 1 seed " in (root / file).read_text(encoding="utf-8")
+        assert "mean of 1 seed " in " ".join((root / file).read_text(encoding="utf-8").split())
 
 
 def test_params_diff(experiment):

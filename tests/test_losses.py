@@ -79,7 +79,7 @@ def test_contrastive_loss_equals_sentence_transformers(pretrained, tmp_path):
 
     encoder, tokenizer, oracle = exported(pretrained, tmp_path, BOTTLENECK, CONTRASTIVE_LAYER)
     labels = torch.arange(len(TEXTS)).numpy()[:, None] % 2
-    pairs = make_pairs(torch.arange(len(TEXTS)).numpy(), labels, 2, 2, generator(0, "pairs"))
+    pairs = make_pairs(torch.arange(len(TEXTS)).numpy(), labels, 4, 2, generator(0, "pairs"))
     batches = PairBatches(list(TEXTS), pairs, tiny_hyperparameters(batch_size=len(pairs)), tokenizer, 0, "cpu")
     batch = next(iter(batches))
     ids, mask, left, right, similarity = batch

@@ -117,7 +117,7 @@ def test_no_network_at_the_first_install(project):
         (BENCHMARK, {"dataset": "smal"}, "dataset: got 'smal', expected one of: small"),
         (BENCHMARK, {"sedes": [0]}, "sedes: unknown key (did you mean 'seeds'?), expected one of: name, dataset"),
         (BENCHMARK, {"seeds": []}, "seeds: got [], expected a list of at least one entry, none of them twice"),
-        (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 1"),
+        (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 2"),
         (
             SHARED,
             {"training.head_dropout": 1},

@@ -35,7 +35,6 @@ NOT_DEPENDED_ON = {
     "*/params.yaml": "dvc compares the declared parameters in them",
     "params.yaml": "dvc compares the declared parameters in them",
     ".engine.json": "the machine's device and precision, outside of dvc",
-    "runs/bbc/reports/*": "hold timings, so that the page would never be up to date",
     f"{tiny_project.ROWS}": "the source of a data set, whose content is declared in its params file",
     f"{tiny_project.ORIGIN}/*": "the source of an encoder, whose checksum is declared in the params file",
     "stages*": "code; see test_contract",

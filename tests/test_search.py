@@ -21,6 +21,7 @@ from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.search import TOLERANCE, Search, Trial, best_of, introduction, points, trials_table
+from stages.common.switches import for_variant
 
 SEED = 100
 # One of each way to an encoder, and a control, which is not searched.
@@ -111,7 +112,7 @@ def test_a_workspace_has_its_own_params_and_shares_the_rest(project, monkeypatch
     assert folder.is_relative_to(project / "search") and not (folder / "runs").exists()
     monkeypatch.chdir(folder)
     settings = load_study("small").benchmark.hyperparameters[ENCODER]
-    assert (settings.lr_dae, settings.epochs_dae, settings.for_variant("lr_classifier", "ft")) == (1e-5, 3, 2e-7)
+    assert (settings.lr_dae, settings.epochs_dae, for_variant(settings, "lr_classifier", "ft")) == (1e-5, 3, 2e-7)
 
 
 def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(project):
@@ -155,12 +156,15 @@ def test_the_table_marks_one_trial_a_phase_and_variant(project):
 
 
 def test_the_introduction_says_what_was_chosen_how_and_by_which_command(project):
-    text = introduction(load_study("small"), ENCODER, 123)
+    report = {"device": "cuda", "gpu": "Some GPU", "cpu_model": "Some CPU", "precision": "bf16", "threads": 3}
+    report |= {"versions": {"torch": "2.0"}}
+    text = introduction(load_study("small"), ENCODER, 123, report)
+    assert "Run on cuda (Some GPU), bf16, 3 threads,\ntorch 2.0." in text
     assert text.startswith("# Hyper-parameters of small, all-MiniLM-L6-v2\n")
     assert "seed 123" in text and "Macro F1" in text and f"within {TOLERANCE:g} of the best" in text
     assert "stages.search_hyperparameters --benchmark small --encoder minilm_l6 --seed 123 --table" in text
     change(project, BENCHMARK, {"long_tail_ratio": None, "long_tail_largest": None})
-    assert "Accuracy" in introduction(load_study("small"), ENCODER, 123)
+    assert "Accuracy" in introduction(load_study("small"), ENCODER, 123, report)
 
 
 def apart_from_runs(root: Path) -> dict[str, bytes | None]:

@@ -177,6 +177,12 @@ def test_no_warning_where_every_class_has_two_training_examples(benchmark, capsy
         (rows([9, 9], "test"), {}, "got 0 rows besides the test set, expected enough for validation_share 0.2"),
         (with_tests([1, 1]), {}, "got 2 rows besides the test set, expected enough for validation_share 0.2"),
         (with_tests([1, 1]), {"validation_share": 0.9}, "got 2 rows besides the test set, expected enough for"),
+        (with_tests([9, 0]), {}, "got 1 classes in the training part of seed 2, expected at least two"),
+        (
+            pd.concat([rows([9, 9], "validation"), rows([9, 9], "test")], ignore_index=True),
+            {},
+            "got 0 classes in the training part of seed 2, expected at least two",
+        ),
         (
             with_tests([20, 10]),
             {"long_tail_ratio": 2, "long_tail_largest": 40},

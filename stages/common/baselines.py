@@ -9,8 +9,9 @@ import pandas as pd
 
 from stages.common import encoder_files, paths
 from stages.common.files import read_table
-from stages.common.metrics import row_values
+from stages.common.metrics import scores
 from stages.common.settings import Study
+from stages.common.switches import pooling_of, selection_metric
 
 if TYPE_CHECKING:
     from stages.common.models import SentenceEncoder
@@ -64,7 +65,7 @@ def _embeddings(texts: dict[str, list[str]], study: Study, encoder_name: str) ->
 
     folder = paths.pretrained_encoder(encoder_name)
     encoder_files.check_pretrained(folder, study.shared.encoders[encoder_name].sha256, encoder_name)
-    return unit_vectors(texts, load_pretrained(folder, study.pooling(encoder_name)), folder, study)
+    return unit_vectors(texts, load_pretrained(folder, pooling_of(study, encoder_name)), folder, study)
 
 
 def unit_vectors(
@@ -118,7 +119,7 @@ def best_model(
 
 def validation_score(labels: np.ndarray, predicted: np.ndarray, classes: list[str], study: Study) -> float:
     """The benchmark's selection metric, in percent."""
-    return float(row_values(labels, predicted, classes)[study.benchmark.selection_metric].mean())
+    return scores(labels, predicted, classes)[selection_metric(study.benchmark)]
 
 
 def _models(variant: str, study: Study) -> list[tuple[float | None, Any]]:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from stages.common.engine import Machine
 from stages.common.losses import classification_loss
-from stages.common.metrics import row_values
+from stages.common.metrics import scores
 from stages.common.models import ClassifierHead, SentenceEncoder
 from stages.common.randomness import generator, torch_generator
 from stages.common.settings import Study, Training
+from stages.common.switches import for_variant, selection_metric
 from stages.common.tokens import TextTokenizer, length_buckets
 from stages.common.training import Updates
 
@@ -90,12 +91,12 @@ def settings_for(study: Study, encoder_name: str, variant: str) -> ClassifierSet
     """Phase 3's settings of one cell."""
     settings = study.benchmark.hyperparameters[encoder_name]
     return ClassifierSettings(
-        lr=settings.for_variant("lr_classifier", variant),
-        max_epochs=settings.for_variant("max_epochs_classifier", variant),
+        lr=for_variant(settings, "lr_classifier", variant),
+        max_epochs=for_variant(settings, "max_epochs_classifier", variant),
         batch_size=settings.batch_size,
         adam_eps=settings.adam_eps,
         clip_gradient=study.protocol.clip_gradient,
-        selection_metric=study.benchmark.selection_metric,
+        selection_metric=selection_metric(study.benchmark),
     )
 
 
@@ -175,7 +176,7 @@ def train_classifier(
         logits = predict(model, validation, tokenizer, machine)
         validation_loss = classification_loss(logits, validation.class_ids).item()
         labels, predicted = validation.class_ids.cpu().numpy(), logits.argmax(1).cpu().numpy()
-        score = row_values(labels, predicted, range(logits.shape[1]))[settings.selection_metric].mean()
+        score = scores(labels, predicted, range(logits.shape[1]))[settings.selection_metric]
         update.end_epoch(score, validation_loss)
         if (score, -validation_loss) > best:
             best, best_epoch, waited = (score, -validation_loss), epoch, 0

@@ -7,6 +7,7 @@ from stages.common import paths
 from stages.common.errors import UserError
 from stages.common.schema import build, read_yaml, refuse_unknown
 from stages.common.settings import (
+    BASELINES,
     DENOISED,
     JOINT,
     PRETRAINED,
@@ -36,6 +37,8 @@ def load_shared() -> Shared:
                 f"{paths.SHARED_PARAMS}: imbalance.{name}.max_ratio: got {setting.max_ratio:g}, expected a number "
                 f"above min_ratio ({setting.min_ratio:g})"
             )
+    for name in shared.baselines:
+        refuse_unknown(paths.SHARED_PARAMS, "baselines", name, BASELINES)
     for name, claim in shared.claims.items():
         for variant in [claim.variant, *claim.others]:
             refuse_unknown(paths.SHARED_PARAMS, f"claims.{name}", variant, shared.variants)
@@ -127,6 +130,7 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> None:
             f"({benchmark.long_tail_ratio:g}), so that the smallest class keeps a row"
         )
     for encoder, settings in benchmark.hyperparameters.items():
+        refuse_unknown(file, "hyperparameters", encoder, shared.encoders)
         place = f"hyperparameters.{encoder}"
         length = settings.max_length
         if length not in ("model", "estimate") and not (isinstance(length, int) and length >= 3):

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from stages.common.display import Curves, Row, rows_of, rows_of_stages, variant_colours
 from stages.common.settings import Study
+from stages.common.switches import selection_metric
 from stages.common.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 
 LineStyle = str | tuple[float, tuple[float, float]]
@@ -146,7 +147,7 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
     for axes in grid.flat[len(rows) :]:
         axes.set_visible(False)
     figure.supxlabel(curves.x, fontsize=9)
-    metric = METRIC_TITLES[study.benchmark.selection_metric]
+    metric = METRIC_TITLES[selection_metric(study.benchmark)]
     figure.supylabel(curves.y_label.format(selection_metric=metric), fontsize=9)
     return figure
 

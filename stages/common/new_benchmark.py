@@ -97,7 +97,7 @@ def test_rows(params: dict[str, Any], settings: Sources) -> int | None:
     examples = data.without_duplicates(data.clean(rows, dataset))
     data.check_content(examples, dataset, used["origin"])
     splits = examples["split"].value_counts()
-    return None if "test" in splits else max(1, round(TEST_SHARE * int(splits["train"])))
+    return None if "test" in splits else max(2, round(TEST_SHARE * int(splits["train"])))
 
 
 def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:

@@ -79,7 +79,6 @@ def _result(study: Study, row: Row, results: pd.DataFrame) -> dict[str, Any]:
         "title": study.title(row.variant),
         "encoder": study.shared.encoders[row.encoder].title if row.encoder else "no encoder",
         "colour": row.colour,
-        "cell": paths.cell_name(row.encoder, row.variant),
         "first": first,
         "metrics": [_metric(lines.loc[metric]) if metric in lines.index else None for metric in _metric_order(study)],
     }

@@ -40,39 +40,30 @@ def repetitions(epochs: int, n_classes: int) -> int:
     return epochs * max(1, n_classes.bit_length() - 1)
 
 
-def _zip_shuffled_copies(
-    text_ids: np.ndarray, times: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of both sides: independent shuffled copies, zipped, without self-pairs and repeated pairs.
+def _shuffled_copies(rows: int, times: int, generator: np.random.Generator) -> np.ndarray:
+    """Row numbers of both sides, (2, times x rows): for every copy one shuffle a side, so that more copies only add."""
+    copies = [[generator.permutation(rows), generator.permutation(rows)] for _ in range(times)]
+    return np.concatenate(copies, axis=1)
+
+
+def _balanced_pairs(sides: np.ndarray, text_ids: np.ndarray, labels: np.ndarray) -> Pairs:
+    """The two sides zipped, without self-pairs and repeated pairs, cut to as many similar as dissimilar ones.
 
     A text's identity is its ``text_ids`` entry, and (a, b) is the same pair as (b, a).
     """
-    n = len(text_ids)
-    left = np.concatenate([generator.permutation(n) for _ in range(times)])
-    right = np.concatenate([generator.permutation(n) for _ in range(times)])
-    a, b = text_ids[left].astype(np.int64), text_ids[right].astype(np.int64)
+    a, b = text_ids[sides].astype(np.int64)
     key = np.minimum(a, b) * (int(text_ids.max()) + 1) + np.maximum(a, b)
-    keep = (a != b) & ~pd.Series(key).duplicated().to_numpy()
-    return left[keep], right[keep]
-
-
-def _cut_to_balance(pairs: Pairs) -> Pairs:
-    """The first m similar and the first m dissimilar pairs, m the smaller count; the order is kept."""
+    left, right = sides[:, (a != b) & ~pd.Series(key).duplicated().to_numpy()]
+    pairs = Pairs(left, right, label_similarity(labels[left], labels[right]))
     similar = int((pairs.similarity > 0).sum())
-    fewest = min(similar, len(pairs) - similar)
-    return _first_of_each_kind(pairs, fewest, fewest)
+    return _first_of_each_kind(pairs, min(similar, len(pairs) - similar))
 
 
-def _first_of_each_kind(pairs: Pairs, similar: int, dissimilar: int) -> Pairs:
-    """So many similar and so many dissimilar pairs, the first of each; the order is kept."""
+def _first_of_each_kind(pairs: Pairs, count: int) -> Pairs:
+    """The first ``count`` similar and the first ``count`` dissimilar pairs; the order is kept."""
     is_similar = pairs.similarity > 0
     rank = np.where(is_similar, np.cumsum(is_similar), np.cumsum(~is_similar))
-    return pairs[rank <= np.where(is_similar, similar, dissimilar)]
-
-
-def _pairs(text_ids: np.ndarray, labels: np.ndarray, times: int, generator: np.random.Generator) -> Pairs:
-    left, right = _zip_shuffled_copies(text_ids, times, generator)
-    return _cut_to_balance(Pairs(left, right, label_similarity(labels[left], labels[right])))
+    return pairs[rank <= count]
 
 
 def make_pairs(
@@ -85,30 +76,30 @@ def make_pairs(
     zipped; repeated pairs and self-pairs are dropped; then similar (label similarity > 0) and
     dissimilar pairs are cut to the same count. Raises UserError where no balanced pair exists.
     """
-    pairs = _pairs(text_ids, labels, repetitions(epochs, n_classes), generator)
-    return _refuse_none(pairs)
+    sides = _shuffled_copies(len(text_ids), repetitions(epochs, n_classes), generator)
+    return _refuse_none(_balanced_pairs(sides, text_ids, labels))
 
 
 def make_as_many_pairs(
     count: int, text_ids: np.ndarray, labels: np.ndarray, epochs: int, n_classes: int, generator: np.random.Generator
 ) -> Pairs:
-    """As ``make_pairs``, with the repetitions doubled until there are ``count`` balanced pairs, then cut to it.
+    """As ``make_pairs``, with the copies doubled until there are ``count`` balanced pairs, then cut to it.
 
-    The cut keeps ``count`` balanced to within one pair. Raises UserError where the texts have fewer
-    pairs than that, however often they are repeated.
+    ``count`` is even, as that of ``make_pairs`` is; with the same generator all pairs of ``make_pairs`` are among
+    these. Raises UserError where the texts have fewer pairs than that, however often they are repeated.
     """
     times = repetitions(epochs, n_classes)
     limit = times * MAX_REPETITION_FACTOR
-    while True:
-        pairs = _pairs(text_ids, labels, times, generator)
-        if len(pairs) >= count:
-            return _first_of_each_kind(pairs, (count + 1) // 2, count // 2)
+    sides = _shuffled_copies(len(text_ids), times, generator)
+    while len(pairs := _balanced_pairs(sides, text_ids, labels)) < count:
         if times >= limit:
             _refuse_none(pairs)
             raise UserError(
                 f"pairs: got {len(pairs)} distinct balanced pairs, expected {count}; the training part is too small"
             )
+        sides = np.concatenate([sides, _shuffled_copies(len(text_ids), times, generator)], axis=1)
         times *= 2
+    return _first_of_each_kind(pairs, count // 2)
 
 
 def _refuse_none(pairs: Pairs) -> Pairs:

@@ -5,6 +5,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from stages.common.files import sha256_of
@@ -60,9 +61,17 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def seconds_so_far() -> float:
+    """Seconds since this process was started, imports included."""
+    import psutil
+
+    return time.time() - psutil.Process().create_time()
+
+
 def environment() -> dict[str, object]:
     """What every report says of the process and where it ran."""
     return {
+        "seconds": round(seconds_so_far(), 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "cpu_model": cpu_model(),
         "cpu_flags": cpu_flags(),

@@ -1,7 +1,6 @@
 """One training run: what the training stages share around their one call into the library."""
 
 import dataclasses
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from stages.common.files import read_table, write_json, write_table
 from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.randomness import generator, seed_dropout, torch_generator
 from stages.common.settings import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
+from stages.common.switches import pooling_of
 from stages.common.tokens import TextTokenizer, resolve_max_length
 from stages.common.training import Updates
 
@@ -35,7 +35,6 @@ class Run:
     rows: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started = time.perf_counter()
         self.machine: Machine = choose_machine(self.study.shared.engine)
         self.machine.set_up()
         self.inputs: list[Path] = [paths.examples(self.name_of_data), self.split_folder / "split.parquet"]
@@ -98,7 +97,7 @@ class Run:
         source: EncoderSource = self.study.shared.encoders[self.encoder]
         check_pretrained(self.pretrained_folder, source.sha256, self.encoder)
         self.inputs.append(self.pretrained_folder / WEIGHTS)
-        encoder = encoder_folder.load_pretrained(self.pretrained_folder, self.study.pooling(self.encoder))
+        encoder = encoder_folder.load_pretrained(self.pretrained_folder, pooling_of(self.study, self.encoder))
         return encoder.to(self.machine.device)
 
     def load_encoder(self, variant: str) -> SentenceEncoder:
@@ -145,7 +144,6 @@ class Run:
         """Write history and report. ``sequence_updates``: texts that went through the transformer with a gradient."""
         where = (self.name, self.encoder, self.variant, self.seed, self.phase)
         write_table(paths.history(*where), updates.history_table())
-        seconds = time.perf_counter() - self.started
         report = {
             "stage": self.stage,
             "benchmark": self.name,
@@ -162,7 +160,6 @@ class Run:
             "sequence_updates": sequence_updates,
             "max_length": tokenizer.max_length,
             "truncated_texts": tokenizer.truncated,
-            "seconds": round(seconds, 3),
             "sequences_per_second": round(sequence_updates / updates.progress.seconds, 2),
             **dataclasses.asdict(self.machine),
             "gpu": gpu_name(),

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
@@ -23,14 +24,15 @@ from stages.common.errors import UserError
 from stages.common.files import read_table
 from stages.common.predictions import classes_of
 from stages.common.settings import PRETRAINED, Study
+from stages.common.switches import selection_metric
 from stages.common.tables import METRIC_TITLES
 
 Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
 TOLERANCE = 1.0  # points of the selection metric; on 200 validation rows its standard error is about 3
-PHASE_1 = {"epochs_dae": [1, 2], "deletion_ratio": [0.4, 0.6], "lr_dae": [1e-5, 5e-5, 1e-4]}
-PHASE_2 = {"epochs_contrastive": [1, 2], "lr_contrastive": [5e-5, 1e-4, 2e-4]}
-PHASE_3 = {"max_epochs_classifier": [4, 8], "lr_classifier": [1e-4, 2e-4, 5e-4]}
+PHASE_1 = {"epochs_dae": [1], "deletion_ratio": [0.4, 0.6], "lr_dae": [1e-5, 5e-5, 1e-4]}
+PHASE_2 = {"epochs_contrastive": [2, 4], "lr_contrastive": [1e-4, 2e-4, 5e-4]}
+PHASE_3 = {"max_epochs_classifier": [4, 8], "lr_classifier": [2e-4, 5e-4, 1e-3]}
 SHARED = (Path("stages"), paths.DATA, paths.ENCODERS, paths.SHARED_PARAMS, paths.ENGINE_CHOICE)
 
 
@@ -67,6 +69,7 @@ class Search:
         self.study, self.encoder, self.seed, self.folder = study, encoder, seed, folder
         self.name = study.benchmark.name
         self.trials: list[Trial] = []
+        self.report: dict[str, Any] = {}  # of the newest trial; all run on one machine
 
     def run(self) -> list[Trial]:
         """All trials, in order; prints a line after each."""
@@ -126,7 +129,8 @@ class Search:
 
     def _done(self, phase: str, variant: str, point: Point, score: float, workspace: Path, report: str) -> Trial:
         file = workspace / paths.report(self.name, self.encoder, variant, self.seed, report)
-        updates = json.loads(file.read_text(encoding="utf-8"))["sequence_updates"]
+        self.report = json.loads(file.read_text(encoding="utf-8"))
+        updates = self.report["sequence_updates"]
         trial = Trial(phase, variant, point, score, updates, workspace)
         self.trials.append(trial)
         settings = ", ".join(f"{key} {value:g}" for key, value in point.items())
@@ -157,19 +161,21 @@ class Search:
             raise UserError(f"{stage} in {workspace}: {finished.stderr.strip()}")
 
 
-def introduction(study: Study, encoder: str, seed: int) -> str:
-    """What the table of trials shows, as Markdown."""
+def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) -> str:
+    """What the table of trials shows and on what they ran (``report``: of one of them), as Markdown."""
     benchmark = study.benchmark
     return f"""# Hyper-parameters of {benchmark.name}, {study.shared.encoders[encoder].title}
 
 Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1
 is chosen, then phase 2 from there, then learning rate and epochs of phase 3, with the same grid for every variant.
 Phases 1 and 2 are scored by logistic regression on the encoder's vectors, phase 3 by the classifier, both by
-{METRIC_TITLES[benchmark.selection_metric]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
+{METRIC_TITLES[selection_metric(benchmark)]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
 which is the cheapest, is chosen. "Sequences" went through the encoder or decoder with a gradient. Not searched:
 batch_size, max_length, adam_eps, freeze_encoder, which were set beforehand. Phase 2 is searched for three_phase and
-joint takes phase 1's rate, so these settings favour three_phase if anything. Where a chosen value is the largest of its
-grid, the budget set it: differences may then be of speed as well as of quality.
+joint takes phase 1's rate, so these settings favour three_phase if anything. The numbers of epochs are bounded by what
+a study of ten minutes can afford: more might be better, so differences may be of speed as well as of quality.
+Run on {report["device"]} ({report["gpu"] or report["cpu_model"]}), {report["precision"]}, {report["threads"]} threads,
+torch {report["versions"]["torch"]}.
 
     python -m stages.search_hyperparameters --benchmark {benchmark.name} --encoder {encoder} --seed {seed} --table ...
 """

@@ -1,7 +1,6 @@
 """The parameters of the project as frozen dataclasses; ``config`` reads them from the params files."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from stages.common import paths
 from stages.common.schema import both, checked, distinct, not_empty, number, one_of, refuse_unknown
@@ -9,6 +8,7 @@ from stages.common.source_settings import EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 PRETRAINED = "pretrained"
+BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
 DENOISED, JOINT = "dae_ft", "joint"  # the variants whose encoders train_dae and train_joint make
 
 
@@ -161,11 +161,6 @@ class Hyperparameters:
     max_length: int | str
     freeze_encoder: bool
 
-    def for_variant(self, name: str, variant: str) -> Any:
-        """The value of ``lr_classifier`` or ``max_epochs_classifier`` for one variant."""
-        value = getattr(self, name)
-        return value[variant] if isinstance(value, dict) else value
-
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -183,11 +178,6 @@ class Benchmark:
     long_tail_largest: int | None = checked(number(least=1))
     hyperparameters: dict[str, Hyperparameters]
 
-    @property
-    def selection_metric(self) -> str:
-        """What the best epoch is chosen by: macro F1 where the training part is long-tailed, else accuracy."""
-        return "accuracy" if self.long_tail_ratio is None else "macro_f1"
-
 
 @dataclass(frozen=True)
 class Study:
@@ -199,10 +189,6 @@ class Study:
     @property
     def protocol(self) -> Protocol:
         return self.shared.protocols[self.benchmark.protocol]
-
-    def pooling(self, encoder: str) -> str:
-        """``mean`` or ``cls``: the protocol's pooling for this encoder."""
-        return "cls" if self.protocol.pooling == "cls" else self.shared.encoders[encoder].pooling
 
     def check_encoder(self, encoder: str) -> None:
         """Refuse an encoder without settings in this benchmark."""

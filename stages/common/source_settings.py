@@ -133,7 +133,7 @@ class Dataset:
     text_columns: list[str] = checked(distinct)
     label_columns: list[str] = checked(distinct)
     deduplicate: bool
-    test_rows: int | None = checked(number(least=1))
+    test_rows: int | None = checked(number(least=2))
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False

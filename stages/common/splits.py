@@ -33,6 +33,11 @@ def draw_split(examples: pd.DataFrame, benchmark: Benchmark, seed: int, origin: 
         kept = _long_tail(labels, benchmark, seed, origin)
         part[labels.index.difference(kept)] = "unlabelled"
     sizes = examples.loc[part == "train", "label"].value_counts()
+    if len(sizes) < 2:
+        raise UserError(
+            f"{origin}: got {len(sizes)} classes in the training part of seed {seed}, expected at least two; "
+            "add labelled training rows"
+        )
     for label in sorted(examples.loc[part != "unlabelled", "label"].unique()):
         if label not in sizes:
             warn(f"{origin}: class {label!r} has no training example; nothing can learn to predict it")

@@ -37,8 +37,10 @@ def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
     encoders = ", ".join(study.shared.encoders[encoder].title for encoder in benchmark.run_encoders)
     kinds = " or ".join(dict.fromkeys(results["ci_kind"])) or "none"
     seeds, rows = len(benchmark.seeds), " or ".join(str(count) for count in dict.fromkeys(results["n_test"]))
+    tail = f" (long-tailed training part, {benchmark.long_tail_ratio:g} to 1)" if benchmark.long_tail_ratio else ""
     return (
-        f"{dataset_title}, {encoders}, protocol {benchmark.protocol}: mean of {seeds} seed{'s' if seeds != 1 else ''} "
+        f"{dataset_title}{tail}, {encoders}, protocol {benchmark.protocol}: "
+        f"mean of {seeds} seed{'s' if seeds != 1 else ''} "
         f"on {rows} test rows in percent, with {100 * study.shared.statistics.confidence:g}% intervals ({kinds})."
     )
 
