@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".parquet", ".safetensors")  # kept outside of git by the hub, and named by their sha256
-FAULTS = ("drop", "limit", "truncate", "corrupt", "fail")
 API = re.compile(r"/api/(?P<kind>model|dataset)s/(?P<id>[^/]+/[^/]+)/(?P<what>tree|revision)/(?P<revision>[^/]+)/?")
 FILE = re.compile(r"/(?P<kind>datasets/)?(?P<id>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 

@@ -19,12 +19,22 @@ def run_stage(main: Callable[[], None]) -> None:
     except UserError as error:
         fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
         fail(
             f"{error.filename or 'output'}: the disk is full; no half-written file has a final name; "
             "free some space and run again"
         )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that nothing more can be written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line."""
+    return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def fail(message: str) -> None:

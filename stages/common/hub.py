@@ -1,11 +1,10 @@
 """Files of the hub at a pinned revision, fetched once into the client's own cache and checked there."""
 
-import errno
 import hashlib
 import sys
 from pathlib import Path
 
-from stages.common.errors import UserError
+from stages.common.errors import UserError, first_line, is_disk_full
 from stages.common.files import sha256_of
 
 GIT_DIGITS = 40  # of the checksum that names small files; large ones are named by their sha256
@@ -36,20 +35,15 @@ def download(repository: str, revision: str, kind: str, patterns: list[str], rem
     except errors.LocalEntryNotFoundError as error:
         offline = huggingface_hub.constants.is_offline_mode()
         reason = (
-            "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({_reason(error.__cause__ or error)})"
+            "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({first_line(error.__cause__ or error)})"
         )
         raise UserError(f"{what}: {reason} and the cache does not hold all its files; {remedy}") from None
     except (errors.HTTPError, OSError) as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise
-        raise UserError(f"{what}: the download failed ({_reason(error)}); run again, or {remedy}") from None
+        raise UserError(f"{what}: the download failed ({first_line(error)}); run again, or {remedy}") from None
     _check(Path(folder), what, remedy)
     return Path(folder)
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of what the client says."""
-    return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _check(folder: Path, what: str, remedy: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.errors import UserError, warn
+from stages.common.errors import UserError, first_line, warn
 from stages.common.files import sha256_of
 from stages.common.source_settings import SPLITS
 
@@ -68,8 +68,7 @@ def read_rows(path: Path, encoding: str | None = None) -> pd.DataFrame:
     except LookupError:
         raise UserError(f"{path}: got encoding {encoding!r}, expected one that Python knows, such as cp1252") from None
     except (ValueError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {reason}") from None
+        raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {first_line(error)}") from None
     if path.suffix == ".csv" and not isinstance(rows.index, pd.RangeIndex):
         # pandas takes the first fields for row names, and every column would be off by one.
         raise UserError(f"{path}: row 1: got more fields than the header, expected {len(rows.columns)}")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.data import READ_FROM
-from stages.common.errors import UserError
+from stages.common.errors import UserError, first_line, is_disk_full
 from stages.common.packages import package_folder
 from stages.common.row_files import files_of, read_rows, refuse_same_content
 from stages.common.source_settings import Dataset, HubSource, PackageSource, Sources
@@ -121,6 +121,8 @@ def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Part]:
             try:
                 part = datasets.load_dataset(str(folder), source.config, split=name, cache_dir=cache)
             except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                if is_disk_full(error):
+                    raise
+                reason = first_line(error.__cause__ or error)
                 raise UserError(f"{what}: split {name!r} can't be read: {reason}; {remedy}") from None
             yield split, f"{what}, split {name}", part.to_pandas()
