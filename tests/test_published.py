@@ -1,4 +1,4 @@
-"""What is kept in git of a finished study: complete, without texts and weights, and refused where anything is missing."""
+"""What git keeps of a finished study: complete, without texts and weights, and refused where anything is missing."""
 
 import json
 

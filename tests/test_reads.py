@@ -20,7 +20,8 @@ NOT_DECLARED = {
     f"{SHARED}:variants.*.pairs_as_many_as": "declared for the control; what a control is compared with has none",
     f"{SHARED}:baselines.*.needs_encoder": "must agree with run_variants, from which the command line is made",
     f"{BENCHMARK}:run_encoders": "the command line is made from it",
-    f"{BENCHMARK}:run_variants.summarize_cell*": "the command line is made from it",
+    f"{BENCHMARK}:run_variants.*": "the command line is made from it",
+    f"{SHARED}:variants.*.encoder_of": "must agree with run_variants, from which the command line is made",
 }
 ENCODING = (
     "train_dae", "train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained", "train_joint",

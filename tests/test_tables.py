@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.common import tables
@@ -23,7 +23,7 @@ def study():
 
 def results_of(study, mean=87.34):
     rows = [
-        {"encoder": encoder, "variant": variant, "metric": metric, "mean": mean, "n_test": 500}
+        {"encoder": encoder, "variant": variant, "metric": metric, "mean": mean, "std": 2.04, "n_test": 500}
         | {"ci_low": 84.94, "ci_high": 89.55, "ci_kind": "test rows only"}
         for encoder, variant in cells(study)
         for metric in tables.METRICS
@@ -55,7 +55,8 @@ def test_numbers():
 
 def test_results_table_has_every_cell_in_order(study):
     table = tables.results_table(study, results_of(study))
-    assert list(table) == ["Variant", "Accuracy", "Macro precision", "Macro recall", "Macro F1"]
+    assert list(table) == ["Variant", "Accuracy", "Macro precision", "Macro recall", "Macro F1", "SD of seeds"]
+    assert set(table["SD of seeds"]) == {"2.0"}
     assert list(table["Variant"]) == [study.title(variant) for _, variant in cells(study)]
     assert set(table["Macro F1"]) == {"87.3 [84.9, 89.5]"}
 
@@ -76,7 +77,7 @@ def test_several_encoders_get_a_column(study):
         benchmark=dataclasses.replace(study.benchmark, run_encoders=["one", "two"]),
     )
     table = tables.results_table(both, results_of(both), ["macro_f1", "accuracy"])
-    assert list(table) == ["Variant", "Encoder", "Macro F1", "Accuracy"]
+    assert list(table) == ["Variant", "Encoder", "Macro F1", "Accuracy", "SD of seeds"]
     assert list(table["Encoder"])[-1] == "none"
     assert max(map(len, tables.to_plain_text(table).splitlines())) <= 100
 
@@ -97,13 +98,14 @@ def test_markdown_escapes_data(study):
 
 @settings(deadline=None)
 @given(st.text(min_size=1, max_size=30))
+@example("\x01")
 def test_a_markdown_row_keeps_its_columns_and_its_text(text):
     lines = tables.to_markdown(pd.DataFrame({"one": [text], "two": ["end"]})).splitlines()
     assert len(lines) == 3
     found = re.split(r"(?<!\\)(?:\\\\)*\|", lines[2])
     assert len(found) == 4
     unescaped = re.sub(r"\\([\\`*_<>|~&$#(\[])", r"\1", lines[2])
-    assert unescaped.split() == ["|", *text.split(), "|", "end", "|"]
+    assert unescaped.split() == ["|", *re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split(), "|", "end", "|"]
 
 
 def test_latex_escapes_data_and_caption(study):

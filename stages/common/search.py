@@ -172,9 +172,9 @@ Phases 1 and 2 are scored by logistic regression on the encoder's vectors, phase
 {METRIC_TITLES[selection_metric(benchmark)]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
 which is the cheapest, is chosen. "Sequences" went through the encoder or decoder with a gradient. Not searched:
 batch_size, max_length, adam_eps, freeze_encoder, which were set beforehand. Phase 2 is searched for three_phase and
-joint takes phase 1's rate. One seed of 200 validation rows has a standard error of about 3 points, and the best of a grid
-flatters: read the choices as reasonable, not as optimal. The numbers of epochs are bounded by what
-a study of ten minutes can afford: more might be better, so differences may be of speed as well as of quality.
+joint takes phase 1's rate. One seed of 200 validation rows has a standard error of about 3 points, and the best of a
+grid flatters: read the choices as reasonable, not as optimal. The numbers of epochs are bounded by what a study of
+ten minutes can afford: more might be better, so differences may be of speed as well as of quality.
 Run on {report["device"]} ({report["gpu"] or report["cpu_model"]}), {report["precision"]}, {report["threads"]} threads,
 torch {report["versions"]["torch"]}.
 

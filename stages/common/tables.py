@@ -16,6 +16,7 @@ METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall"
     for metric, title in zip(POSITIVE_METRICS, ["Precision", "Recall", "F1"], strict=True)
 }
 MISSING = "missing"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SPREAD = "SD of seeds"
 TERMINAL_WIDTH = 100
 
@@ -162,8 +163,13 @@ def claims_as_text(study: Study, claims: pd.DataFrame) -> str:
 
 def _texts(frame: pd.DataFrame, escape: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
     """Headings and rows as one-line texts, each escaped."""
-    headings = [escape(" ".join(str(name).split())) for name in frame]
-    return headings, [[escape(" ".join(str(value).split())) for value in row] for row in frame.itertuples(index=False)]
+    headings = [escape(_one_line(name)) for name in frame]
+    return headings, [[escape(_one_line(value)) for value in row] for row in frame.itertuples(index=False)]
+
+
+def _one_line(value: object) -> str:
+    # Control characters show nothing, and one of them is a row of its own to tabulate.
+    return " ".join(CONTROL.sub(" ", str(value)).split())
 
 
 def escape_markdown(text: str) -> str:
