@@ -17,7 +17,7 @@ METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall"
 }
 MISSING = "missing"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-SPREAD = "SD of seeds"
+SPREAD = "SD"
 TERMINAL_WIDTH = 100
 
 
@@ -51,7 +51,8 @@ def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
     return (
         f"{dataset_title}{tail}, {encoders}, protocol {benchmark.protocol}: "
         f"mean of {seeds} seed{'s' if seeds != 1 else ''} "
-        f"on {rows} test rows in percent, with {100 * study.shared.statistics.confidence:g}% intervals ({kinds})."
+        f"on {rows} test rows in percent, with {100 * study.shared.statistics.confidence:g}% intervals ({kinds}); "
+        f"SD: of {METRIC_TITLES[benchmark.primary_metric]} over the seeds."
     )
 
 
