@@ -141,7 +141,9 @@ def to_plain_text(frame: pd.DataFrame) -> str:
     from tabulate import tabulate
 
     headings, rows = _texts(frame, str)
-    others = [max(map(len, column)) + 2 for column in list(zip(headings, *rows, strict=True))[1:]]
+    # The library leaves two more columns than a heading needs, and two between columns.
+    columns = list(zip(headings, *rows, strict=True))[1:]
+    others = [max(len(heading) + 2, *map(len, values)) + 2 for heading, *values in columns]
     widths = [max(TERMINAL_WIDTH - sum(others), 20), *[None] * len(others)]
     return tabulate(rows, headings, tablefmt="simple", disable_numparse=True, maxcolwidths=widths) + "\n"
 
