@@ -26,7 +26,7 @@ def main() -> None:
 
     name, seed, variant = study.benchmark.name, arguments.seed, arguments.variant
     parts, classes = read_parts(study, seed)
-    predicted = {part: parts[part] for part in ("validation", "test")}
+    predicted = {part: rows for part, rows in parts.items() if part != "train"}
     features = features_of(variant, parts, study, arguments.encoder)
     probabilities, chosen = fit_and_predict(variant, features, parts, classes, study)
     where = (name, arguments.encoder, variant, seed)

@@ -115,6 +115,26 @@ def line() -> tuple[dict[str, np.ndarray], dict[str, pd.DataFrame]]:
     return {part: x for part, (x, _) in both.items()}, {part: frame for part, (_, frame) in both.items()}
 
 
+def test_c_is_chosen_on_test_rows_where_the_protocol_selects_by_them(project):
+    change(project, BENCHMARK, {"protocol": "released"})
+    study, (features, parts) = load_study("small"), line()
+    # The protocol cuts no validation part.
+    features, parts = ({part: one[part] for part in ("train", "test")} for one in (features, parts))
+    probabilities, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], study)
+    assert set(probabilities) == {"test"}
+    scores = {
+        c: f1_score(
+            parts["test"]["label"],
+            LogisticRegression(C=c, max_iter=1000)
+            .fit(features["train"], parts["train"]["label"])
+            .predict(features["test"]),
+            average="macro",
+        )
+        for c in STRENGTHS
+    }
+    assert strength == min(c for c in STRENGTHS if scores[c] == max(scores.values()))
+
+
 @pytest.mark.parametrize("metric", ["macro_f1", "accuracy"])
 def test_c_is_chosen_by_the_selection_metric_on_validation_rows(project, metric):
     if metric == "accuracy":

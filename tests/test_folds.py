@@ -114,4 +114,5 @@ def test_a_row_says_which_training_it_shares_and_what_chose_its_epoch(study):
     assert note(study, ("minilm_l6", "no_imbalance")) == "same training as three_phase"
     released = dataclasses.replace(study, benchmark=dataclasses.replace(study.benchmark, protocol="released"))
     assert note(released, ("minilm_l6", "ft")) == "best epoch chosen on the test rows"
+    assert note(released, ("", "tfidf_logistic")) == "C chosen on the test rows"
     assert note(released, ("", "majority")) == ""

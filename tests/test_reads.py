@@ -21,6 +21,7 @@ NOT_DECLARED = {
     f"{SHARED}:baselines.*.needs_encoder": "must agree with run_variants, from which the command line is made",
     f"{BENCHMARK}:run_encoders": "the command line is made from it",
     f"{BENCHMARK}:run_variants.*": "the command line is made from it",
+    f"{SHARED}:variants.three_phase.recipe": "of the training that may be taken over, which is made with it",
     f"{SHARED}:variants.*.encoder_of": "must agree with run_variants, from which the command line is made",
 }
 ENCODING = (

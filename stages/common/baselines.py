@@ -20,10 +20,14 @@ MAX_ITERATIONS = 1000
 
 
 def read_parts(study: Study, seed: int, root: Path = Path()) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The labelled examples by part of this seed's split below ``root``, and all classes in alphabetical order."""
+    """The labelled examples by part of this seed's split below ``root``, and all classes in alphabetical order.
+
+    A part without rows is left out, as the validation part is where the protocol cuts none.
+    """
     split = read_table(root / paths.splits(study.benchmark.name, seed) / "split.parquet")
     examples = read_table(paths.examples(study.benchmark.dataset)).merge(split, on="example_id")
     parts = {part: examples[examples["part"] == part] for part in ("train", "validation", "test")}
+    parts = {part: rows for part, rows in parts.items() if len(rows)}
     return parts, sorted(pd.concat(parts.values())["label"].unique())
 
 
@@ -88,15 +92,16 @@ def unit_vectors(
 def fit_and_predict(
     variant: str, features: dict[str, Any], parts: dict[str, pd.DataFrame], classes: list[str], study: Study
 ) -> tuple[dict[str, np.ndarray], float | None]:
-    """Probabilities, (rows, classes), of validation and test rows, and the C that was chosen on validation.
+    """Probabilities, (rows, classes), of validation and test rows, and the C chosen on the protocol's selection rows.
 
     Of equally good values the smallest C (the strongest regularization) is taken; the majority class has none.
     """
     labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    _, strength, model = best_model(_models(variant, study), features, labels, classes, study)
+    chosen_by = study.protocol.selection_split
+    _, strength, model = best_model(_models(variant, study), features, labels, classes, study, chosen_by)
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
-    for part in ("validation", "test"):
+    for part in [part for part in parts if part != "train"]:
         probabilities[part] = np.zeros((len(parts[part]), len(classes)))
         probabilities[part][:, columns] = model.predict_proba(features[part])
     return probabilities, strength
@@ -108,12 +113,13 @@ def best_model(
     labels: dict[str, np.ndarray],
     classes: list[str],
     study: Study,
+    chosen_by: str,
 ) -> tuple[float, float | None, Any]:
-    """Fit all on the training part; the validation score (percent), strength and model of the first best one."""
+    """Fit all on the training part; score (percent) on the part ``chosen_by``, strength and model of the first best."""
     fitted = []
     for strength, model in models:
-        predicted = model.fit(features["train"], labels["train"]).predict(features["validation"])
-        fitted.append((validation_score(labels["validation"], predicted, classes, study), strength, model))
+        predicted = model.fit(features["train"], labels["train"]).predict(features[chosen_by])
+        fitted.append((validation_score(labels[chosen_by], predicted, classes, study), strength, model))
     return max(fitted, key=lambda one: one[0])
 
 

@@ -64,8 +64,8 @@ def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame
 def note(study: Study, cell: Cell) -> str:
     """What a reader of a cell's number must know besides: rows that chose the epoch, a training that others share."""
     said = []
-    if cell[1] in study.shared.variants and study.protocol.selection_split == "test":
-        said.append("best epoch chosen on the test rows")
+    if study.protocol.selection_split == "test" and cell[1] != "majority":
+        said.append(f"{'C' if cell[1] in study.shared.baselines else 'best epoch'} chosen on the test rows")
     if cell[1] in study.benchmark.run_variants.train_classifier_ablation:
         files = {
             seed: [

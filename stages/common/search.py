@@ -124,7 +124,7 @@ class Search:
         texts = {part: parts[part]["text"].tolist() for part in ("train", "validation")}
         labels = {part: parts[part]["label"].to_numpy() for part in texts}
         vectors = unit_vectors(texts, load_trained(folder), folder, self.study)
-        score, _, _ = best_model(logistic_regressions(self.study), vectors, labels, classes, self.study)
+        score, _, _ = best_model(logistic_regressions(self.study), vectors, labels, classes, self.study, "validation")
         return self._done(phase, variant, point, score, workspace, "encoder")
 
     def _done(self, phase: str, variant: str, point: Point, score: float, workspace: Path, report: str) -> Trial:

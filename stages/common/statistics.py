@@ -150,12 +150,12 @@ def prediction_interval(mean: float, std: float, n_seeds: int, confidence: float
 def paper_verdict(paper: float, interval: tuple[float, float] | None, widest: float) -> str:
     """Verdict on a number of the paper, given to two decimals, from the prediction interval of a run.
 
-    Disagrees where the number lies outside; inside, agrees, or undecided where the interval is wider than ``widest``
-    percentage points, so that almost anything would have agreed. No interval comes from a single seed.
+    Undecided where the interval is wider than ``widest`` percentage points, which no number could settle; else agrees
+    where the number lies inside and disagrees outside. No interval comes from a single seed.
     """
     if interval is None:
         return NO_INTERVAL
     low, high = interval
-    if not low - PRINTED_ROUNDING <= paper <= high + PRINTED_ROUNDING:
-        return DISAGREES
-    return UNDECIDED if high - low > widest else AGREES
+    if high - low > widest:
+        return UNDECIDED
+    return AGREES if low - PRINTED_ROUNDING <= paper <= high + PRINTED_ROUNDING else DISAGREES
