@@ -19,6 +19,11 @@ def main() -> None:
     rows, used = read_table(paths.raw_rows(dataset.name)), read_json(paths.used_source(dataset.name))
     origin = used["origin"]
     examples = data.clean(rows, dataset)
+    # Counted before duplicates go: of a text in both parts only the test row stays.
+    shared = data.shared_texts(examples)
+    for split, count in shared.items():
+        if count:
+            warn(f"{origin}: {count} {split} rows have a text that also stands in the training rows")
     if dataset.deduplicate:
         examples = data.without_duplicates(examples)
     data.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
@@ -26,10 +31,6 @@ def main() -> None:
         examples = data.with_test_rows(examples, dataset.test_rows, origin)
     if dataset.folds is not None and (examples["split"] == "test").any():
         raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
-    shared = data.shared_texts(examples)
-    for split, count in shared.items():
-        if count:
-            warn(f"{origin}: {count} {split} rows have a text that also stands in the training rows")
     manifest = {
         "dataset": dataset.name,
         "title": dataset.title,

@@ -23,7 +23,7 @@ def study():
 
 def results_of(study, mean=87.34):
     rows = [
-        {"encoder": encoder, "variant": variant, "metric": metric, "mean": mean, "std": 2.04, "n_test": 500}
+        {"encoder": encoder, "variant": variant, "metric": metric, "mean": mean, "std": 2.04, "n_test": 500, "note": ""}
         | {"ci_low": 84.94, "ci_high": 89.55, "ci_kind": "test rows only"}
         for encoder, variant in cells(study)
         for metric in tables.METRICS

@@ -21,6 +21,7 @@ from stages.common.sources import read_source
 DEFAULT = "bbc"  # the study whose variants a new one runs
 ENCODER = "minilm_l6"
 TEST_SHARE = 0.2
+RESERVED = ("paper", "published")
 ABOUT_DATA = """\
 # Your own texts: data/README.md says what each key means.
 """
@@ -45,6 +46,8 @@ def check_name(name: str) -> None:
     """Refuse a name that is no plain word, or that is taken."""
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
         raise UserError(f"name: got {name!r}, expected a letter, then letters, digits or _")
+    if name in RESERVED:
+        raise UserError(f"name: got {name!r}, under which reports/ holds something else; expected another name")
     for root in (paths.DATA, paths.BENCHMARKS, paths.REPORTS):
         if (root / name).exists():
             raise UserError(f"name: got {name!r}, for which {root / name} exists; expected another name")

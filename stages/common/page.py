@@ -80,6 +80,7 @@ def _result(study: Study, row: Row, results: pd.DataFrame) -> dict[str, Any]:
         "encoder": study.shared.encoders[row.encoder].title if row.encoder else "no encoder",
         "colour": row.colour,
         "first": first,
+        "note": "" if first is None else first["note"],
         "metrics": [_metric(lines.loc[metric]) if metric in lines.index else None for metric in _metric_order(study)],
     }
 

@@ -66,6 +66,12 @@ class Search:
         if seed in study.benchmark.seeds:
             file = paths.benchmark_params(study.benchmark.name)
             raise UserError(f"{file}: seeds: got {seed}, which is reported; expected another seed for the search")
+        if study.protocol.selection_split != "validation" or study.dataset.folds is not None:
+            raise UserError(
+                f"{paths.benchmark_params(study.benchmark.name)}: got protocol {study.benchmark.protocol!r} and folds "
+                f"{study.dataset.folds}, expected a protocol that selects on validation rows and a data set without "
+                "folds: a search must not see what is reported"
+            )
         self.study, self.encoder, self.seed, self.folder = study, encoder, seed, folder
         self.name = study.benchmark.name
         self.trials: list[Trial] = []

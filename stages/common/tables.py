@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from stages.common.cells import cells
+from stages.common.cells import cells, pools_folds
 from stages.common.metrics import METRICS, POSITIVE_METRICS
 from stages.common.settings import Study
 from stages.common.statistics import NOT_RUN
@@ -17,7 +17,7 @@ METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall"
 }
 MISSING = "missing"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-SPREAD = "SD"
+SPREAD, NOTE = "SD", "Note"
 TERMINAL_WIDTH = 100
 
 
@@ -48,11 +48,12 @@ def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
     kinds = " or ".join(dict.fromkeys(results["ci_kind"])) or "none"
     seeds, rows = len(benchmark.seeds), " or ".join(str(count) for count in dict.fromkeys(results["n_test"]))
     tail = f" (long-tailed training part, {benchmark.long_tail_ratio:g} to 1)" if benchmark.long_tail_ratio else ""
+    unit = "seed" if study.dataset.folds is None else "fold"
     return (
         f"{dataset_title}{tail}, {encoders}, protocol {benchmark.protocol}: "
-        f"mean of {seeds} seed{'s' if seeds != 1 else ''} "
+        f"{'all' if pools_folds(study) else 'mean of'} {seeds} {unit}{'s' if seeds != 1 else ''} "
         f"on {rows} test rows in percent, with {100 * study.shared.statistics.confidence:g}% intervals ({kinds}); "
-        f"SD: of {METRIC_TITLES[benchmark.primary_metric]} over the seeds."
+        f"SD: of {METRIC_TITLES[benchmark.primary_metric]} over the {unit}s."
     )
 
 
@@ -60,7 +61,8 @@ def results_table(study: Study, results: pd.DataFrame, metrics: Sequence[str] = 
     """A row for every cell of the benchmark, in its order, and a column for every metric: mean and interval as text.
 
     ``results`` holds the columns of results.csv. A cell that it lacks shows as missing. The encoder has a column
-    only where the benchmark has several; the last column is the primary metric's standard deviation over the seeds.
+    only where the benchmark has several; the last columns are the primary metric's standard deviation over the seeds
+    and what must be known besides, if anything must.
     """
     by_key = {(line.encoder, line.variant, line.metric): line for line in results.itertuples()}
     rows = []
@@ -71,10 +73,12 @@ def results_table(study: Study, results: pd.DataFrame, metrics: Sequence[str] = 
             stated = f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" if line else MISSING
             row[METRIC_TITLES[metric]] = stated
         primary = by_key.get((encoder, variant, study.benchmark.primary_metric))
+        row[NOTE] = "" if primary is None else primary.note
         row[SPREAD] = "" if primary is None or pd.isna(primary.std) else format_number(primary.std)
         rows.append(row)
     titles = [METRIC_TITLES[metric] for metric in metrics]
-    return pd.DataFrame(rows, columns=["Variant", *_encoder_column(study), *titles, SPREAD])
+    notes = [NOTE] if any(row[NOTE] for row in rows) else []
+    return pd.DataFrame(rows, columns=["Variant", *_encoder_column(study), *titles, SPREAD, *notes])
 
 
 def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
