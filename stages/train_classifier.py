@@ -50,7 +50,9 @@ def main() -> None:
         model.to(run.machine.device)
         rows, selection = rows_of("train", model), rows_of(chosen_by, model)
         run.seed_dropout()
-        return train_classifier(model, rows, selection, tokenizer, settings, run.training, run.machine, run.seed)
+        return train_classifier(
+            model, rows, selection, tokenizer, settings, run.training, run.machine, run.seed, run.positive
+        )
 
     tried = [train(settings) for settings in candidates_for(study, run.encoder, run.settings, run.variant)]
     best = max(tried, key=lambda one: one.score)

@@ -61,6 +61,14 @@ def test_the_best_weights_that_were_seen_are_kept(encoder):
     assert (weight == 7).all()
 
 
+def test_a_score_that_is_none_loses_against_any(encoder):
+    values = iter([float("nan"), -0.5, -0.7])
+    looks = BestLook(encoder, lambda _: next(values), 3, 3)
+    for step in (1, 2, 3):
+        looks.after(step)
+    assert looks.best_step == 2
+
+
 def test_there_is_a_look_at_the_last_update_however_few_there_are(encoder):
     looks = BestLook(encoder, lambda _: 0.5, 5, 2)
     assert looks.steps == {1, 2}

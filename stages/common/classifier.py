@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stages.common.embedding import embed, sorted_batches
 from stages.common.engine import Machine
 from stages.common.losses import classification_loss
-from stages.common.metrics import METRICS, scores
+from stages.common.metrics import scores
 from stages.common.models import ClassifierHead, SentenceEncoder
 from stages.common.randomness import generator, torch_generator
 from stages.common.settings import Hyperparameters, Study, Training
@@ -80,7 +80,7 @@ class Trained:
         return dataclasses.asdict(self.settings) | {
             "best_epoch": self.best_epoch,
             "epochs": len(self.scores),
-            "best_of_each_metric": {name: max(epoch[name] for epoch in self.scores) for name in METRICS},
+            "best_of_each_metric": {name: max(epoch[name] for epoch in self.scores) for name in self.scores[0]},
             "tried": [{"lr": one.settings.lr, "best_epoch": one.best_epoch, "score": one.score} for one in tried],
         }
 
@@ -173,8 +173,9 @@ def train_classifier(
     training: Training,
     machine: Machine,
     seed: int,
+    positive: int | None = None,
 ) -> Trained:
-    """Train in place and leave the weights of the best epoch.
+    """Train in place and leave the weights of the best epoch; ``positive``: the number of the positive class, if any.
 
     The best epoch has the highest selection metric on the ``selection`` rows, ties by lower loss; the rule of
     ``settings.stopping`` may end training early.
@@ -200,7 +201,7 @@ def train_classifier(
                 model.logits(train, batch, tokenizer, machine), train.class_ids[torch.from_numpy(batch)]
             )
             update(loss, epoch)
-        found, selection_loss = evaluate(model, selection, tokenizer, machine)
+        found, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
         by_epoch.append(found)
         update.end_epoch(found[settings.selection_metric], selection_loss)
         rank = (found[settings.selection_metric], -selection_loss)
@@ -214,9 +215,11 @@ def train_classifier(
 
 
 def evaluate(
-    model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Machine
+    model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Machine, positive: int | None
 ) -> tuple[dict[str, float], float]:
     """Every metric, in percent, and the loss of the rows."""
     logits = predict(model, rows, tokenizer, machine)
     labels, predicted = rows.class_ids.cpu().numpy(), logits.argmax(1).cpu().numpy()
-    return scores(labels, predicted, range(logits.shape[1])), classification_loss(logits, rows.class_ids).item()
+    return scores(labels, predicted, range(logits.shape[1]), positive), classification_loss(
+        logits, rows.class_ids
+    ).item()

@@ -69,6 +69,7 @@ class BestLook:
         if step not in self.steps:
             return
         score = self.score(self.encoder)
+        score = -math.inf if math.isnan(score) else score  # no rank correlation of equal cosines
         self.encoder.train()
         if score > self.best or not self.weights:
             self.best, self.best_step = score, step
@@ -85,6 +86,6 @@ def looks_of(
     """The looks of a phase of so many ``updates``; None where the protocol's ``checkpoint`` is the last one."""
     if checkpoint == "last":
         return None
-    rows, random = run.adaptation_rows(), generator(run.seed, f"looks {run.stage}")
+    rows, random = run.trained_on(run.adaptation_rows(), tokenizer), generator(run.seed, f"looks {run.stage}")
     score = PairScore(rows["text"].tolist(), label_levels(rows), tokenizer, run.machine, random)
     return BestLook(encoder, score, looks, updates)

@@ -92,6 +92,12 @@ class Run:
         labelled = self.examples["part"] != "unlabelled"
         return sorted(self.examples.loc[labelled, "label"].unique())
 
+    @property
+    def positive(self) -> int | None:
+        """The number of the data set's positive class; None where it has none."""
+        name = self.study.dataset.positive_class
+        return None if name is None else self.classes.index(name)
+
     def part(self, *parts: str) -> pd.DataFrame:
         """The examples of the given parts of the split, in the data's order; counted in the report."""
         self.rows |= dict.fromkeys(parts, 0)
