@@ -51,7 +51,9 @@ GENERATED = (
     "data/*/dvc.yaml",
     "benchmarks/*/dvc.yaml",
     "paper/dvc.yaml",
-    "reports/**/*",
+    "reports/*/*",
+    "reports/published/*/*",
+    "reports/published/*/*/*",
     "*.csv",
 )
 
