@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
     study = load_study(parser.parse_args().benchmark)
 
-    from stages.common.results import missing_numbers, read_results
+    from stages.common.analysis.results import missing_numbers, read_results
 
     file = paths.results(study.benchmark.name)
     results = read_results(file)

@@ -10,7 +10,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     wish = load_shared().engine
 
-    from stages.common.engine import choose_machine
+    from stages.common.engine.machine import choose_machine
 
     machine = choose_machine(wish)
     print(f"engine: {machine.device}, {machine.precision}, {machine.threads} threads")

@@ -13,9 +13,9 @@ def main() -> None:
     arguments = parser.parse_args()
     study, paper = load_study(arguments.benchmark), load_paper()
 
+    from stages.common.analysis.results import claims_frame, read_summaries, results_frame, runs_frame, scores_frame
     from stages.common.files import write_table
     from stages.common.paper import beside
-    from stages.common.results import claims_frame, read_summaries, results_frame, runs_frame, scores_frame
 
     summaries = read_summaries(study)
     results = paths.results(study.benchmark.name)

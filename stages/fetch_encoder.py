@@ -15,12 +15,13 @@ def main() -> None:
     name, shared = arguments.encoder, load_shared()
     refuse_unknown(paths.SHARED_PARAMS, "encoders", name, shared.encoders)
 
-    from stages.common.encoder_files import WEIGHTS
     from stages.common.encoder_source import copy_encoder
-    from stages.common.files import sha256_of
+    from stages.common.engine.encoder_files import WEIGHTS
+    from stages.common.files import sha256_of, write_json
 
     source, folder = shared.encoders[name], paths.pretrained_encoder(name)
     where = copy_encoder(name, source, shared.sources, folder)
+    write_json(paths.encoder_source(name), {"origin": where})
     unpinned = "" if source.sha256 else f" (encoders.{name}.sha256 in {paths.SHARED_PARAMS} would pin them)"
     print(f"{name}: from {where}, weights sha256 {sha256_of(folder / WEIGHTS)}{unpinned}")
 

@@ -11,10 +11,10 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     shared, settings, studies = load_shared(), load_paper(), load_studies()
 
+    from stages.common.analysis.tables import to_plain_text
     from stages.common.files import write_table
     from stages.common.paper import Reproduction, read_numbers
     from stages.common.plan import plan, stages_of_dvc, summary
-    from stages.common.tables import to_plain_text
 
     work, needed = Reproduction(read_numbers(), settings, shared, studies), stages_of_dvc()
     planned = plan(work, needed)

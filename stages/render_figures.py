@@ -13,8 +13,8 @@ def main() -> None:
     study = load_study(parser.parse_args().benchmark)
 
     from stages.common import display, figures
+    from stages.common.analysis.results import read_results
     from stages.common.files import new_folder, write_table
-    from stages.common.results import read_results
 
     source = paths.results(study.benchmark.name)
     results, runs, claims = (read_results(source.with_name(f"{table}.csv")) for table in ("results", "runs", "claims"))

@@ -12,9 +12,9 @@ def main() -> None:
     parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
     study = load_study(parser.parse_args().benchmark)
 
+    from stages.common.analysis.results import read_results
     from stages.common.files import write_text
     from stages.common.page import render_page
-    from stages.common.results import read_results
 
     results = paths.results(study.benchmark.name)
     claims = results.with_name("claims.csv")

@@ -13,9 +13,9 @@ def main() -> None:
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
 
-    from stages.common import tables
+    from stages.common.analysis import tables
+    from stages.common.analysis.results import read_results
     from stages.common.files import write_text
-    from stages.common.results import read_results
 
     source = paths.results(study.benchmark.name)
     results, claims = read_results(source), read_results(source.with_name("claims.csv"))

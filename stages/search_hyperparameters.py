@@ -18,9 +18,9 @@ def main() -> None:
     study = load_study(arguments.benchmark)
     study.check_encoder(arguments.encoder)
 
+    from stages.common.analysis.tables import to_markdown
     from stages.common.files import write_text
     from stages.common.search import Search, introduction, trials_table
-    from stages.common.tables import to_markdown
 
     folder = paths.RUNS / study.benchmark.name / "search"
     search = Search(study, arguments.encoder, arguments.seed, folder)

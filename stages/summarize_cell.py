@@ -15,7 +15,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
 
-    from stages.common.cells import check_cell, summarize
+    from stages.common.analysis.cells import check_cell, summarize
     from stages.common.files import write_json
 
     cell = (arguments.encoder, arguments.variant)

@@ -22,16 +22,16 @@ def main() -> None:
 
     from stages.common.classifier import (
         Trained,
-        candidates_for,
         new_classifier,
         predict,
         prepare_rows,
         train_classifier,
     )
+    from stages.common.engine.runs import Run
+    from stages.common.engine.sharing import has_classifier_of_three_phase, take_over_predictions
+    from stages.common.engine.switches import candidates_for
     from stages.common.files import write_table
-    from stages.common.predictions import predictions_table
-    from stages.common.runs import Run
-    from stages.common.sharing import has_classifier_of_three_phase, take_over_predictions
+    from stages.common.scores.predictions import predictions_table
 
     run = Run(study, "train_classifier", arguments.encoder, arguments.variant, arguments.seed, "classifier")
     if not arguments.validation_only and has_classifier_of_three_phase(run):

@@ -20,11 +20,11 @@ def main() -> None:
     definition = study.check_cell(arguments.encoder, arguments.variant, ("train_contrastive", FROM_PRETRAINED))
 
     from stages.common.contrastive import PairBatches, draw_pairs, train_contrastive, without_held_back
+    from stages.common.engine.models import CONTRASTIVE_LAYER
+    from stages.common.engine.runs import Run
+    from stages.common.engine.sharing import has_rows_of_three_phase, take_over_encoder
+    from stages.common.engine.switches import holds_back_pairs
     from stages.common.looks import LOOKS_CONTRASTIVE, looks_of
-    from stages.common.models import CONTRASTIVE_LAYER
-    from stages.common.runs import Run
-    from stages.common.sharing import has_rows_of_three_phase, take_over_encoder
-    from stages.common.switches import holds_back_pairs
 
     run = Run(study, "train_contrastive", arguments.encoder, arguments.variant, arguments.seed, "encoder")
     if has_rows_of_three_phase(run):

@@ -17,9 +17,9 @@ def main() -> None:
     study.check_cell(arguments.encoder, DENOISED, ("train_dae",))
 
     from stages.common.denoising import DenoisingBatches, train_denoising
+    from stages.common.engine.models import BOTTLENECK
+    from stages.common.engine.runs import Run
     from stages.common.looks import LOOKS_DAE, looks_of
-    from stages.common.models import BOTTLENECK
-    from stages.common.runs import Run
 
     run = Run(study, "train_dae", arguments.encoder, DENOISED, arguments.seed, "encoder")
     encoder = run.load_pretrained()

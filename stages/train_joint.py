@@ -18,10 +18,10 @@ def main() -> None:
 
     from stages.common.contrastive import PairBatches, draw_pairs
     from stages.common.denoising import DenoisingBatches
+    from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER
+    from stages.common.engine.runs import Run
+    from stages.common.engine.switches import joint_settings
     from stages.common.joint import train_joint
-    from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER
-    from stages.common.runs import Run
-    from stages.common.switches import joint_settings
 
     run = Run(study, "train_joint", arguments.encoder, JOINT, arguments.seed, "encoder")
     encoder = run.load_pretrained()

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 WRITING = {"w", "x", "a", "+"}
-SLOW = ("pandas", "pyarrow.parquet", "sklearn.feature_extraction.text", "torch._dynamo", "stages.common.runs")
+SLOW = ("pandas", "pyarrow.parquet", "sklearn.feature_extraction.text", "torch._dynamo", "stages.common.engine.runs")
 
 
 def die_at(moment: int) -> None:

@@ -12,7 +12,7 @@ from small_project import BENCHMARK, SHARED, change, make_project
 
 from stages.common import paths
 from stages.common.files import write_json
-from stages.common.metrics import metrics_of
+from stages.common.scores.metrics import metrics_of
 
 PROTOCOLS = ("described", "released")
 OTHERS = {"minilm_l12": "roberta_base", "roberta_base": "minilm_l12"}

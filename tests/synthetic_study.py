@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths
-from stages.common.cells import cells, command
+from stages.common.analysis.cells import cells, command
+from stages.common.analysis.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
+from stages.common.analysis.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval, claim_verdict
 from stages.common.config import load_study
 from stages.common.costs import PHASE_OF_STAGE
 from stages.common.files import write_table
-from stages.common.metrics import METRICS
-from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
+from stages.common.scores.metrics import METRICS
 from stages.common.settings import Study
-from stages.common.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval, claim_verdict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOSTILE_CLASS = "<script>alert(1)</script>"

@@ -22,7 +22,7 @@ from small_project import (
 )
 from tiny_encoder import make_bert
 
-from stages.common.encoder_files import WEIGHTS, check_pretrained
+from stages.common.engine.encoder_files import WEIGHTS, check_pretrained
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
 
@@ -67,11 +67,11 @@ def refused(project: Path, line: str) -> str:
             f"{SHARED}: variants: got 'ft', expected one of: three_phase, cl_ft",
         ),
         (
-            "train_baselines --benchmark small --variant minority --seed 0",
+            "train_baselines --benchmark small --variant minority",
             f"{SHARED}: baselines: got 'minority', expected one of: majority, tfidf_logistic",
         ),
         (
-            "train_baselines --benchmark small --variant embedding_logistic --encoder minilm --seed 0",
+            "train_baselines --benchmark small --variant embedding_logistic --encoder minilm",
             f"{SHARED}: encoders: got 'minilm', expected one of: minilm_l6",
         ),
     ],
@@ -151,7 +151,7 @@ def test_a_data_file_with_fewer_rows_than_a_split_needs(project, values, said):
         (PREPARE[1], "data/small/raw.parquet", "data/small/dvc.yaml"),
         (SPLIT, EXAMPLES, "data/small/dvc.yaml"),
         (
-            "train_baselines --benchmark small --variant majority --seed 0",
+            "train_baselines --benchmark small --variant majority",
             "runs/small/splits/0/split.parquet",
             "benchmarks/small/dvc.yaml",
         ),

@@ -11,12 +11,12 @@ from sklearn.metrics import accuracy_score, f1_score
 from small_project import BENCHMARK, change, make_project, use_encoder
 from tiny_encoder import HIDDEN, TEXTS, make_bert
 
-from stages.common.baselines import features_of, fit_and_predict, read_parts
+from stages.common.baselines import embeddings, features_of, fit_and_predict, read_parts
 from stages.common.config import load_study
+from stages.common.engine.switches import selection_metric
 from stages.common.errors import UserError
-from stages.common.predictions import predictions_table
+from stages.common.scores.predictions import predictions_table
 from stages.common.settings import Study
-from stages.common.switches import selection_metric
 
 ENCODER = "minilm_l6"
 STRENGTHS = [0.01, 0.1, 1.0, 10.0, 100.0]
@@ -66,13 +66,14 @@ def test_the_parts_are_those_of_the_split(project, study):
     ):
         found, classes = read_parts(study, 3, root)
         by_part = {part: frame["example_id"].tolist() for part, frame in found.items()}
-        assert by_part == {"train": train, "validation": validation, "test": test}
+        numbers = {part: [f"id{number}" for number in frame.index] for part, frame in found.items()}
+        assert by_part == numbers == {"train": train, "validation": validation, "test": test}
         assert classes == ["a", "b", "c"]
 
 
 def test_the_majority_class_is_that_of_the_training_part(study):
     parts = PARTS | {"validation": rows(*[("x", "fruit")] * 5), "test": rows(*[("x", "tree")] * 4)}
-    features = features_of("majority", parts, study, "")
+    features = features_of("majority", parts)
     probabilities, strength = fit_and_predict("majority", features, parts, CLASSES, study)
     assert strength is None and set(probabilities) == {"validation", "test"}
     for part, values in probabilities.items():
@@ -81,8 +82,7 @@ def test_the_majority_class_is_that_of_the_training_part(study):
 
 @pytest.mark.parametrize("variant", ["majority", "tfidf_logistic", "embedding_logistic"])
 def test_a_class_without_training_rows_gets_no_probability(study, variant):
-    encoder = ENCODER if variant == "embedding_logistic" else ""
-    features = features_of(variant, PARTS, study, encoder)
+    features = features_of(variant, PARTS, np.eye(8))
     # The absent class first, so that the columns of all others move.
     named = {part: frame.assign(label=frame["label"].replace("tree", "a tree")) for part, frame in PARTS.items()}
     classes = ["a tree", "fruit", "metal"]
@@ -161,35 +161,42 @@ def test_of_equally_good_values_the_smallest_c_is_taken_in_whatever_order_they_a
 
 
 def test_the_vocabulary_and_its_weights_come_from_the_training_part(study):
-    features = features_of("tfidf_logistic", PARTS, study, "")
+    features = features_of("tfidf_logistic", PARTS)
     # red, apples, hot, iron, silver, and.
     assert {part: matrix.shape for part, matrix in features.items()} == {"train": (3, 6), "validation": (3, 6),
                                                                         "test": (2, 6)}  # fmt: skip
     assert features["validation"].nnz == 0 and features["test"].nnz == 1
     # Other rows of the other parts, and more of them, change no weight of a training row.
     others = {"validation": rows(*[("iron", "metal")] * 9), "test": rows(*[("iron apples", "fruit")] * 9)}
-    again = features_of("tfidf_logistic", PARTS | others, study, "")
+    again = features_of("tfidf_logistic", PARTS | others)
     assert (again["train"] != features["train"]).nnz == 0
 
 
 def test_embeddings_are_the_pretrained_encoder_s_of_unit_length(project, study):
     from sentence_transformers import SentenceTransformer
 
-    odd = ("plums", "日本語 Ünïcode", "copper " * 100)
-    parts = {"train": rows(*((text, "a") for text in TEXTS)), "validation": rows(*((text, "b") for text in odd))}
+    texts = [*TEXTS, "plums", "日本語 Ünïcode", "copper " * 100]
+    Path("data/small").mkdir(parents=True, exist_ok=True)
+    rows(*((text, "a") for text in texts)).to_parquet("data/small/examples.parquet")
     threads = torch.get_num_threads()
-    features = features_of("embedding_logistic", parts, study, ENCODER)
+    vectors = embeddings(study, ENCODER)
     torch.set_num_threads(threads)
+    assert vectors.shape == (len(texts), HIDDEN)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
     # A folder without modules.json is read with mean pooling, as this encoder's is by the params.
     oracle = SentenceTransformer(str(project / "encoders" / ENCODER), device="cpu")
-    for part, texts in (("train", TEXTS), ("validation", odd)):
-        assert features[part].shape == (len(texts), HIDDEN)
-        np.testing.assert_allclose(np.linalg.norm(features[part], axis=1), 1, rtol=1e-6)
-        theirs = oracle.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
-        np.testing.assert_allclose(features[part], theirs, atol=1e-4)
+    theirs = oracle.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    np.testing.assert_allclose(vectors, theirs, atol=1e-4)
+
+
+def test_each_part_gets_the_vectors_of_its_rows():
+    numbers = {"train": [4, 1], "validation": [0], "test": [3, 2]}
+    parts = {part: rows(*[("x", "a")] * len(its)).set_index(pd.Index(its)) for part, its in numbers.items()}
+    features = features_of("embedding_logistic", parts, np.arange(5.0)[:, None])
+    assert {part: matrix[:, 0].tolist() for part, matrix in features.items()} == numbers
 
 
 def test_an_encoder_with_other_weights_is_refused(project, study):
     make_bert(project / "encoders" / ENCODER, seed=1)
     with pytest.raises(UserError, match="model.safetensors: got sha256 .*fetch_encoder@minilm_l6"):
-        features_of("embedding_logistic", PARTS, study, ENCODER)
+        embeddings(study, ENCODER)

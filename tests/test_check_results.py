@@ -7,9 +7,9 @@ from small_project import contents, error_line, run_stage
 from synthetic_study import make_study
 
 from stages.common import paths
-from stages.common.cells import cells
-from stages.common.metrics import METRICS
-from stages.common.results import missing_numbers, read_results
+from stages.common.analysis.cells import cells
+from stages.common.analysis.results import missing_numbers, read_results
+from stages.common.scores.metrics import METRICS
 
 FILE = paths.results("bbc")
 

@@ -11,23 +11,22 @@ from sklearn.metrics import accuracy_score, f1_score
 from small_project import REPOSITORY
 from tiny_encoder import make_bert, tiny_training
 
-from stages.common import embedding
 from stages.common.classifier import (
     Classifier,
-    ClassifierSettings,
-    candidates_for,
     new_classifier,
     predict,
     prepare_rows,
     train_classifier,
 )
 from stages.common.config import load_study
-from stages.common.encoder_folder import load_pretrained
-from stages.common.engine import Machine
-from stages.common.losses import classification_loss
-from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER, ClassifierHead
-from stages.common.randomness import seed_dropout, torch_generator
-from stages.common.tokens import TextTokenizer
+from stages.common.engine import embedding
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.losses import classification_loss
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, ClassifierHead
+from stages.common.engine.randomness import seed_dropout, torch_generator
+from stages.common.engine.switches import ClassifierSettings, candidates_for
+from stages.common.engine.tokens import TextTokenizer
 
 MACHINE = Machine("cpu", "fp32", 1)
 THINGS = {"fruit": ["apple", "plum", "cherry", "grape"], "metal": ["iron", "copper", "silver", "steel"]}

@@ -9,9 +9,9 @@ from small_project import BENCHMARK, DATASET, REPOSITORY, SHARED, change, make_p
 from stages import check_params
 from stages.common import errors
 from stages.common.config import load_dataset, load_shared, load_study
+from stages.common.engine.switches import for_variant, selection_metric
 from stages.common.errors import UserError
 from stages.common.schema import read_yaml
-from stages.common.switches import for_variant, selection_metric
 
 FEW_CELLS = ["ft", "embedding_logistic"]
 SETTINGS = "hyperparameters.minilm_l6"

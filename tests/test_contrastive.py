@@ -15,14 +15,14 @@ from torch.nn import functional as F
 from stages.common import paths
 from stages.common.config import load_study
 from stages.common.contrastive import PairBatches, draw_pairs, pair_loss, train_contrastive, without_held_back
-from stages.common.encoder_folder import load_pretrained
-from stages.common.engine import Machine
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import CONTRASTIVE_LAYER, SentenceEncoder
+from stages.common.engine.randomness import generator, seed_dropout, torch_generator
+from stages.common.engine.runs import Run
+from stages.common.engine.tokens import TextTokenizer
 from stages.common.files import write_table
-from stages.common.models import CONTRASTIVE_LAYER, SentenceEncoder
 from stages.common.pairs import Pairs, make_pairs
-from stages.common.randomness import generator, seed_dropout, torch_generator
-from stages.common.runs import Run
-from stages.common.tokens import TextTokenizer
 
 MACHINE = Machine("cpu", "fp32", 1)
 # As after resampling: two texts stand more than once.

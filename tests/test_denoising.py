@@ -9,11 +9,11 @@ import torch
 from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_hyperparameters, tiny_training
 
 from stages.common.denoising import DenoisingBatches, reconstruction_loss, train_denoising
-from stages.common.encoder_folder import load_pretrained
-from stages.common.engine import Machine
-from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
-from stages.common.randomness import seed_dropout, torch_generator
-from stages.common.tokens import TextTokenizer
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.randomness import seed_dropout, torch_generator
+from stages.common.engine.tokens import TextTokenizer
 
 MACHINE = Machine("cpu", "fp32", 1)
 

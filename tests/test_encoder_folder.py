@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_encoder import TEXTS, make_bert, make_roberta
 
-from stages.common.encoder_folder import export, load_decoder_head, load_pretrained, load_trained, random_encoder
 from stages.common.encoder_source import copy_encoder
+from stages.common.engine.encoder_folder import export, load_decoder_head, load_pretrained, load_trained, random_encoder
+from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.randomness import torch_generator
+from stages.common.engine.tokens import TextTokenizer
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
-from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
-from stages.common.randomness import torch_generator
 from stages.common.source_settings import EncoderSource, Sources
-from stages.common.tokens import TextTokenizer
 
 TOLERANCE = 1e-4
 ALL_LAYERS = (BOTTLENECK, CONTRASTIVE_LAYER)

@@ -8,8 +8,8 @@ from synthetic_study import make_study
 
 from stages import render_figures
 from stages.common import display, figures, paths
+from stages.common.analysis.results import read_results
 from stages.common.config import load_study
-from stages.common.results import read_results
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from sklearn.metrics import accuracy_score, f1_score
 from small_project import REPOSITORY
 
 from stages.common import paths
-from stages.common.cells import summarize
+from stages.common.analysis.cells import summarize
+from stages.common.analysis.results import claims_frame, note
+from stages.common.analysis.statistics import BY_FOLD, clustered_interval, mean_interval
 from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.files import write_table
-from stages.common.results import claims_frame, note
-from stages.common.statistics import BY_FOLD, clustered_interval, mean_interval
 
 CLASSES = ["a", "b", "c"]
 CELL = ("minilm_l6", "three_phase")

@@ -11,13 +11,13 @@ from tiny_encoder import TEXTS, make_bert, tiny_hyperparameters, tiny_training
 
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
-from stages.common.encoder_folder import load_pretrained
-from stages.common.engine import Machine
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder
+from stages.common.engine.randomness import generator, seed_dropout, torch_generator
+from stages.common.engine.tokens import TextTokenizer
 from stages.common.joint import endless, train_joint
-from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder
 from stages.common.pairs import make_pairs
-from stages.common.randomness import generator, seed_dropout, torch_generator
-from stages.common.tokens import TextTokenizer
 
 MACHINE = Machine("cpu", "fp32", 1)
 

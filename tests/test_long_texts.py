@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoder import make_bert
 
-from stages.common.long_texts import cut_rows, first_pieces, pieces
-from stages.common.tokens import TextTokenizer
-from stages.common.transformer import TransformerConfig
+from stages.common.engine.long_texts import cut_rows, first_pieces, pieces
+from stages.common.engine.tokens import TextTokenizer
+from stages.common.engine.transformer import TransformerConfig
 
 WORDS = ["apples", "iron", "plums", "copper"]
 sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(lambda words: " ".join(words) + ".")

@@ -7,11 +7,11 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 from tiny_encoder import TEXTS, make_bert
 
-from stages.common.embedding import embed
-from stages.common.encoder_folder import load_pretrained
-from stages.common.engine import Machine
+from stages.common.engine.embedding import embed
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.machine import Machine
+from stages.common.engine.tokens import TextTokenizer
 from stages.common.looks import BestLook, PairScore
-from stages.common.tokens import TextTokenizer
 
 MACHINE = Machine("cpu", "fp32", 1)
 

@@ -10,13 +10,13 @@ from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_hyperparameters
 
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
-from stages.common.encoder_folder import export, load_pretrained
-from stages.common.engine import Machine
-from stages.common.losses import classification_loss, contrastive_loss, denoising_loss
-from stages.common.models import BOTTLENECK, CONTRASTIVE_LAYER
+from stages.common.engine.encoder_folder import export, load_pretrained
+from stages.common.engine.losses import classification_loss, contrastive_loss, denoising_loss
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER
+from stages.common.engine.randomness import generator, torch_generator
+from stages.common.engine.tokens import TextTokenizer
 from stages.common.pairs import make_pairs
-from stages.common.randomness import generator, torch_generator
-from stages.common.tokens import TextTokenizer
 
 TOLERANCE = 1e-4
 MACHINE = Machine("cpu", "fp32", 1)

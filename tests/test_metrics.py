@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from stages.common.metrics import METRICS, POSITIVE_METRICS, metrics_of, row_values, scores
+from stages.common.scores.metrics import METRICS, POSITIVE_METRICS, metrics_of, row_values, scores
 
 CLASSES = ["a", "b", "c", "d"]
 ROWS = st.lists(st.tuples(st.sampled_from(CLASSES), st.sampled_from(CLASSES)), min_size=1, max_size=40)

@@ -10,11 +10,11 @@ from synthetic_study import HOSTILE_CLASS, make_study
 
 from stages import render_figures, render_report
 from stages.common import costs, paths
+from stages.common.analysis.results import read_results
+from stages.common.analysis.tables import format_interval, format_number
 from stages.common.answer import sentences
 from stages.common.display import rows_of
 from stages.common.files import write_table
-from stages.common.results import read_results
-from stages.common.tables import format_interval, format_number
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 

@@ -14,6 +14,8 @@ from small_project import REPOSITORY, change, error_line, run_stage
 
 from stages import compare_with_paper, render_paper_table
 from stages.common import paths
+from stages.common.analysis.results import RESULT_COLUMNS, read_frame
+from stages.common.analysis.statistics import paper_verdict, prediction_interval
 from stages.common.config import load_paper, load_shared, load_studies
 from stages.common.errors import UserError
 from stages.common.paper import (
@@ -28,8 +30,6 @@ from stages.common.paper import (
     printed,
     read_numbers,
 )
-from stages.common.results import RESULT_COLUMNS, read_frame
-from stages.common.statistics import paper_verdict, prediction_interval
 
 NUMBERS = read_numbers(REPOSITORY / paths.PAPER_NUMBERS)
 

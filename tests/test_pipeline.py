@@ -11,9 +11,9 @@ import torch
 from small_project import change
 from tiny_project import BENCHMARK, BENCHMARK_VALUES, ENCODER, SEEDS, TEST_ROWS, contents, read, run, run_recorded
 
-from stages.common.encoder_folder import load_trained
-from stages.common.metrics import METRICS
-from stages.common.tokens import TextTokenizer
+from stages.common.engine.encoder_folder import load_trained
+from stages.common.engine.tokens import TextTokenizer
+from stages.common.scores.metrics import METRICS
 
 VARIANTS = (
     "three_phase", "joint", "dae_ft", "cl_ft", "extra_imbalance", "no_imbalance", "no_imbalance_equal_updates", "ft",

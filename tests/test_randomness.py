@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.common.randomness import generator, seed_dropout, torch_generator
+from stages.common.engine.randomness import generator, seed_dropout, torch_generator
 
 PURPOSES = ("split", "noise", "pairs", "initial head", "batch order classifier")
 # Published results rest on these: a change here changes every split and every initial weight.

@@ -12,11 +12,11 @@ import pytest
 
 from stages import collect_results, render_summary, render_tables, summarize_cell
 from stages.common import paths
-from stages.common.cells import cells
+from stages.common.analysis.cells import cells
+from stages.common.analysis.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, read_results
 from stages.common.config import load_study
 from stages.common.errors import UserError
-from stages.common.metrics import METRICS, POSITIVE_METRICS
-from stages.common.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, read_results
+from stages.common.scores.metrics import METRICS, POSITIVE_METRICS
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ["business", "sport", "tech"]

@@ -20,9 +20,9 @@ from small_project import change
 from tiny_encoder import MAX_TOKENS
 from tiny_project import BENCHMARK, ENCODER, ORIGIN, SEEDS, SHARED, contents, environment, run
 
+from stages.common.engine.training import Updates
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
-from stages.common.training import Updates
 
 SEED = SEEDS[0]
 RUNS = Path("runs/bbc")

@@ -18,10 +18,10 @@ from tiny_project import ENCODER, make_tiny_project, run_recorded
 
 from stages.common import paths, search
 from stages.common.config import load_study
+from stages.common.engine.switches import for_variant
 from stages.common.errors import UserError
 from stages.common.files import write_text
 from stages.common.search import TOLERANCE, Search, Trial, best_of, introduction, points, trials_table
-from stages.common.switches import for_variant
 
 SEED = 100
 # One of each way to an encoder, and a control, which is not searched.
@@ -234,8 +234,8 @@ def test_scores_are_those_of_validation_rows_and_no_test_row_is_predicted(search
 
 
 def test_an_encoder_is_scored_by_logistic_regression_on_unit_vectors(searched):
-    from stages.common.encoder_folder import load_trained
-    from stages.common.tokens import TextTokenizer
+    from stages.common.engine.encoder_folder import load_trained
+    from stages.common.engine.tokens import TextTokenizer
 
     root, study, trials = searched
     for one in trials[:3]:

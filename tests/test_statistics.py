@@ -6,8 +6,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.errors import UserError
-from stages.common.statistics import (
+from stages.common.analysis.statistics import (
     ROWS_ONLY,
     SEEDS_AND_ROWS,
     Interval,
@@ -15,6 +14,7 @@ from stages.common.statistics import (
     mean_interval,
     paired_difference,
 )
+from stages.common.errors import UserError
 
 
 def half_width(interval):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.stopping import Patience, Restarts, new_stopping
+from stages.common.engine.stopping import Patience, Restarts, new_stopping
 
 
 def epochs_run(rule, losses, better=None, warming_up=0) -> int:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stages.common import tables
-from stages.common.cells import cells
+from stages.common.analysis import tables
+from stages.common.analysis.cells import cells
+from stages.common.analysis.results import CLAIM_COLUMNS
 from stages.common.config import load_study
-from stages.common.results import CLAIM_COLUMNS
 
 NASTY = r"50% of A&B_c | *all* <b> [x](y) $n$ #1 {z} ~ ^ \ `q`"
 

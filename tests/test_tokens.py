@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoder import MAX_TOKENS, TEXTS, make_bert, make_roberta
 
-from stages.common.randomness import generator
-from stages.common.tokens import BUCKET_BATCHES, TextTokenizer, length_buckets, resolve_max_length
-from stages.common.transformer import TransformerConfig
+from stages.common.engine.randomness import generator
+from stages.common.engine.tokens import BUCKET_BATCHES, TextTokenizer, length_buckets, resolve_max_length
+from stages.common.engine.transformer import TransformerConfig
 
 
 @pytest.fixture(scope="module", params=[make_bert, make_roberta], ids=["bert", "roberta"])

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from stages.common import training
+from stages.common.engine import training
+from stages.common.engine.training import Progress, Updates, linear_schedule
 from stages.common.errors import UserError
-from stages.common.training import Progress, Updates, linear_schedule
 
 
 def updates_of(*modules: nn.Module, **changes) -> Updates:

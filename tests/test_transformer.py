@@ -8,12 +8,12 @@ import torch
 from tiny_encoder import TEXTS, make_bert, make_roberta
 from torch.nn import functional as F
 
-from stages.common.encoder_folder import load_pretrained
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
+from stages.common.engine.randomness import torch_generator
+from stages.common.engine.tokens import TextTokenizer
+from stages.common.engine.transformer import TransformerConfig, strip_prefix
 from stages.common.errors import UserError
-from stages.common.models import DenoisingDecoder, SentenceEncoder
-from stages.common.randomness import torch_generator
-from stages.common.tokens import TextTokenizer
-from stages.common.transformer import TransformerConfig, strip_prefix
 
 TOLERANCE = 1e-4
 

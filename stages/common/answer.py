@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from stages.common.analysis.tables import METRIC_TITLES, format_interval, format_number, format_signed
 from stages.common.display import Row
 from stages.common.settings import Study
-from stages.common.tables import METRIC_TITLES, format_interval, format_number, format_signed
 
 PLAIN = "ft"
 

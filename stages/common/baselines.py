@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stages.common import encoder_files, paths
+from stages.common import paths
+from stages.common.engine import encoder_files
+from stages.common.engine.switches import pooling_of, selection_metric
 from stages.common.files import read_table
-from stages.common.metrics import scores
+from stages.common.scores.metrics import scores
 from stages.common.settings import Study
-from stages.common.switches import pooling_of, selection_metric
 
 if TYPE_CHECKING:
-    from stages.common.models import SentenceEncoder
+    from stages.common.engine.models import SentenceEncoder
 
 MAX_ITERATIONS = 1000
 
@@ -22,10 +23,11 @@ MAX_ITERATIONS = 1000
 def read_parts(study: Study, seed: int, root: Path = Path()) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """The labelled examples by part of this seed's split below ``root``, and all classes in alphabetical order.
 
-    A part without rows is left out, as the validation part is where the protocol cuts none.
+    A row keeps its number in the file of examples as index. A part without rows is left out, as the validation part
+    is where the protocol cuts none.
     """
-    split = read_table(root / paths.splits(study.benchmark.name, seed) / "split.parquet")
-    examples = read_table(paths.examples(study.benchmark.dataset)).merge(split, on="example_id")
+    split = read_table(root / paths.splits(study.benchmark.name, seed) / "split.parquet").set_index("example_id")
+    examples = read_table(paths.examples(study.benchmark.dataset)).join(split, on="example_id", how="inner")
     parts = {part: examples[examples["part"] == part] for part in ("train", "validation", "test")}
     parts = {part: rows for part, rows in parts.items() if len(rows)}
     return parts, sorted(pd.concat(parts.values())["label"].unique())
@@ -45,48 +47,49 @@ def machine_of(study: Study, encoder: str) -> dict[str, Any]:
     """Where a baseline runs, for its report: scikit-learn in float64 on the CPU, embeddings where trainings run."""
     if not encoder:
         return {"device": "cpu", "precision": "fp64", "threads": 1, "gpu": None}
-    from stages.common.engine import choose_machine, gpu_name
+    from stages.common.engine.machine import choose_machine, gpu_name
 
     return dataclasses.asdict(choose_machine(study.shared.engine)) | {"gpu": gpu_name()}
 
 
-def features_of(variant: str, parts: dict[str, pd.DataFrame], study: Study, encoder: str) -> dict[str, Any]:
-    """A matrix of features a part, (rows, features); the vocabulary and its weights come from the training part."""
-    texts = {part: rows["text"].tolist() for part, rows in parts.items()}
+def features_of(variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarray | None = None) -> dict[str, Any]:
+    """A matrix of features a part, (rows, features); the vocabulary and its weights come from the training part.
+
+    ``vectors``: those of all examples, for the baseline on an encoder's embeddings.
+    """
     if variant == "majority":
-        return {part: np.zeros((len(rows), 1)) for part, rows in texts.items()}
+        return {part: np.zeros((len(rows), 1)) for part, rows in parts.items()}
     if variant == "tfidf_logistic":
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(sublinear_tf=True).fit(texts["train"])
-        return {part: vectorizer.transform(rows) for part, rows in texts.items()}
-    return _embeddings(texts, study, encoder)
+        vectorizer = TfidfVectorizer(sublinear_tf=True).fit(parts["train"]["text"])
+        return {part: vectorizer.transform(rows["text"]) for part, rows in parts.items()}
+    return {part: vectors[rows.index] for part, rows in parts.items()}
 
 
-def _embeddings(texts: dict[str, list[str]], study: Study, encoder_name: str) -> dict[str, np.ndarray]:
-    """Sentence vectors of the pre-trained encoder, pooled as the protocol says, then scaled to unit length."""
-    from stages.common.encoder_folder import load_pretrained
+def embeddings(study: Study, encoder_name: str) -> np.ndarray:
+    """Unit vectors, (examples, hidden size), of all examples by the pre-trained encoder, pooled by the protocol."""
+    from stages.common.engine.encoder_folder import load_pretrained
 
     folder = paths.pretrained_encoder(encoder_name)
     encoder_files.check_pretrained(folder, study.shared.encoders[encoder_name].sha256, encoder_name)
-    return unit_vectors(texts, load_pretrained(folder, pooling_of(study, encoder_name)), folder, study)
+    encoder = load_pretrained(folder, pooling_of(study, encoder_name))
+    return unit_vectors(read_table(paths.examples(study.benchmark.dataset))["text"].tolist(), encoder, folder, study)
 
 
-def unit_vectors(
-    texts: dict[str, list[str]], encoder: "SentenceEncoder", folder: Path, study: Study
-) -> dict[str, np.ndarray]:
-    """An encoder's sentence vectors, of unit length, (rows, hidden size) a part; ``folder`` holds its tokenizer."""
-    from stages.common.embedding import embed
-    from stages.common.engine import choose_machine
-    from stages.common.tokens import TextTokenizer
+def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, study: Study) -> np.ndarray:
+    """An encoder's sentence vectors, of unit length, (texts, hidden size); ``folder`` holds its tokenizer."""
+    from stages.common.engine.embedding import embed
+    from stages.common.engine.machine import choose_machine
+    from stages.common.engine.tokens import TextTokenizer
 
     machine = choose_machine(study.shared.engine)
     machine.set_up()
     encoder.to(machine.device)
     config = encoder.transformer.config
     tokenizer = TextTokenizer(folder, config, config.max_tokens)
-    vectors = {part: embed(encoder, tokenizer(rows), tokenizer, machine).cpu().numpy() for part, rows in texts.items()}
-    return {part: rows / np.linalg.norm(rows, axis=1, keepdims=True) for part, rows in vectors.items()}
+    vectors = embed(encoder, tokenizer(texts), tokenizer, machine).cpu().numpy()
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def fit_and_predict(

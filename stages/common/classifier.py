@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.common.embedding import embed, sorted_batches
-from stages.common.engine import Machine
-from stages.common.losses import classification_loss
-from stages.common.metrics import scores
-from stages.common.models import ClassifierHead, SentenceEncoder
-from stages.common.randomness import generator, torch_generator
-from stages.common.settings import Hyperparameters, Study, Training
-from stages.common.stopping import new_stopping
-from stages.common.switches import for_variant, freezes_encoder, selection_metric
-from stages.common.tokens import TextTokenizer, length_buckets
-from stages.common.training import Updates
+from stages.common.engine.embedding import embed, sorted_batches
+from stages.common.engine.losses import classification_loss
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import ClassifierHead, SentenceEncoder
+from stages.common.engine.randomness import generator, torch_generator
+from stages.common.engine.stopping import new_stopping
+from stages.common.engine.switches import ClassifierSettings
+from stages.common.engine.tokens import TextTokenizer, length_buckets
+from stages.common.engine.training import Updates
+from stages.common.scores.metrics import scores
+from stages.common.settings import Study, Training
 
 
 @dataclass
@@ -38,20 +38,6 @@ class Rows:
     @property
     def lengths(self) -> np.ndarray:
         return np.array([len(ids) for ids in self.sequences])
-
-
-@dataclass(frozen=True)
-class ClassifierSettings:
-    """What one training of phase 3 needs besides the shared ``Training`` section."""
-
-    lr: float
-    max_epochs: int
-    batch_size: int
-    adam_eps: float
-    freeze_encoder: bool
-    clip_gradient: float | None
-    stopping: str
-    selection_metric: str
 
 
 @dataclass(frozen=True)
@@ -120,29 +106,6 @@ def new_classifier(encoder: SentenceEncoder, classes: int, study: Study, frozen:
         torch_generator(seed, "initial head"),
     )
     return Classifier(encoder, head, frozen)
-
-
-def candidates_for(study: Study, encoder: str, settings: Hyperparameters, variant: str) -> list[ClassifierSettings]:
-    """Phase 3's settings of one cell: the benchmark's, or one a learning rate of the variant's recipe.
-
-    ``settings`` are the hyper-parameters as the protocol uses them.
-    """
-    recipe = study.shared.variants[variant].recipe
-    rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
-    epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
-    return [
-        ClassifierSettings(
-            lr=rate,
-            max_epochs=epochs,
-            batch_size=settings.batch_size,
-            adam_eps=settings.adam_eps,
-            freeze_encoder=not recipe and freezes_encoder(study, encoder, settings),
-            clip_gradient=study.protocol.clip_gradient,
-            stopping=study.protocol.stopping,
-            selection_metric=selection_metric(study.benchmark),
-        )
-        for rate in rates
-    ]
 
 
 def prepare_rows(

@@ -8,18 +8,18 @@ import pandas as pd
 import torch
 
 from stages.common.data import label_levels
-from stages.common.engine import Machine
+from stages.common.engine.losses import contrastive_loss
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import SentenceEncoder
+from stages.common.engine.randomness import generator
+from stages.common.engine.tokens import TextTokenizer, length_buckets
+from stages.common.engine.training import Updates
 from stages.common.looks import BestLook
-from stages.common.losses import contrastive_loss
-from stages.common.models import SentenceEncoder
 from stages.common.pairs import Pairs, make_as_many_pairs, make_pairs
-from stages.common.randomness import generator
 from stages.common.settings import Hyperparameters, Training
-from stages.common.tokens import TextTokenizer, length_buckets
-from stages.common.training import Updates
 
 if TYPE_CHECKING:
-    from stages.common.runs import Run
+    from stages.common.engine.runs import Run
 
 HELD_BACK = 0.1
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
 from stages.common import paths
+from stages.common.engine.switches import for_variant, freezes_encoder, joint_settings, settings_of
 from stages.common.errors import UserError
 from stages.common.imbalance import class_ratios
 from stages.common.pairs import repetitions
 from stages.common.paper_settings import Costs
 from stages.common.settings import THREE_PHASE, Study
-from stages.common.switches import for_variant, freezes_encoder, joint_settings, settings_of
 
 BACKWARD_AND_FORWARD = 6  # floating-point operations a token and layer weight
 PHASES_1_2 = (

@@ -5,15 +5,15 @@ import math
 import numpy as np
 import torch
 
-from stages.common.engine import Machine
+from stages.common.engine.losses import denoising_loss
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.randomness import generator
+from stages.common.engine.tokens import TextTokenizer, length_buckets
+from stages.common.engine.training import Updates
 from stages.common.looks import BestLook
-from stages.common.losses import denoising_loss
-from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.noise import WordDeletion
-from stages.common.randomness import generator
 from stages.common.settings import Hyperparameters, Training
-from stages.common.tokens import TextTokenizer, length_buckets
-from stages.common.training import Updates
 
 
 class DenoisingBatches:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import paths
-from stages.common.cells import cells
+from stages.common.analysis.cells import cells
+from stages.common.analysis.tables import METRIC_TITLES
 from stages.common.settings import Study
-from stages.common.tables import METRIC_TITLES
 
 # Okabe and Ito's colours without the yellow that vanishes on white, then wine and olive of Paul Tol's muted set.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#000000", "#999933", "#117733")
@@ -57,8 +57,8 @@ CURVES = (
            "sum of both losses", _LOSS_CAPTION),
     Curves("learning_curves_classifier", _TRAINED, "classifier", "step", "loss", "Phase 3: training loss",
            "cross-entropy", _LOSS_CAPTION),
-    Curves("learning_curves_validation", _TRAINED, "classifier", "epoch", "validation_metric", "Phase 3: validation",
-           "{selection_metric} on validation rows, percent",
+    Curves("learning_curves_validation", _TRAINED, "classifier", "epoch", "validation_metric", "Phase 3: choice of the epoch",
+           "{selection_metric} on {selection_split} rows, percent",
            "The metric that chooses the epoch, at the end of every epoch. Panels and lines as above."),
 )  # fmt: skip
 

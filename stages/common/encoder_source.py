@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from stages.common import paths
-from stages.common.encoder_files import CONFIG, TOKENIZER, TOKENIZER_FILES, WEIGHTS, check_files, check_weights
+from stages.common.engine.encoder_files import CONFIG, TOKENIZER, TOKENIZER_FILES, WEIGHTS, check_files, check_weights
 from stages.common.errors import UserError
 from stages.common.files import new_folder
 from stages.common.hub import download

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from stages.common.analysis.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from stages.common.display import Curves, Row, rows_of, rows_of_stages, variant_colours
+from stages.common.engine.switches import selection_metric
 from stages.common.settings import Study
-from stages.common.switches import selection_metric
-from stages.common.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 
 LineStyle = str | tuple[float, tuple[float, float]]
 STYLE = {
@@ -148,7 +148,9 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
         axes.set_visible(False)
     figure.supxlabel(curves.x, fontsize=9)
     metric = METRIC_TITLES[selection_metric(study.benchmark)]
-    figure.supylabel(curves.y_label.format(selection_metric=metric), fontsize=9)
+    figure.supylabel(
+        curves.y_label.format(selection_metric=metric, selection_split=study.protocol.selection_split), fontsize=9
+    )
     return figure
 
 

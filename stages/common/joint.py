@@ -4,10 +4,10 @@ from itertools import islice
 
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
-from stages.common.engine import Machine
-from stages.common.models import DenoisingDecoder, SentenceEncoder
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
+from stages.common.engine.training import Updates
 from stages.common.settings import Hyperparameters, Training
-from stages.common.training import Updates
 
 
 def endless(batches):

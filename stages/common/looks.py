@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from stages.common.data import label_levels
-from stages.common.embedding import embed
-from stages.common.engine import Machine
-from stages.common.models import SentenceEncoder
+from stages.common.engine.embedding import embed
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import SentenceEncoder
+from stages.common.engine.randomness import generator
+from stages.common.engine.tokens import TextTokenizer
 from stages.common.pairs import Pairs, make_pairs
-from stages.common.randomness import generator
-from stages.common.tokens import TextTokenizer
 
 if TYPE_CHECKING:
-    from stages.common.runs import Run
+    from stages.common.engine.runs import Run
 
 LOOKS_DAE, LOOKS_CONTRASTIVE = 5, 10
 SAMPLE_SHARE = 0.2

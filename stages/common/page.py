@@ -9,13 +9,13 @@ import jinja2
 import pandas as pd
 
 from stages.common import paths
+from stages.common.analysis.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from stages.common.answer import sentences
 from stages.common.costs import NOT_RECORDED, costs, environment, read_reports
 from stages.common.display import Row, captions, curves_of, figure_file, rows_of
-from stages.common.metrics import METRICS
+from stages.common.scores.metrics import METRICS
 from stages.common.settings import Study
 from stages.common.source_settings import Dataset
-from stages.common.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 MOST_SVG_BYTES = 500_000

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.cells import command
+from stages.common.analysis.cells import command
+from stages.common.analysis.statistics import paper_verdict, prediction_interval
 from stages.common.errors import UserError
 from stages.common.paper_settings import Paper
 from stages.common.settings import Shared, Study
-from stages.common.statistics import paper_verdict, prediction_interval
 
 DESCRIBED, RELEASED = PROTOCOLS = ("described", "released")
 DATA_TABLES, MEASURED_TABLES = (1, 2), (3, 4, 6, 7)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from stages.common import paths
+from stages.common.analysis.statistics import AGREES, DISAGREES
 from stages.common.paper import DATA_TABLES, MISSING
 from stages.common.settings import Dataset
-from stages.common.statistics import AGREES, DISAGREES
 
 COLUMNS = ["table", "dataset", "metric", "paper", "reproduced", "delta", "verdict", "note"]
 

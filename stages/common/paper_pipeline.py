@@ -21,17 +21,13 @@ HEADER = """\
 # dvc repro paper/dvc.yaml:table_3@minilm_l12 (paper's text), table_3_released@minilm_l12 (authors' code).
 stages:
 """
-COMPARING = ("compare_with_paper", "cells", "metrics", "paper", "paper_data", "predictions", "statistics")
+COMPARING = ("compare_with_paper.py", "common/analysis", "common/paper.py", "common/paper_data.py", "common/scores")
 RENDERING = (
-    "render_paper_table",
-    "cells",
-    "metrics",
-    "paper",
-    "paper_tables",
-    "predictions",
-    "results",
-    "statistics",
-    "tables",
+    "render_paper_table.py",
+    "common/analysis",
+    "common/paper.py",
+    "common/paper_tables.py",
+    "common/scores",
 )
 RULES = ["statistics.confidence", "verdicts.undecided_interval_width"]
 FOUND_BY = ["dataset", "protocol", "reproduces_paper", "run_encoders", "run_variants.summarize_cell"]
@@ -73,7 +69,7 @@ def _comparison(work: Reproduction, table: int, encoder: str, protocol: str) -> 
         f"Table {table} for {encoder} under {protocol}, paper beside ours",
         f"compare_with_paper --table {table} --encoder {encoder} --protocol {protocol}",
         params,
-        [str(paths.PAPER_NUMBERS), *summaries, *_modules(COMPARING)],
+        [str(paths.PAPER_NUMBERS), *summaries, *(f"stages/{code}" for code in COMPARING)],
         [str(paths.paper_table(table, encoder, protocol))],
     )
 
@@ -91,7 +87,7 @@ def _rendering(
         f"Table {table} under {protocol} as Markdown and LaTeX",
         f"render_paper_table --table {table} --encoder ${{item.encoder}} --protocol {protocol}",
         params,
-        [str(file), *_modules(RENDERING)],
+        [str(file), *(f"stages/{code}" for code in RENDERING)],
         [str(file.with_suffix(suffix)) for suffix in (".md", ".tex")],
         f"    matrix: {{encoder: [{', '.join(encoders)}]}}",
     )
@@ -109,7 +105,7 @@ def _data_table(work: Reproduction, table: int, datasets: Mapping[str, Dataset])
         f"Table {table}, paper beside ours",
         f"compare_with_paper --table {table}",
         folds,
-        [str(paths.PAPER_NUMBERS), *examples, *_modules(COMPARING)],
+        [str(paths.PAPER_NUMBERS), *examples, *(f"stages/{code}" for code in COMPARING)],
         [str(file)],
     )
     return comparison + _stage(
@@ -117,15 +113,9 @@ def _data_table(work: Reproduction, table: int, datasets: Mapping[str, Dataset])
         f"Table {table} as Markdown and LaTeX",
         f"render_paper_table --table {table}",
         titles,
-        [str(file), *_modules(RENDERING)],
+        [str(file), *(f"stages/{code}" for code in RENDERING)],
         [str(file.with_suffix(suffix)) for suffix in (".md", ".tex")],
     )
-
-
-def _modules(names: Iterable[str]) -> list[str]:
-    """Files of a stage's module, which comes first, and of those that it imports."""
-    stage, *library = names
-    return [f"stages/{stage}.py", *(f"stages/common/{name}.py" for name in library)]
 
 
 def _stage(

@@ -6,12 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.errors import UserError
-from stages.common.files import write_text
-from stages.common.paper import CITED, DATA_TABLES, MISSING
-from stages.common.results import read_frame
-from stages.common.settings import Shared
-from stages.common.tables import (
+from stages.common.analysis.results import read_frame
+from stages.common.analysis.tables import (
     METRIC_TITLES,
     escape_markdown,
     format_interval,
@@ -21,6 +17,10 @@ from stages.common.tables import (
     to_latex,
     to_markdown,
 )
+from stages.common.errors import UserError
+from stages.common.files import write_text
+from stages.common.paper import CITED, DATA_TABLES, MISSING
+from stages.common.settings import Shared
 
 CONTENTS = {1: "rows", 2: "words", 3: "accuracy", 4: "accuracy", 6: "precision and recall", 7: "F1"}
 DATA_TITLES = {

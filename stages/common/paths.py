@@ -57,6 +57,11 @@ def pretrained_encoder(encoder: str) -> Path:
     return ENCODERS / encoder
 
 
+def encoder_source(encoder: str) -> Path:
+    """Where the pre-trained encoder's files come from; beside its folder, which holds the files alone."""
+    return ENCODERS / f"{encoder}.json"
+
+
 def benchmark_params(benchmark: str) -> Path:
     return BENCHMARKS / benchmark / "params.yaml"
 

@@ -7,7 +7,7 @@ import networkx
 import pandas as pd
 
 from stages.common import paths
-from stages.common.cells import command
+from stages.common.analysis.cells import command
 from stages.common.cost_model import Cost, stage_cost, total
 from stages.common.paper import CITED, DATA_TABLES, PROTOCOLS, Reproduction, find_study
 

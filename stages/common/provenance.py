@@ -2,12 +2,14 @@
 
 import functools
 import importlib.metadata
+import json
 import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from stages.common import paths
 from stages.common.files import sha256_of
 
 LIBRARIES = ("torch", "tokenizers", "safetensors", "numpy", "pandas", "scikit-learn", "dvc")
@@ -68,10 +70,22 @@ def seconds_so_far() -> float:
     return time.time() - psutil.Process().create_time()
 
 
-def environment() -> dict[str, object]:
-    """What every report says of the process and where it ran."""
+def origins(dataset: str, encoder: str) -> dict[str, str | None]:
+    """Where the data and the pre-trained encoder came from, as the stages that fetched them wrote it down."""
     return {
-        "seconds": round(seconds_so_far(), 3),
+        "data_from": _origin(paths.used_source(dataset)),
+        "encoder_from": _origin(paths.encoder_source(encoder)) if encoder else None,
+    }
+
+
+def _origin(file: Path) -> str:
+    return json.loads(file.read_text(encoding="utf-8"))["origin"] if file.is_file() else "not recorded"
+
+
+def environment(told: float = 0.0) -> dict[str, object]:
+    """What every report says of the process and where it ran; ``told``: seconds that an earlier report accounts for."""
+    return {
+        "seconds": round(seconds_so_far() - told, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
         "cpu_model": cpu_model(),
         "cpu_flags": cpu_flags(),

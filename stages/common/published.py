@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import paths
-from stages.common.cells import cells, read_predictions
+from stages.common.analysis.cells import cells, read_predictions
 from stages.common.costs import read_reports
 from stages.common.errors import UserError
 from stages.common.files import new_folder, write_table

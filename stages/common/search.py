@@ -19,13 +19,13 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from stages.common import paths
+from stages.common.analysis.tables import METRIC_TITLES
 from stages.common.baselines import best_model, logistic_regressions, read_parts, unit_vectors, validation_score
+from stages.common.engine.switches import selection_metric
 from stages.common.errors import UserError
 from stages.common.files import read_table
-from stages.common.predictions import classes_of
+from stages.common.scores.predictions import classes_of
 from stages.common.settings import PRETRAINED, Study
-from stages.common.switches import selection_metric
-from stages.common.tables import METRIC_TITLES
 
 Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
@@ -123,13 +123,13 @@ class Search:
 
     def _probed(self, phase: str, variant: str, point: Point, workspace: Path) -> Trial:
         """Score an encoder by logistic regression on its vectors of training rows, on validation rows."""
-        from stages.common.encoder_folder import load_trained
+        from stages.common.engine.encoder_folder import load_trained
 
         folder = workspace / paths.trained_encoder(self.name, self.encoder, variant, self.seed)
         parts, classes = read_parts(self.study, self.seed, workspace)
-        texts = {part: parts[part]["text"].tolist() for part in ("train", "validation")}
-        labels = {part: parts[part]["label"].to_numpy() for part in texts}
-        vectors = unit_vectors(texts, load_trained(folder), folder, self.study)
+        labels = {part: parts[part]["label"].to_numpy() for part in ("train", "validation")}
+        encoder = load_trained(folder)
+        vectors = {part: unit_vectors(parts[part]["text"].tolist(), encoder, folder, self.study) for part in labels}
         score, _, _ = best_model(logistic_regressions(self.study), vectors, labels, classes, self.study, "validation")
         return self._done(phase, variant, point, score, workspace, "encoder")
 

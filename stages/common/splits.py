@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from stages.common.engine.randomness import generator
 from stages.common.errors import UserError, warn
-from stages.common.randomness import generator
 from stages.common.settings import Benchmark, Study
 
 

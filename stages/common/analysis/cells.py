@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common import paths, statistics
+from stages.common import paths
+from stages.common.analysis import statistics
 from stages.common.errors import UserError
-from stages.common.metrics import metrics_of, row_values, scores
-from stages.common.predictions import PROBABILITY, classes_of
 from stages.common.schema import refuse_unknown
+from stages.common.scores.metrics import metrics_of, row_values, scores
+from stages.common.scores.predictions import PROBABILITY, classes_of
 from stages.common.settings import Study
 
 Cell = tuple[str, str]

@@ -4,6 +4,7 @@ docs/protocols.md says in words what each value of a switch does.
 """
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from stages.common.settings import Benchmark, Hyperparameters, Study
@@ -13,6 +14,20 @@ SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
 JOINT_DEFAULTS = {"lr_dae": 2e-5, "epochs_dae": 1, "epochs_contrastive": 1}
 JOINT_DEFAULT_WARMUP = 0.5
 LONG = {"medium", "long"}
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """What one training of phase 3 needs besides the shared ``Training`` section."""
+
+    lr: float
+    max_epochs: int
+    batch_size: int
+    adam_eps: float
+    freeze_encoder: bool
+    clip_gradient: float | None
+    stopping: str
+    selection_metric: str
 
 
 def settings_of(study: Study, encoder: str, training_rows: int) -> Hyperparameters:
@@ -83,3 +98,26 @@ def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
     """The value of ``lr_classifier`` or ``max_epochs_classifier`` for one variant."""
     value = getattr(settings, name)
     return value[variant] if isinstance(value, dict) else value
+
+
+def candidates_for(study: Study, encoder: str, settings: Hyperparameters, variant: str) -> list[ClassifierSettings]:
+    """Phase 3's settings of one cell: the benchmark's, or one a learning rate of the variant's recipe.
+
+    ``settings`` are the hyper-parameters as the protocol uses them.
+    """
+    recipe = study.shared.variants[variant].recipe
+    rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
+    epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
+    return [
+        ClassifierSettings(
+            lr=rate,
+            max_epochs=epochs,
+            batch_size=settings.batch_size,
+            adam_eps=settings.adam_eps,
+            freeze_encoder=not recipe and freezes_encoder(study, encoder, settings),
+            clip_gradient=study.protocol.clip_gradient,
+            stopping=study.protocol.stopping,
+            selection_metric=selection_metric(study.benchmark),
+        )
+        for rate in rates
+    ]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from stages.common.cells import cells, pools_folds
-from stages.common.metrics import METRICS, POSITIVE_METRICS
+from stages.common.analysis.cells import cells, pools_folds
+from stages.common.analysis.statistics import NOT_RUN
+from stages.common.scores.metrics import METRICS, POSITIVE_METRICS
 from stages.common.settings import Study
-from stages.common.statistics import NOT_RUN
 
 METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True)) | {
     metric: f"{title} of the positive class"

@@ -6,8 +6,9 @@ import math
 import pytest
 import torch
 
-from stages.common import engine, paths
-from stages.common.engine import Machine, bf16_speedup, choose_machine
+from stages.common import paths
+from stages.common.engine import machine
+from stages.common.engine.machine import Machine, bf16_speedup, choose_machine
 from stages.common.errors import UserError
 from stages.common.settings import Engine
 
@@ -16,7 +17,7 @@ from stages.common.settings import Engine
 def own_folder(tmp_path, monkeypatch):
     """A place of its own for the kept choice, a short probe, and torch's settings as they were."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(engine, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(machine, "PROBE_SECONDS", 0.02)
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     yield
     torch.set_num_threads(threads)

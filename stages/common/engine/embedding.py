@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.common.engine import Machine
-from stages.common.models import SentenceEncoder
-from stages.common.tokens import TextTokenizer
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import SentenceEncoder
+from stages.common.engine.tokens import TextTokenizer
 
 EVALUATION_BATCH = 128
 

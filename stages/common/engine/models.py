@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.common.transformer import CrossAttentionToVector, Transformer, TransformerConfig, initialize
+from stages.common.engine.transformer import CrossAttentionToVector, Transformer, TransformerConfig, initialize
 
 BOTTLENECK = "bottleneck"
 CONTRASTIVE_LAYER = "contrastive_layer"

@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stages.common.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, read_json
+from stages.common.engine.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, read_json
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
+from stages.common.engine.transformer import Transformer, TransformerConfig, initialize, strip_prefix
 from stages.common.errors import UserError
 from stages.common.files import new_folder
-from stages.common.models import DenoisingDecoder, SentenceEncoder
-from stages.common.transformer import Transformer, TransformerConfig, initialize, strip_prefix
 
 MODULE_TYPES = "sentence_transformers.models."
 LM_HEADS = {

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.common.encoder_files import read_json
+from stages.common.engine.encoder_files import read_json
 from stages.common.errors import UserError
 
 SUPPORTED_MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from stages.common.tokens import TextTokenizer
+from stages.common.engine.tokens import TextTokenizer
 
 SENTENCE_END = re.compile(r"(?<=\.)\s+")
 

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 from stages.common import paths
-from stages.common.classifier import candidates_for
+from stages.common.engine.runs import Run
+from stages.common.engine.switches import candidates_for
 from stages.common.files import new_file, new_folder
-from stages.common.runs import Run
 from stages.common.settings import THREE_PHASE
 
 

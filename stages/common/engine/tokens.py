@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from stages.common.transformer import TransformerConfig
+from stages.common.engine.transformer import TransformerConfig
 
 # Texts are sorted by length within this many batches: little padding, while batches still change every epoch.
 BUCKET_BATCHES = 8

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common import paths, statistics
-from stages.common.cells import Cell, cells, command, folds_of, read_predictions, test_rows, test_values
+from stages.common import paths
+from stages.common.analysis import statistics
+from stages.common.analysis.cells import Cell, cells, command, folds_of, read_predictions, test_rows, test_values
 from stages.common.errors import UserError
-from stages.common.metrics import metrics_of
+from stages.common.scores.metrics import metrics_of
 from stages.common.settings import THREE_PHASE, Study
 
 RESULT_COLUMNS = [

@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.common import encoder_folder, paths, provenance
-from stages.common.encoder_files import WEIGHTS, check_files, check_pretrained
-from stages.common.engine import Machine, choose_machine, gpu_name
-from stages.common.errors import UserError
-from stages.common.files import read_table, write_json, write_table
-from stages.common.long_texts import cut_rows, first_pieces
-from stages.common.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
-from stages.common.randomness import generator, seed_dropout, torch_generator
-from stages.common.settings import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
-from stages.common.switches import (
+from stages.common import paths, provenance
+from stages.common.engine import encoder_folder
+from stages.common.engine.encoder_files import WEIGHTS, check_files, check_pretrained
+from stages.common.engine.long_texts import cut_rows, first_pieces
+from stages.common.engine.machine import Machine, choose_machine, gpu_name
+from stages.common.engine.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.randomness import generator, seed_dropout, torch_generator
+from stages.common.engine.switches import (
     cuts_long_texts,
     keeps_stopword_copies,
     normalizes,
@@ -27,8 +25,11 @@ from stages.common.switches import (
     settings_of,
     starts_at_random,
 )
-from stages.common.tokens import TextTokenizer, resolve_max_length
-from stages.common.training import Updates
+from stages.common.engine.tokens import TextTokenizer, resolve_max_length
+from stages.common.engine.training import Updates
+from stages.common.errors import UserError
+from stages.common.files import read_table, write_json, write_table
+from stages.common.settings import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
 
 
 @dataclass
@@ -241,5 +242,6 @@ class Run:
             **dataclasses.asdict(self.machine),
             "gpu": gpu_name(),
             "inputs": provenance.input_hashes(self.inputs),
+            **provenance.origins(self.name_of_data, self.encoder),
         }
         write_json(self.place(paths.report), report | provenance.environment() | facts)

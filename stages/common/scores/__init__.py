@@ -1,0 +1,1 @@
+"""Predictions of a run, and the metrics computed from them."""
