@@ -13,17 +13,14 @@ def main() -> None:
     arguments = parser.parse_args()
     study, paper = load_study(arguments.benchmark), load_paper()
 
-    from stages.common.analysis.results import claims_frame, read_summaries, results_frame, runs_frame, scores_frame
+    from stages.common.analysis.results import read_summaries, scores_frame
     from stages.common.files import write_table
-    from stages.common.paper import beside
+    from stages.common.paper import result_tables
 
-    summaries = read_summaries(study)
-    results = paths.results(study.benchmark.name)
-    table, claims = beside(study, results_frame(study, summaries), paper), claims_frame(study)
-    write_table(results, table)
-    write_table(results.with_name("runs.csv"), runs_frame(summaries))
-    write_table(results.with_name("claims.csv"), claims)
-    write_table(paths.plot_data(study.benchmark.name, "scores"), scores_frame(study, table))
+    tables = result_tables(study, read_summaries(study), paper)
+    for name, table in tables.items():
+        write_table(paths.results(study.benchmark.name).with_name(name), table)
+    write_table(paths.plot_data(study.benchmark.name, "scores"), scores_frame(study, tables["results.csv"]))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 
-from stages.common.config import load_study
+from stages.common.config import load_datasets, load_paper, load_study
 from stages.common.errors import run_stage
 
 
@@ -13,7 +13,8 @@ def main() -> None:
 
     from stages.common.published import publish
 
-    print(publish(study))
+    titles = {name: dataset.title for name, dataset in load_datasets().items()}
+    print(publish(study, load_paper(), titles))
 
 
 if __name__ == "__main__":

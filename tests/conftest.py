@@ -1,5 +1,6 @@
-"""The trained projects that several files of tests read; each is made once, on first use, and never changed."""
+"""The trained projects that several files of tests read, made once on first use, and a core for each worker."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -7,6 +8,24 @@ from pathlib import Path
 
 import pytest
 import tiny_project
+
+TRAINED = {"study", "second_study"}
+
+
+def pytest_configure() -> None:
+    """Give a worker of pytest-xdist a core of its own, which what it starts inherits."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that read a trained project go to one worker, so that it is trained once; others by file."""
+    for item in items:
+        trained = TRAINED & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("trained" if trained else item.nodeid.split("::")[0]))
 
 
 @dataclass(frozen=True)

@@ -68,3 +68,15 @@ def test_a_study_that_is_not_complete_is_refused(study, tmp_path, gone, said):
     printed = run(root, *PUBLISH.split(), expected=2)
     assert printed.startswith("error: ") and said in printed and printed.count("\n") == 1
     assert not (root / paths.published(BENCHMARK)).exists()
+
+
+def test_tables_that_the_predictions_do_not_give_are_refused(study, tmp_path):
+    root = study.copy(tmp_path / "project")
+    file = root / paths.results(BENCHMARK)
+    content = file.read_text(encoding="utf-8")
+    file.chmod(0o644)
+    file.write_text(content.replace("88", "89").replace("77", "78"), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != content
+    said = run(root, *PUBLISH.split(), expected=2)
+    assert said.startswith("error: reports/bbc/results.csv: got other lines than the predictions of the runs give")
+    assert not (root / paths.published(BENCHMARK)).exists()

@@ -22,8 +22,16 @@ PHASE_OF_STAGE = {
     "train_baselines": "classifier",
     "train_baselines_on_embeddings": "classifier",
 }
-PLACES = {"data_from": "Data from", "encoder_from": "Encoder from", "device": "Device", "gpu": "GPU",
-          "precision": "Precision", "threads": "CPU threads", "cpu_model": "CPU", "revision": "Code revision"}  # fmt: skip
+PLACES = {
+    "data_from": "Data from",
+    "encoder_from": "Encoder from",
+    "device": "Device",
+    "gpu": "GPU",
+    "precision": "Precision",
+    "threads": "CPU threads",
+    "cpu_model": "CPU",
+    "revision": "Code revision",
+}
 
 
 @dataclass(frozen=True)

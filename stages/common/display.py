@@ -57,8 +57,8 @@ CURVES = (
            "sum of both losses", _LOSS_CAPTION),
     Curves("learning_curves_classifier", _TRAINED, "classifier", "step", "loss", "Phase 3: training loss",
            "cross-entropy", _LOSS_CAPTION),
-    Curves("learning_curves_validation", _TRAINED, "classifier", "epoch", "validation_metric", "Phase 3: choice of the epoch",
-           "{selection_metric} on {selection_split} rows, percent",
+    Curves("learning_curves_validation", _TRAINED, "classifier", "epoch", "validation_metric",
+           "Phase 3: choice of the epoch", "{selection_metric} on {selection_split} rows, percent",
            "The metric that chooses the epoch, at the end of every epoch. Panels and lines as above."),
 )  # fmt: skip
 

@@ -37,6 +37,7 @@ WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 BESIDE = ("axes fraction", "data")
 INTERVAL_STYLES: tuple[LineStyle, ...] = ("solid", (0, (1.2, 0.6)), (0, (0.4, 0.4)))
 LINE_STYLES = ("-", "--", ":", "-.")
+SEED_LINE = {"linewidth": 1.4, "markersize": 3, "zorder": 2}
 MEAN_MARK = {"marker": "D", "markersize": 6, "linestyle": "none"}
 SEED_MARK = {"marker": "o", "markersize": 4, "markerfacecolor": "white", "linestyle": "none"}
 MOST_POINTS_A_LINE = 100
@@ -132,20 +133,25 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
     height = -(-len(rows) // columns)
     figure = Figure(figsize=(WIDTH, 0.7 + (1.9 if height > 1 else 2.5) * height), layout="constrained")
     grid = figure.subplots(height, columns, sharex=True, sharey=True, squeeze=False)
-    lines = [[_thinned(line, curves) for _, line in _of_cell(histories, row).groupby("seed")] for row in rows]
+    styles = dict(zip(study.benchmark.seeds, itertools.cycle(LINE_STYLES), strict=False))
+    lines = [
+        [(seed, *_thinned(line, curves)) for seed, line in _of_cell(histories, row).groupby("seed")] for row in rows
+    ]
     for index, row in enumerate(rows):
         axes = grid.flat[index]
-        for x, y in (line for others in lines[:index] + lines[index + 1 :] for line in others):
+        for _, x, y in (line for others in lines[:index] + lines[index + 1 :] for line in others):
             axes.plot(x, y, color="#dedede", linewidth=0.7, zorder=1)
-        for style, (x, y) in zip(itertools.cycle(LINE_STYLES), lines[index], strict=False):
-            marker = "o" if len(x) <= 12 else None
-            axes.plot(x, y, color=row.colour, linewidth=1.4, linestyle=style, marker=marker, markersize=3, zorder=2)
+        for seed, x, y in lines[index]:
+            look = SEED_LINE | {"color": row.colour, "linestyle": styles[seed], "marker": "o" if len(x) <= 12 else None}
+            axes.plot(x, y, **look)
         if not lines[index]:
             axes.annotate("not recorded", (0.5, 0.5), xycoords="axes fraction", ha="center", color="#7a7a7a")
         axes.set_title(textwrap.fill(row.label, 30))
         axes.tick_params(labelbottom=index + columns >= len(rows))
     for axes in grid.flat[len(rows) :]:
         axes.set_visible(False)
+    looks = ({"color": "black", "linestyle": style, "label": f"seed {seed}"} for seed, style in styles.items())
+    figure.legend(handles=[Line2D([], [], **SEED_LINE, **look) for look in looks], loc="outside lower center", ncols=6)
     figure.supxlabel(curves.x, fontsize=9)
     metric = METRIC_TITLES[selection_metric(study.benchmark)]
     figure.supylabel(

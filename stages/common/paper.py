@@ -11,6 +11,7 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.analysis.cells import command
+from stages.common.analysis.results import claims_frame, results_frame, runs_frame
 from stages.common.analysis.statistics import paper_verdict, prediction_interval
 from stages.common.errors import UserError
 from stages.common.paper_settings import Paper
@@ -126,6 +127,15 @@ def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
             line |= {name: judged[name] for name in ("paper", "delta", "verdict")}
         rows.append(line)
     return pd.DataFrame(rows, columns=results.columns)
+
+
+def result_tables(study: Study, summaries: list[dict[str, Any]], paper: Paper) -> dict[str, pd.DataFrame]:
+    """A benchmark's tables by file name, from the summaries of its cells and, for the claims, their predictions."""
+    return {
+        "results.csv": beside(study, results_frame(study, summaries), paper),
+        "runs.csv": runs_frame(summaries),
+        "claims.csv": claims_frame(study),
+    }
 
 
 def check_table(shared: Shared, table: int, encoder: str, protocol: str) -> None:

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from stages.common import paths
-from stages.common.analysis.cells import cells, read_predictions
+from stages.common import paper, paths
+from stages.common.analysis.cells import cells, read_predictions, summarize
 from stages.common.costs import read_reports
 from stages.common.errors import UserError
 from stages.common.files import new_folder, write_table
+from stages.common.paper_settings import Paper
+from stages.common.paper_tables import write_texts
 from stages.common.settings import Study
 
 FILES = ("results.csv", "runs.csv", "claims.csv", "index.html")
@@ -18,10 +21,11 @@ FOLDERS = ("cells", "tables")
 COPIED = ("example_id", "split", "label", "predicted")
 
 
-def publish(study: Study) -> Path:
+def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
     """Copy a benchmark's results to ``reports/published/<benchmark>``; returns that folder.
 
-    Refuses a study that lacks a table, a cell's predictions or a run's report.
+    ``titles``: of the data sets by name. Refuses a study that lacks a table, a cell's predictions or a run's report,
+    and tables that are not those of the predictions.
     """
     name = study.benchmark.name
     source, target = paths.REPORTS / name, paths.published(name)
@@ -29,16 +33,43 @@ def publish(study: Study) -> Path:
     for one in (*FILES, *FOLDERS):
         if not (source / one).exists():
             raise UserError(f"{source / one}: no such file; run: dvc repro {paths.BENCHMARKS / name}/dvc.yaml")
+    check_tables(study, settings, source)
     with new_folder(target) as new:
         for one in FILES:
             shutil.copyfile(source / one, new / one)
         for one in FOLDERS:
             shutil.copytree(source / one, new / one, copy_function=shutil.copyfile)
+        write_paper_tables(study, settings, titles, new / "tables")
         write_table(new / "predictions.parquet", predictions)
         lines = [json.dumps(report, ensure_ascii=False) for report in reports]
         (new / "run_reports.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         shutil.copyfile(paths.benchmark_params(name), new / "params.yaml")
     return target
+
+
+def check_tables(study: Study, settings: Paper, folder: Path) -> None:
+    """Refuse a table in ``folder`` that differs from what the predictions of the study's runs give."""
+    summaries = [summarize(study, cell) for cell in cells(study)]
+    for name, table in paper.result_tables(study, summaries, settings).items():
+        if (folder / name).read_text(encoding="utf-8") != table.to_csv(index=False, lineterminator="\n"):
+            raise UserError(
+                f"{folder / name}: got other lines than the predictions of the runs give, expected those; "
+                f"run: dvc repro {paths.BENCHMARKS / study.benchmark.name}/dvc.yaml"
+            )
+
+
+def write_paper_tables(study: Study, settings: Paper, titles: Mapping[str, str], folder: Path) -> None:
+    """The numbers that the paper prints for the benchmark's data set, beside its cells; none where it has no such."""
+    benchmark = study.benchmark
+    work = paper.Reproduction(paper.read_numbers(), settings, study.shared, {benchmark.name: study})
+    dataset = settings.stand_in_datasets.get(benchmark.dataset, benchmark.dataset)
+    for table, encoder, protocol in paper.measured_tables(work) if benchmark.reproduces_paper else ():
+        frame = paper.comparison(work, table, encoder, protocol, with_extra=True)
+        frame = frame[(frame["dataset"] == dataset) & (frame["verdict"] != paper.QUOTED)]
+        if protocol == benchmark.protocol and encoder in benchmark.run_encoders and len(frame):
+            file = paths.paper_table(table, encoder, protocol, folder)
+            write_table(file, frame)
+            write_texts(file, table, encoder, protocol, study.shared, titles)
 
 
 def all_predictions(study: Study) -> pd.DataFrame:
