@@ -31,11 +31,12 @@ TRAINING = ("split_data", "train_dae", "train_contrastive", "train_joint", "trai
 
 
 def training_commands(study, seed: int, *words: str) -> list[str]:
-    """The commands of a seed's split and trainings that contain all ``words``, in dvc's order."""
+    """The commands of a seed's split and trainings, and of all seeds', that contain all ``words``, in dvc's order."""
     return [
         command
         for command in study.commands
-        if command.split()[2].removeprefix("stages.") in TRAINING and command.endswith(f"--seed {seed}")
+        if command.split()[2].removeprefix("stages.") in TRAINING
+        if command.endswith(f"--seed {seed}") or "--seed" not in command
         if all(word in command for word in words)
     ]
 
@@ -238,7 +239,8 @@ def test_poisoned_test_labels_change_no_weight_and_no_choice_of_epoch(study, tmp
     examples.loc[test, "label"] = examples.loc[test, "label"].map(following)
     (root / "data/bbc/examples.parquet").unlink()
     examples.to_parquet(root / "data/bbc/examples.parquet", index=False)
-    run_recorded(root, training_commands(study, seed))
+    other_splits = [one for one in training_commands(study, SEEDS[0]) if "split_data" in one]
+    run_recorded(root, other_splits + training_commands(study, seed))
     for folder in ("encoders", "histories"):
         found = contents(root / RUNS / folder)
         clean = contents(study.root / RUNS / folder)
