@@ -150,6 +150,12 @@ def test_files_that_cannot_be_read_are_refused(name, content, said):
     assert refusal(lambda: read(files=name)).startswith(said)
 
 
+def test_a_file_without_the_right_to_read_it_is_refused(folder, monkeypatch):
+    (folder / "rows.csv").write_text("text,label\na,x\n", encoding="utf-8")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert refusal(lambda: read(files="rows.csv")).startswith(f"{PARAMS}: source.files: rows.csv: may not be read")
+
+
 def test_missing_files_and_empty_folders_are_refused(folder):
     assert refusal(lambda: read(files="rows.csv")) == f"{PARAMS}: source.files: rows.csv: no such file"
     (folder / "mine").mkdir()

@@ -1,6 +1,7 @@
 """Tables of texts in files: CSV, JSON lines and Parquet, a folder of them, or one file a split."""
 
 import codecs
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def files_of(named: str | Mapping[str, str], place: str) -> list[tuple[str | Non
             )
         if not file.is_file():
             raise UserError(f"{place}: {file}: no such file")
+        if not os.access(file, os.R_OK):
+            raise UserError(f"{place}: {file}: may not be read, expected a file that you have the right to read")
     refuse_same_content(found)
     return found
 

@@ -1,0 +1,71 @@
+"""Our side: the functions that the stages call, on a work's texts."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from performance.work import DELETION_RATIO, LEARNING_RATE, Work
+from stages.common.classifier import new_classifier, prepare_rows, train_classifier
+from stages.common.config import load_study
+from stages.common.contrastive import PairBatches, train_contrastive
+from stages.common.denoising import DenoisingBatches, train_denoising
+from stages.common.engine.embedding import embed
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder
+from stages.common.engine.switches import candidates_for
+from stages.common.engine.tokens import TextTokenizer
+from stages.common.pairs import Pairs
+
+SEED, POOLING, STUDY, STUDY_ENCODER = 0, "mean", "bbc", "minilm_l6"
+
+
+class Ours:
+    """One phase's model, loaded once; calling it does a work and leaves the model trained."""
+
+    def __init__(self, work: Work, machine: Machine):
+        machine.set_up()
+        torch.manual_seed(SEED)
+        self.machine, self.study = machine, load_study(STUDY)
+        settings = self.study.benchmark.hyperparameters[STUDY_ENCODER]
+        changes = dict.fromkeys(("lr_dae", "lr_contrastive", "lr_classifier"), LEARNING_RATE)
+        changes |= {"epochs_dae": 1, "max_epochs_classifier": 1, "deletion_ratio": DELETION_RATIO}
+        self.settings = dataclasses.replace(settings, batch_size=work.batch_size, adam_eps=1e-8, **changes)
+        self.training = self.study.shared.training
+        self.encoder = load_pretrained(work.encoder, POOLING)
+        config, random = self.encoder.transformer.config, torch.Generator().manual_seed(SEED)
+        self.tokenizer = TextTokenizer(work.encoder, config, min(work.max_length, config.max_tokens))
+        if work.phase == "dae":
+            self.encoder.add_layer(BOTTLENECK, random)
+            self.decoder = DenoisingDecoder(config, random).to(machine.device)
+        if work.phase == "contrastive":
+            self.encoder.add_layer(CONTRASTIVE_LAYER, random)
+        self.encoder.to(machine.device)
+        if work.phase == "classifier":
+            classes = int(work.class_ids.max()) + 1
+            self.model = new_classifier(self.encoder, classes, self.study, frozen=False, seed=SEED).to(machine.device)
+
+    def __call__(self, work: Work) -> None:
+        getattr(self, work.phase)(work)
+
+    def dae(self, work: Work) -> None:
+        batches = DenoisingBatches(work.texts, self.settings, self.tokenizer, SEED, self.machine.device)
+        train_denoising(self.encoder, self.decoder, batches, self.settings, self.training, self.machine)
+
+    def contrastive(self, work: Work) -> None:
+        pairs = Pairs(work.left, work.right, work.similarity)
+        batches = PairBatches(work.texts, pairs, self.settings, self.tokenizer, SEED, self.machine.device)
+        train_contrastive(self.encoder, batches, self.settings, self.training, self.machine)
+
+    def classifier(self, work: Work) -> None:
+        (settings,) = candidates_for(self.study, STUDY_ENCODER, self.settings, "ft")
+        class_ids = torch.from_numpy(work.class_ids).to(self.machine.device)
+        rows = prepare_rows(work.texts, class_ids, self.model, self.tokenizer, self.machine)
+        # The loop scores an epoch; the peers do not, so that one batch stands for the selection rows.
+        few = slice(work.batch_size)
+        selection = dataclasses.replace(rows, sequences=rows.sequences[few], class_ids=rows.class_ids[few])
+        train_classifier(self.model, rows, selection, self.tokenizer, settings, self.training, self.machine, SEED)
+
+    def embedding(self, work: Work) -> np.ndarray:
+        return embed(self.encoder, self.tokenizer(work.texts), self.tokenizer, self.machine).cpu().numpy()

@@ -1,0 +1,154 @@
+"""What a user would pick instead, as its documentation shows it (``default``) and at its best settings (``best``).
+
+``best``: bf16 where ours runs in it, batches grouped by length, the peer's own fused optimizer.
+"""
+
+import random
+import tempfile
+from collections.abc import Callable
+
+import numpy as np
+
+from performance.work import DELETION_RATIO, LEARNING_RATE, Work
+
+PEERS = {
+    "dae": ("sentence-transformers",),
+    "contrastive": ("sentence-transformers", "setfit"),
+    "classifier": ("transformers",),
+    "embedding": ("sentence-transformers",),
+}
+SETTINGS = ("default", "best")
+BEST_ENCODE_BATCH = 128
+
+
+def make_peer(name: str, setting: str, work: Work, precision: str) -> Callable[[Work], object]:
+    """A function that does a work with the peer, its model loaded once."""
+    best = setting == "best"
+    bf16 = best and precision == "bf16"
+    if name == "setfit":
+        return _setfit(work, bf16)
+    if name == "transformers":
+        return _transformers(work, best, bf16)
+    return _sentence_transformers(work, best, bf16)
+
+
+def _sentence_transformers(work: Work, best: bool, bf16: bool) -> Callable[[Work], object]:
+    import torch
+    from sentence_transformers import SentenceTransformer, losses
+
+    model = SentenceTransformer(str(work.encoder))
+    model.max_seq_length = work.max_length
+    if work.phase == "embedding":
+        size = {"batch_size": BEST_ENCODE_BATCH} if best else {}
+
+        def encode(given: Work) -> np.ndarray:
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+                return model.encode(given.texts, show_progress_bar=False, **size)
+
+        return encode
+    make_loss = {"dae": losses.DenoisingAutoEncoderLoss, "contrastive": losses.CosineSimilarityLoss}
+    loss = make_loss[work.phase](model)
+    return lambda given: _train_sentence_transformer(model, loss, given, best, bf16)
+
+
+def _train_sentence_transformer(model, loss, work: Work, best: bool, bf16: bool) -> None:
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+
+    if work.phase == "dae":
+        dataset = Dataset.from_dict({"noisy": [without_words(text) for text in work.texts], "text": work.texts})
+    else:
+        sides = {
+            f"text_{name}": [work.texts[i] for i in rows]
+            for name, rows in zip("ab", (work.left, work.right), strict=True)
+        }
+        dataset = Dataset.from_dict({**sides, "score": work.similarity})
+    grouped = {"batch_sampler": _grouped_by_length} if best else {}
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = SentenceTransformerTrainingArguments(**_arguments(folder, work, best, bf16), **grouped)
+        SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset, loss=loss).train()
+
+
+def _grouped_by_length(dataset, batch_size: int, drop_last: bool, generator=None, **_):
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    texts = [dataset[name] for name in dataset.column_names if name != "score"]
+    lengths = [max(map(len, row)) for row in zip(*texts, strict=True)]
+    sampler = LengthGroupedSampler(batch_size, lengths=lengths, generator=generator)
+    return DefaultBatchSampler(sampler, batch_size=batch_size, drop_last=drop_last)
+
+
+def without_words(text: str) -> str:
+    """The noise of phase 1 as one would write it for the peer: every word deleted by chance, at least one kept."""
+    words = text.split()
+    kept = [word for word in words if random.random() >= DELETION_RATIO]
+    return " ".join(kept or [random.choice(words)])
+
+
+def _setfit(work: Work, bf16: bool) -> Callable[[Work], object]:
+    """The contrastive phase of SetFit alone, at its defaults but for batch size and number of updates."""
+    from datasets import Dataset
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    model = SetFitModel.from_pretrained(str(work.encoder))
+    model.model_body.max_seq_length = work.max_length
+
+    def train(given: Work) -> None:
+        steps = -(-given.examples // given.batch_size)
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = TrainingArguments(
+                output_dir=folder, batch_size=given.batch_size, max_steps=steps, use_amp=bf16, report_to="none",
+                save_strategy="no", show_progress_bar=False, logging_strategy="no",
+            )  # fmt: skip
+            dataset = Dataset.from_dict({"text": given.texts, "label": given.class_ids})
+            trainer = Trainer(model=model, args=arguments, train_dataset=dataset)
+            trainer.train_embeddings(given.texts, given.class_ids.tolist(), args=arguments)
+
+    return train
+
+
+def _transformers(work: Work, best: bool, bf16: bool) -> Callable[[Work], object]:
+    from datasets import Dataset
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+    )
+
+    classes = int(work.class_ids.max()) + 1
+    model = AutoModelForSequenceClassification.from_pretrained(str(work.encoder), num_labels=classes)
+    tokenizer = AutoTokenizer.from_pretrained(str(work.encoder))
+
+    def train(given: Work) -> None:
+        dataset = Dataset.from_dict({"text": given.texts, "label": given.class_ids})
+        dataset = dataset.map(
+            lambda rows: tokenizer(rows["text"], truncation=True, max_length=given.max_length),
+            batched=True,
+            remove_columns="text",
+        )
+        grouped = {"train_sampling_strategy": "group_by_length"} if best else {}
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = TrainingArguments(**_arguments(folder, given, best, bf16), **grouped)
+            Trainer(
+                model=model, args=arguments, train_dataset=dataset, data_collator=DataCollatorWithPadding(tokenizer)
+            ).train()
+
+    return train
+
+
+def _arguments(folder: str, work: Work, best: bool, bf16: bool) -> dict[str, object]:
+    """What the trainers of both libraries are told: the work, and nothing that only writes."""
+    said = {
+        "output_dir": folder,
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": work.batch_size,
+        "learning_rate": LEARNING_RATE,
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+    return said | ({"bf16": bf16, "optim": "adamw_torch_fused"} if best else {})

@@ -1,0 +1,65 @@
+"""Every table in reports/published/ is what the predictions beside it give."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from tiny_project import REPOSITORY
+
+from stages.common import paths
+from stages.common.analysis.cells import cells
+from stages.common.analysis.results import read_frame
+from stages.common.config import load_paper, load_study
+from stages.common.costs import PHASE_OF_STAGE
+from stages.common.published import check_tables
+
+PUBLISHED = sorted(folder.name for folder in (REPOSITORY / paths.published("x").parent).iterdir() if folder.is_dir())
+
+
+@pytest.fixture(scope="module", params=PUBLISHED)
+def published(request, tmp_path_factory):
+    """A project with a published benchmark's params and predictions, and nothing else of its runs."""
+    name, root = request.param, tmp_path_factory.mktemp("published") / "project"
+    for file in (paths.SHARED_PARAMS, paths.PAPER_PARAMS, paths.PAPER_NUMBERS):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / file, root / file)
+    folder = REPOSITORY / paths.published(name)
+    (root / paths.benchmark_params(name)).parent.mkdir(parents=True)
+    shutil.copyfile(folder / "params.yaml", root / paths.benchmark_params(name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for params in (REPOSITORY / paths.DATA).glob("*/params.yaml"):
+            target = paths.dataset_params(params.parent.name)
+            target.parent.mkdir(parents=True)
+            shutil.copyfile(params, target)
+        study = load_study(name)
+        predictions = pd.read_parquet(folder / "predictions.parquet")
+        for (encoder, variant, seed), rows in predictions.groupby(["encoder", "variant", "seed"], sort=False):
+            file = paths.predictions(name, encoder, variant, seed)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # A class that one fold's training lacks has no column there, and an empty one here.
+            rows.drop(columns=["encoder", "variant", "seed"]).dropna(axis=1, how="all").to_parquet(file, index=False)
+        yield study, folder
+
+
+def test_results_runs_and_claims_are_those_of_the_predictions(published):
+    study, folder = published
+    check_tables(study, load_paper(), folder)
+
+
+def test_every_cell_and_every_run_is_there(published):
+    study, folder = published
+    results = read_frame(folder / "results.csv")
+    assert set(zip(results["encoder"], results["variant"], strict=True)) == set(cells(study))
+    assert results["mean"].between(0, 100).all()
+    reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
+    trained = {(one["encoder"], one["variant"], one["seed"]) for one in reports if one["phase"] == "classifier"}
+    assert trained == {(*cell, seed) for cell in cells(study) for seed in study.benchmark.seeds}
+    assert {one["stage"] for one in reports} <= set(PHASE_OF_STAGE)
+
+
+def test_the_params_are_those_of_the_benchmark(published):
+    study, folder = published
+    own = REPOSITORY / paths.benchmark_params(study.benchmark.name)
+    assert (folder / "params.yaml").read_text(encoding="utf-8") == own.read_text(encoding="utf-8")
