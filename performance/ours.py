@@ -16,6 +16,7 @@ from stages.common.engine.machine import Machine
 from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder
 from stages.common.engine.switches import candidates_for
 from stages.common.engine.tokens import TextTokenizer
+from stages.common.engine.vocabulary import keep_words, restore_words
 from stages.common.pairs import Pairs
 
 SEED, POOLING, STUDY, STUDY_ENCODER = 0, "mean", "bbc", "minilm_l6"
@@ -61,11 +62,13 @@ class Ours:
     def classifier(self, work: Work) -> None:
         (settings,) = candidates_for(self.study, STUDY_ENCODER, self.settings, "ft")
         class_ids = torch.from_numpy(work.class_ids).to(self.machine.device)
+        all_words = keep_words(self.encoder, self.tokenizer(work.texts))
         rows = prepare_rows(work.texts, class_ids, self.model, self.tokenizer, self.machine)
         # The loop scores an epoch; the peers do not, so that one batch stands for the selection rows.
         few = slice(work.batch_size)
         selection = dataclasses.replace(rows, sequences=rows.sequences[few], class_ids=rows.class_ids[few])
         train_classifier(self.model, rows, selection, self.tokenizer, settings, self.training, self.machine, SEED)
+        restore_words(self.encoder, all_words)
 
     def embedding(self, work: Work) -> np.ndarray:
         return embed(self.encoder, self.tokenizer(work.texts), self.tokenizer, self.machine).cpu().numpy()

@@ -30,6 +30,7 @@ def main() -> None:
     from stages.common.engine.runs import Run
     from stages.common.engine.sharing import has_classifier_of_three_phase, take_over_predictions
     from stages.common.engine.switches import candidates_for
+    from stages.common.engine.vocabulary import keep_words
     from stages.common.files import write_table
     from stages.common.scores.predictions import predictions_table
 
@@ -39,6 +40,7 @@ def main() -> None:
         return
     encoder = run.load_encoder(run.variant)
     tokenizer = run.tokenizer(encoder)
+    keep_words(encoder, tokenizer(run.labelled_texts, count_cut=False))
     chosen_by, test = study.protocol.selection_split, "test"
 
     def rows_of(part: str, model):

@@ -7,11 +7,12 @@ import pytest
 import torch
 from test_transformer import copy_decoder, new_decoder
 from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_hyperparameters
+from torch.nn import functional as F
 
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
 from stages.common.engine.encoder_folder import export, load_pretrained
-from stages.common.engine.losses import classification_loss, contrastive_loss, denoising_loss
+from stages.common.engine.losses import CHUNK, classification_loss, contrastive_loss, denoising_loss
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER
 from stages.common.engine.randomness import generator, torch_generator
@@ -46,11 +47,13 @@ def features(ids: torch.Tensor, mask: torch.Tensor | None) -> dict[str, torch.Te
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids) if mask is None else mask.long()}
 
 
-def test_denoising_loss_equals_sentence_transformers(pretrained, tmp_path):
+@pytest.mark.parametrize("shares_gradient", [False, True])
+def test_denoising_loss_equals_sentence_transformers(pretrained, tmp_path, shares_gradient):
     from sentence_transformers.sentence_transformer.losses import DenoisingAutoEncoderLoss
 
     encoder, tokenizer, oracle = exported(pretrained, tmp_path, BOTTLENECK)
     decoder = new_decoder(encoder)
+    encoder.transformer.embeddings.shares_gradient = shares_gradient
     theirs = DenoisingAutoEncoderLoss(oracle, tie_encoder_decoder=True).eval()
     copy_decoder(decoder, theirs.decoder)
     settings = tiny_hyperparameters(batch_size=2 * len(TEXTS))
@@ -98,7 +101,26 @@ def test_contrastive_loss_equals_sentence_transformers(pretrained, tmp_path):
 
 
 def test_denoising_loss_of_equal_logits_is_the_vocabulary_s_logarithm():
-    assert denoising_loss(torch.zeros(5, 50), torch.arange(5)).item() == pytest.approx(math.log(50))
+    loss = denoising_loss(torch.zeros(5, 8), torch.zeros(50, 8), torch.zeros(50), torch.arange(5))
+    assert loss.item() == pytest.approx(math.log(50))
+
+
+# More tokens than are turned into probabilities at once, the last of them alone.
+@pytest.mark.parametrize("tokens", [1, 2 * CHUNK["cpu"] + 1])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2e-2)])
+def test_denoising_loss_is_torch_s_cross_entropy_of_the_logits(tokens, dtype, tolerance):
+    random = torch_generator(0, "vocabulary of a test")
+    inputs = [torch.randn(*shape, generator=random) for shape in ((tokens, 16), (70, 16), (70,))]
+    targets = torch.randint(70, (tokens,), generator=random)
+    ours, theirs = ([one.clone().requires_grad_() for one in inputs] for _ in "12")
+    loss = denoising_loss(ours[0].to(dtype), *ours[1:], targets)
+    expected = F.cross_entropy(F.linear(*theirs), targets)
+    assert loss.dtype == torch.float32 and loss.item() == pytest.approx(expected.item(), rel=tolerance)
+    (3 * loss).backward()
+    (3 * expected).backward()
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.grad.dtype == torch.float32
+        torch.testing.assert_close(one.grad, other.grad, atol=tolerance * other.grad.abs().max().item(), rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +146,5 @@ def test_classification_loss_is_the_softmax_s_cross_entropy():
 def test_losses_are_computed_in_fp32_whatever_autocast_gives():
     half = torch.ones(2, 3, dtype=torch.bfloat16)
     classes = torch.tensor([0, 1])
-    assert denoising_loss(half, classes).dtype == torch.float32
     assert contrastive_loss(half, half, torch.ones(2)).dtype == torch.float32
     assert classification_loss(half, classes).dtype == torch.float32

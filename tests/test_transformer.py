@@ -8,6 +8,7 @@ import torch
 from tiny_encoder import TEXTS, make_bert, make_roberta
 from torch.nn import functional as F
 
+from stages.common.engine import transformer
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import torch_generator
@@ -102,7 +103,8 @@ def test_tied_decoder_equals_hugging_face_in_logits_and_gradients(folder):
     our_memory, their_memory = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
 
     predicted = mask[:, 1:]
-    logits = decoder(encoder.transformer, ids, our_memory, predicted)
+    words = encoder.transformer.embeddings.word_embeddings.weight
+    logits = F.linear(decoder(encoder.transformer, ids, our_memory, predicted), words, decoder.bias)
     expected = theirs(input_ids=ids[:, :-1], encoder_hidden_states=their_memory[:, None], use_cache=False).logits
     torch.testing.assert_close(logits, expected[predicted], atol=TOLERANCE, rtol=0)
 
@@ -135,6 +137,16 @@ def test_dropout_acts_in_training_only(folder):
             first, second = ((encoder(ids, mask), decoder(encoder.transformer, ids, vectors, predicted)) for _ in "12")
             assert torch.equal(first[0], second[0]) == equal
             assert torch.equal(first[1], second[1]) == equal
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_that_drops_out_is_the_kernel_s_where_nothing_is_dropped(monkeypatch, causal):
+    monkeypatch.setattr(transformer, "kept", lambda shape, probability, dtype: torch.ones(shape, dtype=dtype))
+    generator = torch_generator(0, "attention of a test")
+    parts = [torch.randn(3, 2, 5, 4, generator=generator) for _ in range(3)]
+    mask = None if causal else (torch.arange(5) < torch.tensor([5, 3, 1])[:, None])[:, None, None]
+    ours = transformer._attend_with_dropout(*parts, mask, 0.5, causal)
+    torch.testing.assert_close(ours, transformer._attend(*parts, mask, 0.0, causal), atol=1e-6, rtol=0)
 
 
 def test_positions_end_where_the_checkpoint_s_do(folder):

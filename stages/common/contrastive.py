@@ -14,6 +14,7 @@ from stages.common.engine.models import SentenceEncoder
 from stages.common.engine.randomness import generator
 from stages.common.engine.tokens import TextTokenizer, length_buckets
 from stages.common.engine.training import Updates
+from stages.common.engine.vocabulary import keep_words, restore_words
 from stages.common.looks import BestLook
 from stages.common.pairs import Pairs, make_as_many_pairs, make_pairs
 from stages.common.settings import Hyperparameters, Training
@@ -103,6 +104,7 @@ def train_contrastive(
     The last weights are kept, or with ``looks`` the best that were seen.
     """
     encoder.train()
+    all_words = keep_words(encoder, [*batches.sequences, *(looks.score.sequences if looks else [])])
     update = Updates(
         "train_contrastive",
         [encoder],
@@ -119,4 +121,5 @@ def train_contrastive(
             looks.after(update.step)
     if looks:
         looks.restore()
+    restore_words(encoder, all_words)
     return update

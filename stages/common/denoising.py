@@ -55,8 +55,11 @@ def reconstruction_loss(
     predicted = torch.ones_like(target_ids[:, 1:], dtype=torch.bool) if target_mask is None else target_mask[:, 1:]
     with machine.autocast():
         memory = encoder(*noised, stop_before=CONTRASTIVE_LAYER)
-        logits = decoder(encoder.transformer, target_ids, memory, predicted)
-    return denoising_loss(logits, target_ids[:, 1:][predicted])
+        vectors = decoder(encoder.transformer, target_ids, memory, predicted)
+    if machine.precision == "bf16":
+        vectors = vectors.bfloat16()
+    words = encoder.transformer.embeddings.word_embeddings.weight
+    return denoising_loss(vectors, words, decoder.bias, target_ids[:, 1:][predicted])
 
 
 def train_denoising(
@@ -74,6 +77,7 @@ def train_denoising(
     """
     encoder.train()
     decoder.train()
+    encoder.transformer.embeddings.shares_gradient = True
     update = Updates(
         "train_dae",
         [encoder, decoder],

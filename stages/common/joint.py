@@ -32,6 +32,7 @@ def train_joint(
     """
     encoder.train()
     decoder.train()
+    encoder.transformer.embeddings.shares_gradient = True
     steps = max(len(denoising), len(pairs))
     update = Updates(
         "train_joint",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.common.engine.dropout import dropout
 from stages.common.engine.transformer import CrossAttentionToVector, Transformer, TransformerConfig, initialize
 
 BOTTLENECK = "bottleneck"
@@ -83,15 +84,14 @@ class DenoisingDecoder(nn.Module):
         self.load_state_dict(weights, strict=False)
 
     def forward(self, transformer: Transformer, target_ids: Tensor, memory: Tensor, predicted: Tensor) -> Tensor:
-        """Logits of the tokens behind each position where ``predicted`` is True.
+        """Vectors whose products with the word embeddings, plus ``bias``, are the logits of the next tokens.
 
         ``target_ids``: (rows, tokens) of the undamaged text; ``memory``: (rows, hidden size);
         ``predicted``: (rows, tokens - 1), False where the next token is padding. Returns (True
-        entries, vocabulary); padding is left out before the large product with the vocabulary.
+        entries, hidden size): padding is left out before the large product with the vocabulary.
         """
         hidden = transformer.decode(target_ids[:, :-1], memory, self.cross)[predicted]
-        hidden = self.layer_norm(F.gelu(self.dense(hidden)))
-        return F.linear(hidden, transformer.embeddings.word_embeddings.weight, self.bias)
+        return self.layer_norm(F.gelu(self.dense(hidden)))
 
 
 class ClassifierHead(nn.Module):
@@ -109,7 +109,7 @@ class ClassifierHead(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Logits, (rows, classes), of sentence vectors, (rows, hidden size)."""
-        hidden = self.hidden(F.dropout(vectors, self.dropout, self.training))
+        hidden = self.hidden(dropout(vectors, self.dropout, self.training))
         if self.activation == "relu":
             hidden = F.relu(hidden)
-        return self.output(F.dropout(hidden, self.dropout, self.training))
+        return self.output(dropout(hidden, self.dropout, self.training))

@@ -30,7 +30,7 @@ def torch_generator(seed: int, purpose: str) -> "torch.Generator":
 
 
 def seed_dropout(seed: int, purpose: str) -> None:
-    """Set torch's global generator, from which dropout draws on every device."""
-    import torch
+    """Set what dropout draws from, on every device."""
+    from stages.common.engine import dropout
 
-    torch.manual_seed(_derived_seed(seed, purpose))
+    dropout.seed(_derived_seed(seed, purpose))

@@ -104,6 +104,11 @@ class Run:
         self.rows |= dict.fromkeys(parts, 0)
         return self._counted(self.examples[self.examples["part"].isin(parts)])
 
+    @property
+    def labelled_texts(self) -> list[str]:
+        """The texts of training, validation and test part: what phase 3 may see."""
+        return self.examples.loc[self.examples["part"] != "unlabelled", "text"].tolist()
+
     def has_part(self, part: str) -> bool:
         """Whether this seed's split has rows of that part."""
         return bool((self.examples["part"] == part).any())

@@ -49,7 +49,9 @@ class Updates:
         self._refuse_not_finite("the loss", value)
         loss.backward()
         if self.clip_gradient is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.clip_gradient)
+            norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
+            # The fused optimizer divides by this while it reads the gradients, so that clipping is no pass of its own.
+            self.optimizer.grad_scale = (norm / self.clip_gradient).clamp(min=1)
         rate = self.schedule.get_last_lr()[0]
         self.optimizer.step()
         self.schedule.step()

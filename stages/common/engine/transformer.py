@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.common.engine.dropout import dropout, kept
 from stages.common.engine.encoder_files import read_json
 from stages.common.errors import UserError
 
@@ -78,7 +79,7 @@ class _SelfOutput(nn.Module):
         self.dropout = config.hidden_dropout_prob
 
     def forward(self, hidden: Tensor, residual: Tensor) -> Tensor:
-        return self.LayerNorm(F.dropout(self.dense(hidden), self.dropout, self.training) + residual)
+        return self.LayerNorm(dropout(self.dense(hidden), self.dropout, self.training) + residual)
 
 
 class _SelfAttention(nn.Module):
@@ -92,13 +93,31 @@ class _SelfAttention(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
         rows, tokens, size = hidden.shape
-        query, key, value = (
-            layer(hidden).view(rows, tokens, self.heads, -1).transpose(1, 2)
-            for layer in (self.query, self.key, self.value)
-        )
-        dropout = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(query, key, value, mask, dropout, is_causal=causal)
-        return attended.transpose(1, 2).reshape(rows, tokens, size)
+        # One product for the three projections: a checkpoint names them apart.
+        layers = (self.query, self.key, self.value)
+        weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
+        query, key, value = F.linear(hidden, weight, bias).view(rows, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        probability = self.dropout if self.training else 0.0
+        attend = _attend_with_dropout if probability and hidden.device.type == "cpu" else _attend
+        return attend(query, key, value, mask, probability, causal).transpose(1, 2).reshape(rows, tokens, size)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float, causal: bool) -> Tensor:
+    """Attention in one kernel. All (rows, heads, tokens, size of a head); ``mask`` is True where to look."""
+    return F.scaled_dot_product_attention(query, key, value, mask, probability, is_causal=causal)
+
+
+def _attend_with_dropout(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float, causal: bool
+) -> Tensor:
+    """The same on a CPU, where torch has no such kernel and its random bits are dear."""
+    scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(2, 3))
+    if causal:
+        mask = torch.ones(scores.shape[2:], dtype=torch.bool).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    weights = scores.softmax(dim=-1, dtype=scores.dtype)
+    return torch.matmul(weights * kept(weights.shape, probability, weights.dtype), value)
 
 
 class CrossAttentionToVector(nn.Module):
@@ -118,7 +137,7 @@ class CrossAttentionToVector(nn.Module):
     def forward(self, hidden: Tensor, memory: Tensor) -> Tensor:
         rows, tokens, size = hidden.shape
         value = self.value(memory).view(rows, 1, self.heads, -1)
-        weight = F.dropout(value.new_ones(rows, tokens, self.heads, 1), self.dropout, self.training)
+        weight = dropout(value.new_ones(rows, tokens, self.heads, 1), self.dropout, self.training)
         return self.output((weight * value).view(rows, tokens, size), hidden)
 
 
@@ -166,13 +185,34 @@ class _Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = config.hidden_dropout_prob
         self.first_position = config.first_position
+        # The row of ``word_embeddings`` of each token id, where only some words are kept (``vocabulary.py``).
+        self.row_of_word: Tensor | None = None
+        # Whether the word vectors get a dense gradient from elsewhere, to which that of the look-ups is added.
+        self.shares_gradient = False
 
     def forward(self, token_ids: Tensor) -> Tensor:
+        if self.row_of_word is not None:
+            token_ids = self.row_of_word[token_ids]
         first, tokens = self.first_position, token_ids.shape[1]
         # Texts are padded on the right only, so positions are one range and padding is masked later.
         positions = self.position_embeddings.weight[first : first + tokens]
-        hidden = self.word_embeddings(token_ids) + positions + self.token_type_embeddings.weight[0]
-        return F.dropout(self.LayerNorm(hidden), self.dropout, self.training)
+        hidden = self._words(token_ids) + positions + self.token_type_embeddings.weight[0]
+        return dropout(self.LayerNorm(hidden), self.dropout, self.training)
+
+    def _words(self, token_ids: Tensor) -> Tensor:
+        weight = self.word_embeddings.weight
+        if not (self.shares_gradient and torch.is_grad_enabled()):
+            return F.embedding(token_ids, weight)
+        words = F.embedding(token_ids, weight.detach()).requires_grad_()
+
+        def add(of_words: Tensor) -> None:
+            # In place, instead of a table of zeros for each look-up; mostly the dense gradient is there by now.
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+            weight.grad.index_add_(0, token_ids.flatten(), of_words.flatten(0, 1))
+
+        words.register_hook(add)
+        return words
 
 
 class _Layers(nn.Module):
