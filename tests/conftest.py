@@ -22,10 +22,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that read a trained project go to one worker, so that it is trained once; others by file."""
+    """Files with tests that read a trained project go to one worker, so that it is trained once; others by file."""
+    trained = {item.path for item in items if TRAINED & set(getattr(item, "fixturenames", ()))}
     for item in items:
-        trained = TRAINED & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("trained" if trained else item.nodeid.split("::")[0]))
+        item.add_marker(pytest.mark.xdist_group("trained" if item.path in trained else item.path.name))
 
 
 @dataclass(frozen=True)

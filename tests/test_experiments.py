@@ -11,7 +11,8 @@ from tiny_project import BENCHMARK, ENCODER, SEEDS, commit, run
 
 REPORTS = Path("reports/bbc")
 ONE_SEED = ("-S", f"{BENCHMARK}:seeds=[{SEEDS[0]}]")
-TRAINING = re.compile(r"^> python -m stages\.(fetch|prepare|split|train)", flags=re.MULTILINE)
+# Baselines run all seeds at once, and so again.
+TRAINING = re.compile(r"^> python -m stages\.(fetch|prepare|split|train_(?!baselines))", flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
