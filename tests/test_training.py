@@ -168,3 +168,16 @@ def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
     progress.close()
     shown = capsys.readouterr()
     assert shown.out == "" and "train_test" in shown.err
+
+
+def test_an_update_s_loss_may_be_added_in_parts():
+    whole, parts = layer(), layer()
+    updates = updates_of(whole, clip_gradient=1.0), updates_of(parts, clip_gradient=1.0)
+    for _ in range(3):
+        first, second = (lambda module, n=n: n * module(torch.ones(1, 1)).pow(2).sum() for n in (1, 2))
+        updates[0](first(whole) + second(whole), epoch=1)
+        updates[1].add(first(parts))
+        updates[1](second(parts), epoch=1)
+    assert parts.weight.item() == pytest.approx(whole.weight.item(), abs=1e-6) != 1.0
+    losses = [[line["loss"] for line in update.history] for update in updates]
+    assert losses[1] == pytest.approx(losses[0]) and len(losses[1]) == 3

@@ -45,8 +45,6 @@ def train_joint(
         clip_gradient=training.clip_gradient_phases_1_2,
     )
     for (noised, undamaged), pair_batch in islice(zip(endless(denoising), endless(pairs), strict=False), steps):
-        loss = reconstruction_loss(encoder, decoder, noised, undamaged, machine) + pair_loss(
-            encoder, pair_batch, machine
-        )
-        update(loss, epoch=1)
+        update.add(reconstruction_loss(encoder, decoder, noised, undamaged, machine))
+        update(pair_loss(encoder, pair_batch, machine), epoch=1)
     return update

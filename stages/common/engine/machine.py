@@ -1,7 +1,6 @@
 """Device, precision and threads: chosen once for a machine, kept in ``.engine.json``, recorded in every run."""
 
 import contextlib
-import ctypes
 import dataclasses
 import json
 import os
@@ -16,8 +15,6 @@ from stages.common.files import write_json
 from stages.common.provenance import cpu_model
 from stages.common.settings import Engine
 
-# glibc's options M_MMAP_THRESHOLD (its largest value) and M_TRIM_THRESHOLD, by their numbers in malloc.h.
-MALLOC = {-3: 32 * 2**20, -1: 2**31 - 1}
 PROBE_ROWS, PROBE_SIZE, PROBE_SECONDS = 512, 384, 0.5
 
 
@@ -32,7 +29,6 @@ class Machine:
     def set_up(self) -> None:
         """Set threads, and deterministic kernels so that the same seed gives the same bytes."""
         torch.set_num_threads(self.threads)
-        _keep_freed_memory()
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         # Filling every new tensor is for finding reads of uninitialised memory; it only costs time here.
@@ -43,15 +39,6 @@ class Machine:
         if self.precision == "fp32":
             return contextlib.nullcontext()
         return torch.autocast(self.device, torch.bfloat16)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep what is freed below 32 MB: an update makes and drops hundreds of megabytes, and filling fresh
-    pages costs a tenth of its time. Elsewhere nothing is done."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        for option, value in MALLOC.items():
-            library.mallopt(option, value)
 
 
 def choose_machine(wish: Engine) -> Machine:

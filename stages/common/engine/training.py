@@ -40,14 +40,24 @@ class Updates:
         self.clip_gradient = clip_gradient
         self.phase, self.total, self.step = phase, total, 0
         self.history: list[dict] = []
+        self._added = 0.0
         self.progress = Progress(phase, total)
 
-    def __call__(self, loss: Tensor, epoch: int) -> None:
-        """One update from ``loss``; raises UserError with phase and step where it is not finite."""
+    def add(self, loss: Tensor) -> None:
+        """Add a part of the next update's loss, whose memory is free from then on.
+
+        Raises UserError with phase and step where it is not finite.
+        """
         value = loss.item()
-        self.step += 1
-        self._refuse_not_finite("the loss", value)
+        self._refuse_not_finite("the loss", value, self.step + 1)
         loss.backward()
+        self._added += value
+
+    def __call__(self, loss: Tensor, epoch: int) -> None:
+        """One update from ``loss`` and what was added; raises UserError where it is not finite."""
+        self.add(loss)
+        value, self._added = self._added, 0.0
+        self.step += 1
         if self.clip_gradient is not None:
             norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
             # The fused optimizer divides by this while it reads the gradients, so that clipping is no pass of its own.
@@ -61,13 +71,13 @@ class Updates:
 
     def end_epoch(self, metric: float, loss: float) -> None:
         """Note the selection metric (percent) and the loss on validation data behind the last update."""
-        self._refuse_not_finite("the loss on validation data", loss)
+        self._refuse_not_finite("the loss on validation data", loss, self.step)
         self.history[-1] |= {"validation_metric": metric, "validation_loss": loss}
 
-    def _refuse_not_finite(self, what: str, value: float) -> None:
+    def _refuse_not_finite(self, what: str, value: float, step: int) -> None:
         if not math.isfinite(value):
             raise UserError(
-                f"{self.phase}: step {self.step}: {what} is {value}, expected a finite one; lower the learning rate"
+                f"{self.phase}: step {step}: {what} is {value}, expected a finite one; lower the learning rate"
             )
 
     def history_table(self) -> pd.DataFrame:
