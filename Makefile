@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help paper-graph publish repro tables plan test lint pipelines requirements
+.PHONY: bench bench-smoke help paper-graph publish repro tables plan test lint pipelines requirements
 
 PYTHON ?= python3
 # dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
@@ -43,6 +43,16 @@ test: .venv/installed ## the whole test suite
 
 paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
 	@python -m pytest -q acceptance
+
+.venv/peers: .venv/installed performance/requirements.txt
+	@pip install --quiet --disable-pip-version-check -r performance/requirements.txt
+	@touch $@
+
+bench: .venv/peers ## our phases beside the peers' on the same work (an hour or two; the data sets must be prepared)
+	@python -m performance.bench
+
+bench-smoke: .venv/peers ## the same in two minutes on the default study's data, to see that it runs; its ratios mean nothing
+	@python -m performance.bench --data bbc --settings default --pairs 1 --updates 4 --output reports/performance/smoke
 
 lint: .venv/installed ## ruff
 	@ruff check .

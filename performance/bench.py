@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["snips2", "sst5", "imdb"], help="prepared data sets of data/")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
     parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
+    parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each side, in turn")
     parser.add_argument("--updates", type=int, help="updates a measurement; without it 64, with long texts 12")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
@@ -49,7 +50,7 @@ def main() -> None:
                 "max_length": max_length, "updates": arguments.updates or updates,
                 "device": machine.device, "precision": precision, "threads": machine.threads,
             }  # fmt: skip
-            for row in compare(task, arguments.pairs):
+            for row in compare(task, arguments.settings, arguments.pairs):
                 rows.append(row)
                 print(
                     f"{phase}, {data}: ours {row['ours_examples_per_s']:.0f}/s, {row['peer']} ({row['peer_setting']}) "
@@ -60,11 +61,11 @@ def main() -> None:
     write(pd.DataFrame(rows, columns=COLUMNS), arguments.output)
 
 
-def compare(task: dict, pairs: int) -> list[dict]:
+def compare(task: dict, settings: list[str], pairs: int) -> list[dict]:
     """A row for every peer and setting; our own measurement is repeated beside each, and the sides take turns."""
     limit, rows = measure(task | {"side": "limit"})["examples_per_s"], []
     for peer in PEERS[task["phase"]]:
-        for setting in SETTINGS:
+        for setting in settings:
             ours, theirs = [], []
             for _ in range(pairs):
                 ours.append(measure(task | {"side": "ours"}))
@@ -102,7 +103,10 @@ def measure(task: dict) -> dict:
 
 
 def write(table: pd.DataFrame, folder: Path) -> None:
-    """The table as CSV and Markdown, with what it ran on, and as a figure."""
+    """The table as CSV and Markdown, with what it ran on, and as a figure; refuses one with a number not positive."""
+    wrong = [name for name in table.select_dtypes("number") if not (table[name] > 0).all()]
+    if wrong:
+        raise UserError(f"{folder}: {wrong[0]}: got {table[wrong[0]].min()}, expected positive numbers")
     from performance.figure import ratios_figure
 
     write_table(folder / "engine.csv", table)

@@ -14,7 +14,7 @@ from stages.common import data, paths
 from stages.common.errors import UserError
 from stages.common.row_files import files_of
 from stages.common.schema import build, read_yaml
-from stages.common.settings import Shared
+from stages.common.settings import Shared, Study
 from stages.common.source_settings import SPLITS, Dataset, Sources
 from stages.common.sources import read_source
 
@@ -29,6 +29,9 @@ ABOUT_BENCHMARK = """\
 # The study on your own texts, under the protocol of the paper's text. The hyper-parameters are defaults that suit a few
 # hundred short texts and take minutes on two cores; they were not chosen on your data. To choose them:
 # python -m stages.search_hyperparameters --help
+"""
+ABOUT_COPY = """\
+# A copy of {source}; what differs are name, encoder or protocol.
 """
 
 
@@ -133,6 +136,23 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
         "long_tail_largest": None,
         "hyperparameters": {ENCODER: settings},
     }
+
+
+def copied_params(study: Study, name: str, encoder: str | None, protocol: str | None) -> dict[str, Any]:
+    """The content of a benchmark's params file under another name, with another encoder or protocol where one is given.
+
+    A copy under another protocol is no reproduction of the paper; one with another encoder is compared with it as the
+    source is.
+    """
+    file, encoders = paths.benchmark_params(study.benchmark.name), study.benchmark.run_encoders
+    content = read_yaml(file) | {"name": name}
+    if protocol is not None:
+        content |= {"protocol": protocol, "reproduces_paper": False}
+    if encoder is not None:
+        if len(encoders) != 1:
+            raise UserError(f"{file}: run_encoders: got {', '.join(encoders)}, expected one, which --encoder replaces")
+        content |= {"run_encoders": [encoder], "hyperparameters": {encoder: content["hyperparameters"][encoders[0]]}}
+    return content
 
 
 def write(folder: Path, content: Mapping[str, Any], about: str, root: Path) -> None:
