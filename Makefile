@@ -39,13 +39,13 @@ publish: .venv/installed ## copy a finished benchmark's results to reports/publi
 	@python -m stages.publish_results --benchmark $(BENCHMARK)
 
 test: .venv/installed ## the whole test suite
-	@python -m pytest -q
+	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup
 
 paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
 	@python -m pytest -q acceptance
 
 .venv/peers: .venv/installed performance/requirements.txt
-	@pip install --quiet --disable-pip-version-check -r performance/requirements.txt
+	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
 	@touch $@
 
 bench: .venv/peers ## our phases beside the peers' on the same work (an hour or two; the data sets must be prepared)

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 OPERANDS = {"mm": slice(0, 2), "bmm": slice(0, 2), "addmm": slice(1, 3), "baddbmm": slice(1, 3)}
 ATTENTION = "scaled_dot_product"
 REPEATS = 3
-Product = tuple[tuple, tuple, tuple, tuple, torch.dtype]
+Product = tuple[tuple, tuple, tuple, tuple, torch.dtype, torch.device]
 
 
 class RecordedProducts(TorchDispatchMode):
@@ -32,7 +32,7 @@ class RecordedProducts(TorchDispatchMode):
 
 
 def _product(left: Tensor, right: Tensor) -> Product:
-    return tuple(left.shape), left.stride(), tuple(right.shape), right.stride(), left.dtype
+    return tuple(left.shape), left.stride(), tuple(right.shape), right.stride(), left.dtype, left.device
 
 
 def _attention_products(query: Tensor, key: Tensor, value: Tensor, backward: bool) -> Iterator[Product]:
@@ -47,12 +47,12 @@ def _attention_products(query: Tensor, key: Tensor, value: Tensor, backward: boo
 def seconds_of(products: list[Product], synchronize) -> float:
     """Seconds that the products take one after another, the median of a few repeats."""
     operands, cache = [], {}
-    for left, left_strides, right, right_strides, kind in products:
+    for left, left_strides, right, right_strides, kind, device in products:
         pair = []
         for place, shape, strides in ((0, left, left_strides), (1, right, right_strides)):
             key = (place, shape, strides, kind)
             if key not in cache:
-                cache[key] = torch.empty_strided(shape, strides, dtype=kind).normal_()
+                cache[key] = torch.empty_strided(shape, strides, dtype=kind, device=device).normal_()
             pair.append(cache[key])
         operands.append(pair)
     taken = []

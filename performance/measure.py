@@ -25,14 +25,14 @@ def main() -> None:
 
     machine = Machine(task["device"], task["precision"], task["threads"])
     torch.set_num_threads(machine.threads)
-    synchronize = torch.cuda.synchronize if machine.device == "cuda" else lambda: None
+    synchronize = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(machine.device, lambda: None)
     keys = ("phase", "data", "encoder", "batch_size", "max_length", "updates")
     work = make_work(**{key: task[key] for key in keys})
     batch = work.batch_size
     if task["side"] == "limit":
         print(json.dumps({"examples_per_s": _limit(Ours(work, machine), work, synchronize)}))
         return
-    side = Ours(work, machine) if task["side"] == "ours" else make_peer(*task["peer"], work, machine.precision)
+    side = Ours(work, machine) if task["side"] == "ours" else make_peer(*task["peer"], work, machine)
     side(work.first(WARMUP_UPDATES * batch))
     synchronize()
     start = time.perf_counter()

@@ -1,6 +1,7 @@
 """What a user would pick instead, as its documentation shows it (``default``) and at its best settings (``best``).
 
-``best``: bf16 where ours runs in it, batches grouped by length, the peer's own fused optimizer.
+``best``: bf16 where ours runs in it, batches grouped by length, the peer's own fused optimizer; of SetFit bf16 alone,
+as its sampler makes the batches.
 """
 
 import random
@@ -10,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from performance.work import DELETION_RATIO, LEARNING_RATE, Work
+from stages.common.engine.machine import Machine
 
 PEERS = {
     "dae": ("sentence-transformers",),
@@ -21,22 +23,22 @@ SETTINGS = ("default", "best")
 BEST_ENCODE_BATCH = 128
 
 
-def make_peer(name: str, setting: str, work: Work, precision: str) -> Callable[[Work], object]:
+def make_peer(name: str, setting: str, work: Work, machine: Machine) -> Callable[[Work], object]:
     """A function that does a work with the peer, its model loaded once."""
     best = setting == "best"
-    bf16 = best and precision == "bf16"
+    bf16 = best and machine.precision == "bf16"
     if name == "setfit":
-        return _setfit(work, bf16)
+        return _setfit(work, bf16, machine.device)
     if name == "transformers":
-        return _transformers(work, best, bf16)
-    return _sentence_transformers(work, best, bf16)
+        return _transformers(work, best, bf16, machine.device)
+    return _sentence_transformers(work, best, bf16, machine.device)
 
 
-def _sentence_transformers(work: Work, best: bool, bf16: bool) -> Callable[[Work], object]:
+def _sentence_transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[Work], object]:
     import torch
     from sentence_transformers import SentenceTransformer, losses
 
-    model = SentenceTransformer(str(work.encoder))
+    model = SentenceTransformer(str(work.encoder), device=device)
     model.max_seq_length = work.max_length
     if work.phase == "embedding":
         size = {"batch_size": BEST_ENCODE_BATCH} if best else {}
@@ -65,7 +67,9 @@ def _train_sentence_transformer(model, loss, work: Work, best: bool, bf16: bool)
         dataset = Dataset.from_dict({**sides, "score": work.similarity})
     grouped = {"batch_sampler": _grouped_by_length} if best else {}
     with tempfile.TemporaryDirectory() as folder:
-        arguments = SentenceTransformerTrainingArguments(**_arguments(folder, work, best, bf16), **grouped)
+        arguments = SentenceTransformerTrainingArguments(
+            **_arguments(folder, work, best, bf16, model.device.type), **grouped
+        )
         SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset, loss=loss).train()
 
 
@@ -86,12 +90,12 @@ def without_words(text: str) -> str:
     return " ".join(kept or [random.choice(words)])
 
 
-def _setfit(work: Work, bf16: bool) -> Callable[[Work], object]:
+def _setfit(work: Work, bf16: bool, device: str) -> Callable[[Work], object]:
     """The contrastive phase of SetFit alone, at its defaults but for batch size and number of updates."""
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
-    model = SetFitModel.from_pretrained(str(work.encoder))
+    model = SetFitModel.from_pretrained(str(work.encoder), device=device)
     model.model_body.max_seq_length = work.max_length
 
     def train(given: Work) -> None:
@@ -108,7 +112,7 @@ def _setfit(work: Work, bf16: bool) -> Callable[[Work], object]:
     return train
 
 
-def _transformers(work: Work, best: bool, bf16: bool) -> Callable[[Work], object]:
+def _transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[Work], object]:
     from datasets import Dataset
     from transformers import (
         AutoModelForSequenceClassification,
@@ -131,7 +135,7 @@ def _transformers(work: Work, best: bool, bf16: bool) -> Callable[[Work], object
         )
         grouped = {"train_sampling_strategy": "group_by_length"} if best else {}
         with tempfile.TemporaryDirectory() as folder:
-            arguments = TrainingArguments(**_arguments(folder, given, best, bf16), **grouped)
+            arguments = TrainingArguments(**_arguments(folder, given, best, bf16, device), **grouped)
             Trainer(
                 model=model, args=arguments, train_dataset=dataset, data_collator=DataCollatorWithPadding(tokenizer)
             ).train()
@@ -139,7 +143,7 @@ def _transformers(work: Work, best: bool, bf16: bool) -> Callable[[Work], object
     return train
 
 
-def _arguments(folder: str, work: Work, best: bool, bf16: bool) -> dict[str, object]:
+def _arguments(folder: str, work: Work, best: bool, bf16: bool, device: str) -> dict[str, object]:
     """What the trainers of both libraries are told: the work, and nothing that only writes."""
     said = {
         "output_dir": folder,
@@ -150,5 +154,6 @@ def _arguments(folder: str, work: Work, best: bool, bf16: bool) -> dict[str, obj
         "logging_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
+        "use_cpu": device == "cpu",
     }
     return said | ({"bf16": bf16, "optim": "adamw_torch_fused"} if best else {})

@@ -40,7 +40,8 @@ def main() -> None:
         return
     encoder = run.load_encoder(run.variant)
     tokenizer = run.tokenizer(encoder)
-    keep_words(encoder, tokenizer(run.labelled_texts, count_cut=False))
+    # Those of the test texts as well, for the predictions; without a gradient their vectors decide nothing.
+    keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
     chosen_by, test = study.protocol.selection_split, "test"
 
     def rows_of(part: str, model):
@@ -58,7 +59,7 @@ def main() -> None:
 
     tried = [train(settings) for settings in candidates_for(study, run.encoder, run.settings, run.variant)]
     best = max(tried, key=lambda one: one.score)
-    # Every choice is made: a test part that chose nothing is read from here on, once.
+    # Every choice is made: a test part that chose nothing is scored from here on, once.
     parts = [part for part in ("validation", test) if run.has_part(part)]
     if arguments.validation_only:
         parts.remove(test)

@@ -1,6 +1,7 @@
 """What git keeps of a finished study: complete, without texts and weights, and refused where anything is missing."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -70,13 +71,14 @@ def test_a_study_that_is_not_complete_is_refused(study, tmp_path, gone, said):
     assert not (root / paths.published(BENCHMARK)).exists()
 
 
-def test_tables_that_the_predictions_do_not_give_are_refused(study, tmp_path):
+@pytest.mark.parametrize("name", ["results.csv", "runs.csv", f"cells/{ENCODER}-ft.json"])
+def test_tables_that_the_predictions_do_not_give_are_refused(study, tmp_path, name):
     root = study.copy(tmp_path / "project")
-    file = root / paths.results(BENCHMARK)
+    file = (root / paths.results(BENCHMARK)).with_name("x").parent / name
     content = file.read_text(encoding="utf-8")
-    file.chmod(0o644)
-    file.write_text(content.replace("88", "89").replace("77", "78"), encoding="utf-8")
-    assert file.read_text(encoding="utf-8") != content
+    number = re.search(r"\d\d\.\d{4,}", content)[0]
+    file.unlink()
+    file.write_text(content.replace(number, str(float(number) + 1e-3), 1), encoding="utf-8")
     said = run(root, *PUBLISH.split(), expected=2)
-    assert said.startswith("error: reports/bbc/results.csv: got other lines than the predictions of the runs give")
+    assert said.startswith(f"error: reports/bbc/{name}: got other numbers than the predictions of the runs give")
     assert not (root / paths.published(BENCHMARK)).exists()

@@ -31,7 +31,7 @@ ABOUT_BENCHMARK = """\
 # python -m stages.search_hyperparameters --help
 """
 ABOUT_COPY = """\
-# A copy of {source}; what differs are name, encoder or protocol.
+# A copy of {source} under another name, with another encoder or protocol; not compared with the paper.
 """
 
 
@@ -141,13 +141,12 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
 def copied_params(study: Study, name: str, encoder: str | None, protocol: str | None) -> dict[str, Any]:
     """The content of a benchmark's params file under another name, with another encoder or protocol where one is given.
 
-    A copy under another protocol is no reproduction of the paper; one with another encoder is compared with it as the
-    source is.
+    A copy is not compared with the paper: two benchmarks of one cell would be refused.
     """
     file, encoders = paths.benchmark_params(study.benchmark.name), study.benchmark.run_encoders
-    content = read_yaml(file) | {"name": name}
+    content = read_yaml(file) | {"name": name, "reproduces_paper": False}
     if protocol is not None:
-        content |= {"protocol": protocol, "reproduces_paper": False}
+        content |= {"protocol": protocol}
     if encoder is not None:
         if len(encoders) != 1:
             raise UserError(f"{file}: run_encoders: got {', '.join(encoders)}, expected one, which --encoder replaces")

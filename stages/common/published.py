@@ -1,5 +1,6 @@
 """What git keeps of a finished study: numbers, tables, page, predictions by id, run reports; no text, no weight."""
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -9,9 +10,10 @@ import pandas as pd
 
 from stages.common import paper, paths
 from stages.common.analysis.cells import cells, read_predictions, summarize
+from stages.common.analysis.results import read_frame
 from stages.common.costs import read_reports
 from stages.common.errors import UserError
-from stages.common.files import new_folder, write_table
+from stages.common.files import new_folder, read_json, write_table
 from stages.common.paper_settings import Paper
 from stages.common.paper_tables import write_texts
 from stages.common.settings import Study
@@ -49,13 +51,25 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
 
 def check_tables(study: Study, settings: Paper, folder: Path) -> None:
     """Refuse a table in ``folder`` that differs from what the predictions of the study's runs give."""
-    summaries = [summarize(study, cell) for cell in cells(study)]
-    for name, table in paper.result_tables(study, summaries, settings).items():
-        if (folder / name).read_text(encoding="utf-8") != table.to_csv(index=False, lineterminator="\n"):
-            raise UserError(
-                f"{folder / name}: got other lines than the predictions of the runs give, expected those; "
-                f"run: dvc repro {paths.BENCHMARKS / study.benchmark.name}/dvc.yaml"
-            )
+    summaries = {cell: summarize(study, cell) for cell in cells(study)}
+    for (encoder, variant), summary in summaries.items():
+        file = folder / "cells" / paths.cell_summary(study.benchmark.name, encoder, variant).name
+        _refuse_others(file, pd.json_normalize(read_json(file)), pd.json_normalize(summary), study)
+    for name, table in paper.result_tables(study, list(summaries.values()), settings).items():
+        _refuse_others(folder / name, read_frame(folder / name), table, study)
+
+
+def _refuse_others(file: Path, found: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:
+    """Texts must be the same and numbers all but: another machine rounds the last digit in another way."""
+    try:
+        # By a copy of each as text, so that both have the types that a file gives them.
+        read = [pd.read_csv(io.StringIO(frame.to_csv(index=False))) for frame in (found, expected)]
+        pd.testing.assert_frame_equal(*read, check_dtype=False, rtol=1e-9)
+    except AssertionError:
+        raise UserError(
+            f"{file}: got other numbers than the predictions of the runs give, expected those; "
+            f"run: dvc repro {paths.BENCHMARKS / study.benchmark.name}/dvc.yaml"
+        ) from None
 
 
 def write_paper_tables(study: Study, settings: Paper, titles: Mapping[str, str], folder: Path) -> None:

@@ -104,10 +104,9 @@ class Run:
         self.rows |= dict.fromkeys(parts, 0)
         return self._counted(self.examples[self.examples["part"].isin(parts)])
 
-    @property
-    def labelled_texts(self) -> list[str]:
-        """The texts of training, validation and test part: what phase 3 may see."""
-        return self.examples.loc[self.examples["part"] != "unlabelled", "text"].tolist()
+    def labelled_texts(self, tokenizer: TextTokenizer) -> list[str]:
+        """The texts of training, validation and test part as they are trained on: all that phase 3 may look up."""
+        return self.trained_on(self.examples[self.examples["part"] != "unlabelled"], tokenizer)["text"].tolist()
 
     def has_part(self, part: str) -> bool:
         """Whether this seed's split has rows of that part."""

@@ -1,8 +1,8 @@
 """Training without the word vectors that no text uses.
 
-Where only an encoder is trained (phases 2 and 3), a word of no text has no gradient, so that Adam leaves its vector as
-it is: without it every update is the same, and the optimizer has half of a small encoder's parameters. Phase 1 compares
-with every word of the vocabulary and needs all.
+Where only an encoder is trained (phases 2 and 3), a word of no text has no gradient: without its vector every update is
+the same up to rounding, and the optimizer has half of a small encoder's parameters. Phase 1 compares with every word of
+the vocabulary and needs all.
 """
 
 from collections.abc import Sequence
