@@ -74,7 +74,7 @@ def test_a_study_that_is_not_complete_is_refused(study, tmp_path, gone, said):
 @pytest.mark.parametrize("name", ["results.csv", "runs.csv", f"cells/{ENCODER}-ft.json"])
 def test_tables_that_the_predictions_do_not_give_are_refused(study, tmp_path, name):
     root = study.copy(tmp_path / "project")
-    file = (root / paths.results(BENCHMARK)).with_name("x").parent / name
+    file = root / paths.REPORTS / BENCHMARK / name
     content = file.read_text(encoding="utf-8")
     number = re.search(r"\d\d\.\d{4,}", content)[0]
     file.unlink()
