@@ -1,0 +1,175 @@
+"""Fifty updates of each phase against a plain loop on Hugging Face's model with torch's unfused AdamW, loss by loss."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_transformer import copy_decoder, new_decoder
+from tiny_encoder import make_bert, tiny_hyperparameters, tiny_training
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stages.common.classifier import Classifier, Rows, train_classifier
+from stages.common.contrastive import PairBatches, train_contrastive
+from stages.common.denoising import DenoisingBatches, train_denoising
+from stages.common.engine.encoder_folder import load_pretrained
+from stages.common.engine.machine import Machine
+from stages.common.engine.models import CONTRASTIVE_LAYER, ClassifierHead
+from stages.common.engine.randomness import generator, torch_generator
+from stages.common.engine.switches import ClassifierSettings
+from stages.common.engine.tokens import TextTokenizer, length_buckets
+from stages.common.engine.training import linear_schedule
+from stages.common.engine.vocabulary import keep_words
+from stages.common.pairs import make_pairs
+
+UPDATES, SEED, BATCH, RATE, EPS, CLIP = 50, 0, 8, 2e-4, 1e-6, 1.0
+THINGS = ("apple plum cherry grape", "iron copper silver steel", "violin drum flute harp")
+ROWS = [(f"the {a} and a {b} {'of kings' * (a < b)}", i) for i, words in enumerate(THINGS)
+        for a in words.split() for b in words.split()]  # fmt: skip
+TEXTS, CLASSES = [text for text, _ in ROWS], np.array([number for _, number in ROWS])
+# bf16 autocast rounds where the plain loop does not: a hundred times as much and more.
+PRECISIONS = [("fp32", 1e-5), ("bf16", 2e-2)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return make_bert(tmp_path_factory.mktemp("encoder"), TEXTS)
+
+
+def without_dropout(model: nn.Module) -> nn.Module:
+    for part in model.modules():
+        if isinstance(getattr(part, "dropout", None), float):
+            part.dropout = 0.0
+    return model
+
+
+def encoder_and_tokenizer(folder: Path):
+    encoder = without_dropout(load_pretrained(folder, "mean"))
+    return encoder, TextTokenizer(folder, encoder.transformer.config, 32)
+
+
+def mean_vectors(model: nn.Module, ids: Tensor, mask: Tensor | None) -> Tensor:
+    mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
+    hidden = model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    return torch.stack([row[: int(kept.sum())].mean(0) for row, kept in zip(hidden, mask, strict=True)])
+
+
+def plain_losses(losses: Iterator[Tensor], modules: list[nn.Module], total: int, warmup: float, decay: float = 0.0):
+    """The losses of a loop that nobody has made fast; each is computed behind the update before it."""
+    parameters = list(dict.fromkeys(one for module in modules for one in module.parameters()))
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, eps=EPS, weight_decay=decay, foreach=False, fused=False)
+    found, warmup_steps = [], -int(-warmup * total // 1)
+    for step, loss in enumerate(losses):
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, CLIP)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * linear_schedule(step, warmup_steps, total)
+        optimizer.step()
+        optimizer.zero_grad()
+        found.append(loss.item())
+    return found
+
+
+def losses_of(update) -> list[float]:
+    return [line["loss"] for line in update.history]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
+def test_contrastive_learning(folder, precision, tolerance):
+    from transformers import AutoModel
+
+    encoder, tokenizer = encoder_and_tokenizer(folder)
+    encoder.add_layer(CONTRASTIVE_LAYER, torch_generator(SEED, "layer"))
+    theirs = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    layer = nn.Linear(encoder.hidden_size, encoder.hidden_size)
+    layer.load_state_dict(encoder.added[CONTRASTIVE_LAYER].state_dict())
+    pairs = make_pairs(np.arange(len(TEXTS)), CLASSES[:, None], 20, 3, generator(SEED, "pairs"))[: UPDATES * BATCH]
+    settings = tiny_hyperparameters(batch_size=BATCH, lr_contrastive=RATE)
+
+    def batches() -> PairBatches:
+        return PairBatches(TEXTS, pairs, settings, tokenizer, SEED, "cpu")
+
+    def losses() -> Iterator[Tensor]:
+        for ids, mask, left, right, similarity in batches():
+            sides = [layer(mean_vectors(theirs, ids, mask))[side] for side in (left, right)]
+            yield (F.cosine_similarity(*sides) - similarity).pow(2).mean()
+
+    training = tiny_training(adam_eps_contrastive=EPS)
+    ours = losses_of(train_contrastive(encoder, batches(), settings, training, Machine("cpu", precision, 1)))
+    expected = plain_losses(losses(), [theirs, layer], UPDATES, training.warmup_contrastive)
+    assert len(ours) == UPDATES and ours == pytest.approx(expected, abs=tolerance)
+    assert abs(expected[-1] - expected[0]) > 10 * tolerance or precision == "bf16"
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
+def test_denoising(folder, precision, tolerance):
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+    encoder, tokenizer = encoder_and_tokenizer(folder)
+    decoder = without_dropout(new_decoder(encoder))
+    reader = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    config = AutoConfig.from_pretrained(folder, is_decoder=True, add_cross_attention=True)
+    writer = AutoModelForCausalLM.from_pretrained(folder, config=config).eval()
+    copy_decoder(decoder, writer)
+    # Tied: the decoder's own layers are the encoder's.
+    for name, weight in list(reader.named_parameters()):
+        place, _, last = name.rpartition(".")
+        setattr(writer.base_model.get_submodule(place), last, weight)
+    writer.tie_weights()
+    settings = tiny_hyperparameters(batch_size=BATCH, lr_dae=RATE, epochs_dae=-(-UPDATES * BATCH // len(TEXTS)))
+
+    def batches() -> DenoisingBatches:
+        return DenoisingBatches(TEXTS, settings, tokenizer, SEED, "cpu")
+
+    def losses() -> Iterator[Tensor]:
+        for noised, (ids, mask) in batches():
+            memory = mean_vectors(reader, *noised)
+            logits = writer(input_ids=ids[:, :-1], encoder_hidden_states=memory[:, None], use_cache=False).logits
+            kept = torch.ones_like(ids[:, 1:], dtype=torch.bool) if mask is None else mask[:, 1:]
+            yield F.cross_entropy(logits[kept], ids[:, 1:][kept])
+
+    training, total = tiny_training(adam_eps_dae=EPS), len(batches())
+    machine = Machine("cpu", precision, 1)
+    ours = losses_of(train_denoising(encoder, decoder, batches(), settings, training, machine))
+    expected = plain_losses(losses(), [reader, writer], total, training.warmup_dae)
+    assert len(ours) == total >= UPDATES and ours == pytest.approx(expected, abs=tolerance)
+    assert expected[0] - expected[-1] > 0.1
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
+def test_fine_tuning(folder, precision, tolerance):
+    from transformers import AutoModel
+
+    encoder, tokenizer = encoder_and_tokenizer(folder)
+    head = ClassifierHead(encoder.hidden_size, 20, 3, 0.0, "relu", torch_generator(SEED, "head"))
+    theirs = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    plain = nn.Sequential(nn.Linear(encoder.hidden_size, 20), nn.ReLU(), nn.Linear(20, 3))
+    plain[0].load_state_dict(head.hidden.state_dict())
+    plain[2].load_state_dict(head.output.state_dict())
+    sequences, targets = tokenizer(TEXTS), torch.from_numpy(CLASSES)
+    keep_words(encoder, sequences)
+    rows, training = Rows(sequences, targets), tiny_training(patience=100)
+    epochs = -(-UPDATES * BATCH // len(TEXTS))
+    settings = ClassifierSettings(
+        lr=RATE, max_epochs=epochs, batch_size=BATCH, adam_eps=EPS, freeze_encoder=False, clip_gradient=CLIP,
+        stopping="patience", selection_metric="accuracy",
+    )  # fmt: skip
+    machine = Machine("cpu", precision, 1)
+    model = Classifier(encoder, head, frozen=False)
+    trained = train_classifier(model, rows, rows, tokenizer, settings, training, machine, SEED)
+
+    def losses() -> Iterator[Tensor]:
+        random = generator(SEED, "batch order classifier")
+        for _ in range(epochs):
+            order = random.permutation(len(TEXTS))
+            for batch in length_buckets(order, rows.lengths, BATCH, random):
+                ids, mask = tokenizer.pad([sequences[i] for i in batch], "cpu")
+                yield F.cross_entropy(plain(mean_vectors(theirs, ids, mask)), targets[batch])
+
+    ours, total = losses_of(trained.updates), epochs * -(-len(TEXTS) // BATCH)
+    decay = training.weight_decay_classifier
+    expected = plain_losses(losses(), [theirs, plain], total, training.warmup_classifier, decay)
+    assert len(ours) == total >= UPDATES and ours == pytest.approx(expected, abs=tolerance)
+    assert expected[0] - expected[-1] > 0.005
