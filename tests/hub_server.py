@@ -47,13 +47,14 @@ class HubServer:
 
     ``faults``: what happens to the next requests for a large file's content, one each: drop (the connection breaks
     after half of it), limit (429 with Retry-After), truncate (half of it, as if that were all), corrupt (one byte
-    differs), fail (500). ``served``: every file whose content was asked for, in order.
+    differs), fail (500). ``served``: the repository and path of
+    every file whose content was asked for, in order.
     """
 
     def __init__(self) -> None:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.faults: deque[str] = deque()
-        self.served: list[str] = []
+        self.served: list[tuple[str, str]] = []
         self.requests = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -138,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers |= {"ETag": f'"{repository.checksum(path)}"', "X-Linked-Size": str(len(content))}
         fault = ""
         if self.command == "GET":
-            self.hub.served.append(path)
+            self.hub.served.append((name, path))
             if path.endswith(LARGE) and self.hub.faults:
                 fault = self.hub.faults.popleft()
         if fault in ("limit", "fail"):

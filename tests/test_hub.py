@@ -93,7 +93,7 @@ def test_an_encoder_is_fetched_once_with_the_files_it_needs_and_no_others(projec
     assert said.startswith(f"minilm_l12: from hub {MODEL} at {REVISION}, weights sha256 ") and said.count("\n") == 1
     files = {file.name: file.read_bytes() for file in bert.iterdir()}
     assert {file.name: file.read_bytes() for file in (project / "encoders/minilm_l12").iterdir()} == files
-    assert sorted(hub.served) == sorted(files)
+    assert sorted(hub.served) == sorted((MODEL, file) for file in files)
     asked = hub.requests
     shutil.rmtree(project / "encoders/minilm_l12")
     assert fetched(project, environment) == said and hub.requests == asked
@@ -108,7 +108,7 @@ def test_what_a_network_does_for_a_while_does_not_stop_a_fetch(project, hub, ber
     hub.faults.extend(faults)
     fetched(project, hub.environment(tmp_path / "cache"))
     assert (project / "encoders/minilm_l12" / WEIGHTS).read_bytes() == (bert / WEIGHTS).read_bytes()
-    assert hub.served.count(WEIGHTS) == 1 + len(faults) and not hub.faults
+    assert hub.served.count((MODEL, WEIGHTS)) == 1 + len(faults) and not hub.faults
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_what_a_fetch_gives_up_on_is_said_in_one_line_and_the_next_one_starts_we
     line = refused(project, environment)
     assert line.startswith(f"{WHAT}: {said}") and "run again, or " in line and line.endswith(LOCAL)
     hub.faults.clear()
-    small = set(hub.served) - {WEIGHTS}
+    small = set(hub.served) - {(MODEL, WEIGHTS)}
     if faults[0] != "drop":
         fetched(project, environment)
         assert (project / "encoders/minilm_l12" / WEIGHTS).read_bytes() == (bert / WEIGHTS).read_bytes()
-        assert all(hub.served.count(name) == 1 for name in small)
+        assert all(hub.served.count(file) == 1 for file in small)
 
 
 def test_an_encoder_that_cannot_be_had_is_refused_with_the_way_out(project, hub, tmp_path):
