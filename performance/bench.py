@@ -21,7 +21,7 @@ from stages.common.files import write_table, write_text
 
 FOLDER = paths.REPORTS / "performance"
 # Rows a batch, limit in tokens, updates; embedding takes as many texts. Long texts make few updates long enough.
-LONG, SHORT = {"imdb": (16, 256, 12)}, (32, 128, 64)
+LONG, SHORT = {"imdb": (16, 256, 8)}, (32, 128, 24)
 COLUMNS = [
     "phase", "data", "device", "precision", "ours_examples_per_s", "peer", "peer_setting", "peer_examples_per_s",
     "ratio", "ratio_low", "ratio_high", "ours_peak_mb", "peer_peak_mb", "limit_examples_per_s", "limit_fraction",
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each side, in turn")
-    parser.add_argument("--updates", type=int, help="updates a measurement; without it 64, with long texts 12")
+    parser.add_argument("--updates", type=int, help="updates a measurement; without it 24, with long texts 8")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
     parser.add_argument("--output", type=Path, default=FOLDER)
     arguments = parser.parse_args()

@@ -140,12 +140,13 @@ def test_dropout_acts_in_training_only(folder):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_attention_that_drops_out_is_the_kernel_s_where_nothing_is_dropped(monkeypatch, causal):
+@pytest.mark.parametrize("probability", [0.0, 0.5])
+def test_attention_in_steps_is_the_kernel_s_where_nothing_is_dropped(monkeypatch, causal, probability):
     monkeypatch.setattr(transformer, "kept", lambda shape, probability, dtype: torch.ones(shape, dtype=dtype))
     generator = torch_generator(0, "attention of a test")
     parts = [torch.randn(3, 2, 5, 4, generator=generator) for _ in range(3)]
     mask = None if causal else (torch.arange(5) < torch.tensor([5, 3, 1])[:, None])[:, None, None]
-    ours = transformer._attend_with_dropout(*parts, mask, 0.5, causal)
+    ours = transformer._attend_in_steps(*parts, mask, probability, causal)
     torch.testing.assert_close(ours, transformer._attend(*parts, mask, 0.0, causal), atol=1e-6, rtol=0)
 
 

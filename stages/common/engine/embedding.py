@@ -24,8 +24,9 @@ def embed(encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: Text
     """Sentence vectors in evaluation mode, float32, (rows, hidden size), in the order given."""
     encoder.eval()
     vectors = torch.empty(len(sequences), encoder.hidden_size, device=machine.device)
-    for batch in sorted_batches(np.array([len(ids) for ids in sequences])):
-        with machine.autocast():
+    # One context for all batches: it keeps the weights that it has cast.
+    with machine.autocast():
+        for batch in sorted_batches(np.array([len(ids) for ids in sequences])):
             found = encoder(*tokenizer.pad([sequences[i] for i in batch], machine.device))
-        vectors[torch.from_numpy(batch)] = found.float()
+            vectors[torch.from_numpy(batch)] = found.float()
     return vectors

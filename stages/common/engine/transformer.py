@@ -19,6 +19,7 @@ from stages.common.errors import UserError
 
 SUPPORTED_MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
 CHECKPOINT_PREFIXES = ("bert.", "roberta.")
+FEW_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ class _SelfAttention(nn.Module):
         weight, bias = (torch.cat([getattr(layer, name) for layer in layers]) for name in ("weight", "bias"))
         query, key, value = F.linear(hidden, weight, bias).view(rows, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         probability = self.dropout if self.training else 0.0
-        attend = _attend_with_dropout if probability and hidden.device.type == "cpu" else _attend
+        # On a CPU torch has no kernel for dropout here, and for very short texts its kernel is slow in bf16.
+        few = tokens < FEW_TOKENS and query.dtype == torch.bfloat16
+        in_steps = hidden.device.type == "cpu" and (probability > 0 or few)
+        attend = _attend_in_steps if in_steps else _attend
         return attend(query, key, value, mask, probability, causal).transpose(1, 2).reshape(rows, tokens, size)
 
 
@@ -107,17 +111,19 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, prob
     return F.scaled_dot_product_attention(query, key, value, mask, probability, is_causal=causal)
 
 
-def _attend_with_dropout(
+def _attend_in_steps(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float, causal: bool
 ) -> Tensor:
-    """The same on a CPU, where torch has no such kernel and its random bits are dear."""
+    """The same in plain products, with our own random bits: torch's are dear on a CPU."""
     scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(2, 3))
     if causal:
         mask = torch.ones(scores.shape[2:], dtype=torch.bool).tril()
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     weights = scores.softmax(dim=-1, dtype=scores.dtype)
-    return torch.matmul(weights * kept(weights.shape, probability, weights.dtype), value)
+    if probability > 0:
+        weights = weights * kept(weights.shape, probability, weights.dtype)
+    return torch.matmul(weights, value)
 
 
 class CrossAttentionToVector(nn.Module):
