@@ -52,7 +52,8 @@ def seconds_of(products: list[Product], synchronize) -> float:
         for place, shape, strides in ((0, left, left_strides), (1, right, right_strides)):
             key = (place, shape, strides, kind)
             if key not in cache:
-                cache[key] = torch.empty_strided(shape, strides, dtype=kind, device=device).normal_()
+                numbers = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+                cache[key] = torch.randn(numbers, dtype=kind, device=device).as_strided(shape, strides)
             pair.append(cache[key])
         operands.append(pair)
     taken = []

@@ -1,0 +1,108 @@
+"""What preparing, splitting, pairing and noising cost from a thousand to a million texts; writes scaling.csv.
+
+Each step on each size runs in a process of its own. The texts are made up: ten words each, drawn as words of a
+language are (few often, most rarely), some of them twice.
+"""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.common import data, paths
+from stages.common.config import load_study
+from stages.common.errors import UserError, run_stage
+from stages.common.files import write_table
+from stages.common.imbalance import resample
+from stages.common.noise import WordDeletion, english_stop_words
+from stages.common.pairs import make_pairs
+from stages.common.provenance import peak_memory_mb
+from stages.common.splits import draw_split
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+STUDY, BATCH, DELETION_RATIO = "bbc", 32, 0.6
+CLASSES, SHARE_OF_THE_LARGER_CLASS, WORDS_OF_A_TEXT, VOCABULARY = 10, 0.7, 10, 30_000
+
+
+def rows_of_source(count: int) -> pd.DataFrame:
+    """Rows as fetch_data writes them, the columns named as those of the study's source."""
+    random, source = np.random.default_rng(0), load_study(STUDY).dataset
+    drawn = np.minimum(random.zipf(1.3, (count, WORDS_OF_A_TEXT)), VOCABULARY)
+    texts = [" ".join(map("word{}".format, words)) for words in drawn.tolist()]
+    shares = SHARE_OF_THE_LARGER_CLASS ** np.arange(CLASSES)
+    labels = random.choice(CLASSES, size=count, p=shares / shares.sum())
+    columns = {source.text_columns[0]: texts, source.label_columns[0]: labels, data.READ_FROM: "made up"}
+    return pd.DataFrame(columns)
+
+
+def prepared(rows: pd.DataFrame) -> pd.DataFrame:
+    """What prepare_data does to the rows."""
+    examples = data.without_duplicates(data.clean(rows, load_study(STUDY).dataset))
+    data.content_sha256(examples)
+    data.label_counts(examples)
+    return data.with_test_rows(examples, len(examples) // 4, "made up")
+
+
+def measure(step: str, count: int) -> dict:
+    """Seconds of the step alone, and the largest memory of the whole process."""
+    given, study = rows_of_source(count), load_study(STUDY)
+    natural = dataclasses.replace(study.benchmark, long_tail_ratio=None, long_tail_largest=None)
+    study = dataclasses.replace(study, benchmark=natural)
+    english_stop_words()  # an import that is no part of the work
+    if step != "preparation":
+        given = prepared(given)
+    class_ids = pd.factorize(given["label"])[0] if step == "pairs" else None
+    start = time.perf_counter()
+    if step == "preparation":
+        prepared(given)
+    elif step == "splits":
+        split = draw_split(given, study, 0, "made up")
+        train = given[split["adapts"]]
+        for setting in study.shared.imbalance.values():
+            resample(train, setting)
+    elif step == "pairs":
+        make_pairs(pd.factorize(given["text"])[0], class_ids[:, None], 1, CLASSES, np.random.default_rng(0))
+    else:
+        noise, random = WordDeletion(given["text"].tolist(), DELETION_RATIO), np.random.default_rng(0)
+        for first in range(0, len(given), BATCH):
+            noise(np.arange(first, min(first + BATCH, len(given))), random)
+    return {"seconds": time.perf_counter() - start, "peak_mb": peak_memory_mb()}
+
+
+def in_a_process(step: str, count: int) -> dict:
+    command = [sys.executable, "-m", "performance.scaling", "--measure", step, str(count)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise UserError(f"{step} of {count} texts: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--measure", nargs=2, metavar=("STEP", "TEXTS"), help="one measurement, as a line of JSON")
+    parser.add_argument("--output", type=Path, default=paths.REPORTS / "performance")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        step, count = arguments.measure
+        print(json.dumps(measure(step, int(count))))
+        return
+    rows = []
+    for step in ("preparation", "splits", "pairs", "noise"):
+        found = [in_a_process(step, count) for count in SIZES]
+        exponent = np.polyfit(np.log(SIZES), np.log([one["seconds"] for one in found]), 1)[0]
+        rows += [
+            {"step": step, "texts": count, **one, "exponent": exponent} for count, one in zip(SIZES, found, strict=True)
+        ]
+        print(f"{step}: {found[-1]['seconds']:.1f} s, {found[-1]['peak_mb']:.0f} MB for {SIZES[-1]} texts, "
+              f"time grows with the power {exponent:.2f}", flush=True)  # fmt: skip
+    write_table(arguments.output / "scaling.csv", pd.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,65 @@
+"""Seconds from the start of a training stage to its first update, beyond those of ``import torch``.
+
+Needs a finished default study (make repro); each stage starts in a process of its own and ends at its first update, so
+that nothing is written. The median of a few starts, the disk warm.
+"""
+
+import runpy
+import subprocess
+import sys
+import time
+from statistics import median
+
+from stages.common.errors import UserError, run_stage
+
+STARTS = 5
+OF_THE_STUDY = ["--benchmark", "bbc", "--encoder", "minilm_l6", "--seed", "0"]
+STAGES = {
+    "train_dae": [],
+    "train_contrastive": ["--variant", "three_phase"],
+    "train_joint": [],
+    "train_classifier": ["--variant", "three_phase"],
+}
+
+
+def until_first_update(stage: str) -> tuple[float, float]:
+    """Run the stage in this process up to its first update; returns the seconds since torch's import, and of that."""
+    start = time.perf_counter()
+    import torch  # noqa: F401
+
+    imported = time.perf_counter()
+    from stages.common.engine.training import Updates
+
+    class FirstUpdate(Exception):
+        pass
+
+    def stop(*_, **__):
+        raise FirstUpdate
+
+    Updates.__call__ = stop
+    sys.argv = [stage, *OF_THE_STUDY, *STAGES[stage]]
+    try:
+        runpy.run_module(f"stages.{stage}", run_name="__main__")
+    except FirstUpdate:
+        return time.perf_counter() - imported, imported - start
+    raise UserError(f"{stage}: ended without an update, expected one")
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print("\n", *until_first_update(sys.argv[1]))
+        return
+    for stage in STAGES:
+        command = [sys.executable, "-m", "performance.startup", stage]
+        found = []
+        for _ in range(STARTS + 1):
+            result = subprocess.run(command, capture_output=True, text=True)
+            if result.returncode:
+                raise UserError(f"{stage}: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
+            found.append([float(word) for word in result.stdout.splitlines()[-1].split()])
+        beyond, torch_alone = (median(column) for column in zip(*found[1:], strict=True))
+        print(f"{stage}: {beyond:.2f} s beyond the {torch_alone:.2f} s of importing torch", flush=True)
+
+
+if __name__ == "__main__":
+    run_stage(main)
