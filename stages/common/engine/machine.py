@@ -30,7 +30,8 @@ class Machine:
         """Set threads, and deterministic kernels so that the same seed gives the same bytes."""
         torch.set_num_threads(self.threads)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
+        # The same as use_deterministic_algorithms(True), which also imports torch's compiler: a second a process.
+        torch.set_deterministic_debug_mode("error")
         # Filling every new tensor is for finding reads of uninitialised memory; it only costs time here.
         torch.utils.deterministic.fill_uninitialized_memory = False
 

@@ -34,6 +34,7 @@ class Updates:
         """``total``: planned updates; ``warmup``: their share that warms up; ``clip_gradient``: largest norm."""
         # A tied weight is one parameter, and a frozen one is none.
         self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
+        _leave_the_compiler_alone()
         self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
         self.warmup_steps = math.ceil(warmup * total)
         self.schedule = LambdaLR(self.optimizer, lambda step: linear_schedule(step, self.warmup_steps, total))
@@ -85,6 +86,16 @@ class Updates:
         self.progress.close()
         columns = ["step", "epoch", "loss", "learning_rate", "validation_metric", "validation_loss"]
         return pd.DataFrame(self.history).reindex(columns=columns)
+
+
+def _leave_the_compiler_alone() -> None:
+    """Tell torch's optimizers that their methods are kept from its compiler already, which is never used here.
+
+    Otherwise the first optimizer imports the compiler to do that, which takes a second a process.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        if plain := getattr(method, "__wrapped__", None):
+            plain.__dynamo_disable = plain
 
 
 def linear_schedule(step: int, warmup_steps: int, total: int) -> float:
