@@ -190,11 +190,21 @@ def test_evaluation_changes_no_weight_and_draws_nothing(folder):
 
 def test_predictions_stand_in_the_rows_order(folder, monkeypatch):
     done = Training(folder, max_epochs=1)
-    monkeypatch.setattr(embedding, "EVALUATION_BATCH", 5)
+    monkeypatch.setattr(embedding, "EVALUATION_ROWS", 5)
     rows = done.rows(ROWS)
     singly = torch.cat([done.logits(done.rows([row])) for row in ROWS])
     torch.testing.assert_close(done.logits(rows), singly, atol=1e-5, rtol=0)
     assert rows.lengths.tolist() != sorted(rows.lengths)
+
+
+def test_evaluation_takes_every_row_once_in_batches_that_a_cache_holds(monkeypatch):
+    monkeypatch.setattr(embedding, "EVALUATION_ROWS", 4)
+    monkeypatch.setattr(embedding, "EVALUATION_TOKENS_ON_CPU", 12)
+    lengths = np.array([3, 50, 2, 6, 3, 7, 3, 2, 5])
+    on_cpu = [lengths[batch].tolist() for batch in embedding.sorted_batches(lengths, "cpu")]
+    assert on_cpu == [[2, 2, 3, 3], [3, 5], [6], [7], [50]]
+    on_gpu = [lengths[batch].tolist() for batch in embedding.sorted_batches(lengths, "cuda")]
+    assert on_gpu == [[2, 2, 3, 3], [3, 5, 6, 7], [50]]
 
 
 @pytest.fixture

@@ -122,8 +122,10 @@ def predict(model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Ma
     """Logits in evaluation mode, float32, (rows, classes), in the rows' order."""
     model.eval()
     logits = torch.empty(len(rows), model.head.output.out_features, device=machine.device)
-    for batch in sorted_batches(rows.lengths):
-        logits[torch.from_numpy(batch)] = model.logits(rows, batch, tokenizer, machine).float()
+    # One context for all batches: it keeps the weights that it has cast.
+    with machine.autocast():
+        for batch in sorted_batches(rows.lengths, machine.device):
+            logits[torch.from_numpy(batch)] = model.logits(rows, batch, tokenizer, machine).float()
     return logits
 
 

@@ -10,13 +10,21 @@ from stages.common.engine.machine import Machine
 from stages.common.engine.models import SentenceEncoder
 from stages.common.engine.tokens import TextTokenizer
 
-EVALUATION_BATCH = 128
+EVALUATION_ROWS = 128
+EVALUATION_TOKENS_ON_CPU = 4096
 
 
-def sorted_batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """Batches for evaluation: all rows, sorted by length."""
+def sorted_batches(lengths: np.ndarray, device: str) -> Iterator[np.ndarray]:
+    """Batches for evaluation: all rows, sorted by length, as many at a time as a CPU's caches like."""
     order = np.argsort(lengths, kind="stable")
-    yield from (order[i : i + EVALUATION_BATCH] for i in range(0, len(order), EVALUATION_BATCH))
+    while len(order):
+        batch = order[:EVALUATION_ROWS]
+        if device == "cpu":
+            # The last row is the longest one, to which the others are padded.
+            tokens = lengths[batch] * np.arange(1, len(batch) + 1)
+            batch = batch[: max(1, int((tokens <= EVALUATION_TOKENS_ON_CPU).sum()))]
+        yield batch
+        order = order[len(batch) :]
 
 
 @torch.no_grad()
@@ -26,7 +34,7 @@ def embed(encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: Text
     vectors = torch.empty(len(sequences), encoder.hidden_size, device=machine.device)
     # One context for all batches: it keeps the weights that it has cast.
     with machine.autocast():
-        for batch in sorted_batches(np.array([len(ids) for ids in sequences])):
+        for batch in sorted_batches(np.array([len(ids) for ids in sequences]), machine.device):
             found = encoder(*tokenizer.pad([sequences[i] for i in batch], machine.device))
             vectors[torch.from_numpy(batch)] = found.float()
     return vectors
