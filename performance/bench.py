@@ -3,14 +3,13 @@
 import argparse
 import json
 import platform
-import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 
 import pandas as pd
 
 from performance.peers import PEERS, SETTINGS
+from performance.process import last_line
 from performance.work import PHASES
 from stages.common import paths, provenance
 from stages.common.analysis.tables import to_markdown
@@ -93,13 +92,8 @@ def compare(task: dict, settings: list[str], pairs: int) -> list[dict]:
 
 def measure(task: dict) -> dict:
     """What one process of ``performance.measure`` says."""
-    result = subprocess.run(
-        [sys.executable, "-m", "performance.measure", json.dumps(task)], capture_output=True, text=True
-    )
-    if result.returncode:
-        last = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise UserError(f"performance.measure of {task['side']}, {task['phase']}, {task['data']}: {last}")
-    return json.loads(result.stdout.splitlines()[-1])
+    what = f"performance.measure of {task['side']}, {task['phase']}, {task['data']}"
+    return json.loads(last_line("performance.measure", json.dumps(task), what=what))
 
 
 def write(table: pd.DataFrame, folder: Path) -> None:

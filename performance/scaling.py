@@ -7,17 +7,16 @@ language are (few often, most rarely), some of them twice.
 import argparse
 import dataclasses
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from performance.process import last_line
 from stages.common import data, paths
 from stages.common.config import load_study
-from stages.common.errors import UserError, run_stage
+from stages.common.errors import run_stage
 from stages.common.files import write_table
 from stages.common.imbalance import resample
 from stages.common.noise import WordDeletion, english_stop_words
@@ -76,11 +75,8 @@ def measure(step: str, count: int) -> dict:
 
 
 def in_a_process(step: str, count: int) -> dict:
-    command = [sys.executable, "-m", "performance.scaling", "--measure", step, str(count)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise UserError(f"{step} of {count} texts: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    said = last_line("performance.scaling", "--measure", step, str(count), what=f"{step} of {count} texts")
+    return json.loads(said)
 
 
 def main() -> None:

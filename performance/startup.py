@@ -5,11 +5,11 @@ that nothing is written. The median of a few starts, the disk warm.
 """
 
 import runpy
-import subprocess
 import sys
 import time
 from statistics import median
 
+from performance.process import last_line
 from stages.common.errors import UserError, run_stage
 
 STARTS = 5
@@ -50,13 +50,8 @@ def main() -> None:
         print("\n", *until_first_update(sys.argv[1]))
         return
     for stage in STAGES:
-        command = [sys.executable, "-m", "performance.startup", stage]
-        found = []
-        for _ in range(STARTS + 1):
-            result = subprocess.run(command, capture_output=True, text=True)
-            if result.returncode:
-                raise UserError(f"{stage}: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
-            found.append([float(word) for word in result.stdout.splitlines()[-1].split()])
+        said = [last_line("performance.startup", stage, what=stage) for _ in range(STARTS + 1)]
+        found = [map(float, line.split()) for line in said]
         beyond, torch_alone = (median(column) for column in zip(*found[1:], strict=True))
         print(f"{stage}: {beyond:.2f} s beyond the {torch_alone:.2f} s of importing torch", flush=True)
 

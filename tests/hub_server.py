@@ -47,8 +47,8 @@ class HubServer:
 
     ``faults``: what happens to the next requests for a large file's content, one each: drop (the connection breaks
     after half of it), limit (429 with Retry-After), truncate (half of it, as if that were all), corrupt (one byte
-    differs), fail (500). ``served``: the repository and path of
-    every file whose content was asked for, in order.
+    differs), fail (500). ``served``: repository and path of every
+    file whose content was asked for, in order.
     """
 
     def __init__(self) -> None:

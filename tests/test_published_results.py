@@ -59,6 +59,13 @@ def test_every_cell_and_every_run_is_there(published):
     assert {one["stage"] for one in reports} <= set(PHASE_OF_STAGE)
 
 
+def test_no_report_says_where_on_a_machine_the_data_lay(published):
+    _, folder = published
+    reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
+    origins = {one[key] for one in reports for key in ("data_from", "encoder_from") if one[key]}
+    assert origins and not any("/" in origin or "\\" in origin for origin in origins)
+
+
 def test_the_params_are_those_of_the_benchmark(published):
     study, folder = published
     own = REPOSITORY / paths.benchmark_params(study.benchmark.name)

@@ -79,7 +79,11 @@ def origins(dataset: str, encoder: str) -> dict[str, str | None]:
 
 
 def _origin(file: Path) -> str:
-    return json.loads(file.read_text(encoding="utf-8"))["origin"] if file.is_file() else "not recorded"
+    """A local folder goes by its name: reports are published, and where it lies is the reader's own affair."""
+    if not file.is_file():
+        return "not recorded"
+    kind, _, place = json.loads(file.read_text(encoding="utf-8"))["origin"].partition(" ")
+    return f"{kind} {Path(place).name if kind == 'folder' else place}"
 
 
 def environment(told: float = 0.0) -> dict[str, object]:
