@@ -22,8 +22,10 @@ from stages.common.imbalance import resample
 from stages.common.noise import WordDeletion, english_stop_words
 from stages.common.pairs import make_pairs
 from stages.common.provenance import peak_memory_mb
+from stages.common.schema import refuse_unknown
 from stages.common.splits import draw_split
 
+STEPS = ("preparation", "splits", "pairs", "noise")
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 STUDY, BATCH, DELETION_RATIO = "bbc", 32, 0.6
 CLASSES, SHARE_OF_THE_LARGER_CLASS, WORDS_OF_A_TEXT, VOCABULARY = 10, 0.7, 10, 30_000
@@ -86,10 +88,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.measure:
         step, count = arguments.measure
+        refuse_unknown("--measure", "STEP", step, STEPS)
         print(json.dumps(measure(step, int(count))))
         return
     rows = []
-    for step in ("preparation", "splits", "pairs", "noise"):
+    for step in STEPS:
         found = [in_a_process(step, count) for count in SIZES]
         exponent = np.polyfit(np.log(SIZES), np.log([one["seconds"] for one in found]), 1)[0]
         rows += [

@@ -4,6 +4,7 @@ Needs a finished default study (make repro); each stage starts in a process of i
 that nothing is written. The median of a few starts, the disk warm.
 """
 
+import argparse
 import runpy
 import sys
 import time
@@ -46,8 +47,11 @@ def until_first_update(stage: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        print("\n", *until_first_update(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", nargs="?", choices=STAGES, help="one start of it, in this process")
+    arguments = parser.parse_args()
+    if arguments.stage:
+        print("\n", *until_first_update(arguments.stage))
         return
     for stage in STAGES:
         said = [last_line("performance.startup", stage, what=stage) for _ in range(STARTS + 1)]

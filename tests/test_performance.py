@@ -56,6 +56,6 @@ def test_a_table_with_a_number_that_cannot_be_is_refused(tmp_path, value):
     assert not (tmp_path / "engine.csv").exists()
 
 
-@pytest.mark.parametrize("step", ["preparation", "splits", "pairs", "noise"])
+@pytest.mark.parametrize("step", scaling.STEPS)
 def test_every_step_of_the_scaling_measurement_runs(step):
     assert scaling.measure(step, 1000)["seconds"] > 0
