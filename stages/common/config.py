@@ -123,8 +123,15 @@ def load_studies() -> dict[str, Study]:
     return {name: _load_study(shared, name) for name in _folders_with_params(paths.BENCHMARKS)}
 
 
-def _load_study(shared: Shared, name: str) -> Study:
-    file = paths.benchmark_params(name)
+def load_published_studies() -> dict[str, Study]:
+    """The studies that git keeps, by name: each from the params file beside its results, under today's shared one."""
+    shared = load_shared()
+    names = _folders_with_params(paths.PUBLISHED)
+    return {name: _load_study(shared, name, paths.published(name) / "params.yaml") for name in names}
+
+
+def _load_study(shared: Shared, name: str, file: Path | None = None) -> Study:
+    file = file or paths.benchmark_params(name)
     content = read_yaml(file)
     twice = sorted(set(content) & set(Shared.__dataclass_fields__))
     if twice:

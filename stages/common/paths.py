@@ -17,6 +17,9 @@ PAPER_NUMBERS = PAPER / "tables.csv"
 PAPER_PIPELINE = PAPER / "dvc.yaml"
 PAPER_COMMANDS = PAPER / "commands.csv"
 PAPER_REPORTS = REPORTS / "paper"
+PUBLISHED = REPORTS / "published"
+DEVIATIONS = PAPER / "deviations.yaml"
+CITATION = Path("CITATION.cff")
 PAPER_TABLES_SO_FAR = PAPER_REPORTS / "so_far"
 ENGINE_CHOICE = Path(".engine.json")
 DATA_FOLDER, ENCODERS_FOLDER = "DATA_FOLDER", "ENCODERS_FOLDER"  # environment variables
@@ -104,8 +107,8 @@ def report(benchmark: str, encoder: str, variant: str, seed: int, phase: str) ->
     return RUNS / benchmark / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"
 
 
-def cell_summary(benchmark: str, encoder: str, variant: str) -> Path:
-    return REPORTS / benchmark / "cells" / f"{cell_name(encoder, variant)}.json"
+def cell_summary(benchmark: str, encoder: str, variant: str, reports: Path = REPORTS) -> Path:
+    return reports / benchmark / "cells" / f"{cell_name(encoder, variant)}.json"
 
 
 def cell_metrics(benchmark: str, encoder: str, variant: str) -> Path:
@@ -127,7 +130,7 @@ def paper_table(table: int, encoder: str, protocol: str, folder: Path = PAPER_RE
 
 def published(benchmark: str) -> Path:
     """What git keeps of a finished study."""
-    return REPORTS / "published" / benchmark
+    return PUBLISHED / benchmark
 
 
 def plot_data(benchmark: str, name: str) -> Path:
