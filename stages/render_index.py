@@ -31,7 +31,7 @@ def main() -> None:
     write_text(folder / "tables.md", overview_tables.as_markdown(frames))
     write_text(folder / "tables.tex", overview_tables.as_latex(frames))
     write_text(folder / "index.html", overview.render_overview(shown))
-    print(folder / "index.html")
+    print(f"The page over all benchmarks with results: {folder / 'index.html'}")
 
 
 if __name__ == "__main__":

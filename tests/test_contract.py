@@ -15,7 +15,10 @@ from tiny_project import REPOSITORY, copy_project, environment, run
 
 STAGES = REPOSITORY / "stages"
 PIPELINES = ("dvc.yaml", "encoders/dvc.yaml", "data/pipeline.yaml", "benchmarks/pipeline.yaml", "paper/dvc.yaml")
-PACKAGES = {"stages", "stages.common", "stages.common.analysis", "stages.common.engine", "stages.common.scores"}
+PACKAGES = {
+    "stages", "stages.common", "stages.common.analysis", "stages.common.engine", "stages.common.pages",
+    "stages.common.scores",
+}  # fmt: skip
 # Modules that a stage may import without depending on them, because no result changes with them.
 PLUMBING = {
     **dict.fromkeys(PACKAGES, "a docstring"),

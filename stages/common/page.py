@@ -14,7 +14,7 @@ from stages.common.display import captions, curves_of, figure_file, rows_of
 from stages.common.pages.cells import cell_rows, details, metrics_of_cells
 from stages.common.pages.citation import citation
 from stages.common.pages.claims import claims_context, with_names
-from stages.common.pages.deviations import deviation_rows
+from stages.common.pages.deviations import deviation_rows, shown_protocols
 from stages.common.pages.finished import Finished
 from stages.common.pages.layout import render
 from stages.common.settings import Study
@@ -47,7 +47,7 @@ def render_page(finished: Finished) -> str:
         splits={seed: _class_counts(study, seed) for seed in study.benchmark.seeds},
         imbalance_settings=[*study.shared.imbalance, "none"],
         deviations=deviation_rows(study.shared, None),
-        protocols=list(study.shared.protocols),
+        protocols=shown_protocols(study.shared),
         settings=_settings(study),
         costs=costs(finished.trainings),
         environment=environment(finished.trainings),

@@ -84,6 +84,7 @@ def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str,
         "title": study.title(row.variant),
         "encoder": study.shared.encoders[row.encoder].title if row.encoder else "no encoder",
         "colour": row.colour,
+        "unit": "seed" if study.dataset.folds is None else "fold",
         "command": command(study, (row.encoder, row.variant)),
         "first": first,
         "note": "" if first is None else first["note"],
@@ -109,7 +110,6 @@ def _details(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
         "benchmark": finished.name,
         "dataset": study.dataset.title,
         "protocol": study.benchmark.protocol,
-        "unit": "seed" if study.dataset.folds is None else "fold",
         "validation": METRIC_TITLES[primary],
         "seeds": [
             {

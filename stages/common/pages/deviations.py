@@ -7,6 +7,7 @@ from typing import Any
 from stages.common import paths
 from stages.common.errors import UserError
 from stages.common.pages.audit import Item
+from stages.common.paper import PROTOCOLS
 from stages.common.schema import build, checked, not_empty, read_yaml, refuse_unknown
 from stages.common.settings import Protocol, Shared
 
@@ -47,19 +48,24 @@ def read_deviations() -> list[Deviation]:
 
 
 def deviation_rows(shared: Shared, audit: Sequence[Item] | None) -> list[dict[str, Any]]:
-    """The rows of the table: the texts, each switch with its value in every protocol, and its measured effect."""
+    """The rows of the table: the texts, each switch with its values, and its measured effect."""
     effects = _effects(audit)
     return [
         {
             "text": deviation,
             "switches": [
-                {"name": switch, "values": {name: _value(one, switch) for name, one in shared.protocols.items()}}
+                {"name": switch, "values": [_value(shared.protocols[name], switch) for name in shown_protocols(shared)]}
                 for switch in deviation.switches
             ],
             "effect": [line for switch in deviation.switches for line in effects.get(switch, [])],
         }
         for deviation in read_deviations()
     ]
+
+
+def shown_protocols(shared: Shared) -> list[str]:
+    """The paper's text and the authors' code, as far as the parameters have them; others are copies with a change."""
+    return [name for name in PROTOCOLS if name in shared.protocols]
 
 
 def _effects(audit: Sequence[Item] | None) -> dict[str, list[str]]:

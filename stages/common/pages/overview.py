@@ -13,7 +13,7 @@ from stages.common.costs import costs, environment, inputs
 from stages.common.pages import audit, claims, overview_answer, paper_grid
 from stages.common.pages.cells import cell_rows, details
 from stages.common.pages.citation import citation
-from stages.common.pages.deviations import deviation_rows
+from stages.common.pages.deviations import deviation_rows, shown_protocols
 from stages.common.pages.finished import Finished
 from stages.common.pages.layout import render
 from stages.common.scores.metrics import METRICS
@@ -76,7 +76,7 @@ def render_overview(overview: Overview) -> str:
         audit_counts=audit.counts(items or []),
         audit_command=overview.audit_command,
         deviations=deviation_rows(work.shared, items),
-        protocols=list(work.shared.protocols),
+        protocols=shown_protocols(work.shared),
         made=[_made(one) for one in finished],
         citation=citation(),
     )
