@@ -34,6 +34,7 @@ REFUSED = [
     (BENCHMARK, {"primary_metric": "f1"}, "primary_metric: got 'f1', expected one of: 'accuracy', 'macro_f1'"),
     (BENCHMARK, {"long_tail_ratio": 0.5}, "long_tail_ratio: got 0.5, expected a number at least 1"),
     (BENCHMARK, {"long_tail_ratio": None}, "long_tail_largest: expected a number where long_tail_ratio is one"),
+    (BENCHMARK, {"train_rows": 9}, "train_rows: got 9, expected null where long_tail_ratio is a number"),
     (BENCHMARK, {"long_tail_largest": 3}, "long_tail_largest: got 3, expected at least long_tail_ratio (4), so that"),
     (BENCHMARK, {"training": {}}, "training: the key also stands in params.yaml; expected it in one of the two"),
     (

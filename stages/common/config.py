@@ -151,6 +151,10 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
         raise UserError(
             f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null for both"
         )
+    if None not in (benchmark.long_tail_ratio, benchmark.train_rows):
+        raise UserError(
+            f"{file}: train_rows: got {benchmark.train_rows}, expected null where long_tail_ratio is a number"
+        )
     if benchmark.long_tail_ratio is not None and benchmark.long_tail_largest < benchmark.long_tail_ratio:
         raise UserError(
             f"{file}: long_tail_largest: got {benchmark.long_tail_largest}, expected at least long_tail_ratio "

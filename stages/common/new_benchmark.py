@@ -134,6 +134,7 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
         "validation_share": 0.2,
         "long_tail_ratio": None,
         "long_tail_largest": None,
+        "train_rows": None,
         "hyperparameters": {ENCODER: settings},
     }
 

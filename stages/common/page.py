@@ -141,7 +141,8 @@ def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
     """Groups of settings for "how it was made": title, then text by name."""
     benchmark, shared = study.benchmark, study.shared
     rules = dataclasses.asdict(shared.statistics) | {"claim_margin": shared.verdicts.claim_margin}
-    split = {name: getattr(benchmark, name) for name in ("validation_share", "long_tail_ratio", "long_tail_largest")}
+    settings_of_split = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")
+    split = {name: getattr(benchmark, name) for name in settings_of_split}
     groups = [(f"Protocol “{benchmark.protocol}”", dataclasses.asdict(study.protocol)), ("Split", split)]
     for encoder in benchmark.run_encoders:
         title = f"Hyper-parameters, {shared.encoders[encoder].title}"

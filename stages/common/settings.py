@@ -195,7 +195,10 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings."""
+    """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings.
+
+    ``train_rows``: how many training rows are drawn for each seed; None: all.
+    """
 
     name: str
     dataset: str
@@ -209,6 +212,7 @@ class Benchmark:
     long_tail_ratio: float | None = checked(number(least=1))
     long_tail_largest: int | None = checked(number(least=1))
     hyperparameters: dict[str, Hyperparameters]
+    train_rows: int | None = checked(number(least=2), default=None)
 
 
 @dataclass(frozen=True)
