@@ -37,16 +37,17 @@ def test_two_of_three_seeds_cover_test_rows_only():
     assert interval.kind == ROWS_ONLY
 
 
-def test_two_way_variance_and_satterthwaite_in_closed_form():
+def test_two_way_variance_by_part_in_closed_form():
     values = np.array([[1.0, 2.0, 3.0, 9.0], [4.0, 5.0, 8.0, 9.0], [9.0, 9.0, 9.0, 15.0]])
     by_seed, by_row, mean = values.mean(1), values.mean(0), values.mean()
     squares_seeds = 4 * ((by_seed - mean) ** 2).sum() / 2
     squares_rows = 3 * ((by_row - mean) ** 2).sum() / 3
     residual = sum((values[s, i] - by_seed[s] - by_row[i] + mean) ** 2 for s in range(3) for i in range(4)) / 6
-    total = squares_seeds + squares_rows - residual
-    freedom = total**2 / (squares_seeds**2 / 2 + squares_rows**2 / 3 + residual**2 / 6)
     interval = mean_interval(values, 0.95, 3)
-    assert half_width(interval) == pytest.approx(scipy.stats.t.ppf(0.975, freedom) * np.sqrt(total / 12))
+    of_seeds, of_rows = (squares_seeds - residual) / 12, squares_rows / 12
+    expected = np.sqrt(scipy.stats.t.ppf(0.975, 2) ** 2 * of_seeds + scipy.stats.t.ppf(0.975, 3) ** 2 * of_rows)
+    assert of_seeds > 0 and half_width(interval) == pytest.approx(expected)
+    assert interval.parts == (pytest.approx((of_seeds, 2)), pytest.approx((of_rows, 3)))
     assert (interval.mean, interval.kind) == (pytest.approx(mean), SEEDS_AND_ROWS)
 
 
