@@ -40,6 +40,7 @@ HEAVY = {
     "sklearn",
     "matplotlib",
     "pyarrow",
+    "statsmodels",
     "tokenizers",
     "transformers",
 }

@@ -18,7 +18,7 @@ from stages.common.paper_settings import Paper
 from stages.common.paper_tables import write_texts
 from stages.common.settings import Study
 
-FILES = ("results.csv", "runs.csv", "claims.csv", "index.html")
+FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv", "index.html")
 FOLDERS = ("cells", "tables")
 COPIED = ("example_id", "split", "label", "predicted")
 

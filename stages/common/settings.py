@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stages.common import paths
-from stages.common.schema import both, checked, distinct, not_empty, number, one_of, refuse_unknown
+from stages.common.schema import both, checked, distinct, each_of, not_empty, number, one_of, refuse_unknown
 from stages.common.source_settings import Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
@@ -98,10 +98,12 @@ class Imbalance:
 
 @dataclass(frozen=True)
 class Statistics:
-    """How uncertainty is stated."""
+    """How uncertainty is stated; ``holm_family``: what comparisons share whose p-values are adjusted together."""
 
     confidence: float = checked(number(above=0, below=1))
     min_seeds_for_seed_variance: int = checked(number(least=2))
+    detectable_power: float = checked(number(above=0.5, below=1))
+    holm_family: list[str] = checked(each_of("protocol", "encoder"))
 
 
 @dataclass(frozen=True)
