@@ -14,7 +14,7 @@ from stages.common.settings import Study
 COLUMNS = 3
 COLOURS = "Blues"  # one hue from white, which is read by lightness alone
 MOST_NUMBERED, MOST_NAMED = 10, 25  # classes: beyond, a cell is too small for its number, an axis for its names
-LABEL_CHARACTERS = 16
+LABEL_CHARACTERS = 20
 
 
 @matplotlib.rc_context(STYLE)
@@ -28,7 +28,7 @@ def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
     classes = list(dict.fromkeys(confusion["label"]))
     columns = max(1, min(COLUMNS, len(rows)))
     height = max(1, -(-len(rows) // columns))
-    figure = Figure(figsize=(WIDTH, 0.9 + 2.3 * height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.9 + 2.1 * height), layout="constrained")
     grid = figure.subplots(height, columns, squeeze=False)
     drawn = None
     for index, axes in enumerate(grid.flat):
@@ -44,10 +44,10 @@ def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
         drawn = _heat_map(axes, shares)
         _name_classes(axes, classes, below=index + columns >= len(rows), left=index % columns == 0)
     if drawn is not None:
-        label = "percent of the label's test rows, all seeds"
-        figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.5, aspect=40, label=label)
-        figure.supxlabel("predicted", fontsize=9)
-        figure.supylabel("label", fontsize=9)
+        scale = figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.5, aspect=50)
+        scale.set_label("percent of the label's test rows, all seeds", fontsize=8)
+        scale.ax.tick_params(labelsize=7)
+        scale.outline.set_visible(False)
     return figure
 
 
@@ -62,7 +62,7 @@ def _shares(confusion: pd.DataFrame, row: Row, classes: list[str]) -> pd.DataFra
 def _heat_map(axes: Axes, shares: pd.DataFrame) -> matplotlib.image.AxesImage:
     colours = matplotlib.colormaps[COLOURS].with_extremes(bad="#e6e6e6")
     image = axes.imshow(shares.to_numpy(dtype=float), cmap=colours, vmin=0, vmax=100, interpolation="nearest")
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set(visible=True, color="#d0d0d0")
     axes.tick_params(length=0, labelsize=7)
     if len(shares) <= MOST_NUMBERED:
         for y, line in enumerate(shares.to_numpy(dtype=float)):
@@ -76,6 +76,7 @@ def _heat_map(axes: Axes, shares: pd.DataFrame) -> matplotlib.image.AxesImage:
 
 def _name_classes(axes: Axes, classes: list[str], below: bool, left: bool) -> None:
     """Names at the outer panels alone, every one; beyond ``MOST_NAMED`` classes none, as the table has them."""
+    axes.set(xlabel="predicted" if below else "", ylabel="label" if left else "")
     names = [short(name, LABEL_CHARACTERS) for name in classes]
     if len(names) > MOST_NAMED:
         axes.set(xticks=[], yticks=[])

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from stages.common import paths
 from stages.common.engine.randomness import generator
+from stages.common.errors import UserError
 from stages.common.settings import Study
 
 if TYPE_CHECKING:
@@ -60,6 +62,11 @@ def represent(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
     pretrained = run.load_pretrained()
     tokenizer = run.tokenizer(pretrained)
     test = drawn_points(run.part("test"), run.seed)
+    if len(test) < 2:
+        raise UserError(
+            f"{paths.benchmark_params(run.name)}: run_representations: got {len(test)} test row, expected at least 2 to "
+            "draw; leave the encoder out"
+        )
     train = drawn_by_class(run.part("train"), run.seed)
     points, separation = [], []
     for panel in panels_of(run.study):
@@ -140,11 +147,13 @@ def nearest_mean_accuracy(
 
     A class without a training row has no mean, so that its rows count as wrong; not a number where only one has a mean.
     """
-    from sklearn.neighbors import NearestCentroid
+    from sklearn.metrics import pairwise_distances_argmin
 
-    if len(np.unique(train_labels)) < 2:
+    classes = np.unique(train_labels)
+    if len(classes) < 2:
         return float("nan")
-    return 100 * float(np.mean(NearestCentroid().fit(train_vectors, train_labels).predict(vectors) == labels))
+    means = np.stack([train_vectors[train_labels == name].mean(axis=0) for name in classes])
+    return 100 * float(np.mean(classes[pairwise_distances_argmin(vectors, means)] == labels))
 
 
 def format_silhouette(value: float) -> str:
