@@ -9,7 +9,7 @@ import pytest
 from sklearn.neighbors import NearestCentroid
 from synthetic_study import make_study
 
-from stages.common import paths, representations
+from stages.common import paths
 from stages.common.config import load_study
 from stages.common.display import MOST_SVG_BYTES, data_uri
 from stages.common.figure_style import PALETTE, save_figure
@@ -39,8 +39,8 @@ def study(tmp_path, monkeypatch):
 
 
 def test_silhouette_is_that_of_cosine_distances_by_hand():
-    # Cosine distances from the first row: 0 to its own class, 1 and 2 to the other: (1.5 - 0) / 1.5. The third row: 1 to
-    # its own class, 1 to the other: 0. The fourth: 1 to its own, 2 to the other: (2 - 1) / 2.
+    # Cosine distances of the first row: 0 to its own class, 1 and 2 to the other: (1.5 - 0) / 1.5. Of the third: 1 to
+    # its own class, 1 to the other: 0. Of the fourth: 1 to its own, 2 to the other: (2 - 1) / 2.
     vectors = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     assert silhouette(vectors, np.array(list("aabb"))) == pytest.approx((1 + 1 + 0 + 0.5) / 4)
     # Lengths make no difference.
@@ -121,7 +121,8 @@ def test_every_class_keeps_rows_for_its_mean():
 
 def test_panels_are_the_encoders_that_the_benchmark_trains(study):
     assert [(panel.phase, panel.variant) for panel in panels_of(study)] == [
-        ("pretrained", ""), ("phase_1", "dae_ft"), ("phases_1_2", "three_phase"), ("phase_2", "cl_ft"), ("joint", "joint"),
+        ("pretrained", ""), ("phase_1", "dae_ft"), ("phases_1_2", "three_phase"), ("phase_2", "cl_ft"),
+        ("joint", "joint"),
     ]  # fmt: skip
     lists = dataclasses.replace(study.benchmark.run_variants, train_contrastive_from_pretrained=[], train_joint=[])
     fewer = dataclasses.replace(study, benchmark=dataclasses.replace(study.benchmark, run_variants=lists))
@@ -211,4 +212,3 @@ def test_a_figure_of_very_many_points_is_embedded_as_an_image_of_pixels(tmp_path
 def test_an_encoder_that_is_not_drawn_has_no_part(study):
     benchmark = dataclasses.replace(study.benchmark, run_representations=[])
     assert pictures(dataclasses.replace(study, benchmark=benchmark), texts=False)["representations"] == []
-    assert representations.PRETRAINED_PHASE == panels_of(study)[0].phase

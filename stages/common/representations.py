@@ -64,8 +64,8 @@ def represent(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
     test = drawn_points(run.part("test"), run.seed)
     if len(test) < 2:
         raise UserError(
-            f"{paths.benchmark_params(run.name)}: run_representations: got {len(test)} test row, expected at least 2 to "
-            "draw; leave the encoder out"
+            f"{paths.benchmark_params(run.name)}: run_representations: got {len(test)} test row, expected at least 2; "
+            "leave the encoder out"
         )
     train = drawn_by_class(run.part("train"), run.seed)
     points, separation = [], []
