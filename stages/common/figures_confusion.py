@@ -39,9 +39,13 @@ def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
         shares = _shares(confusion, rows[index], classes)
         if shares.empty:
             axes.annotate("missing", (0.5, 0.5), xycoords="axes fraction", ha="center", color=QUIET)
-            axes.set(xticks=[], yticks=[])
-            continue
-        drawn = _heat_map(axes, shares)
+            edge = max(1, len(classes)) - 0.5
+            axes.set(xlim=(-0.5, edge), ylim=(edge, -0.5), box_aspect=1)
+        else:
+            drawn = _heat_map(axes, shares)
+        axes.spines[:].set(visible=True, color="#d0d0d0")
+        axes.tick_params(length=0, labelsize=7)
+        # Of the missing ones too: a panel at the edge names the classes of those beside it.
         _name_classes(axes, classes, below=index + columns >= len(rows), left=index % columns == 0)
     if drawn is not None:
         scale = figure.colorbar(drawn, ax=grid, location="bottom", shrink=0.5, aspect=50)
@@ -62,8 +66,6 @@ def _shares(confusion: pd.DataFrame, row: Row, classes: list[str]) -> pd.DataFra
 def _heat_map(axes: Axes, shares: pd.DataFrame) -> matplotlib.image.AxesImage:
     colours = matplotlib.colormaps[COLOURS].with_extremes(bad="#e6e6e6")
     image = axes.imshow(shares.to_numpy(dtype=float), cmap=colours, vmin=0, vmax=100, interpolation="nearest")
-    axes.spines[:].set(visible=True, color="#d0d0d0")
-    axes.tick_params(length=0, labelsize=7)
     if len(shares) <= MOST_NUMBERED:
         for y, line in enumerate(shares.to_numpy(dtype=float)):
             for x, value in enumerate(line):
