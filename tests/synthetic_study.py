@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 HOSTILE_CLASS = "<script>alert(1)</script>"
 LABELS = ["business", "entertainment", "politics", "sports", HOSTILE_CLASS]
 TEST_ROWS = 60
+HOSTILE_TEXT = "</td><script>alert(2)</script> \u202e" + "and so on " * 40
 MEANS = {"majority": 7.2, "tfidf_logistic": 78.0, "embedding_logistic": 88.0}
 SETTINGS = ("normal", "extra", "none")
 
@@ -48,9 +49,12 @@ def make_study(root: Path, seeds: str = "[0, 1]") -> Study:
 
 
 def _write_predictions(study: Study, random: np.random.Generator) -> None:
-    """Of every cell and seed for the same test rows, each a little more often right than not."""
+    """Of every cell and seed for the same test rows, each a little more often right than not; and the rows' texts."""
     labels = random.choice(LABELS, TEST_ROWS)
     rows = pd.DataFrame({"example_id": [f"test-{row:06d}" for row in range(TEST_ROWS)], "split": "test"})
+    texts = [f"{number} {HOSTILE_TEXT}" for number in range(TEST_ROWS)]
+    examples = rows.assign(text=texts, label=labels)
+    write_table(paths.examples(study.benchmark.dataset), examples[["example_id", "text", "label", "split"]])
     for cell in cells(study):
         for seed in study.benchmark.seeds:
             right = random.random(TEST_ROWS) < 0.6

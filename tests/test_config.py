@@ -27,11 +27,6 @@ REFUSED = [
     ),
     (
         BENCHMARK,
-        {"run_representations": ["minilm_l6", "minilm_l6"]},
-        "run_representations: got ['minilm_l6', 'minilm_l6'], expected a list, none of its entries twice",
-    ),
-    (
-        BENCHMARK,
         {
             f"run_variants.{stage}": []
             for stage in ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")

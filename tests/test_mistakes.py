@@ -1,20 +1,19 @@
 """Confusions and disagreements: counted by hand on few rows, drawn for every trained variant, shown on the page."""
 
+import html
 import json
+import re
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_study import LABELS, TEST_ROWS, make_study
+from synthetic_study import HOSTILE_TEXT, LABELS, TEST_ROWS, make_study
 
-from stages import render_figures
+from stages import render_figures, render_report
 from stages.common import display, mistakes, paths
 from stages.common.figures_confusion import MOST_NAMED, confusion_figure
-from stages.common.files import write_table
 from stages.common.pictures import MOST_CHARACTERS, MOST_ROWS, pictures
-
-LONG = "<b>" + "words " * 100
 
 
 @pytest.fixture
@@ -118,27 +117,38 @@ def test_class_names_of_any_kind_and_number_are_drawn_as_they_are(study, tmp_pat
     assert shown == ([] if number > MOST_NAMED else [*names[:1], "n" * 19 + "…", *names[2:]])
 
 
-def write_disagreements(study, monkeypatch):
+def write_mistakes(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["render_figures", "--benchmark", "bbc"])
     render_figures.main()
-    ids = [f"test-{row:06d}" for row in range(TEST_ROWS)]
-    write_table(paths.examples("bbc"), pd.DataFrame({"example_id": ids, "text": LONG}))
 
 
 def test_the_page_shows_the_first_rows_with_texts_cut(study, monkeypatch):
-    write_disagreements(study, monkeypatch)
+    write_mistakes(monkeypatch)
     (table,) = pictures(study, texts=True)["disagreements"]
     frame = pd.read_csv(paths.mistakes("bbc") / "disagreements.csv")
     assert [row["example_id"] for row in table["rows"]] == frame["example_id"].tolist()[:MOST_ROWS]
     assert table["variants"] == [study.title(variant) for variant in study.benchmark.run_variants.trained()]
     assert table["listed"] == len(frame) > MOST_ROWS
-    assert {row["text"] for row in table["rows"]} == {LONG[:MOST_CHARACTERS].rstrip() + " …"}
+    texts = pd.read_parquet(paths.examples("bbc")).set_index("example_id")["text"]
+    for row in table["rows"]:
+        assert row["text"] == texts[row["example_id"]][:MOST_CHARACTERS].rstrip() + " …"
     assert [float(share) for share in table["rows"][0]["shares"]] == frame.filter(like="correct_").iloc[0].tolist()
 
 
 def test_without_texts_the_data_set_is_not_even_read(study, monkeypatch):
-    write_disagreements(study, monkeypatch)
+    write_mistakes(monkeypatch)
     paths.examples("bbc").unlink()
     context = pictures(study, texts=False)
-    assert LONG[:20] not in json.dumps(context, default=str)
+    assert "alert(2)" not in json.dumps(context, default=str)
     assert len(context["disagreements"][0]["rows"]) == MOST_ROWS
+
+
+def test_texts_stand_on_the_page_as_text(study, monkeypatch):
+    write_mistakes(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["render_report", "--benchmark", "bbc"])
+    render_report.main()
+    page = (paths.REPORTS / "bbc/index.html").read_text(encoding="utf-8")
+    assert page.count("<script>") == 1 and "alert(2)" in page
+    # What turns the reading direction ends with its cell.
+    start = html.escape(HOSTILE_TEXT[:40])
+    assert len(re.findall(rf"<bdi>\d+ {re.escape(start)}[^<]*…</bdi>", page)) == MOST_ROWS
