@@ -18,7 +18,9 @@ def main() -> None:
 
     results = paths.results(study.benchmark.name)
     claims = results.with_name("claims.csv")
-    page = render_page(study, load_dataset(study.benchmark.dataset), read_results(results), read_results(claims))
+    page = render_page(
+        study, load_dataset(study.benchmark.dataset), read_results(results), read_results(claims), texts=True
+    )
     write_text(results.with_name("index.html"), page)
 
 

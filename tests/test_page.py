@@ -81,7 +81,7 @@ def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
     assert all(target.startswith(("data:", "#")) for target in loaded if target is not None)
     assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 7
+    assert len(images) == 8
     assert all(image["alt"] for image in images)
     assert len(html.encode()) < 5_000_000
 

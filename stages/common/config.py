@@ -145,6 +145,7 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
     for encoder in benchmark.run_encoders:
         refuse_unknown(file, "run_encoders", encoder, shared.encoders)
         refuse_unknown(file, "hyperparameters", encoder, benchmark.hyperparameters)
+    _check_representations(benchmark, file)
     if any(seed < 0 for seed in benchmark.seeds):
         raise UserError(f"{file}: seeds: got {benchmark.seeds}, expected whole numbers of at least 0")
     if (benchmark.long_tail_ratio is None) != (benchmark.long_tail_largest is None):
@@ -182,6 +183,16 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
             f"{file}: seeds: got {benchmark.seeds}, expected folds of {benchmark.dataset}: 0 to {dataset.folds - 1}"
         )
     return dataset
+
+
+def _check_representations(benchmark: Benchmark, file: Path) -> None:
+    """Encoders that are drawn are run, and phase 1 or 2 trains them."""
+    for encoder in benchmark.run_representations:
+        refuse_unknown(file, "run_representations", encoder, benchmark.run_encoders)
+    lists = benchmark.run_variants
+    if benchmark.run_representations and not any(getattr(lists, stage) for stage in TRAINED_ENCODER_STAGES):
+        got = ", ".join(benchmark.run_representations)
+        raise UserError(f"{file}: run_representations: got {got}, expected [] where no stage trains an encoder")
 
 
 def _check_run_variants(shared: Shared, benchmark: Benchmark, file: Path) -> None:

@@ -1,6 +1,5 @@
 """The report page of a benchmark: one HTML file without network access, made from results, figures and run reports."""
 
-import base64
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,17 @@ from stages.common import paths
 from stages.common.analysis.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from stages.common.answer import sentences
 from stages.common.costs import NOT_RECORDED, costs, environment, read_reports
-from stages.common.display import Row, captions, curves_of, figure_file, rows_of
+from stages.common.display import Row, captions, curves_of, data_uri, figure_file, rows_of
+from stages.common.pictures import pictures
 from stages.common.scores.metrics import METRICS
 from stages.common.settings import Study
 from stages.common.source_settings import Dataset
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-MOST_SVG_BYTES = 500_000
 
 
-def render_page(study: Study, dataset: Dataset, results: pd.DataFrame, claims: pd.DataFrame) -> str:
-    """The whole page as text.
+def render_page(study: Study, dataset: Dataset, results: pd.DataFrame, claims: pd.DataFrame, texts: bool) -> str:
+    """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
     ``results`` and ``claims`` are as ``results.read_results`` gives them. Figures, class counts and run reports of
     the study are read by name, never by listing a folder; one that does not exist shows as not recorded.
@@ -50,6 +49,7 @@ def render_page(study: Study, dataset: Dataset, results: pd.DataFrame, claims: p
             for text, compared in claims.groupby("text", sort=False)
         },
         figures=_figures(study),
+        pictures=pictures(study, texts),
         curves=[curves.name for curves in curves_of(study)],
         splits={seed: _class_counts(study, seed) for seed in study.benchmark.seeds},
         imbalance_settings=[*study.shared.imbalance, "none"],
@@ -114,16 +114,12 @@ def _claim(study: Study, claim: pd.Series) -> dict[str, str]:
 
 
 def _figures(study: Study) -> dict[str, dict[str, str]]:
-    """By name: data URI, title, caption, alternative text; a figure with very many points is embedded as its PNG."""
+    """By name: data URI, title, caption, alternative text."""
     found = {}
     for name, (title, caption, alternative) in captions(study).items():
-        file, kind = figure_file(study.benchmark.name, name, "svg"), "image/svg+xml"
-        if not file.is_file():
-            continue
-        if file.stat().st_size > MOST_SVG_BYTES:
-            file, kind = file.with_suffix(".png"), "image/png"
-        uri = f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
-        found[name] = {"uri": uri, "title": title, "caption": caption, "alternative": alternative}
+        file = figure_file(study.benchmark.name, name, "svg")
+        if file.is_file():
+            found[name] = {"uri": data_uri(file), "title": title, "caption": caption, "alternative": alternative}
     return found
 
 

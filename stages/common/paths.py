@@ -130,6 +130,21 @@ def published(benchmark: str) -> Path:
     return REPORTS / "published" / benchmark
 
 
+def pictures(benchmark: str) -> Path:
+    """Folder of what is drawn from encoders and single predictions: below it confusions and representations."""
+    return REPORTS / benchmark / "pictures"
+
+
+def mistakes(benchmark: str) -> Path:
+    """Folder of ``confusion.csv`` with its figure, and ``disagreements.csv``."""
+    return pictures(benchmark) / "mistakes"
+
+
+def representations(benchmark: str, encoder: str) -> Path:
+    """Folder of ``representations.csv``, ``separation.csv`` and a figure a projection."""
+    return pictures(benchmark) / f"representations-{encoder}"
+
+
 def plot_data(benchmark: str, name: str) -> Path:
     """What ``dvc plots`` draws."""
     return REPORTS / benchmark / "plots" / f"{name}.csv"

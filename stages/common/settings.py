@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 from stages.common import paths
-from stages.common.schema import both, checked, distinct, each_of, not_empty, number, one_of, refuse_unknown
+from stages.common.schema import (
+    both,
+    checked,
+    distinct,
+    each_of,
+    none_twice,
+    not_empty,
+    number,
+    one_of,
+    refuse_unknown,
+)
 from stages.common.source_settings import Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
@@ -199,6 +209,7 @@ class Hyperparameters:
 class Benchmark:
     """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings.
 
+    ``run_representations``: the encoders of ``run_encoders`` whose vectors are drawn before and after phases 1 and 2.
     ``train_rows``: how many training rows are drawn for each seed; None: all.
     """
 
@@ -209,6 +220,7 @@ class Benchmark:
     primary_metric: str = checked(one_of("accuracy", "macro_f1"))
     seeds: list[int] = checked(distinct)
     run_encoders: list[str] = checked(distinct)
+    run_representations: list[str] = checked(none_twice)
     run_variants: RunVariants
     validation_share: float = checked(number(above=0, below=1))
     long_tail_ratio: float | None = checked(number(least=1))
