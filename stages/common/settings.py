@@ -225,8 +225,8 @@ class Benchmark:
     validation_share: float = checked(number(above=0, below=1))
     long_tail_ratio: float | None = checked(number(least=1))
     long_tail_largest: int | None = checked(number(least=1))
+    train_rows: int | None = checked(number(least=2))
     hyperparameters: dict[str, Hyperparameters]
-    train_rows: int | None = checked(number(least=2), default=None)
 
 
 @dataclass(frozen=True)
