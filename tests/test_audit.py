@@ -15,14 +15,14 @@ from stages.common.audit import (
     search_space,
 )
 from stages.common.audit.printed import read_printed
-from stages.common.config import load_dataset, load_shared
+from stages.common.config import load_datasets, load_shared
 
 
 @pytest.fixture(scope="module")
 def printed():
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
-        return read_printed(load_shared(), load_dataset)
+        return read_printed(load_shared(), load_datasets())
 
 
 def records(item):

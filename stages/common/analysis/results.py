@@ -125,13 +125,16 @@ def claims_frame(study: Study) -> pd.DataFrame:
                 row |= {"metric": study.benchmark.primary_metric, "verdict": statistics.NOT_RUN}
                 pair = [(encoder, claim.variant), (encoder, other)]
                 if all(cell in known for cell in pair):
-                    row |= _compare(study, pair, [predictions(cell) for cell in pair])
+                    row |= compare(study, pair, [predictions(cell) for cell in pair])
                 rows.append(row)
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS).astype({"n_seeds": "Int64", "n_test": "Int64"})
 
 
-def _compare(study: Study, pair: list[Cell], predictions: list[dict[int, pd.DataFrame]]) -> dict[str, Any]:
-    """The columns of a claim that the predictions of its two cells decide."""
+def compare(study: Study, pair: list[Cell], predictions: list[dict[int, pd.DataFrame]]) -> dict[str, Any]:
+    """The columns of a claim that the predictions of its two cells decide, first minus second.
+
+    The second cell's may be of another benchmark with the same data set, seeds and primary metric.
+    """
     rule = study.shared.statistics
     values = [test_values(study, by_seed)[study.benchmark.primary_metric] for by_seed in predictions]
     folds = folds_of(study, predictions[0])

@@ -7,9 +7,8 @@ import numpy as np
 from stages.common.analysis.statistics import PRINTED_ROUNDING
 from stages.common.analysis.tables import format_printed
 from stages.common.audit.item import FINDING, PASSES, Item, code_of, table
-from stages.common.audit.printed import Printed
+from stages.common.audit.printed import EXACT, Printed
 
-EXACT = 1e-9  # what floating point may add to a rounding of two decimals
 AVERAGINGS = ("positive", "negative", "macro", "weighted")
 METRICS = ("accuracy", "precision", "recall", "f1")
 

@@ -1,9 +1,8 @@
 """Macro F1 is the mean of the classes' F1, not the harmonic mean of averaged precision and averaged recall."""
 
 from stages.common.analysis.tables import format_printed
-from stages.common.audit.confusion import EXACT
 from stages.common.audit.item import FINDING, PASSES, Item, code_of, points, table
-from stages.common.audit.printed import Printed
+from stages.common.audit.printed import EXACT, Printed
 
 NEAR = 0.02  # points, twice what the rounding of the three printed numbers can add up to
 
@@ -19,7 +18,7 @@ def audit(printed: Printed) -> Item:
     runs = printed.runs[printed.runs["dataset"].map(printed.macro)]
     for run in runs.to_dict("records"):
         other = harmonic_mean(run["precision"], run["recall"])
-        near, apart = abs(run["f1"] - other) <= NEAR, abs(run["precision"] - run["recall"])
+        near, apart = abs(run["f1"] - other) <= NEAR + EXACT, abs(run["precision"] - run["recall"])
         by_dataset.setdefault(run["dataset"], []).append((near, apart > 2 * NEAR + EXACT))
         rows.append(
             {
@@ -49,8 +48,8 @@ def audit(printed: Printed) -> Item:
         method=(
             "The printed F1 of each run with several classes minus the harmonic mean of its printed precision and "
             "recall. The mean of the classes' F1 never exceeds it and reaches it only where precision and recall are "
-            f"in the same ratio in every class. A run tells nothing where the two lie within {2 * NEAR:g} points of each "
-            "other: any F1 between them is near."
+            "in the same ratio in every class. A run tells nothing where the two lie within "
+            f"{2 * NEAR:g} points of each other: any F1 between them is near."
         ),
         finding=f"Within {NEAR:g} points of the harmonic mean: {counted}; {verdict}.",
         outcome=FINDING if suspect else PASSES,

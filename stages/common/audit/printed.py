@@ -1,6 +1,6 @@
 """What the paper prints, and what is known of its data sets: the input of every check of printed numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,11 @@ import pandas as pd
 from stages.common import paths
 from stages.common.errors import UserError
 from stages.common.paper import CITED, read_numbers
-from stages.common.schema import read_yaml
+from stages.common.schema import read_yaml, refuse_unknown
 from stages.common.settings import Dataset, Imbalance, Shared, Variant
 
 CELL = ["encoder", "dataset", "variant"]
+EXACT = 1e-9  # points that floating point may add to a difference of numbers with two decimals
 RUN_TABLES = (3, 6, 7)  # accuracy, precision and recall, F1 of the same runs
 REFERENCE_COLUMNS = ["dataset", "encoder", "model", "metric", "value", "rows", "source"]
 
@@ -64,12 +65,15 @@ class Printed:
         return counts
 
 
-def read_printed(shared: Shared, load_dataset: Callable[[str], Dataset]) -> Printed:
-    """Read what the paper prints; ``load_dataset`` gives a data set by its name."""
+def read_printed(shared: Shared, datasets: Mapping[str, Dataset]) -> Printed:
+    """Read what the paper prints; ``datasets``: by name, of which its own are taken."""
     numbers = read_numbers()
-    datasets = {name: load_dataset(name) for name in dict.fromkeys(numbers["dataset"])}
+    names = dict.fromkeys(numbers["dataset"])
+    for name in names:
+        refuse_unknown(paths.PAPER_NUMBERS, "dataset", name, datasets)
+    own = {name: datasets[name] for name in names}
     settings = read_yaml(paths.PAPER_SETTINGS)
-    return Printed(numbers, settings, read_references(), datasets, shared.variants, shared.imbalance)
+    return Printed(numbers, settings, read_references(), own, shared.variants, shared.imbalance)
 
 
 def read_references(file: Path = paths.PAPER_REFERENCES) -> pd.DataFrame:

@@ -65,7 +65,8 @@ def audit(printed: Printed) -> Item:
         question="Is plain fine-tuning as strong as others report it, and is the best number one that others reach?",
         method=(
             "Table 3's fine-tuning minus published accuracies of the same encoder on the same rows; the highest "
-            "accuracy of tables 3 and 4 minus the highest published one, of paper/references.csv or quoted by the paper."
+            "accuracy of tables 3 and 4 minus the highest published one, of paper/references.csv or quoted by the "
+            "paper."
         ),
         finding="; ".join(said or ["no printed number is out of line with the published ones"]) + ".",
         outcome=FINDING if said else PASSES,
