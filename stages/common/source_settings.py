@@ -115,8 +115,8 @@ class Expected:
     rows: int | None = checked(number(least=1), default=None)
     rows_by_split: dict[str, int] | None = None
     labels: dict[str, int] | None = None
-    labels_by_split: dict[str, dict[str, int]] | None = None
     sha256: str | None = None
+    labels_by_split: dict[str, dict[str, int]] | None = None
 
 
 @dataclass(frozen=True)
