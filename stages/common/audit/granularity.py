@@ -66,11 +66,8 @@ def audit(printed: Printed) -> Item:
             }
         )
     cells = len(accuracies.drop_duplicates(CELL))
-    where = ", ".join(
-        f"{row['No fraction, rounded']} of {row['Accuracies']} of {row['Data set']}"
-        for row in rows
-        if row["No fraction, rounded"]
-    )
+    found = [row for row in rows if row["No fraction, rounded"]]
+    where = ", ".join(f"{row['No fraction, rounded']} of {row['Accuracies']} of {row['Data set']}" for row in found)
     finding = (
         f"Of {len(accuracies)} distinct accuracies of {cells} cells, {strict} are no k / n rounded to two decimals"
         + (f" ({where})" if where else "")

@@ -51,35 +51,43 @@ def _enlarged(of_draws: tuple[tuple[int, ...], ...]) -> str:
     return " to ".join(map(str, counts))
 
 
+def row_of(printed: Printed, dataset: str, values: dict[str, float]) -> tuple[dict, list[str]]:
+    """A data set's row, and its variants that are the same training; ``values``: printed accuracies by variant."""
+    sizes = training_sizes(printed, dataset)
+    ratios = {variant: ratios_of(printed, variant, sizes) for variant in COLUMNS if variant in values}
+    row = {"Data set": dataset, "Same training": "none for certain"}
+    for name, variant in zip(("normal", "extra"), COLUMNS[:2], strict=True):
+        row[f"Classes enlarged by {name}"] = _enlarged(ratios[variant])
+    row["Three phases minus CL + FT"] = points(values[COLUMNS[0]] - values[WITHOUT_PHASE_1])
+    # Of three columns no two groups can be made.
+    group = next(iter(same_training(ratios)), [])
+    if group:
+        spread = _spread(values, group)
+        row |= {
+            "Same training": ", ".join(group),
+            "Printed": ", ".join(format_printed(values[variant]) for variant in group),
+            "Spread": format_printed(spread),
+            "In test rows": round(spread / 100 * printed.rows(dataset)),
+        }
+    return row, group
+
+
+def _spread(values: dict[str, float], group: list[str]) -> float:
+    return max(values[variant] for variant in group) - min(values[variant] for variant in group)
+
+
 def audit(printed: Printed) -> Item:
     """Table 4's three columns of the imbalance correction, a row a data set."""
     rows, spreads, highest, chance = [], {}, 0, 1.0
     for dataset, of_dataset in printed.measured(4).groupby("dataset", sort=False):
         values = dict(zip(of_dataset["variant"], of_dataset["value"], strict=True))
-        ratios = {
-            variant: ratios_of(printed, variant, training_sizes(printed, dataset))
-            for variant in COLUMNS
-            if variant in values
-        }
-        row = {"Data set": dataset, "Same training": "none for certain"}
-        row |= {
-            f"Classes enlarged by {name}": _enlarged(ratios[v])
-            for name, v in zip(("normal", "extra"), COLUMNS[:2], strict=True)
-        }
-        for group in same_training(ratios):
-            printed_values = [values[variant] for variant in group]
-            spreads[dataset] = max(printed_values) - min(printed_values)
-            if COLUMNS[0] in group:
-                highest += values[COLUMNS[0]] == max(printed_values)
-                chance /= len(group)
-            row |= {
-                "Same training": ", ".join(group),
-                "Printed": ", ".join(map(format_printed, printed_values)),
-                "Spread": format_printed(spreads[dataset]),
-                "In test rows": round(spreads[dataset] / 100 * printed.rows(dataset)),
-            }
-        row["Three phases minus CL + FT"] = points(values[COLUMNS[0]] - values[WITHOUT_PHASE_1])
+        row, group = row_of(printed, dataset, values)
         rows.append(row)
+        if group:
+            spreads[dataset] = _spread(values, group)
+        if COLUMNS[0] in group:
+            highest += values[COLUMNS[0]] == max(values[variant] for variant in group)
+            chance /= len(group)
     said = ", ".join(f"{dataset} {format_printed(spread)}" for dataset, spread in spreads.items())
     finding = (
         f"On {len(spreads)} of {len(rows)} data sets at least two of the three columns are the same training; they "
