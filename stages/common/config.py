@@ -114,17 +114,24 @@ def load_paper() -> Paper:
 def load_study(name: str) -> Study:
     """Read and check one benchmark with everything it refers to."""
     refuse_unknown(paths.BENCHMARKS, "benchmark", name, _folders_with_params(paths.BENCHMARKS))
-    return _load_study(load_shared(), name)
+    return _load_study(load_shared(), name, paths.benchmark_params(name))
 
 
 def load_studies() -> dict[str, Study]:
     """Read and check all benchmarks, by name."""
     shared = load_shared()
-    return {name: _load_study(shared, name) for name in _folders_with_params(paths.BENCHMARKS)}
+    names = _folders_with_params(paths.BENCHMARKS)
+    return {name: _load_study(shared, name, paths.benchmark_params(name)) for name in names}
 
 
-def _load_study(shared: Shared, name: str) -> Study:
-    file = paths.benchmark_params(name)
+def load_published() -> dict[str, Study]:
+    """Read and check all published benchmarks by the params files that were published with them, by name."""
+    shared = load_shared()
+    names = _folders_with_params(paths.PUBLISHED)
+    return {name: _load_study(shared, name, paths.published(name) / "params.yaml") for name in names}
+
+
+def _load_study(shared: Shared, name: str, file: Path) -> Study:
     content = read_yaml(file)
     twice = sorted(set(content) & set(Shared.__dataclass_fields__))
     if twice:

@@ -1,6 +1,7 @@
 """Every pair of a benchmark's cells compared on the same seeds and test rows, and the claims among those pairs."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +34,8 @@ class CellRows:
     folds: np.ndarray | None
 
 
-def cell_rows(study: Study, cell: Cell) -> CellRows:
-    """Read a cell's predictions, each file once."""
-    by_seed = read_predictions(study, cell)
+def rows_of(study: Study, by_seed: dict[int, pd.DataFrame]) -> CellRows:
+    """What comparisons need of a cell whose predictions ``by_seed`` are."""
     values = test_values(study, by_seed)[study.benchmark.primary_metric]
     rows = [test_rows(frame) for frame in by_seed.values()]
     right = [(one["label"] == one["predicted"]).to_numpy() for one in rows]
@@ -50,8 +50,8 @@ def differences_frame(study: Study) -> pd.DataFrame:
 
     A pair that a claim names stands the way round that the claim has it.
     """
-    rows = {cell: cell_rows(study, cell) for cell in cells(study)}
-    found = [{"encoder": encoder} | _compare(study, pair, rows) for encoder, pair in _pairs(study)]
+    rows = {cell: rows_of(study, read_predictions(study, cell)) for cell in cells(study)}
+    found = [{"encoder": encoder} | compare(study, pair, *map(rows.get, pair)) for encoder, pair in _pairs(study)]
     return pd.DataFrame(found, columns=DIFFERENCE_COLUMNS).astype(TYPES)
 
 
@@ -65,12 +65,13 @@ def claims_frame(study: Study, differences: pd.DataFrame) -> pd.DataFrame:
                 row = {"claim": name, "text": claim.text, "variant": claim.variant, "other": other, "encoder": encoder}
                 row |= {"metric": study.benchmark.primary_metric, "verdict": statistics.NOT_RUN}
                 if found := compared.get((encoder, claim.variant, other)):
-                    row |= found | {"verdict": _verdict(study, found)}
+                    row |= found | {"verdict": verdict(study, found)}
                 rows.append(row)
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS).astype(TYPES)
 
 
-def _verdict(study: Study, found: dict[str, Any]) -> str:
+def verdict(study: Study, found: dict[str, Any]) -> str:
+    """The verdict on "the first is better" from what ``compare`` returns."""
     interval = statistics.Interval(found["difference"], found["ci_low"], found["ci_high"], found["ci_kind"])
     return statistics.claim_verdict(interval, study.shared.verdicts.claim_margin)
 
@@ -89,9 +90,12 @@ def _pairs(study: Study) -> list[tuple[str, tuple[Cell, Cell]]]:
     return sorted(found, key=lambda one: [*study.benchmark.run_encoders, ""].index(one[0]))
 
 
-def _compare(study: Study, pair: tuple[Cell, Cell], rows: dict[Cell, CellRows]) -> dict[str, Any]:
-    """The columns of differences.csv of two cells."""
-    rule, (one, other) = study.shared.statistics, (rows[cell] for cell in pair)
+def compare(study: Study, pair: Sequence[Cell], one: CellRows, other: CellRows) -> dict[str, Any]:
+    """The columns of differences.csv of two cells, first minus second.
+
+    The second may be of another benchmark with the same data set, seeds and primary metric.
+    """
+    rule = study.shared.statistics
     try:
         interval = statistics.paired_difference(
             one.values, other.values, one.ids, other.ids, rule.confidence, rule.min_seeds_for_seed_variance, one.folds
@@ -119,7 +123,7 @@ def _compare(study: Study, pair: tuple[Cell, Cell], rows: dict[Cell, CellRows]) 
     }
 
 
-def _refuse_other_labels(pair: tuple[Cell, Cell], one: CellRows, other: CellRows) -> None:
+def _refuse_other_labels(pair: Sequence[Cell], one: CellRows, other: CellRows) -> None:
     wrong = next((row for row, label in enumerate(one.labels) if label != other.labels[row]), None)
     if wrong is not None:
         raise UserError(
@@ -128,5 +132,5 @@ def _refuse_other_labels(pair: tuple[Cell, Cell], one: CellRows, other: CellRows
         )
 
 
-def _names(pair: tuple[Cell, Cell]) -> str:
+def _names(pair: Sequence[Cell]) -> str:
     return " and ".join(paths.cell_name(*cell) for cell in pair)
