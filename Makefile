@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bench bench-smoke help index page-test paper-graph publish repro tables plan test lint pipelines requirements
+.PHONY: audit bench bench-smoke help index page-test paper-graph publish repro tables plan test lint pipelines requirements
 
 PYTHON ?= python3
 # dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
@@ -42,6 +42,10 @@ plan: .venv/installed ## each number of the paper with its command and estimated
 publish: .venv/installed ## copy a finished benchmark's results to reports/published/: make publish BENCHMARK=snips_l6
 	@python -m stages.publish_results --benchmark $(BENCHMARK)
 	@python -m stages.render_index --published
+
+audit: .venv/installed ## the audit of the paper with our published runs: reports/published/audit.md
+	@python -m stages.audit_data
+	@python -m stages.publish_audit
 
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup

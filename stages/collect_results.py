@@ -1,4 +1,4 @@
-"""Stage collect_results: a benchmark's cells as results.csv, runs.csv, claims.csv and the scores for dvc plots."""
+"""Stage collect_results: a benchmark's tables of results, runs, differences and claims, and scores for dvc plots."""
 
 import argparse
 

@@ -15,6 +15,7 @@ def main() -> None:
 
     from stages.common import data
     from stages.common.files import read_json, read_table, write_json, write_table
+    from stages.common.label_counts import check_labels_by_split
 
     rows, used = read_table(paths.raw_rows(dataset.name)), read_json(paths.used_source(dataset.name))
     origin = used["origin"]
@@ -31,6 +32,7 @@ def main() -> None:
         examples = data.with_test_rows(examples, dataset.test_rows, origin)
     if dataset.folds is not None and (examples["split"] == "test").any():
         raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
+    check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))
     manifest = {
         "dataset": dataset.name,
         "title": dataset.title,

@@ -3,7 +3,7 @@
 import argparse
 
 from stages.common import paths
-from stages.common.config import load_datasets, load_paper, load_published_studies, load_shared, load_studies
+from stages.common.config import load_datasets, load_paper, load_published, load_shared, load_studies
 from stages.common.errors import UserError, run_stage
 
 
@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("--published", action="store_true", help="of what git keeps, not of what was run here")
     published = parser.parse_args().published
     shared, settings, datasets = load_shared(), load_paper(), load_datasets()
-    kept = load_published_studies() if published else {}
+    kept = load_published() if published else {}
     studies = load_studies() | kept
 
     from stages.common import paper

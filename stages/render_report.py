@@ -16,7 +16,7 @@ def main() -> None:
     from stages.common.page import render_page
     from stages.common.pages.finished import read_finished
 
-    write_text(paths.REPORTS / study.benchmark.name / "index.html", render_page(read_finished(study)))
+    write_text(paths.REPORTS / study.benchmark.name / "index.html", render_page(read_finished(study), texts=True))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def main() -> None:
     source = paths.examples(study.benchmark.dataset)
     examples = read_table(source)
     split = draw_split(examples, study, arguments.seed, str(source))
-    train = examples[split["adapts"]].drop(columns="split")
-    counts = pd.crosstab(examples["label"], split["part"]).reindex(
+    train = examples.loc[split.index[split["adapts"]]].drop(columns="split")
+    counts = pd.crosstab(examples.loc[split.index, "label"], split["part"]).reindex(
         columns=["train", "validation", "test", "unlabelled"], fill_value=0
     )
     lowercase = study.protocol.no_imbalance_lowercase

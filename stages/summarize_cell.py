@@ -15,11 +15,12 @@ def main() -> None:
     arguments = parser.parse_args()
     study = load_study(arguments.benchmark)
 
-    from stages.common.analysis.cells import check_cell, summarize
+    from stages.common.analysis.cells import check_cell, check_split, summarize
     from stages.common.files import write_json
 
     cell = (arguments.encoder, arguments.variant)
     check_cell(study, cell)
+    check_split(study, cell)
     summary = summarize(study, cell)
     declared = {metric: round(summary["metrics"][metric]["mean"], 4) for metric in ("accuracy", "macro_f1")}
     write_json(paths.cell_summary(study.benchmark.name, *cell), summary)

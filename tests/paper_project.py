@@ -71,7 +71,7 @@ def add_benchmark(root: Path, name: str, dataset: str, protocol: str, encoder: s
     settings = YAML(typ="safe").load(root / BENCHMARK)["hyperparameters"]["minilm_l6"]
     settings |= {"lr_classifier": 1e-5, "max_epochs_classifier": 70}
     values = {"name": name, "dataset": dataset, "protocol": protocol, "reproduces_paper": True, "seeds": [0, 1, 2]}
-    values |= {"run_encoders": [encoder], "hyperparameters": {encoder: settings}}
+    values |= {"run_encoders": [encoder], "run_representations": [encoder], "hyperparameters": {encoder: settings}}
     values |= {"long_tail_ratio": None, "long_tail_largest": None, "validation_share": 0.2}
     ablations = [name for name in variants if name in ("extra_imbalance", "no_imbalance")]
     lists = {

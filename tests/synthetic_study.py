@@ -20,6 +20,9 @@ from stages.common.settings import Study
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOSTILE_CLASS = "<script>alert(1)</script>"
+LABELS = ["business", "entertainment", "politics", "sports", HOSTILE_CLASS]
+TEST_ROWS = 60
+HOSTILE_TEXT = "</td><script>alert(2)</script> \u202e" + "and so on " * 40
 MEANS = {"majority": 7.2, "tfidf_logistic": 78.0, "embedding_logistic": 88.0}
 SETTINGS = ("normal", "extra", "none")
 
@@ -64,7 +67,24 @@ def make_study(root: Path, seeds: str = "[0, 1]", hostile: bool = False) -> Stud
             for variant in getattr(study.benchmark.run_variants, stage):
                 for seed in study.benchmark.seeds:
                     _write_run((study.benchmark.name, encoder, variant, seed, phase), stage, random)
+    _write_predictions(study, random)
     return study
+
+
+def _write_predictions(study: Study, random: np.random.Generator) -> None:
+    """Of every cell and seed for the same test rows, each a little more often right than not; and the rows' texts."""
+    labels = random.choice(LABELS, TEST_ROWS)
+    rows = pd.DataFrame({"example_id": [f"test-{row:06d}" for row in range(TEST_ROWS)], "split": "test"})
+    texts = [f"{number} {HOSTILE_TEXT}" for number in range(TEST_ROWS)]
+    examples = rows.assign(text=texts, label=labels)
+    write_table(paths.examples(study.benchmark.dataset), examples[["example_id", "text", "label", "split"]])
+    for cell in cells(study):
+        for seed in study.benchmark.seeds:
+            right = random.random(TEST_ROWS) < 0.6
+            predicted = np.where(right, labels, random.choice(LABELS, TEST_ROWS))
+            shares = {f"probability_{label}": (predicted == label).astype(np.float32) for label in LABELS}
+            table = rows.assign(label=labels, predicted=predicted, **shares)
+            write_table(paths.predictions(study.benchmark.name, *cell, seed), table)
 
 
 def _write_tables(study: Study, random: np.random.Generator) -> None:
@@ -108,8 +128,7 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
 
 
 def _write_class_counts(seed: int, random: np.random.Generator) -> None:
-    labels = ["business", "entertainment", "politics", "sports", HOSTILE_CLASS]
-    counts = pd.DataFrame({"label": labels, "train": random.permutation([7, 14, 28, 56, 112])})
+    counts = pd.DataFrame({"label": LABELS, "train": random.permutation([7, 14, 28, 56, 112])})
     counts = counts.assign(validation=40, test=100, unlabelled=200)
     for setting, least in zip(SETTINGS, (15, 100, 0), strict=True):
         small = counts["train"] < least

@@ -51,7 +51,8 @@ def test_two_folders_are_written_that_every_check_accepts(project):
     assert examples["text"][0] == 'the "apple", number 0 \N{DECIDUOUS TREE}'
     study, default = load_study("my_data"), load_study("bbc")
     assert study.benchmark.protocol == "described" and study.benchmark.seeds == [0, 1, 2]
-    assert study.benchmark.run_encoders == ["minilm_l6"] and study.benchmark.primary_metric == "macro_f1"
+    assert study.benchmark.run_encoders == study.benchmark.run_representations == ["minilm_l6"]
+    assert study.benchmark.primary_metric == "macro_f1"
     cells, control = default.benchmark.run_variants.summarize_cell, "no_imbalance_equal_updates"
     assert control in cells
     assert study.benchmark.run_variants.summarize_cell == [cell for cell in cells if cell != control]

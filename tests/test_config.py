@@ -20,6 +20,20 @@ REFUSED = [
     (BENCHMARK, {"dataset": "smal"}, "dataset: got 'smal', expected one of: small"),
     (BENCHMARK, {"protocol": "describd"}, "protocol: got 'describd', expected one of: described"),
     (BENCHMARK, {"run_encoders": ["minilm"]}, "run_encoders: got 'minilm', expected one of: minilm_l6"),
+    (
+        BENCHMARK,
+        {"run_representations": ["minilm_l12"]},
+        "run_representations: got 'minilm_l12', expected one of: mini",
+    ),
+    (
+        BENCHMARK,
+        {
+            f"run_variants.{stage}": []
+            for stage in ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
+        },
+        "run_representations: got minilm_l6, expected [] where no stage trains an encoder",
+    ),
+    (BENCHMARK, {"run_representations": ...}, "run_representations: the key is missing, expected a list"),
     (BENCHMARK, {"hyperparameters": {}}, "hyperparameters: got 'minilm_l6', expected one of: (none)"),
     (BENCHMARK, {"name": "bbc"}, "name: got 'bbc', expected the folder's name 'small'"),
     (BENCHMARK, {"seedz": [0]}, "seedz: unknown key (did you mean 'seeds'?), expected one of: name, dataset"),
@@ -34,6 +48,7 @@ REFUSED = [
     (BENCHMARK, {"primary_metric": "f1"}, "primary_metric: got 'f1', expected one of: 'accuracy', 'macro_f1'"),
     (BENCHMARK, {"long_tail_ratio": 0.5}, "long_tail_ratio: got 0.5, expected a number at least 1"),
     (BENCHMARK, {"long_tail_ratio": None}, "long_tail_largest: expected a number where long_tail_ratio is one"),
+    (BENCHMARK, {"train_rows": 9}, "train_rows: got 9, expected null where long_tail_ratio is a number"),
     (BENCHMARK, {"long_tail_largest": 3}, "long_tail_largest: got 3, expected at least long_tail_ratio (4), so that"),
     (BENCHMARK, {"training": {}}, "training: the key also stands in params.yaml; expected it in one of the two"),
     (

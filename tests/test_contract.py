@@ -15,10 +15,8 @@ from tiny_project import REPOSITORY, copy_project, environment, run
 
 STAGES = REPOSITORY / "stages"
 PIPELINES = ("dvc.yaml", "encoders/dvc.yaml", "data/pipeline.yaml", "benchmarks/pipeline.yaml", "paper/dvc.yaml")
-PACKAGES = {
-    "stages", "stages.common", "stages.common.analysis", "stages.common.engine", "stages.common.pages",
-    "stages.common.scores",
-}  # fmt: skip
+LIBRARIES = ("analysis", "audit", "engine", "pages", "scores")
+PACKAGES = {"stages", "stages.common", *(f"stages.common.{name}" for name in LIBRARIES)}
 # Modules that a stage may import without depending on them, because no result changes with them.
 PLUMBING = {
     **dict.fromkeys(PACKAGES, "a docstring"),
@@ -43,6 +41,7 @@ HEAVY = {
     "sklearn",
     "matplotlib",
     "pyarrow",
+    "statsmodels",
     "tokenizers",
     "transformers",
 }

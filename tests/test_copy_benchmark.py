@@ -26,12 +26,22 @@ def test_another_encoder_takes_the_settings_of_the_one_it_replaces(project):
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.endswith("dvc repro benchmarks/sst5_l6/dvc.yaml\n")
     source, copy = load_study("sst5_minilm").benchmark, load_study("sst5_l6").benchmark
-    assert copy.run_encoders == ["minilm_l6"] and not copy.reproduces_paper and copy.protocol == source.protocol
+    assert (
+        copy.run_encoders == copy.run_representations == ["minilm_l6"]
+        and not copy.reproduces_paper
+        and copy.protocol == source.protocol
+    )
     assert copy.hyperparameters["minilm_l6"] == source.hyperparameters["minilm_l12"]
     assert copy.run_variants == source.run_variants and copy.seeds == source.seeds
     folder = project / "benchmarks/sst5_l6"
     assert (folder / "dvc.yaml").read_bytes() == (project / "benchmarks/pipeline.yaml").read_bytes()
     assert (folder / "params.yaml").read_text().startswith("# A copy of sst5_minilm under")
+
+
+def test_what_is_not_drawn_is_not_drawn_in_a_copy(project):
+    change(project, "benchmarks/sst5_minilm/params.yaml", {"run_representations": []})
+    assert run_stage(project, "copy_benchmark", "sst5_minilm", "sst5_l6", "--encoder", "minilm_l6").returncode == 0
+    assert load_study("sst5_l6").benchmark.run_representations == []
 
 
 def test_another_protocol_is_that_of_the_root_params(project):

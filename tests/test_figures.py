@@ -30,6 +30,14 @@ def render(monkeypatch, benchmark="bbc"):
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
+def test_stage_writes_the_mistakes_and_the_same_bytes_again(study, monkeypatch):
+    render(monkeypatch)
+    first = {file.name: file.read_bytes() for file in paths.mistakes("bbc").iterdir()}
+    assert sorted(first) == ["confusion.csv", "confusion.png", "confusion.svg", "disagreements.csv"]
+    render(monkeypatch)
+    assert {file.name: file.read_bytes() for file in paths.mistakes("bbc").iterdir()} == first
+
+
 def row_names(axes):
     return [" ".join(label.get_text().split()) for label in axes.get_yticklabels()]
 

@@ -9,8 +9,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from small_project import REPOSITORY
 
 from stages.common import paths
-from stages.common.analysis.cells import summarize
-from stages.common.analysis.results import claims_frame, note
+from stages.common.analysis.cells import cells, summarize
+from stages.common.analysis.differences import claims_frame, differences_frame
+from stages.common.analysis.results import note
 from stages.common.analysis.statistics import BY_FOLD, clustered_interval, mean_interval
 from stages.common.config import load_study
 from stages.common.errors import UserError
@@ -23,7 +24,7 @@ SIZES = (12, 11, 11)
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """The default study as one of three folds, with predictions of every trained cell."""
+    """The default study as one of three folds, with predictions of every cell."""
     monkeypatch.chdir(REPOSITORY)
     study = load_study("bbc")
     monkeypatch.chdir(tmp_path)
@@ -32,20 +33,22 @@ def study(tmp_path, monkeypatch):
         dataset=dataclasses.replace(study.dataset, folds=3),
         benchmark=dataclasses.replace(study.benchmark, seeds=[0, 1, 2]),
     )
-    for number, variant in enumerate(study.benchmark.run_variants.trained()):
+    for number, (encoder, variant) in enumerate(cells(study)):
         for fold in study.benchmark.seeds:
-            write_predictions(variant, fold, np.random.default_rng([number, fold]))
+            write_predictions(variant, fold, np.random.default_rng([number, fold]), encoder=encoder)
     return study
 
 
-def write_predictions(variant: str, fold: int, random: np.random.Generator, first: int | None = None) -> None:
+def write_predictions(
+    variant: str, fold: int, random: np.random.Generator, first: int | None = None, encoder: str = "minilm_l6"
+) -> None:
     size, start = SIZES[fold], sum(SIZES[:fold]) if first is None else first
     frame = pd.DataFrame({"example_id": [f"train-{start + i:06d}" for i in range(size)], "split": "test"})
     frame["label"] = [CLASSES[(start + i) % 3] for i in range(size)]
     frame["predicted"] = np.where(random.random(size) < 0.6, frame["label"], random.choice(CLASSES, size))
     for name in CLASSES:
         frame[f"probability_{name}"] = np.float32(1 / 3)
-    write_table(paths.predictions("bbc", "minilm_l6", variant, fold), frame)
+    write_table(paths.predictions("bbc", encoder, variant, fold), frame)
 
 
 def predictions(variant: str) -> list[pd.DataFrame]:
@@ -89,7 +92,7 @@ def test_one_fold_alone_has_no_interval():
 
 
 def test_claims_compare_the_same_rows_of_the_same_fold(study):
-    claims = claims_frame(study).set_index("other")
+    claims = claims_frame(study, differences_frame(study)).set_index("other")
     ours, other = (pd.concat(predictions(variant)) for variant in ("three_phase", "ft"))
     row = claims.loc["ft"]
     scores = [100 * f1_score(one["label"], one["predicted"], average="macro") for one in (ours, other)]

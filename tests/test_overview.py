@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,7 +23,7 @@ from stages.common.paper import MEASURED_TABLES, read_numbers
 NAMES = ("snips_l6", "snips_released_l6")
 ITEM = {
     "id": "granularity", "title": "An accuracy is k of n", "question": "Is each a fraction?", "method": "Counting.",
-    "finding": "19 of 57 are not.", "outcome": "finding", "columns": ["Cell", "Printed"], "rows": [["snips", 99.92]],
+    "finding": "19 of 57 are not.", "outcome": "finding", "columns": ["Cell", "Printed"], "rows": [["snips", "99.92"]],
     "code": "stages/common/audit/granularity.py", "falsify": "Another n.", "data": "paper/tables.csv",
 }  # fmt: skip
 
@@ -159,8 +160,8 @@ def test_the_audit_is_shown_or_its_command(made_up, monkeypatch):
     ("content", "said"),
     [
         ({"items": []}, "got dict, expected a list of items"),
-        ([ITEM | {"outcome": "good"}], r"\[0\].outcome: got 'good', expected one of: 'finding', 'passes', 'undec"),
-        ([ITEM | {"rows": [["snips"]]}], r"\[0\].rows\[0\]: got 1 values, expected one for each of the 2 columns"),
+        ([ITEM | {"outcome": "good"}], r"\[0\].outcome: got 'good', expected one of: finding, passes, undecided"),
+        ([ITEM | {"rows": [["snips"]]}], r"\[0\].rows\[0\]: got 1, expected one text for each of the 2 columns"),
         ([{"id": "x"}], r"\[0\].title: the key is missing, expected a text"),
     ],
 )
@@ -181,6 +182,39 @@ def test_tests_of_a_claim_are_shown_where_they_were_computed(made_up, monkeypatc
     for text in (Page(files["index.html"]).text, files["tables.md"].replace("\\", "")):
         assert "p, McNemar" in text and "< 0.001" in text and "0.031" in text
         assert "no difference found; smallest detectable: 4.2 points" in text
+
+
+def test_a_familys_verdicts_and_adjusted_p_values_are_shown(project, monkeypatch):
+    text = Page(render(monkeypatch)["index.html"]).text
+    claims = section(text, "Three phases (denoising", "The imbalance correction")
+    for protocol in ("described", "released"):
+        assert f"Over all: supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
+    assert "p, Holm" in claims and "Not in a family" not in text
+
+
+def test_a_benchmark_that_repeats_anothers_comparisons_is_no_part_of_the_family(made_up, monkeypatch):
+    add = pd.read_csv(paths.results("bbc").with_name("claims.csv"), keep_default_na=False).assign(p_value=0.01)
+    for name in ("bbc", "bbc_again"):
+        params = paths.benchmark_params(name)
+        params.parent.mkdir(exist_ok=True)
+        params.write_text(paths.benchmark_params("bbc").read_text(encoding="utf-8"), encoding="utf-8")
+        change(Path.cwd(), str(params), {"name": name})
+        target = paths.results(name).parent
+        target.mkdir(exist_ok=True)
+        for table in ("results", "runs"):
+            (target / f"{table}.csv").write_bytes(paths.results("bbc").with_name(f"{table}.csv").read_bytes())
+        add.to_csv(target / "claims.csv", index=False)
+    text = Page(render(monkeypatch)["index.html"]).text
+    assert "or have no p-values: bbc_again." in text
+    first = section(text, "Three phases (denoising", "The imbalance correction")
+    # Six comparisons of one family with the same p-value of 0.01: adjusted for bbc, absent for the other.
+    assert "0.010 0.060" in first and "0.010 –" in first
+
+
+def section(text, start, end):
+    """What stands under the last heading that is ``start`` before ``end``."""
+    begin = text.rindex(start)
+    return text[begin : text.index(end, begin)]
 
 
 def test_hostile_texts_come_out_literally_in_all_three_formats(tmp_path, monkeypatch):

@@ -91,7 +91,7 @@ def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
     assert outside == {"../index.html", "../index.html#audit"}
     assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 6
+    assert len(images) == 7
     assert all(image["alt"] for image in images)
     assert len(html.encode()) < 5_000_000
 

@@ -153,7 +153,8 @@ def test_cells_that_the_paper_lacks_are_extra_where_they_exist(root):
 
 def test_two_benchmarks_for_one_cell_are_refused_until_one_steps_back(root):
     settings = YAML(typ="safe").load(root / "benchmarks/snips/params.yaml")["hyperparameters"]
-    change(root, "benchmarks/snips_other/params.yaml", {"run_encoders": [*settings], "hyperparameters": settings})
+    values = {"run_encoders": [*settings], "run_representations": [], "hyperparameters": settings}
+    change(root, "benchmarks/snips_other/params.yaml", values)
     place = ("snips", "described", "minilm_l12", "ft")
     with pytest.raises(UserError, match=r"snips/params.yaml and .*snips_other/params.yaml: got two .*snips, described"):
         find_study(reproduction(), *place)

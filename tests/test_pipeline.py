@@ -92,10 +92,16 @@ def test_tables_figures_page_and_summary(study):
     assert {file.name for file in (reports / "figures").iterdir()} == {
         f"{name}.{suffix}" for name in figures for suffix in ("svg", "png")
     }
+    representations = ("representations.csv", "separation.csv", "pca.svg", "pca.png", "tsne.svg", "tsne.png")
+    mistakes = ("confusion.csv", "confusion.png", "confusion.svg", "disagreements.csv")
+    pictures = {f"representations-{ENCODER}/{name}" for name in representations} | {f"mistakes/{n}" for n in mistakes}
+    drawn = reports / "pictures"
+    assert {str(file.relative_to(drawn)) for file in drawn.rglob("*.*")} == pictures
     page, summary = read(study.root, REPORTS / "index.html"), read(study.root, "reports/bbc/summary.txt")
     for title in ("Three phases", "Fine-tuning", "Majority class", "Control: no correction, as many updates"):
         assert title in page and title in summary
     assert str(REPORTS / "index.html") in summary
+    assert "not recorded" not in page[page.index('id="representations"') : page.index('id="data"')]
     assert not re.search(r'(src|href)="(?!data:|#)', page.replace('href="http', "")), "the page needs other files"
 
 
@@ -131,6 +137,23 @@ def test_a_text_above_the_limit_is_counted_once_where_it_is_used(study):
             assert report["truncated_texts"] == (part in parts_of[report["stage"]]), (report["stage"], part)
             counted.add(report["truncated_texts"])
     assert counted == {0, 1}
+
+
+def test_pictures_show_the_same_test_rows_in_every_phase(study):
+    folder = study.root / REPORTS / f"pictures/representations-{ENCODER}"
+    points = pd.read_csv(folder / "representations.csv", keep_default_na=False)
+    test = predictions(study.root, PRETRAINED, SEEDS[0]).query("split == 'test'")
+    phases = {("pretrained", ""), ("phase_1", "dae_ft"), ("phases_1_2", "three_phase"), ("phase_2", "cl_ft")}
+    by_phase = dict(list(points.groupby(["phase", "variant"])))
+    assert set(by_phase) == phases | {("joint", "joint")}
+    for rows in by_phase.values():
+        assert rows["example_id"].tolist() == test["example_id"].tolist()
+        assert rows["class"].tolist() == test["label"].tolist()
+    # Five encoders, and none of them drawn twice.
+    assert points.groupby("phase")["pca_x"].apply(tuple).nunique() == len(by_phase)
+    separation = pd.read_csv(folder / "separation.csv")
+    assert separation["silhouette"].between(-1, 1).all() and separation["nearest_mean_accuracy"].between(0, 100).all()
+    assert set(separation["n_test"]) == {TEST_ROWS} and set(separation["seed"]) == {SEEDS[0]}
 
 
 def test_only_safetensors_hold_weights_and_nothing_temporary_is_left(study):
@@ -220,6 +243,7 @@ def test_a_second_fresh_run_gives_the_same_bytes(study, second_study):
     for folder in ("encoders", "histories", "predictions", "splits"):
         first = contents(study.root / RUNS / folder)
         assert first and first == contents(second / RUNS / folder), folder
+    assert contents(study.root / REPORTS / "pictures") == contents(second / REPORTS / "pictures")
     for file in ("results.csv", "runs.csv", "claims.csv", "tables/results.md", "plots/scores.csv"):
         assert (study.root / REPORTS / file).read_bytes() == (second / REPORTS / file).read_bytes(), file
     assert (study.root / "reports/bbc/summary.txt").read_bytes() == (second / "reports/bbc/summary.txt").read_bytes()

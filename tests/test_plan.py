@@ -225,11 +225,34 @@ def test_a_cost_is_the_slower_of_updates_and_tokens():
     short, long = (stage_cost(study, "train_dae", "minilm_l12", "", words, costs) for words in (0.001, 1000))
     updates, texts = sequence_updates(study, "train_dae", "minilm_l12", "")
     assert short.gpu_minutes == pytest.approx(updates / costs.devices["gpu"].updates_per_second / 60)
-    work = 6 * texts * 1000 * costs.tokens_per_word * costs.encoders["minilm_l12"].layer_weights_million / 1e6
+    size = costs.encoders["minilm_l12"]
+    # Every text is encoded and decoded; the vocabulary's weights act once.
+    weights = size.layer_weights_million + size.vocabulary_weights_million / 2
+    work = 6 * texts * 1000 * costs.tokens_per_word * weights / 1e6
     assert long.cpu_hours == pytest.approx(work / costs.devices["cpu"].teraflops / 3600)
     assert long.disk_mb == costs.encoders["minilm_l12"].file_mb
     assert stage_cost(study, "summarize_cell", "minilm_l12", "ft", 9, costs) == Cost()
     assert total([short, long]).disk_mb == 2 * long.disk_mb
+
+
+def test_the_plans_processor_is_the_one_of_the_published_measurement():
+    """The benchmark's rates on short texts are those that the plan expects of the same work."""
+    measured = (
+        pd.read_csv(REPOSITORY / "reports/performance/engine.csv").groupby("phase")["ours_examples_per_s"].median()
+    )
+    costs, words = load_paper().costs, paper_words("snips2")
+    size, cpu = costs.encoders["minilm_l6"], costs.devices["cpu"]
+    layers, vocabulary = size.layer_weights_million, size.vocabulary_weights_million
+    weights = {"dae": 2 * layers + vocabulary, "contrastive": 2 * layers, "classifier": layers}
+    for phase, millions in weights.items():
+        expected = cpu.teraflops * 1e6 / (6 * words * costs.tokens_per_word * millions)
+        assert expected == pytest.approx(measured[phase], rel=0.25), phase
+
+
+def paper_words(dataset: str) -> float:
+    numbers = read_numbers()
+    chosen = (numbers["dataset"] == dataset) & (numbers["metric"] == "average_words")
+    return float(numbers.loc[chosen, "value"].iloc[0])
 
 
 @pytest.mark.parametrize("key", ["rows_by_split", "labels"])

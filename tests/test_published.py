@@ -1,5 +1,6 @@
 """What git keeps of a finished study: complete, without texts and weights, and refused where anything is missing."""
 
+import html
 import json
 import re
 
@@ -48,6 +49,21 @@ def test_no_text_and_no_weight_is_kept(published):
         assert not [text for text in texts if text in content], name
 
 
+def test_the_published_page_names_rows_by_id_where_the_readers_own_shows_their_texts(published):
+    examples = pd.read_parquet(published / "data/bbc/examples.parquet").set_index("example_id")["text"]
+    listed = pd.read_csv(published / paths.mistakes(BENCHMARK) / "disagreements.csv")["example_id"][:20]
+    assert len(listed) > 0
+    own, shared = (
+        html.unescape((published / folder / "index.html").read_text(encoding="utf-8"))
+        for folder in (paths.REPORTS / BENCHMARK, paths.published(BENCHMARK))
+    )
+    for example_id in listed:
+        assert example_id in own and example_id in shared
+        assert f"<bdi>{examples[example_id][:200].rstrip()}" in own
+        assert examples[example_id][:200] not in shared
+    assert not [text for text in examples if len(text) > 10 and text[:60] in shared]
+
+
 def test_publishing_again_gives_the_same_bytes(published):
     folder = published / paths.published(BENCHMARK)
     before = contents(folder)
@@ -59,19 +75,27 @@ def test_publishing_again_gives_the_same_bytes(published):
     ("gone", "said"),
     [
         ("reports/bbc/claims.csv", "reports/bbc/claims.csv: no such file; run: dvc repro benchmarks/bbc/dvc.yaml"),
+        ("reports/bbc/figures", "reports/bbc/figures: no such file; run: dvc repro benchmarks/bbc/dvc.yaml"),
+        ("reports/bbc/pictures", "reports/bbc/pictures: no such file; run: dvc repro benchmarks/bbc/dvc.yaml"),
         (f"runs/bbc/reports/{ENCODER}-ft/0-classifier.json", "runs/bbc/reports: 1 run reports are missing"),
         (f"runs/bbc/predictions/{ENCODER}-ft/0.parquet", "expected the predictions of seed 0"),
     ],
 )
 def test_a_study_that_is_not_complete_is_refused(study, tmp_path, gone, said):
     root = study.copy(tmp_path / "project")
-    (root / gone).unlink()
+    (root / gone).rename(root / "gone")
     printed = run(root, *PUBLISH.split(), expected=2)
     assert printed.startswith("error: ") and said in printed and printed.count("\n") == 1
     assert not (root / paths.published(BENCHMARK)).exists()
 
 
-@pytest.mark.parametrize("name", ["results.csv", "runs.csv", f"cells/{ENCODER}-ft.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results.csv", "runs.csv", f"cells/{ENCODER}-ft.json", "pictures/mistakes/confusion.csv",
+        "pictures/mistakes/disagreements.csv",
+    ],
+)  # fmt: skip
 def test_tables_that_the_predictions_do_not_give_are_refused(study, tmp_path, name):
     root = study.copy(tmp_path / "project")
     file = root / paths.REPORTS / BENCHMARK / name

@@ -27,6 +27,7 @@ NOT_DECLARED = {
 ENCODING = (
     "train_dae", "train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained", "train_joint",
     "train_classifier", "train_classifier_ablation", "train_classifier_ordinary", "train_classifier_from_pretrained",
+    "render_representations",
 )  # fmt: skip
 # Parameters that a stage declares though this study never reads them.
 READ_ELSEWHERE = {

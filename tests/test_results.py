@@ -16,6 +16,7 @@ from stages.common.analysis.cells import cells
 from stages.common.analysis.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS, read_results
 from stages.common.config import load_study
 from stages.common.errors import UserError
+from stages.common.files import write_table
 from stages.common.scores.metrics import METRICS, POSITIVE_METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,11 @@ def write_predictions(study, cell, seed, frame):
     return file
 
 
+def write_split(seed):
+    rows = predictions(("", "any"), seed)[["example_id", "split"]]
+    write_table(paths.splits("bbc", seed) / "split.parquet", rows.rename(columns={"split": "part"}).assign(adapts=True))
+
+
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """The bbc benchmark with two seeds in a folder of its own, with predictions of every cell."""
@@ -66,6 +72,8 @@ def study(tmp_path, monkeypatch):
     for cell in cells(study):
         for seed in study.benchmark.seeds:
             write_predictions(study, cell, seed, predictions(cell, seed))
+    for seed in range(4):
+        write_split(seed)
     return study
 
 
@@ -169,6 +177,8 @@ def spoil(frame, what):
         return pd.concat([frame[:N_VALIDATION], frame[N_VALIDATION:][::-1]], ignore_index=True)
     elif what == "no test rows":
         return frame[:N_VALIDATION]
+    elif what == "twice":
+        return pd.concat([frame, frame[-1:]], ignore_index=True)
     return frame
 
 
@@ -180,6 +190,7 @@ def spoil(frame, what):
         ("class", "1.parquet: row 5: predicted: got 'weather', expected one of: business, sport, tech"),
         ("order", "1.parquet: example_id: got other test rows than seed 0 has"),
         ("no test rows", "1.parquet: split: got no test rows"),
+        ("twice", "1.parquet: row 52: example_id: got 'row51' a second time in its split, expected each example once"),
     ],
 )
 def test_spoilt_predictions_are_refused(study, run, what, message):
@@ -187,6 +198,35 @@ def test_spoilt_predictions_are_refused(study, run, what, message):
     write_predictions(study, cell, 1, spoil(predictions(cell, 1), what))
     with pytest.raises(UserError, match=re.escape(message)):
         summarize(run, cell)
+
+
+def test_test_rows_that_are_not_those_of_the_split_are_refused(study, run):
+    cell = ("", "majority")
+    for seed in (0, 1):
+        write_predictions(study, cell, seed, predictions(cell, seed)[:-1])
+    said = (
+        "majority/0.parquet: example_id: got 39 test rows, expected the 40 of the split of seed 0; .* is 'row51'; run: "
+    )
+    with pytest.raises(UserError, match=said):
+        summarize(run, cell)
+    assert not paths.REPORTS.exists()
+
+
+def test_cells_that_are_always_right_or_always_wrong_are_shown_as_they_are(study, run):
+    for variant in ("ft", "joint"):
+        for seed in (0, 1):
+            frame = predictions(("minilm_l6", variant), seed)
+            write_predictions(study, ("minilm_l6", variant), seed, frame.assign(predicted=frame["label"]))
+    for cell in cells(study):
+        summarize(run, cell)
+    run(collect_results)
+    results = read_results(paths.results("bbc")).set_index(["variant", "metric"])
+    shown = results.loc[("ft", "accuracy"), ["mean", "std", "ci_low", "ci_high"]]
+    assert shown.tolist() == [100, 0, 100, 100]
+    differences = read_results(paths.results("bbc").with_name("differences.csv")).set_index(["variant", "other"])
+    equal = differences.loc[("joint", "ft")]
+    assert (equal["difference"], equal["ci_low"], equal["ci_high"], equal["mcnemar_p"]) == (0, 0, 0, 1)
+    assert equal[["p_value", "detectable"]].isna().all()
 
 
 def test_results_have_every_cell_and_metric(collected):

@@ -215,6 +215,6 @@ def test_a_validation_loss_that_is_not_finite_stops_the_run():
     layer = torch.nn.Linear(1, 1)
     settings = {"lr": 0.1, "eps": 1e-6, "total": 2, "warmup": 0.0, "weight_decay": 0.0, "clip_gradient": None}
     update = Updates("train_test", [layer], **settings)
-    update(layer(torch.ones(1, 1)).sum(), epoch=1)
+    update(lambda _: [layer(torch.ones(1, 1)).sum()], epoch=1)
     with pytest.raises(UserError, match="^train_test: step 1: the loss on validation data is nan, expected a finite"):
         update.end_epoch(50.0, float("nan"))

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.common.errors import UserError
-from stages.common.schema import both, build, checked, distinct, not_empty, number, one_of, read_yaml, refuse_unknown
+from stages.common.schema import (
+    both,
+    build,
+    checked,
+    distinct,
+    none_twice,
+    not_empty,
+    number,
+    one_of,
+    read_yaml,
+    refuse_unknown,
+)
 
 FILE = Path("some/params.yaml")
 
@@ -111,9 +122,16 @@ def test_distinct(values):
     assert (distinct(values) is None) == (0 < len(values) == len(set(values)))
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 5)))
+def test_none_twice_takes_an_empty_list_too(values):
+    assert (none_twice(values) is None) == (len(values) == len(set(values)))
+
+
 def test_checks_say_what_is_expected():
     assert one_of("a", None, True)("b") == "one of: 'a', null, true"
     assert one_of("a", None, True)("a") is None
+    assert none_twice([1, 1]) == "a list, none of its entries twice"
     assert not_empty("") and not_empty({}) and not not_empty([0])
     assert both(distinct, number(above=0))([1, 1]) == distinct([1, 1])
     assert both(distinct, number(above=0))([1, 0]) == "a number above 0"

@@ -126,6 +126,23 @@ def test_labels_decide_nothing_about_which_rows_test():
     assert with_test_rows(examples, 20, ORIGIN)["split"].equals(with_test_rows(poisoned, 20, ORIGIN)["split"])
 
 
+def test_train_rows_keeps_so_many_training_rows_in_their_balance_and_no_others(study):
+    settings = changed(study, long_tail_ratio=None, long_tail_largest=None, train_rows=40)
+    examples = pd.concat([with_tests([100, 50, 10, 1]), rows([30, 30], "validation")], ignore_index=True)
+    drawn = [draw_split(examples, settings, seed, ORIGIN) for seed in range(5)]
+    for split in drawn:
+        kept = examples.loc[split.index]
+        assert (kept["example_id"] == split["example_id"]).all()
+        sizes = kept.loc[split["part"] == "train", "label"].value_counts()
+        assert sizes.sum() == 40 and sizes["3"] == 1 and sizes["0"] / sizes["1"] == pytest.approx(2, rel=0.15)
+        others = examples.index[examples["split"] != "train"]
+        assert (split.loc[others, "part"] == examples.loc[others, "split"]).all() and len(split) == 40 + len(others)
+        assert (split["adapts"] == (split["part"] == "train")).all()
+    assert len({tuple(split.index) for split in drawn}) == 5
+    with pytest.raises(UserError, match=r"got 161 rows for training, expected at least 162 \(train_rows\)"):
+        draw_split(examples, changed(settings, train_rows=162), 0, ORIGIN)
+
+
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_long_tail_sizes_fall_geometrically(study, classes):
     settings = changed(study, long_tail_ratio=16, long_tail_largest=112)

@@ -39,7 +39,7 @@ def test_updates_follow_the_schedule(warmup, total):
     update = updates_of(module, total=total, warmup=warmup)
     assert update.warmup_steps == math.ceil(warmup * total)
     for _ in range(total):
-        update(module(torch.ones(1, 1)).sum(), epoch=1)
+        update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
     expected = [0.1 * linear_schedule(step, math.ceil(warmup * total), total) for step in range(total)]
     assert update.history_table()["learning_rate"].tolist() == pytest.approx(expected)
 
@@ -49,7 +49,7 @@ def test_the_recorded_rate_is_the_one_of_the_update():
     module = layer()
     update = updates_of(module, total=4, warmup=0.5)
     for expected in (1.0, 1.0 - 0.05):
-        update(module(torch.ones(1, 1)).sum(), epoch=1)
+        update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
         assert module.weight.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_updates_are_those_of_a_plain_loop_that_clips_the_norm_of_all_gradients(
         return sum(slope * module(torch.ones(1, 1)).pow(2).sum() for slope, module in zip(slopes, modules, strict=True))
 
     for step in range(5):
-        update(loss(ours), epoch=1)
+        update(lambda _: [loss(ours)], epoch=1)
         loss(theirs).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in optimizer.param_groups:
@@ -81,7 +81,7 @@ def test_gradients_are_not_clipped_where_no_norm_is_given_and_do_not_add_up():
     seen = []
     update.optimizer.register_step_pre_hook(lambda *_: seen.append(module.weight.grad.item()))
     for slope in (30.0, 2.0):
-        update(slope * module(torch.ones(1, 1)).sum(), epoch=1)
+        update(lambda _, slope=slope: [slope * module(torch.ones(1, 1)).sum()], epoch=1)
     assert seen == pytest.approx([30.0, 2.0])
 
 
@@ -90,7 +90,7 @@ def test_a_tied_weight_is_one_parameter_and_a_frozen_one_is_none():
     tied = nn.ModuleDict({"tied": shared, "own": layer()})
     update = updates_of(shared, tied, frozen, weight_decay=0.5)
     assert len(update.parameters) == 2
-    update((shared(torch.ones(1, 1)) + tied["own"](torch.ones(1, 1))).sum(), epoch=1)
+    update(lambda _: [(shared(torch.ones(1, 1)) + tied["own"](torch.ones(1, 1))).sum()], epoch=1)
     # Decay 0.1 * 0.5 and Adam's first step of 0.1, once each.
     assert shared.weight.item() == pytest.approx(1 - 0.05 - 0.1, abs=1e-5)
     assert frozen.weight.item() == 1.0
@@ -101,7 +101,7 @@ def test_history_has_a_line_an_update_and_validation_at_the_end_of_an_epoch():
     update = updates_of(module, total=4)
     for epoch in (1, 2):
         for _ in range(2):
-            update(module(torch.ones(1, 1)).sum(), epoch)
+            update(lambda _: [module(torch.ones(1, 1)).sum()], epoch)
         update.end_epoch(50.0 + epoch, 0.5)
     table = update.history_table()
     assert table.columns.tolist() == [
@@ -121,7 +121,7 @@ def test_history_has_a_line_an_update_and_validation_at_the_end_of_an_epoch():
 def test_history_without_validation_keeps_its_columns():
     module = layer()
     update = updates_of(module, total=1)
-    update(module(torch.ones(1, 1)).sum(), epoch=1)
+    update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
     assert update.history_table()["validation_metric"].isna().all()
 
 
@@ -129,17 +129,17 @@ def test_history_without_validation_keeps_its_columns():
 def test_a_loss_that_is_not_finite_stops_the_run_with_phase_and_step(value):
     module = layer()
     update = updates_of(module)
-    update(module(torch.ones(1, 1)).sum(), epoch=1)
+    update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
     before = module.weight.item()
     with pytest.raises(UserError, match=re.escape(f"train_test: step 2: the loss is {value}, expected a finite one")):
-        update(module(torch.ones(1, 1)).sum() * value, epoch=1)
+        update(lambda _: [module(torch.ones(1, 1)).sum() * value], epoch=1)
     assert module.weight.item() == before
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run_too():
     module = layer()
     update = updates_of(module)
-    update(module(torch.ones(1, 1)).sum(), epoch=1)
+    update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
     with pytest.raises(UserError, match="train_test: step 1: the loss on validation data is nan, expected a finite"):
         update.end_epoch(50.0, float("nan"))
 
@@ -170,14 +170,16 @@ def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
     assert shown.out == "" and "train_test" in shown.err
 
 
-def test_an_update_s_loss_may_be_added_in_parts():
+def test_an_update_s_loss_may_come_in_parts():
     whole, parts = layer(), layer()
     updates = updates_of(whole, clip_gradient=1.0), updates_of(parts, clip_gradient=1.0)
+
+    def losses(module, numbers):
+        return (number * module(torch.ones(1, 1)).pow(2).sum() for number in numbers)
+
     for _ in range(3):
-        first, second = (lambda module, n=n: n * module(torch.ones(1, 1)).pow(2).sum() for n in (1, 2))
-        updates[0](first(whole) + second(whole), epoch=1)
-        updates[1].add(first(parts))
-        updates[1](second(parts), epoch=1)
+        updates[0](lambda _: losses(whole, [3]), epoch=1)
+        updates[1](lambda _: losses(parts, [1, 2]), epoch=1)
     assert parts.weight.item() == pytest.approx(whole.weight.item(), abs=1e-6) != 1.0
-    losses = [[line["loss"] for line in update.history] for update in updates]
-    assert losses[1] == pytest.approx(losses[0]) and len(losses[1]) == 3
+    found = [[line["loss"] for line in update.history] for update in updates]
+    assert found[1] == pytest.approx(found[0]) and len(found[1]) == 3

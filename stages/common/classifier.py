@@ -3,8 +3,9 @@
 import copy
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from stages.common.engine.randomness import generator, torch_generator
 from stages.common.engine.stopping import new_stopping
 from stages.common.engine.switches import ClassifierSettings
 from stages.common.engine.tokens import TextTokenizer, length_buckets
-from stages.common.engine.training import Updates
+from stages.common.engine.training import Updates, slices
 from stages.common.scores.metrics import scores
 from stages.common.settings import Study, Training
 
@@ -117,6 +118,16 @@ def prepare_rows(
     return Rows(sequences, class_ids, vectors)
 
 
+def batch_losses(
+    model: Classifier, rows: Rows, batch: np.ndarray, tokenizer: TextTokenizer, machine: Machine, pieces: int = 1
+) -> Iterator[Tensor]:
+    """The loss of the examples numbered in ``batch`` in parts, one for each of so many pieces."""
+    for piece in slices(len(batch), pieces):
+        chosen = batch[piece]
+        logits = model.logits(rows, chosen, tokenizer, machine)
+        yield len(chosen) / len(batch) * classification_loss(logits, rows.class_ids[torch.from_numpy(chosen)])
+
+
 @torch.no_grad()
 def predict(model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Machine) -> Tensor:
     """Logits in evaluation mode, float32, (rows, classes), in the rows' order."""
@@ -162,10 +173,7 @@ def train_classifier(
         model.train()
         order = order_random.permutation(len(train))
         for batch in length_buckets(order, train.lengths, settings.batch_size, order_random):
-            loss = classification_loss(
-                model.logits(train, batch, tokenizer, machine), train.class_ids[torch.from_numpy(batch)]
-            )
-            update(loss, epoch)
+            update(partial(batch_losses, model, train, batch, tokenizer, machine), epoch)
         found, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
         by_epoch.append(found)
         update.end_epoch(found[settings.selection_metric], selection_loss)

@@ -114,24 +114,24 @@ def load_paper() -> Paper:
 def load_study(name: str) -> Study:
     """Read and check one benchmark with everything it refers to."""
     refuse_unknown(paths.BENCHMARKS, "benchmark", name, _folders_with_params(paths.BENCHMARKS))
-    return _load_study(load_shared(), name)
+    return _load_study(load_shared(), name, paths.benchmark_params(name))
 
 
 def load_studies() -> dict[str, Study]:
     """Read and check all benchmarks, by name."""
     shared = load_shared()
-    return {name: _load_study(shared, name) for name in _folders_with_params(paths.BENCHMARKS)}
+    names = _folders_with_params(paths.BENCHMARKS)
+    return {name: _load_study(shared, name, paths.benchmark_params(name)) for name in names}
 
 
-def load_published_studies() -> dict[str, Study]:
-    """The studies that git keeps, by name: each from the params file beside its results, under today's shared one."""
+def load_published() -> dict[str, Study]:
+    """Read and check all published benchmarks by the params files that were published with them, by name."""
     shared = load_shared()
     names = _folders_with_params(paths.PUBLISHED)
     return {name: _load_study(shared, name, paths.published(name) / "params.yaml") for name in names}
 
 
-def _load_study(shared: Shared, name: str, file: Path | None = None) -> Study:
-    file = file or paths.benchmark_params(name)
+def _load_study(shared: Shared, name: str, file: Path) -> Study:
     content = read_yaml(file)
     twice = sorted(set(content) & set(Shared.__dataclass_fields__))
     if twice:
@@ -152,11 +152,16 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
     for encoder in benchmark.run_encoders:
         refuse_unknown(file, "run_encoders", encoder, shared.encoders)
         refuse_unknown(file, "hyperparameters", encoder, benchmark.hyperparameters)
+    _check_representations(benchmark, file)
     if any(seed < 0 for seed in benchmark.seeds):
         raise UserError(f"{file}: seeds: got {benchmark.seeds}, expected whole numbers of at least 0")
     if (benchmark.long_tail_ratio is None) != (benchmark.long_tail_largest is None):
         raise UserError(
             f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null for both"
+        )
+    if None not in (benchmark.long_tail_ratio, benchmark.train_rows):
+        raise UserError(
+            f"{file}: train_rows: got {benchmark.train_rows}, expected null where long_tail_ratio is a number"
         )
     if benchmark.long_tail_ratio is not None and benchmark.long_tail_largest < benchmark.long_tail_ratio:
         raise UserError(
@@ -185,6 +190,16 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
             f"{file}: seeds: got {benchmark.seeds}, expected folds of {benchmark.dataset}: 0 to {dataset.folds - 1}"
         )
     return dataset
+
+
+def _check_representations(benchmark: Benchmark, file: Path) -> None:
+    """Encoders that are drawn are run, and phase 1 or 2 trains them."""
+    for encoder in benchmark.run_representations:
+        refuse_unknown(file, "run_representations", encoder, benchmark.run_encoders)
+    lists = benchmark.run_variants
+    if benchmark.run_representations and not any(getattr(lists, stage) for stage in TRAINED_ENCODER_STAGES):
+        got = ", ".join(benchmark.run_representations)
+        raise UserError(f"{file}: run_representations: got {got}, expected [] where no stage trains an encoder")
 
 
 def _check_run_variants(shared: Shared, benchmark: Benchmark, file: Path) -> None:

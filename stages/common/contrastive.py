@@ -1,6 +1,8 @@
 """Supervised contrastive learning on pairs (the paper's phase 2)."""
 
 import math
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ from stages.common.engine.machine import Machine
 from stages.common.engine.models import SentenceEncoder
 from stages.common.engine.randomness import generator
 from stages.common.engine.tokens import TextTokenizer, length_buckets
-from stages.common.engine.training import Updates
+from stages.common.engine.training import Updates, slices
 from stages.common.engine.vocabulary import keep_words, restore_words
 from stages.common.looks import BestLook
 from stages.common.pairs import Pairs, make_as_many_pairs, make_pairs
@@ -83,6 +85,23 @@ class PairBatches:
             yield ids, mask, left, right, torch.from_numpy(pairs.similarity).to(self.device)
 
 
+def pair_losses(encoder: SentenceEncoder, batch: tuple, machine: Machine, pieces: int = 1) -> Iterator[torch.Tensor]:
+    """The loss of one batch of ``PairBatches`` in parts, one for each of so many pieces of its pairs."""
+    *texts, left, right, similarity = batch
+    for piece in slices(len(similarity), pieces):
+        share = len(similarity[piece]) / len(similarity)
+        yield share * pair_loss(encoder, _of_texts(*texts, left[piece], right[piece], similarity[piece]), machine)
+
+
+def _of_texts(ids: torch.Tensor, mask: torch.Tensor | None, left: torch.Tensor, right: torch.Tensor, *others) -> tuple:
+    """The batch with those of its texts that the pairs name."""
+    named, places = torch.cat([left, right]).unique(return_inverse=True)
+    if len(named) < len(ids):
+        ids, mask = ids[named], None if mask is None else mask[named]
+        left, right = places.chunk(2)
+    return ids, mask, left, right, *others
+
+
 def pair_loss(encoder: SentenceEncoder, batch: tuple, machine: Machine) -> torch.Tensor:
     """The loss of one batch of ``PairBatches``."""
     ids, mask, left, right, similarity = batch
@@ -116,7 +135,7 @@ def train_contrastive(
         clip_gradient=training.clip_gradient_phases_1_2,
     )
     for batch in batches:
-        update(pair_loss(encoder, batch, machine), epoch=1)
+        update(partial(pair_losses, encoder, batch, machine), epoch=1)
         if looks:
             looks.after(update.step)
     if looks:

@@ -15,7 +15,9 @@ from stages.common.pairs import repetitions
 from stages.common.paper_settings import Costs
 from stages.common.settings import THREE_PHASE, Study
 
-BACKWARD_AND_FORWARD = 6  # floating-point operations a token and layer weight
+BACKWARD_AND_FORWARD = 6  # floating-point operations a token and weight
+# Of the texts that go through the layers, the share that is decoded, into a choice from the vocabulary at every token.
+DECODED = {"train_dae": 1 / 2, "train_joint": 1 / 4}
 PHASES_1_2 = (
     "train_dae",
     "train_contrastive",
@@ -144,7 +146,8 @@ def stage_cost(study: Study, stage: str, encoder: str, variant: str, words: floa
         return Cost()
     updates, sequences = sequence_updates(study, stage, encoder, variant)
     size = costs.encoders[encoder]
-    teraflop = BACKWARD_AND_FORWARD * sequences * words * costs.tokens_per_word * size.layer_weights_million / 1e6
+    weights_million = size.layer_weights_million + DECODED.get(stage, 0.0) * size.vocabulary_weights_million
+    teraflop = BACKWARD_AND_FORWARD * sequences * words * costs.tokens_per_word * weights_million / 1e6
     seconds = {
         name: max(updates / device.updates_per_second, teraflop / device.teraflops)
         for name, device in costs.devices.items()

@@ -1,6 +1,8 @@
 """Phase 1: training the encoder as a denoising autoencoder (the paper's phase 1)."""
 
 import math
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ from stages.common.engine.machine import Machine
 from stages.common.engine.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import generator
 from stages.common.engine.tokens import TextTokenizer, length_buckets
-from stages.common.engine.training import Updates
+from stages.common.engine.training import Updates, slices
 from stages.common.looks import BestLook
 from stages.common.noise import WordDeletion
 from stages.common.settings import Hyperparameters, Training
@@ -47,12 +49,32 @@ class DenoisingBatches:
             )
 
 
+def reconstruction_losses(
+    encoder: SentenceEncoder,
+    decoder: DenoisingDecoder,
+    noised: tuple,
+    undamaged: tuple,
+    machine: Machine,
+    pieces: int = 1,
+) -> Iterator[torch.Tensor]:
+    """The loss of one batch in parts, one for each of so many pieces of its texts."""
+    tokens = _predicted(*undamaged).sum(dim=1)
+    for piece in slices(len(tokens), pieces):
+        share = 1.0 if pieces == 1 else (tokens[piece].sum() / tokens.sum()).item()
+        parts = [tuple(None if one is None else one[piece] for one in side) for side in (noised, undamaged)]
+        yield share * reconstruction_loss(encoder, decoder, *parts, machine)
+
+
+def _predicted(ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Which tokens the decoder predicts: all but the first of each text."""
+    return torch.ones_like(ids[:, 1:], dtype=torch.bool) if mask is None else mask[:, 1:]
+
+
 def reconstruction_loss(
     encoder: SentenceEncoder, decoder: DenoisingDecoder, noised: tuple, undamaged: tuple, machine: Machine
 ) -> torch.Tensor:
     """Encode the noised texts (in joint training up to the bottleneck) and decode the undamaged ones from that."""
-    target_ids, target_mask = undamaged
-    predicted = torch.ones_like(target_ids[:, 1:], dtype=torch.bool) if target_mask is None else target_mask[:, 1:]
+    target_ids, predicted = undamaged[0], _predicted(*undamaged)
     with machine.autocast():
         memory = encoder(*noised, stop_before=CONTRASTIVE_LAYER)
         vectors = decoder(encoder.transformer, target_ids, memory, predicted)
@@ -89,8 +111,7 @@ def train_denoising(
         clip_gradient=training.clip_gradient_phases_1_2,
     )
     for noised, undamaged in batches:
-        loss = reconstruction_loss(encoder, decoder, noised, undamaged, machine)
-        update(loss, epoch=1)
+        update(partial(reconstruction_losses, encoder, decoder, noised, undamaged, machine), epoch=1)
         if looks:
             looks.after(update.step)
     if looks:

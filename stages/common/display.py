@@ -1,5 +1,6 @@
 """What figures and page share: a benchmark's lines in their one order, a colour each, histories and captions."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,11 @@ import pandas as pd
 from stages.common import paths
 from stages.common.analysis.cells import cells
 from stages.common.analysis.tables import METRIC_TITLES
+from stages.common.figure_style import PALETTE
 from stages.common.settings import Study
 
-# Okabe and Ito's colours without the yellow that vanishes on white, then wine and olive of Paul Tol's muted set.
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#000000", "#999933", "#117733")
 BASELINE_COLOUR = "#7a7a7a"
+MOST_SVG_BYTES = 500_000
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,14 @@ def figure_file(benchmark: str, name: str, suffix: str) -> Path:
 
 def figures_folder(benchmark: str) -> Path:
     return paths.REPORTS / benchmark / "figures"
+
+
+def data_uri(svg: Path) -> str:
+    """A figure as the page embeds it; one with very many points as the PNG beside it."""
+    file, kind = (
+        (svg, "image/svg+xml") if svg.stat().st_size <= MOST_SVG_BYTES else (svg.with_suffix(".png"), "image/png")
+    )
+    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
 
 
 def read_histories(study: Study, curves: Curves) -> pd.DataFrame:

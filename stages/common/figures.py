@@ -6,7 +6,6 @@ Figures are made without pyplot, so no state outlives a call, and the same frame
 import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib
 import pandas as pd
@@ -17,22 +16,10 @@ from matplotlib.lines import Line2D
 from stages.common.analysis.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from stages.common.display import Curves, Row, rows_of, rows_of_stages, variant_colours
 from stages.common.engine.switches import selection_metric
+from stages.common.figure_style import QUIET, STYLE, WIDTH
 from stages.common.settings import Study
 
 LineStyle = str | tuple[float, tuple[float, float]]
-STYLE = {
-    "svg.hashsalt": "figures",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-}
-QUIET = "#6b6b6b"
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 BESIDE = ("axes fraction", "data")
 INTERVAL_STYLES: tuple[LineStyle, ...] = ("solid", (0, (1.2, 0.6)), (0, (0.4, 0.4)))
@@ -41,7 +28,6 @@ SEED_LINE = {"linewidth": 1.4, "markersize": 3, "zorder": 2}
 MEAN_MARK = {"marker": "D", "markersize": 6, "linestyle": "none"}
 SEED_MARK = {"marker": "o", "markersize": 4, "markerfacecolor": "white", "linestyle": "none"}
 MOST_POINTS_A_LINE = 100
-WIDTH = 7.4  # inches
 
 
 @matplotlib.rc_context(STYLE)
@@ -158,13 +144,6 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
         curves.y_label.format(selection_metric=metric, selection_split=study.protocol.selection_split), fontsize=9
     )
     return figure
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Write ``<name>.svg`` and ``<name>.png`` without a date or a version, so equal figures are equal files."""
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(folder / f"{name}.png", dpi=160, metadata={"Software": None})
 
 
 def _pair(study: Study, claim: pd.Series) -> str:

@@ -1,9 +1,10 @@
 """Phases 1 and 2 in one training: the sum of both losses (the paper's joint variant)."""
 
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 
-from stages.common.contrastive import PairBatches, pair_loss
-from stages.common.denoising import DenoisingBatches, reconstruction_loss
+from stages.common.contrastive import PairBatches, pair_losses
+from stages.common.denoising import DenoisingBatches, reconstruction_losses
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.training import Updates
@@ -45,6 +46,9 @@ def train_joint(
         clip_gradient=training.clip_gradient_phases_1_2,
     )
     for (noised, undamaged), pair_batch in islice(zip(endless(denoising), endless(pairs), strict=False), steps):
-        update.add(reconstruction_loss(encoder, decoder, noised, undamaged, machine))
-        update(pair_loss(encoder, pair_batch, machine), epoch=1)
+        losses = (
+            partial(reconstruction_losses, encoder, decoder, noised, undamaged, machine),
+            partial(pair_losses, encoder, pair_batch, machine),
+        )
+        update(lambda pieces, losses=losses: chain.from_iterable(loss(pieces) for loss in losses), epoch=1)
     return update

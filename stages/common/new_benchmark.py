@@ -130,10 +130,12 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
         "primary_metric": "macro_f1",
         "seeds": [0, 1, 2],
         "run_encoders": [ENCODER],
+        "run_representations": [ENCODER],
         "run_variants": run_variants,
         "validation_share": 0.2,
         "long_tail_ratio": None,
         "long_tail_largest": None,
+        "train_rows": None,
         "hyperparameters": {ENCODER: settings},
     }
 
@@ -151,6 +153,7 @@ def copied_params(study: Study, name: str, encoder: str | None, protocol: str | 
         if len(encoders) != 1:
             raise UserError(f"{file}: run_encoders: got {', '.join(encoders)}, expected one, which --encoder replaces")
         content |= {"run_encoders": [encoder], "hyperparameters": {encoder: content["hyperparameters"][encoders[0]]}}
+        content |= {"run_representations": [encoder] if content["run_representations"] else []}
     return content
 
 

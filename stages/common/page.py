@@ -1,6 +1,5 @@
 """The report page of a benchmark: one HTML file without network access, made from results, figures and run reports."""
 
-import base64
 import dataclasses
 from typing import Any
 
@@ -10,20 +9,19 @@ from stages.common import paths
 from stages.common.analysis.tables import METRIC_TITLES
 from stages.common.answer import sentences
 from stages.common.costs import costs, environment, inputs
-from stages.common.display import captions, curves_of, figure_file, rows_of
+from stages.common.display import captions, curves_of, data_uri, figure_file, rows_of
 from stages.common.pages.cells import cell_rows, details, metrics_of_cells
 from stages.common.pages.citation import citation
-from stages.common.pages.claims import claims_context, with_names
+from stages.common.pages.claims import NO_VERDICTS, claims_context, with_names
 from stages.common.pages.deviations import deviation_rows, shown_protocols
 from stages.common.pages.finished import Finished
 from stages.common.pages.layout import render
+from stages.common.pictures import pictures
 from stages.common.settings import Study
 
-MOST_SVG_BYTES = 500_000
 
-
-def render_page(finished: Finished) -> str:
-    """The whole page as text.
+def render_page(finished: Finished, texts: bool) -> str:
+    """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
     Figures, class counts and run reports of the study are read by name, never by listing a folder; one that does not
     exist shows as not recorded.
@@ -41,12 +39,14 @@ def render_page(finished: Finished) -> str:
         results=rows,
         details=details(finished, rows),
         addresses={one["anchor"] for row in rows for one in row["numbers"] if one},
-        claims=claims_context([finished], with_names(finished), {}),
+        claims=claims_context([finished], with_names(finished), NO_VERDICTS),
         figures=_figures(study),
+        pictures=pictures(study, texts),
         curves=[curves.name for curves in curves_of(study)],
         splits={seed: _class_counts(study, seed) for seed in study.benchmark.seeds},
         imbalance_settings=[*study.shared.imbalance, "none"],
-        deviations=deviation_rows(study.shared, None),
+        deviations=deviation_rows(study.shared, {}),
+        measured=False,
         protocols=shown_protocols(study.shared),
         settings=_settings(study),
         costs=costs(finished.trainings),
@@ -57,16 +57,12 @@ def render_page(finished: Finished) -> str:
 
 
 def _figures(study: Study) -> dict[str, dict[str, str]]:
-    """By name: data URI, title, caption, alternative text; a figure with very many points is embedded as its PNG."""
+    """By name: data URI, title, caption, alternative text."""
     found = {}
     for name, (title, caption, alternative) in captions(study).items():
-        file, kind = figure_file(study.benchmark.name, name, "svg"), "image/svg+xml"
-        if not file.is_file():
-            continue
-        if file.stat().st_size > MOST_SVG_BYTES:
-            file, kind = file.with_suffix(".png"), "image/png"
-        uri = f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
-        found[name] = {"uri": uri, "title": title, "caption": caption, "alternative": alternative}
+        file = figure_file(study.benchmark.name, name, "svg")
+        if file.is_file():
+            found[name] = {"uri": data_uri(file), "title": title, "caption": caption, "alternative": alternative}
     return found
 
 
@@ -84,7 +80,8 @@ def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
     """Groups of settings for "how it was made": title, then text by name."""
     benchmark, shared = study.benchmark, study.shared
     rules = dataclasses.asdict(shared.statistics) | {"claim_margin": shared.verdicts.claim_margin}
-    split = {name: getattr(benchmark, name) for name in ("validation_share", "long_tail_ratio", "long_tail_largest")}
+    settings_of_split = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")
+    split = {name: getattr(benchmark, name) for name in settings_of_split}
     groups = [(f"Protocol “{benchmark.protocol}”", dataclasses.asdict(study.protocol)), ("Split", split)]
     for encoder in benchmark.run_encoders:
         title = f"Hyper-parameters, {shared.encoders[encoder].title}"

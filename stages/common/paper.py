@@ -11,7 +11,8 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.analysis.cells import command
-from stages.common.analysis.results import claims_frame, results_frame, runs_frame
+from stages.common.analysis.differences import claims_frame, differences_frame
+from stages.common.analysis.results import results_frame, runs_frame
 from stages.common.analysis.statistics import paper_verdict, prediction_interval
 from stages.common.errors import UserError
 from stages.common.paper_settings import Paper
@@ -134,11 +135,13 @@ def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
 
 
 def result_tables(study: Study, summaries: list[dict[str, Any]], paper: Paper) -> dict[str, pd.DataFrame]:
-    """A benchmark's tables by file name, from the summaries of its cells and, for the claims, their predictions."""
+    """A benchmark's tables by file name, from the summaries of its cells and, for comparisons, their predictions."""
+    differences = differences_frame(study)
     return {
         "results.csv": beside(study, results_frame(study, summaries), paper),
         "runs.csv": runs_frame(summaries),
-        "claims.csv": claims_frame(study),
+        "differences.csv": differences,
+        "claims.csv": claims_frame(study, differences),
     }
 
 

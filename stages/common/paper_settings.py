@@ -10,6 +10,7 @@ class EncoderCost:
     """What an encoder's size makes of time and disk."""
 
     layer_weights_million: float = checked(number(above=0))
+    vocabulary_weights_million: float = checked(number(above=0))
     file_mb: float = checked(number(above=0))
 
 

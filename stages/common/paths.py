@@ -14,13 +14,18 @@ REPORTS = Path("reports")
 PAPER = Path("paper")
 PAPER_PARAMS = PAPER / "params.yaml"
 PAPER_NUMBERS = PAPER / "tables.csv"
+PAPER_SETTINGS = PAPER / "hyperparameters.yaml"
+PAPER_REFERENCES = PAPER / "references.csv"
 PAPER_PIPELINE = PAPER / "dvc.yaml"
 PAPER_COMMANDS = PAPER / "commands.csv"
 PAPER_REPORTS = REPORTS / "paper"
-PUBLISHED = REPORTS / "published"
 DEVIATIONS = PAPER / "deviations.yaml"
 CITATION = Path("CITATION.cff")
 PAPER_TABLES_SO_FAR = PAPER_REPORTS / "so_far"
+PAPER_AUDIT = PAPER_REPORTS / "audit.json"
+PUBLISHED = REPORTS / "published"
+PUBLISHED_AUDIT = PUBLISHED / "audit.json"
+DATA_AUDIT = PUBLISHED / "data_audit.json"
 ENGINE_CHOICE = Path(".engine.json")
 DATA_FOLDER, ENCODERS_FOLDER = "DATA_FOLDER", "ENCODERS_FOLDER"  # environment variables
 
@@ -72,6 +77,8 @@ def benchmark_params(benchmark: str) -> Path:
 def pipeline_of(file: Path) -> Path:
     """The ``dvc.yaml`` with the stage that makes a file below data/, runs/ or reports/."""
     match file.parts:
+        case ("reports", "paper", "audit.json" | "audit.md"):
+            return Path("dvc.yaml")
         case ("reports", "paper", *_):
             return PAPER_PIPELINE
         case ("data", name, *_):
@@ -131,6 +138,21 @@ def paper_table(table: int, encoder: str, protocol: str, folder: Path = PAPER_RE
 def published(benchmark: str) -> Path:
     """What git keeps of a finished study."""
     return PUBLISHED / benchmark
+
+
+def pictures(benchmark: str) -> Path:
+    """Folder of what is drawn from encoders and single predictions: below it confusions and representations."""
+    return REPORTS / benchmark / "pictures"
+
+
+def mistakes(benchmark: str) -> Path:
+    """Folder of ``confusion.csv`` with its figure, and ``disagreements.csv``."""
+    return pictures(benchmark) / "mistakes"
+
+
+def representations(benchmark: str, encoder: str) -> Path:
+    """Folder of ``representations.csv``, ``separation.csv`` and a figure a projection."""
+    return pictures(benchmark) / f"representations-{encoder}"
 
 
 def plot_data(benchmark: str, name: str) -> Path:

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common import paper, paths
+from stages.common import mistakes, paper, paths
 from stages.common.analysis.cells import cells, read_predictions, summarize
 from stages.common.analysis.results import read_frame
 from stages.common.costs import read_reports
 from stages.common.errors import UserError
-from stages.common.files import new_folder, read_json, write_table
+from stages.common.files import new_folder, read_json, write_table, write_text
+from stages.common.page import render_page
+from stages.common.pages.finished import read_finished
 from stages.common.paper_settings import Paper
 from stages.common.paper_tables import write_texts
 from stages.common.settings import Study
 
-FILES = ("results.csv", "runs.csv", "claims.csv", "index.html")
+FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
 FOLDERS = ("cells", "tables")
+DRAWN = ("figures", "pictures")  # what the page shows; of the second, the tables are kept
 COPIED = ("example_id", "split", "label", "predicted")
 
 
@@ -32,15 +35,22 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
     name = study.benchmark.name
     source, target = paths.REPORTS / name, paths.published(name)
     predictions, reports = all_predictions(study), all_reports(study)
-    for one in (*FILES, *FOLDERS):
+    for one in (*FILES, *FOLDERS, *DRAWN):
         if not (source / one).exists():
             raise UserError(f"{source / one}: no such file; run: dvc repro {paths.BENCHMARKS / name}/dvc.yaml")
     check_tables(study, settings, source)
+    check_mistakes(study)
     with new_folder(target) as new:
         for one in FILES:
             shutil.copyfile(source / one, new / one)
         for one in FOLDERS:
             shutil.copytree(source / one, new / one, copy_function=shutil.copyfile)
+        for table in sorted((source / "pictures").glob("*/*.csv")):
+            kept = new / table.relative_to(source)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(table, kept)
+        # Not a copy of the reader's own page, which shows texts.
+        write_text(new / "index.html", render_page(read_finished(study), texts=False))
         write_paper_tables(study, settings, titles, new / "tables")
         write_table(new / "predictions.parquet", predictions)
         lines = [json.dumps(report, ensure_ascii=False) for report in reports]
@@ -57,6 +67,17 @@ def check_tables(study: Study, settings: Paper, folder: Path) -> None:
         _refuse_others(file, pd.json_normalize(read_json(file)), pd.json_normalize(summary), study)
     for name, table in paper.result_tables(study, list(summaries.values()), settings).items():
         _refuse_others(folder / name, read_frame(folder / name), table, study)
+
+
+def check_mistakes(study: Study) -> None:
+    """The same for the study's confusions and disagreements."""
+    predictions, classes = mistakes.trained_predictions(study)
+    place = paths.mistakes(study.benchmark.name)
+    for name, table in (
+        ("confusion.csv", mistakes.confusion_frame(predictions, classes)),
+        ("disagreements.csv", mistakes.disagreements_frame(predictions)),
+    ):
+        _refuse_others(place / name, read_frame(place / name), table, study)
 
 
 def _refuse_others(file: Path, found: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:

@@ -55,6 +55,11 @@ def not_empty(value: Any) -> str | None:
     return None if value else "something that is not empty"
 
 
+def none_twice(value: list) -> str | None:
+    """A list without an entry twice; it may be empty."""
+    return None if len(set(value)) == len(value) else "a list, none of its entries twice"
+
+
 def distinct(value: list) -> str | None:
     """A list with at least one entry and none twice."""
     return None if value and len(set(value)) == len(value) else "a list of at least one entry, none of them twice"

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 from stages.common import paths
-from stages.common.schema import both, checked, distinct, not_empty, number, one_of, refuse_unknown
+from stages.common.schema import (
+    both,
+    checked,
+    distinct,
+    each_of,
+    none_twice,
+    not_empty,
+    number,
+    one_of,
+    refuse_unknown,
+)
 from stages.common.source_settings import Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
@@ -98,10 +108,12 @@ class Imbalance:
 
 @dataclass(frozen=True)
 class Statistics:
-    """How uncertainty is stated."""
+    """How uncertainty is stated; ``holm_family``: what comparisons share whose p-values are adjusted together."""
 
     confidence: float = checked(number(above=0, below=1))
     min_seeds_for_seed_variance: int = checked(number(least=2))
+    detectable_power: float = checked(number(above=0.5, below=1))
+    holm_family: list[str] = checked(each_of("protocol", "encoder"))
 
 
 @dataclass(frozen=True)
@@ -195,7 +207,11 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings."""
+    """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings.
+
+    ``run_representations``: the encoders of ``run_encoders`` whose vectors are drawn before and after phases 1 and 2.
+    ``train_rows``: how many training rows are drawn for each seed; None: all.
+    """
 
     name: str
     dataset: str
@@ -204,10 +220,12 @@ class Benchmark:
     primary_metric: str = checked(one_of("accuracy", "macro_f1"))
     seeds: list[int] = checked(distinct)
     run_encoders: list[str] = checked(distinct)
+    run_representations: list[str] = checked(none_twice)
     run_variants: RunVariants
     validation_share: float = checked(number(above=0, below=1))
     long_tail_ratio: float | None = checked(number(least=1))
     long_tail_largest: int | None = checked(number(least=1))
+    train_rows: int | None = checked(number(least=2))
     hyperparameters: dict[str, Hyperparameters]
 
 

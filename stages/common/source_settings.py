@@ -110,12 +110,13 @@ class DataSource:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the cleaned data must hold: rows, label counts, the content's sha256; null where unknown."""
+    """What the prepared data must hold: rows, label counts, the content's sha256; null where unknown."""
 
     rows: int | None = checked(number(least=1), default=None)
     rows_by_split: dict[str, int] | None = None
     labels: dict[str, int] | None = None
     sha256: str | None = None
+    labels_by_split: dict[str, dict[str, int]] | None = None
 
 
 @dataclass(frozen=True)

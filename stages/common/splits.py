@@ -13,8 +13,9 @@ def draw_split(examples: pd.DataFrame, study: Study, seed: int, origin: str) -> 
 
     Test rows are the data set's; one with ``folds`` has none, and fold number ``seed`` is the test part. An official
     validation set is kept; otherwise ``validation_share`` of the training rows is drawn, with the classes in their
-    natural balance, unless the protocol cuts none. With a ``long_tail_ratio`` the training part is cut to class sizes
-    that fall geometrically.
+    natural balance, unless the protocol cuts none. With ``train_rows`` so many of the training rows are drawn, in the
+    same balance, and the split has no row for the others. With a ``long_tail_ratio`` the training part is cut to class
+    sizes that fall geometrically, and the others are unlabelled.
     """
     benchmark, protocol, folds = study.benchmark, study.protocol, study.dataset.folds
     part = examples["split"].copy()
@@ -32,6 +33,9 @@ def draw_split(examples: pd.DataFrame, study: Study, seed: int, origin: str) -> 
                 f"{origin}: got {len(candidates)} rows besides the test set, expected enough for "
                 f"validation_share {benchmark.validation_share}"
             )
+    if benchmark.train_rows is not None:
+        part = part.drop(_beyond(examples.loc[part == "train", "label"], benchmark.train_rows, seed, origin))
+        examples = examples.loc[part.index]
     if benchmark.long_tail_ratio is not None:
         labels = examples.loc[part == "train", "label"]
         kept = _long_tail(labels, benchmark, seed, origin)
@@ -75,7 +79,7 @@ def _fold_of(labels: pd.Series, folds: int) -> np.ndarray:
 
 
 def _stratified_share(labels: pd.Series, share: float, random: np.random.Generator) -> pd.Index:
-    """Rows for validation: ``share`` of all, spread over the classes in proportion.
+    """``share`` of all rows (for validation, or to be left out), spread over the classes in proportion.
 
     Each row's place within its shuffled class, as a fraction of the class, orders all rows; the
     first ones are taken. The only row of a class is left for training.
@@ -85,6 +89,13 @@ def _stratified_share(labels: pd.Series, share: float, random: np.random.Generat
     size = shuffled.groupby(shuffled).transform("size")
     fraction = (place / size).mask(size == 1, np.inf)
     return fraction.sort_values(kind="stable").index[: round(share * len(labels))]
+
+
+def _beyond(labels: pd.Series, train_rows: int, seed: int, origin: str) -> pd.Index:
+    """The training rows to leave out so that ``train_rows`` stay, classes in their balance."""
+    if len(labels) < train_rows:
+        raise UserError(f"{origin}: got {len(labels)} rows for training, expected at least {train_rows} (train_rows)")
+    return _stratified_share(labels, 1 - train_rows / len(labels), generator(seed, "training rows"))
 
 
 def _long_tail(labels: pd.Series, benchmark: Benchmark, seed: int, origin: str) -> pd.Index:

@@ -12,8 +12,9 @@ import pandas as pd
 from stages.common import paths
 from stages.common.analysis import statistics
 from stages.common.errors import UserError
+from stages.common.files import read_table
 from stages.common.schema import refuse_unknown
-from stages.common.scores.metrics import metrics_of, row_values, scores
+from stages.common.scores.metrics import metrics_of, row_values
 from stages.common.scores.predictions import PROBABILITY, classes_of
 from stages.common.settings import Study
 
@@ -89,6 +90,26 @@ def _check_predictions(frame: pd.DataFrame, file: Path) -> None:
             raise UserError(f"{file}: {got}, expected one of: {', '.join(classes)}")
     if test_rows(frame).empty:
         raise UserError(f"{file}: split: got no test rows, expected some")
+    twice = frame.loc[frame.duplicated(["example_id", "split"]), "example_id"]
+    if not twice.empty:
+        raise UserError(
+            f"{file}: row {twice.index[0]}: example_id: got {twice.iloc[0]!r} a second time in its split, "
+            "expected each example once; make the file again"
+        )
+
+
+def check_split(study: Study, cell: Cell) -> None:
+    """Refuse predictions whose test rows are not those of their seed's split."""
+    for seed, frame in read_predictions(study, cell).items():
+        split = read_table(paths.splits(study.benchmark.name, seed) / "split.parquet")
+        expected, found = set(split.loc[split["part"] == "test", "example_id"]), set(test_rows(frame)["example_id"])
+        if found != expected:
+            first = min(found ^ expected)
+            raise UserError(
+                f"{paths.predictions(study.benchmark.name, *cell, seed)}: example_id: got {len(found)} test rows, "
+                f"expected the {len(expected)} of the split of seed {seed}; the first that only one of the two has is "
+                f"{first!r}; run: {command(study, cell)}"
+            )
 
 
 def test_rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -134,6 +155,19 @@ def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | Non
     return positive
 
 
+def _metrics_by_seed(by_seed: dict[int, pd.DataFrame], split: str, positive: str | None) -> dict[int, dict[str, float]]:
+    """Every metric by seed that has rows of the split: the mean of the row values, which needs no other library."""
+    parts = {seed: frame[frame["split"] == split] for seed, frame in by_seed.items()}
+    return {
+        seed: {
+            metric: float(values.mean())
+            for metric, values in row_values(part["label"], part["predicted"], classes_of(part), positive).items()
+        }
+        for seed, part in parts.items()
+        if not part.empty
+    }
+
+
 def summarize(study: Study, cell: Cell) -> dict[str, Any]:
     """A cell's summary: each metric's mean, std (over seeds, ddof 1), interval and value of each seed, in percent.
 
@@ -141,14 +175,7 @@ def summarize(study: Study, cell: Cell) -> dict[str, Any]:
     """
     by_seed = read_predictions(study, cell)
     positive = _positive_class(study, by_seed)
-    by_split = {
-        split: {
-            seed: scores(part["label"], part["predicted"], classes_of(part), positive)
-            for seed, frame in by_seed.items()
-            if not (part := frame[frame["split"] == split]).empty
-        }
-        for split in ("test", "validation")
-    }
+    by_split = {split: _metrics_by_seed(by_seed, split, positive) for split in ("test", "validation")}
     folds, metrics = folds_of(study, by_seed), {}
     for metric, values in test_values(study, by_seed, positive).items():
         interval = _interval(study, values, folds)

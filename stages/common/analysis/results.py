@@ -1,7 +1,6 @@
-"""From cells to results: the tables of a benchmark's results, runs and claims."""
+"""From cells to results: the tables of a benchmark's results and runs, and how all its tables are read back."""
 
 import filecmp
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis import statistics
-from stages.common.analysis.cells import Cell, cells, command, folds_of, read_predictions, test_rows, test_values
+from stages.common.analysis.cells import Cell, cells, command
 from stages.common.errors import UserError
 from stages.common.scores.metrics import metrics_of
 from stages.common.settings import THREE_PHASE, Study
@@ -22,7 +20,11 @@ RESULT_COLUMNS = [
 RUN_COLUMNS = ["benchmark", "dataset", "encoder", "protocol", "variant", "seed", "split", "metric", "value"]
 CLAIM_COLUMNS = [
     "claim", "text", "variant", "other", "encoder", "metric", "n_seeds", "n_test",
-    "difference", "by_seed", "ci_low", "ci_high", "ci_kind", "verdict",
+    "difference", "by_seed", "ci_low", "ci_high", "ci_kind", "p_value", "mcnemar_p", "detectable", "verdict",
+]  # fmt: skip
+DIFFERENCE_COLUMNS = [
+    "encoder", "variant", "other", "metric", "n_seeds", "n_test", "difference", "by_seed", "ci_low", "ci_high",
+    "ci_kind", "p_value", "mcnemar_p", "detectable",
 ]  # fmt: skip
 TEXT_COLUMNS = {
     "benchmark", "dataset", "encoder", "protocol", "variant", "other", "metric", "split",
@@ -114,50 +116,8 @@ def scores_frame(study: Study, results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"cell": names, "score": primary["mean"].to_numpy()})
 
 
-def claims_frame(study: Study) -> pd.DataFrame:
-    """``claims.csv``: a row for every claim, cell that it compares with, and encoder, on the primary metric."""
-    rows, known = [], cells(study)
-    predictions = functools.cache(lambda cell: read_predictions(study, cell))
-    for name, claim in study.shared.claims.items():
-        for encoder in study.benchmark.run_encoders:
-            for other in claim.others:
-                row = {"claim": name, "text": claim.text, "variant": claim.variant, "other": other, "encoder": encoder}
-                row |= {"metric": study.benchmark.primary_metric, "verdict": statistics.NOT_RUN}
-                pair = [(encoder, claim.variant), (encoder, other)]
-                if all(cell in known for cell in pair):
-                    row |= _compare(study, pair, [predictions(cell) for cell in pair])
-                rows.append(row)
-    return pd.DataFrame(rows, columns=CLAIM_COLUMNS).astype({"n_seeds": "Int64", "n_test": "Int64"})
-
-
-def _compare(study: Study, pair: list[Cell], predictions: list[dict[int, pd.DataFrame]]) -> dict[str, Any]:
-    """The columns of a claim that the predictions of its two cells decide."""
-    rule = study.shared.statistics
-    values = [test_values(study, by_seed)[study.benchmark.primary_metric] for by_seed in predictions]
-    folds = folds_of(study, predictions[0])
-    of_seeds = study.benchmark.seeds[:1] if folds is None else study.benchmark.seeds
-    ids = [[one for seed in of_seeds for one in test_rows(by[seed])["example_id"]] for by in predictions]
-    try:
-        interval = statistics.paired_difference(*values, *ids, rule.confidence, rule.min_seeds_for_seed_variance, folds)
-    except UserError as error:
-        names = " and ".join(paths.cell_name(*cell) for cell in pair)
-        raise UserError(f"predictions of {names}: {error}") from None
-    differences = values[0] - values[1]
-    by_seed = differences.mean(axis=1) if folds is None else pd.Series(differences).groupby(folds).mean()
-    return {
-        "n_seeds": len(predictions[0]),
-        "n_test": len(ids[0]),
-        "difference": interval.mean,
-        "by_seed": ", ".join(f"{difference:+.1f}" for difference in by_seed),
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "ci_kind": interval.kind,
-        "verdict": statistics.claim_verdict(interval, study.shared.verdicts.claim_margin),
-    }
-
-
 def read_results(file: Path) -> pd.DataFrame:
-    """Read results.csv, runs.csv or claims.csv back."""
+    """Read results.csv, runs.csv, claims.csv or differences.csv back."""
     if not file.is_file():
         target = f"{paths.BENCHMARKS}/{file.parent.name}/dvc.yaml:collect_results"
         raise UserError(f"{file}: no such file, expected what collect_results writes; run: dvc repro {target}")

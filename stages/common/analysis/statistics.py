@@ -1,4 +1,4 @@
-"""Intervals over seeds and test rows, paired differences of cells, and verdicts on claims.
+"""Intervals over seeds and test rows, paired differences of cells, and verdicts on claims: docs/statistics.md.
 
 The estimand is a metric's expectation over both sources of chance: a new seed (another draw of training and
 validation rows, initial weights and order) and new test rows of the same kind. Seeds and rows are crossed, every
@@ -19,80 +19,134 @@ SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 TOO_FEW_SEEDS, NOT_RUN = "too few seeds", "not run"
 AGREES, DISAGREES, NO_INTERVAL = "agrees", "disagrees", "no interval"
 PRINTED_ROUNDING = 0.005  # the paper prints two decimals
+SMALLEST_P = 1e-200  # below it a p-value counts as zero
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its interval, in the unit of the values; ``kind`` names the chance that the interval covers."""
+    """A mean with its interval, in the unit of the values; ``kind`` names the chance that the interval covers.
+
+    ``parts``: the mean's variance from each source of chance with its degrees of freedom, as ``half_width`` takes them;
+    none where only the bounds are known.
+    """
 
     mean: float
     low: float
     high: float
     kind: str
+    parts: tuple[tuple[float, float], ...] = ()
 
 
 def mean_interval(values: np.ndarray, confidence: float, min_seeds: int) -> Interval:
     """Interval of the mean of ``values`` [seeds, rows], as made by ``metrics.row_values``.
 
-    A two-way random model without replication gives the variance (MS_seeds + MS_rows - MS_residual) / (seeds * rows)
-    with Satterthwaite's degrees of freedom; where seeds seem to vary less than chance would have it, or where there
-    are fewer than ``min_seeds`` seeds, it is the variance over test rows alone, MS_rows / (seeds * rows) with
-    rows - 1 degrees of freedom. The interval is symmetric, so near 0 or 100 percent it may reach past the bound;
+    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound;
     values that do not vary at all give one of no width.
     """
     seeds, rows = values.shape
     if rows < 2:
         raise UserError(f"predictions: got {rows} test rows, expected at least 2, which an interval needs")
-    from scipy.special import stdtrit
-
-    mean = float(values.mean())
-    variance, freedom = _rows_variance(values)
-    if seeds >= min_seeds:
-        variance, freedom = max(_two_way_variance(values), (variance, freedom))
-    half = float(stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(variance))
-    return Interval(mean, mean - half, mean + half, SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY)
+    variances, freedoms = two_way_parts(values, min_seeds)
+    return _interval(values, variances, freedoms, confidence, SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY)
 
 
 def clustered_interval(values: np.ndarray, folds: np.ndarray, confidence: float) -> Interval:
     """Interval of the mean of ``values`` [rows] pooled over the folds of a cross-validation.
 
-    ``folds`` [rows] numbers each row's fold. The rows of a fold share a training (its rows, its seed), so the folds are
-    the independent units: the variance is that of their sums of residuals, with folds - 1 degrees of freedom.
+    ``folds`` [rows] numbers each row's fold; the variance is ``clustered_parts``'.
     """
-    numbers, place = np.unique(folds, return_inverse=True)
-    if len(numbers) < 2:
-        raise UserError(f"predictions: got {len(numbers)} fold, expected at least 2, which an interval needs")
+    if len(np.unique(folds)) < 2:
+        raise UserError(f"predictions: got {len(np.unique(folds))} fold, expected at least 2, which an interval needs")
+    return _interval(values, *clustered_parts(values, folds), confidence, BY_FOLD)
+
+
+def _interval(
+    values: np.ndarray, variances: np.ndarray, freedoms: Sequence[float], confidence: float, kind: str
+) -> Interval:
+    mean, half = float(values.mean()), float(half_width(variances, freedoms, (1 - confidence) / 2))
+    return Interval(mean, mean - half, mean + half, kind, tuple(zip(variances.tolist(), freedoms, strict=True)))
+
+
+def half_width(variances: np.ndarray, freedoms: Sequence[float], tail: float) -> np.ndarray:
+    """Half the width of an interval that leaves ``tail`` on each side, of a mean whose variance has several parts.
+
+    ``variances`` [..., parts] are independent estimates with ``freedoms`` degrees of freedom. Each part is widened by
+    its own t quantile, sqrt(sum of t^2 * variance) (Banerjee 1960): a share estimated from three seeds counts with
+    three seeds' quantile, however many rows there are. With one part it is the usual t interval.
+    """
     from scipy.special import stdtrit
 
-    mean = float(values.mean())
-    sums = np.bincount(place, weights=values - mean)
-    variance = len(numbers) / (len(numbers) - 1) * float(sums @ sums) / len(values) ** 2
-    half = float(stdtrit(len(numbers) - 1, (1 + confidence) / 2) * np.sqrt(variance))
-    return Interval(mean, mean - half, mean + half, BY_FOLD)
+    return np.sqrt(variances @ stdtrit(np.asarray(freedoms, dtype=float), tail) ** 2)
 
 
-def _rows_variance(values: np.ndarray) -> tuple[float, float]:
-    """Variance of the mean when only the rows are drawn anew, and its degrees of freedom."""
-    rows = values.shape[1]
-    return float(values.mean(axis=0).var(ddof=1) / rows), rows - 1.0
+def two_way_parts(values: np.ndarray, min_seeds: int) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Variance of the mean of ``values`` [..., seeds, rows] by source: [..., parts], and degrees of freedom a part.
+
+    A two-way random model without replication gives two: of seeds, (MS_seeds - MS_residual) / (seeds * rows) where that
+    is above 0, with seeds - 1 degrees of freedom; and of rows, MS_rows / (seeds * rows) with rows - 1, which holds the
+    residual too. With fewer than ``min_seeds`` seeds there is the second alone: what new rows would change.
+    """
+    seeds, rows = values.shape[-2:]
+    by_row = values.mean(axis=-2, keepdims=True)
+    of_rows = by_row[..., 0, :].var(axis=-1, ddof=1) / rows
+    if seeds < min_seeds:
+        return of_rows[..., None], (rows - 1.0,)
+    by_seed = values.mean(axis=-1, keepdims=True)
+    residual = values - by_row - (by_seed - by_seed.mean(axis=-2, keepdims=True))
+    mean_square = (residual**2).sum(axis=(-2, -1)) / ((seeds - 1) * (rows - 1))
+    of_seeds = by_seed[..., 0].var(axis=-1, ddof=1) / seeds - mean_square / (seeds * rows)
+    return np.stack([np.maximum(of_seeds, 0), of_rows], axis=-1), (seeds - 1.0, rows - 1.0)
 
 
-def _two_way_variance(values: np.ndarray) -> tuple[float, float]:
-    """Variance of the mean when seeds and rows are drawn anew, and Satterthwaite's degrees of freedom."""
-    seeds, rows = values.shape
-    by_seed, by_row = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
-    residual = values - by_seed - by_row + values.mean()
-    squares = np.array(
-        [
-            rows * by_seed.var(ddof=1),
-            seeds * by_row.var(ddof=1),
-            (residual**2).sum() / ((seeds - 1) * (rows - 1)),
-        ]
-    )
-    freedoms = np.array([seeds - 1, rows - 1, (seeds - 1) * (rows - 1)])
-    total = float(squares @ [1, 1, -1])
-    uncertainty = float((squares**2 / freedoms).sum())
-    return total / (seeds * rows), total**2 / uncertainty if uncertainty > 0 else float(freedoms.min())
+def clustered_parts(values: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Variance of the mean of ``values`` [..., rows] where ``folds`` [rows] numbers each row's fold, as one part.
+
+    The rows of a fold share a training (its rows, its seed), so the folds are the independent units: the variance is
+    that of their sums of residuals, with folds - 1 degrees of freedom.
+    """
+    numbers, place = np.unique(folds, return_inverse=True)
+    sums = (values - values.mean(axis=-1, keepdims=True)) @ np.eye(len(numbers))[place]
+    variance = len(numbers) / (len(numbers) - 1) * (sums**2).sum(axis=-1) / len(folds) ** 2
+    return variance[..., None], (len(numbers) - 1.0,)
+
+
+def p_value(interval: Interval) -> float | None:
+    """Two-sided p-value of a mean of 0: the share that an interval made the same way, just reaching 0, leaves outside.
+
+    None where the interval leaves out what another seed would change: it decides nothing. Values that do not vary
+    give 1 where they are 0 and 0 elsewhere, as their interval of no width says.
+    """
+    from scipy.optimize import brentq
+
+    if interval.kind == ROWS_ONLY:
+        return None
+    variances, freedoms = _parts(interval)
+
+    def excess(log_p: float) -> float:
+        return float(half_width(variances, freedoms, np.exp(log_p) / 2)) - abs(interval.mean)
+
+    if interval.mean == 0:
+        return 1.0
+    if excess(np.log(SMALLEST_P)) < 0:
+        return 0.0
+    return float(np.exp(brentq(excess, np.log(SMALLEST_P), 0.0)))
+
+
+def detectable(interval: Interval, confidence: float, power: float) -> float | None:
+    """The smallest true difference that an interval of this width finds with probability ``power``.
+
+    That is the half width plus the one that leaves ``1 - power`` on one side. None where the interval leaves out the
+    seeds, and where the values do not vary, which says nothing of how other ones would.
+    """
+    variances, freedoms = _parts(interval)
+    if interval.kind == ROWS_ONLY or not variances.any():
+        return None
+    return float(sum(half_width(variances, freedoms, tail) for tail in ((1 - confidence) / 2, 1 - power)))
+
+
+def _parts(interval: Interval) -> tuple[np.ndarray, np.ndarray]:
+    variances, freedoms = np.array(interval.parts).T
+    return variances, freedoms
 
 
 def paired_difference(

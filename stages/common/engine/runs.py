@@ -218,6 +218,7 @@ class Run:
         write_table(self.place(paths.history), updates.history_table())
         self.write_report(
             updates=updates.step,
+            pieces_of_a_batch=updates.pieces,
             sequence_updates=sequence_updates,
             max_length=tokenizer.max_length,
             truncated_texts=tokenizer.truncated,

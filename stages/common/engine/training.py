@@ -1,9 +1,10 @@
 """What the training loops of all phases share: optimizer, schedule, one update, history, progress."""
 
+import itertools
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 import torch
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from stages.common.errors import UserError
 
 LOG_EVERY_SECONDS = 10.0
+MOST_PIECES = 1024  # more than any batch has rows
 
 
 class Updates:
@@ -41,23 +43,17 @@ class Updates:
         self.clip_gradient = clip_gradient
         self.phase, self.total, self.step = phase, total, 0
         self.history: list[dict] = []
-        self._added = 0.0
+        self.pieces = 1
         self.progress = Progress(phase, total)
 
-    def add(self, loss: Tensor) -> None:
-        """Add a part of the next update's loss, whose memory is free from then on.
+    def __call__(self, losses: Callable[[int], Iterable[Tensor]], epoch: int) -> None:
+        """One update from the sum of the losses that ``losses(pieces)`` yields for a batch taken in so many pieces.
 
-        Raises UserError with phase and step where it is not finite.
+        The memory of one is free before the next is computed. What does not fit into a GPU's memory is tried again in
+        twice as many pieces, as is every later update. Raises UserError with phase and step where a loss is not finite
+        or a single row does not fit.
         """
-        value = loss.item()
-        self._refuse_not_finite("the loss", value, self.step + 1)
-        loss.backward()
-        self._added += value
-
-    def __call__(self, loss: Tensor, epoch: int) -> None:
-        """One update from ``loss`` and what was added; raises UserError where it is not finite."""
-        self.add(loss)
-        value, self._added = self._added, 0.0
+        value = self._gradient(losses)
         self.step += 1
         if self.clip_gradient is not None:
             norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
@@ -69,6 +65,28 @@ class Updates:
         self.optimizer.zero_grad()
         self.history.append({"step": self.step, "epoch": epoch, "loss": value, "learning_rate": rate})
         self.progress.show(self.step, value, rate)
+
+    def _gradient(self, losses: Callable[[int], Iterable[Tensor]]) -> float:
+        """Leave the gradient of the summed losses with the parameters, and return the sum."""
+        while True:
+            value = 0.0
+            try:
+                for loss in losses(self.pieces):
+                    part = loss.item()
+                    self._refuse_not_finite("the loss", part, self.step + 1)
+                    loss.backward()
+                    value += part
+                return value
+            except torch.OutOfMemoryError:
+                if self.pieces >= MOST_PIECES:
+                    raise UserError(
+                        f"{self.phase}: step {self.step + 1}: got no memory for a single row, expected enough; "
+                        "lower max_length, or set engine.device to cpu"
+                    ) from None
+            # Outside of the block above, whose exception holds on to what it met.
+            self.pieces *= 2
+            self.optimizer.zero_grad()
+            torch.cuda.empty_cache()
 
     def end_epoch(self, metric: float, loss: float) -> None:
         """Note the selection metric (percent) and the loss on validation data behind the last update."""
@@ -96,6 +114,12 @@ def _leave_the_compiler_alone() -> None:
     for method in vars(torch.optim.Optimizer).values():
         if plain := getattr(method, "__wrapped__", None):
             plain.__dynamo_disable = plain
+
+
+def slices(rows: int, pieces: int) -> list[slice]:
+    """``rows`` cut into so many pieces of nearly equal size, or into single rows where there are fewer."""
+    bounds = [rows * piece // pieces for piece in range(pieces + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(bounds) if start < end]
 
 
 def linear_schedule(step: int, warmup_steps: int, total: int) -> float:

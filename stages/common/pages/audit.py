@@ -1,31 +1,15 @@
 """The audit of the paper as the page shows it: the items of ``audit.json``, checked before anything is rendered."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.common.audit.item import OUTCOMES, Item
 from stages.common.errors import UserError
 from stages.common.files import read_json
-from stages.common.schema import build, checked, one_of
+from stages.common.schema import build, refuse_unknown
 
-OUTCOMES = ("finding", "passes", "undecided", "not run")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One check: what is asked, how, what was found on which data, and what would prove it wrong."""
-
-    id: str
-    title: str
-    question: str
-    method: str
-    finding: str
-    outcome: str = checked(one_of(*OUTCOMES))
-    columns: list[str]
-    rows: list[list[str]]
-    code: str
-    falsify: str
-    data: str
+SWITCHES = "switches"  # the item with the effects of single switches; its rows begin with their names
 
 
 def read_audit(file: Path) -> list[Item] | None:
@@ -35,39 +19,39 @@ def read_audit(file: Path) -> list[Item] | None:
     content = read_json(file)
     if not isinstance(content, list):
         raise UserError(f"{file}: got {type(content).__name__}, expected a list of items; make it again")
-    return [_item(record, file, place) for place, record in enumerate(content)]
+    return [_item(record, file, f"[{place}]") for place, record in enumerate(content)]
 
 
-def _item(record: Any, file: Path, place: int) -> Item:
-    """An item whose table holds texts alone."""
-    if isinstance(record, dict) and isinstance(record.get("rows"), list):
-        record = record | {"rows": [_texts(row, record.get("columns")) for row in record["rows"]]}
-    item = build(Item, record, file, f"[{place}]")
-    for number, row in enumerate(item.rows):
-        if len(row) != len(item.columns):
-            raise UserError(
-                f"{file}: [{place}].rows[{number}]: got {len(row)} values, expected one for each of the "
-                f"{len(item.columns)} columns; make it again"
-            )
-    return item
+def _item(record: Any, file: Path, place: str) -> Item:
+    """An item; one that would not pass its own checks is refused by the place in the file."""
+    if isinstance(record, dict):
+        if "outcome" in record:
+            refuse_unknown(file, f"{place}.outcome", record["outcome"], OUTCOMES)
+        columns, rows = (record.get(key) if isinstance(record.get(key), list) else [] for key in ("columns", "rows"))
+        for number, row in enumerate(rows):
+            if not isinstance(row, list) or len(row) != len(columns):
+                got = len(row) if isinstance(row, list) else type(row).__name__
+                raise UserError(
+                    f"{file}: {place}.rows[{number}]: got {got}, expected one text for each of the {len(columns)} "
+                    "columns; make it again"
+                )
+    return build(Item, record, file, place)
 
 
-def _texts(row: Any, columns: Any) -> Any:
-    """A row of the table as texts in the order of the columns, whether it was written by name or by place."""
-    if isinstance(row, dict) and isinstance(columns, list):
-        row = [row.get(column) for column in columns]
-    return [_text(value) for value in row] if isinstance(row, list) else row
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def counts(items: list[Item]) -> list[tuple[str, int]]:
+def counts(items: Sequence[Item]) -> list[tuple[str, int]]:
     """How many items have which outcome, in the order of ``OUTCOMES``."""
     found = [item.outcome for item in items]
     return [(outcome, found.count(outcome)) for outcome in OUTCOMES if outcome in found]
+
+
+def effects(items: Sequence[Item]) -> dict[str, list[str]]:
+    """By switch what was measured of it, a line a row of the item ``switches``; coupled ones share their lines."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        for names, *values in item.rows if item.id == SWITCHES else []:
+            line = ", ".join(
+                f"{column}: {value}" for column, value in zip(item.columns[1:], values, strict=True) if value
+            )
+            for name in names.split(", "):
+                found.setdefault(name, []).append(line)
+    return found

@@ -1,18 +1,16 @@
 """Where the paper's text, the authors' code and this project differ, beside what each difference was measured to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stages.common import paths
 from stages.common.errors import UserError
-from stages.common.pages.audit import Item
 from stages.common.paper import PROTOCOLS
 from stages.common.schema import build, checked, not_empty, read_yaml, refuse_unknown
 from stages.common.settings import Protocol, Shared
 
-NOT_MEASURED = "not measured"
-SWITCHES = "switches"  # the audit's item with the effect of single switches; its rows begin with a switch's name
+SWITCHES = "switches"
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,8 @@ def read_deviations() -> list[Deviation]:
     return found
 
 
-def deviation_rows(shared: Shared, audit: Sequence[Item] | None) -> list[dict[str, Any]]:
-    """The rows of the table: the texts, each switch with its values, and its measured effect."""
-    effects = _effects(audit)
+def deviation_rows(shared: Shared, effects: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """The rows of the table: the texts, each switch with its values, and what was measured of it (``effects``)."""
     return [
         {
             "text": deviation,
@@ -57,7 +54,7 @@ def deviation_rows(shared: Shared, audit: Sequence[Item] | None) -> list[dict[st
                 {"name": switch, "values": [_value(shared.protocols[name], switch) for name in shown_protocols(shared)]}
                 for switch in deviation.switches
             ],
-            "effect": [line for switch in deviation.switches for line in effects.get(switch, [])],
+            "effect": list(dict.fromkeys(line for switch in deviation.switches for line in effects.get(switch, []))),
         }
         for deviation in read_deviations()
     ]
@@ -66,17 +63,6 @@ def deviation_rows(shared: Shared, audit: Sequence[Item] | None) -> list[dict[st
 def shown_protocols(shared: Shared) -> list[str]:
     """The paper's text and the authors' code, as far as the parameters have them; others are copies with a change."""
     return [name for name in PROTOCOLS if name in shared.protocols]
-
-
-def _effects(audit: Sequence[Item] | None) -> dict[str, list[str]]:
-    """By switch a line for every row of the audit's table that begins with its name."""
-    found: dict[str, list[str]] = {}
-    for item in audit or ():
-        if item.id == SWITCHES:
-            for name, *values in item.rows:
-                said = [f"{column}: {value}" for column, value in zip(item.columns[1:], values, strict=True) if value]
-                found.setdefault(name, []).append(", ".join(said))
-    return found
 
 
 def _value(protocol: Protocol, switch: str) -> str:

@@ -38,7 +38,7 @@ def finished_here(studies: Mapping[str, Study]) -> list[Finished]:
 
 
 def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
-    """The benchmarks of ``reports/published/``, whose studies are those of ``load_published_studies``."""
+    """The benchmarks of ``reports/published/``, whose studies are those of ``load_published``."""
     folders = {name: paths.published(name) for name in studies}
     return [
         _read(study, folders[name], read_published_reports(study, folders[name] / "run_reports.jsonl"))

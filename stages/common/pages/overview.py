@@ -33,22 +33,19 @@ class Overview:
     audit_file: Path
     audit_command: str
 
-    def claims(self) -> pd.DataFrame:
-        """The claims of all benchmarks below each other."""
-        return pd.concat([claims.with_names(one) for one in self.finished], ignore_index=True)
-
 
 def overview_of(work: paper.Reproduction, finished: Sequence[Finished], datasets: Mapping[str, str]) -> Overview:
     """The overview of what was run here, or of what git keeps, by the folder that ``work`` names."""
     published = work.reports == paths.PUBLISHED
-    folder, command = (paths.PUBLISHED, "make publish") if published else (paths.PAPER_REPORTS, "dvc repro")
-    return Overview(work, finished, datasets, folder / "audit.json", command)
+    file, command = (paths.PUBLISHED_AUDIT, "make audit") if published else (paths.PAPER_AUDIT, "dvc repro")
+    return Overview(work, finished, datasets, file, command)
 
 
 def render_overview(overview: Overview) -> str:
     """The whole page as text."""
     finished, work = overview.finished, overview.work
-    numbers, all_claims = paper_grid.paper_frame(work), overview.claims()
+    numbers = paper_grid.paper_frame(work)
+    all_claims, verdicts, apart = claims.family(finished)
     items, cells = audit.read_audit(overview.audit_file), all_cells(overview)
     behind = {one.name: [line for line in cells if line["benchmark"] == one.name] for one in finished}
     grids = paper_grid.grids(work, numbers, overview.datasets)
@@ -71,11 +68,13 @@ def render_overview(overview: Overview) -> str:
             *(one for each in finished for one in details(each, behind[each.name])),
             *paper_grid.missing_details(work, numbers, overview.datasets, behind),
         ],
-        claims=claims.claims_context(finished, all_claims, {}),
+        claims=claims.claims_context(finished, all_claims, verdicts),
+        apart=apart,
         audit=items,
         audit_counts=audit.counts(items or []),
         audit_command=overview.audit_command,
-        deviations=deviation_rows(work.shared, items),
+        deviations=deviation_rows(work.shared, audit.effects(items or [])),
+        measured=True,
         protocols=shown_protocols(work.shared),
         made=[_made(one) for one in finished],
         citation=citation(),

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from stages.common.analysis.tables import METRIC_TITLES, MISSING, escape_markdown, to_latex, to_markdown
-from stages.common.pages.claims import claims_context
+from stages.common.pages.claims import claims_context, family
 from stages.common.pages.overview import Overview, all_cells
 from stages.common.pages.paper_grid import paper_frame
 from stages.common.paper_tables import measured_table
@@ -63,7 +63,8 @@ def _results(overview: Overview) -> pd.DataFrame:
 
 
 def _claims(overview: Overview) -> pd.DataFrame:
-    context = claims_context(overview.finished, overview.claims(), {})
+    claims, verdicts, _ = family(overview.finished)
+    context = claims_context(overview.finished, claims, verdicts)
     rows = [
         {
             "Claim": group["text"],

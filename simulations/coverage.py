@@ -1,0 +1,65 @@
+"""Coverage of the intervals over simulated studies; writes reports/statistics/coverage.csv and docs/statistics.md."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+
+from simulations.designs import MISREAD, STUDIES, designs, simulate
+from stages.common import paths
+from stages.common.analysis.tables import format_number, to_markdown
+from stages.common.errors import UserError, run_stage
+from stages.common.files import write_table, write_text
+
+FILE, PAGE = paths.REPORTS / "statistics" / "coverage.csv", Path("docs/statistics.md")
+OPENS, CLOSES = "<!-- coverage: written by python -m simulations.coverage -->", "<!-- coverage: end -->"
+LEAST, LOW, HIGH = 89.0, 92.0, 97.0  # percent: of every design, and where its coverage is as it should be
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    rows = []
+    for design in designs():
+        studies = STUDIES[design.rows]
+        rows.append(dataclasses.asdict(design) | {"studies": studies} | simulate(design, studies))
+        print(", ".join(map(str, rows[-1].values())), flush=True)
+    coverage = pd.DataFrame(rows).round({"coverage": 2, "mean_width": 3})
+    write_table(FILE, coverage)
+    write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), as_text(coverage)))
+
+
+def summary(coverage: pd.DataFrame) -> pd.DataFrame:
+    """A row for every kind, number of seeds and variance between seeds: coverage over rows and accuracies."""
+    rows = []
+    for (kind, seeds, ratio), group in coverage.groupby(["kind", "seeds", "ratio"], sort=False):
+        row = {"Interval of": kind, "Seeds": seeds, "Variance between seeds": ratio}
+        row |= {"Mean": format_number(group["coverage"].mean()), "Least": format_number(group["coverage"].min())}
+        outside = (~group["coverage"].between(LOW, HIGH)).sum()
+        rows.append(row | {f"Outside {LOW:g} to {HIGH:g}": f"{outside} of {len(group)}"})
+    return pd.DataFrame(rows)
+
+
+def as_text(coverage: pd.DataFrame) -> str:
+    """The summary and, below it, every design outside of the range, as Markdown."""
+    outside = coverage[~coverage["coverage"].between(LOW, HIGH) & (coverage["kind"] != MISREAD)]
+    named = outside.assign(accuracy=100 * outside["accuracy"])[
+        ["kind", "seeds", "rows", "accuracy", "ratio", "coverage"]
+    ]
+    named = named.set_axis(["Interval of", "Seeds", "Rows", "Accuracy", "Variance between seeds", "Coverage"], axis=1)
+    for column in ("Accuracy", "Coverage"):
+        named[column] = named[column].map(format_number)
+    return "\n".join([to_markdown(summary(coverage)), f"Outside {LOW:g} to {HIGH:g}%:\n", to_markdown(named)])
+
+
+def with_table(page: str, table: str) -> str:
+    """The page with the table between its two marks."""
+    if page.count(OPENS) != 1 or page.count(CLOSES) != 1:
+        raise UserError(f"{PAGE}: got no place for the table, expected one line {OPENS} and one line {CLOSES}")
+    before, _, rest = page.partition(OPENS)
+    return f"{before}{OPENS}\n\n{table}\n{CLOSES}{rest.partition(CLOSES)[2]}"
+
+
+if __name__ == "__main__":
+    run_stage(main)

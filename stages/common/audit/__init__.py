@@ -1,0 +1,1 @@
+"""What the paper's numbers, its data and our runs say about each other: one module a check, one item each."""

@@ -1,0 +1,66 @@
+"""Published studies as the audit reads them: params, predictions, and the table of their runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from stages.common import paths
+from stages.common.analysis.cells import Cell, cells, test_values
+from stages.common.analysis.differences import CellRows, rows_of
+from stages.common.analysis.results import read_frame
+from stages.common.errors import UserError
+from stages.common.settings import Study
+
+WHO = ["encoder", "variant", "seed"]
+
+
+@dataclass(frozen=True)
+class PublishedStudy:
+    """``predictions``: of all cells and seeds, with ``WHO``; ``runs`` as in runs.csv."""
+
+    study: Study
+    predictions: pd.DataFrame
+    runs: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return self.study.benchmark.name
+
+    @cached_property
+    def _by_run(self) -> dict[tuple[str, str, int], pd.DataFrame]:
+        # A class that one fold's training lacks has no column there, and an empty one here.
+        return {
+            key: rows.drop(columns=WHO).dropna(axis=1, how="all").reset_index(drop=True)
+            for key, rows in self.predictions.groupby(WHO, sort=False)
+        }
+
+    def has(self, *wanted: Cell) -> bool:
+        """Whether the study has all of these cells."""
+        return set(wanted) <= set(cells(self.study))
+
+    def of_cell(self, cell: Cell) -> dict[int, pd.DataFrame]:
+        """A cell's predictions by seed."""
+        return {seed: self._by_run[*cell, seed] for seed in self.study.benchmark.seeds}
+
+    def rows_of(self, cell: Cell) -> CellRows:
+        """What comparisons need of a cell's predictions."""
+        return rows_of(self.study, self.of_cell(cell))
+
+    def mean(self, cell: Cell) -> float:
+        """A cell's primary metric over all seeds, in percent."""
+        return float(test_values(self.study, self.of_cell(cell))[self.study.benchmark.primary_metric].mean())
+
+
+def read_published(studies: Mapping[str, Study]) -> list[PublishedStudy]:
+    """Read what is published of studies, in order of their names."""
+    found = []
+    for name in sorted(studies):
+        folder = paths.published(name)
+        for file in ("predictions.parquet", "runs.csv"):
+            if not (folder / file).is_file():
+                raise UserError(f"{folder / file}: no such file; run: make publish BENCHMARK={name}")
+        predictions = pd.read_parquet(folder / "predictions.parquet")
+        found.append(PublishedStudy(studies[name], predictions, read_frame(folder / "runs.csv")))
+    return found
