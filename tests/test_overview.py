@@ -208,7 +208,7 @@ def test_a_benchmark_that_repeats_anothers_comparisons_is_no_part_of_the_family(
     assert "or have no p-values: bbc_again." in text
     first = section(text, "Three phases (denoising", "The imbalance correction")
     # Six comparisons of one family with the same p-value of 0.01: adjusted for bbc, absent for the other.
-    assert "0.010 0.060" in first and "0.010 –" in first
+    assert "p 0.010 p, Holm 0.060" in first and "p 0.010 p, Holm –" in first
 
 
 def section(text, start, end):
