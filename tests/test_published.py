@@ -71,7 +71,7 @@ def test_a_study_that_is_not_complete_is_refused(study, tmp_path, gone, said):
     assert not (root / paths.published(BENCHMARK)).exists()
 
 
-@pytest.mark.parametrize("name", ["results.csv", "runs.csv", f"cells/{ENCODER}-ft.json"])
+@pytest.mark.parametrize("name", ["results.csv", "runs.csv", "differences.csv", f"cells/{ENCODER}-ft.json"])
 def test_tables_that_the_predictions_do_not_give_are_refused(study, tmp_path, name):
     root = study.copy(tmp_path / "project")
     file = root / paths.REPORTS / BENCHMARK / name
