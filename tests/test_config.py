@@ -160,6 +160,16 @@ REFUSED = [
         "claims.each_phase_contributes: got 'dae', expected one of: three_phase",
     ),
     (SHARED, {"baseline_inverse_regularization": [1, -1]}, "baseline_inverse_regularization: got [1, -1], expected a"),
+    (
+        SHARED,
+        {"statistics.holm_family": ["dataset"]},
+        "statistics.holm_family: got ['dataset'], expected a list, none of them twice, of: protocol, encoder",
+    ),
+    (
+        SHARED,
+        {"statistics.detectable_power": 0.5},
+        "statistics.detectable_power: got 0.5, expected a number above 0.5 and below 1",
+    ),
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
     (SHARED, {"encoders": {}}, "encoders: got {}, expected something that is not empty"),

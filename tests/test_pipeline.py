@@ -73,7 +73,11 @@ def test_runs_and_claims_are_complete(study):
     assert len(claims) == 6 and claims["claim"].nunique() == 4
     # Two seeds do not tell what another one would change.
     assert set(claims["verdict"]) == {"too few seeds"}
-    assert claims[["difference", "ci_low", "ci_high"]].notna().all(axis=None)
+    assert claims[["difference", "ci_low", "ci_high", "mcnemar_p"]].notna().all(axis=None)
+    assert claims[["p_value", "detectable"]].isna().all(axis=None)
+    differences = pd.read_csv(study.root / REPORTS / "differences.csv", keep_default_na=False)
+    pairs = {frozenset(pair) for pair in zip(differences["variant"], differences["other"], strict=True)}
+    assert len(differences) == len(pairs) == len(CELLS) * (len(CELLS) - 1) / 2
 
 
 def test_metrics_hold_numbers_only(study):
@@ -244,7 +248,8 @@ def test_a_second_fresh_run_gives_the_same_bytes(study, second_study):
         first = contents(study.root / RUNS / folder)
         assert first and first == contents(second / RUNS / folder), folder
     assert contents(study.root / REPORTS / "pictures") == contents(second / REPORTS / "pictures")
-    for file in ("results.csv", "runs.csv", "claims.csv", "tables/results.md", "plots/scores.csv"):
+    tables = ("results.csv", "runs.csv", "differences.csv", "claims.csv", "tables/results.md", "plots/scores.csv")
+    for file in tables:
         assert (study.root / REPORTS / file).read_bytes() == (second / REPORTS / file).read_bytes(), file
     assert (study.root / "reports/bbc/summary.txt").read_bytes() == (second / "reports/bbc/summary.txt").read_bytes()
 

@@ -202,23 +202,6 @@ def test_test_rows_that_are_not_those_of_the_split_are_refused(study, run):
     assert not paths.REPORTS.exists()
 
 
-def test_cells_that_are_always_right_or_always_wrong_are_shown_as_they_are(study, run):
-    for variant in ("ft", "joint"):
-        for seed in (0, 1):
-            frame = predictions(("minilm_l6", variant), seed)
-            write_predictions(study, ("minilm_l6", variant), seed, frame.assign(predicted=frame["label"]))
-    for cell in cells(study):
-        summarize(run, cell)
-    run(collect_results)
-    results = read_results(paths.results("bbc")).set_index(["variant", "metric"])
-    shown = results.loc[("ft", "accuracy"), ["mean", "std", "ci_low", "ci_high"]]
-    assert shown.tolist() == [100, 0, 100, 100]
-    differences = read_results(paths.results("bbc").with_name("differences.csv")).set_index(["variant", "other"])
-    equal = differences.loc[("joint", "ft")]
-    assert (equal["difference"], equal["ci_low"], equal["ci_high"], equal["mcnemar_p"]) == (0, 0, 0, 1)
-    assert equal[["p_value", "detectable"]].isna().all()
-
-
 def test_results_have_every_cell_and_metric(collected):
     results = read_results(paths.results("bbc"))
     assert list(results) == RESULT_COLUMNS
