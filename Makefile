@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: audit bench bench-smoke help paper-graph publish repro tables plan test lint pipelines requirements
+.PHONY: audit bench bench-smoke help index page-test paper-graph publish repro tables plan test lint pipelines requirements
 
 PYTHON ?= python3
 # dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
@@ -28,6 +28,10 @@ repro: .venv/installed ## the default study, its table, and where the page is
 	@python -m stages.choose_engine
 	@dvc repro
 	@cat reports/bbc/summary.txt
+	@python -m stages.render_index
+
+index: .venv/installed ## the page over all benchmarks that have results: reports/index.html, tables.md, tables.tex
+	@python -m stages.render_index
 
 tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
 	@python -m stages.render_tables_so_far
@@ -37,6 +41,7 @@ plan: .venv/installed ## each number of the paper with its command and estimated
 
 publish: .venv/installed ## copy a finished benchmark's results to reports/published/: make publish BENCHMARK=snips_l6
 	@python -m stages.publish_results --benchmark $(BENCHMARK)
+	@python -m stages.render_index --published
 
 audit: .venv/installed ## the audit of the paper with our published runs: reports/published/audit.md
 	@python -m stages.audit_data
@@ -46,7 +51,14 @@ test: .venv/installed ## the whole test suite
 	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup
 
 paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
-	@python -m pytest -q acceptance
+	@python -m pytest -q acceptance/test_paper_graph.py
+
+.venv/browser: .venv/installed acceptance/browser/requirements.txt acceptance/browser/package.json
+	@acceptance/browser/set_up
+	@touch $@
+
+page-test: .venv/browser ## the pages in a real browser: keyboard, links, contrast, labels, print, nothing fetched (Chromium; a minute)
+	@python -m pytest -q acceptance/browser
 
 .venv/peers: .venv/installed performance/requirements.txt
 	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt

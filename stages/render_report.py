@@ -3,7 +3,7 @@
 import argparse
 
 from stages.common import paths
-from stages.common.config import load_dataset, load_study
+from stages.common.config import load_study
 from stages.common.errors import run_stage
 
 
@@ -12,16 +12,11 @@ def main() -> None:
     parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
     study = load_study(parser.parse_args().benchmark)
 
-    from stages.common.analysis.results import read_results
     from stages.common.files import write_text
     from stages.common.page import render_page
+    from stages.common.pages.finished import read_finished
 
-    results = paths.results(study.benchmark.name)
-    claims = results.with_name("claims.csv")
-    page = render_page(
-        study, load_dataset(study.benchmark.dataset), read_results(results), read_results(claims), texts=True
-    )
-    write_text(results.with_name("index.html"), page)
+    write_text(paths.REPORTS / study.benchmark.name / "index.html", render_page(read_finished(study), texts=True))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from small_project import change
 
 from stages.common import paths
 from stages.common.analysis.cells import cells, command
@@ -33,11 +34,33 @@ MEANS = {"majority": 7.2, "tfidf_logistic": 78.0, "embedding_logistic": 88.0}
 SETTINGS = ("normal", "extra", "none")
 
 
-def make_study(root: Path, seeds: str = "[0, 1]") -> Study:
-    """Write a whole benchmark below ``root``, which must be the working directory."""
-    for file in ("params.yaml", "benchmarks/bbc/params.yaml", "data/bbc/params.yaml"):
+COPIED = (
+    "params.yaml", "benchmarks/bbc/params.yaml", "data/bbc/params.yaml", "paper/params.yaml", "paper/tables.csv",
+    "paper/deviations.yaml", "CITATION.cff",
+)  # fmt: skip
+# Texts that a user's params may hold, by the parameter: each would run, break out of its place or upset a table.
+RUNS = "window.injected = true"
+HOSTILE_TEXTS = {
+    "variants.three_phase.title": f'<script>{RUNS}</script><img src=x onerror="{RUNS}">',
+    "variants.joint.title": f"</textarea></title></style></script><script>{RUNS}</script>",
+    "variants.dae_ft.title": "\u202etfel ot thgir\u202c \u200fand\u200e back",
+    "variants.cl_ft.title": r"| *all* [x](javascript:alert(1)) `q` <b> ~ --- # 1",
+    "variants.extra_imbalance.title": r"50% of A&B_c $x$ #1 {z} ^ \input{secret} ``so'' -- \\",
+    "variants.no_imbalance.title": "🧪 ≥ 1 naïve Ελληνικά 漢字",
+    "variants.no_imbalance_equal_updates.title": "long " * 1000 + "x" * 5000,
+    "encoders.minilm_l6.title": f'"><svg onload="{RUNS}">&amp;',
+    "claims.imbalance_correction_helps.text": f"{{{{ 7 * 7 }}}} {{% raw %}} </script><script>{RUNS}</script>",
+}
+
+
+def make_study(root: Path, seeds: str = "[0, 1]", hostile: bool = False) -> Study:
+    """Write a whole benchmark below ``root``, which must be the working directory; its texts may be hostile."""
+    for file in COPIED:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, root / file)
+    if hostile:
+        change(root, "params.yaml", HOSTILE_TEXTS)
+        change(root, "data/bbc/params.yaml", {"title": f"<script>{RUNS}</script> & friends"})
     params = root / "benchmarks/bbc/params.yaml"
     lines = params.read_text(encoding="utf-8").splitlines()
     params.write_text("\n".join(f"seeds: {seeds}" if line.startswith("seeds:") else line for line in lines) + "\n")

@@ -15,7 +15,7 @@ from tiny_project import REPOSITORY, copy_project, environment, run
 
 STAGES = REPOSITORY / "stages"
 PIPELINES = ("dvc.yaml", "encoders/dvc.yaml", "data/pipeline.yaml", "benchmarks/pipeline.yaml", "paper/dvc.yaml")
-LIBRARIES = ("analysis", "audit", "engine", "scores")
+LIBRARIES = ("analysis", "audit", "engine", "pages", "scores")
 PACKAGES = {"stages", "stages.common", *(f"stages.common.{name}" for name in LIBRARIES)}
 # Modules that a stage may import without depending on them, because no result changes with them.
 PLUMBING = {

@@ -1,12 +1,14 @@
 """The report page of a made-up benchmark: complete, self-contained, safe against hostile names, honest in its words."""
 
+import base64
+import hashlib
 import re
 import sys
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from synthetic_study import HOSTILE_CLASS, make_study
+from synthetic_study import HOSTILE_CLASS, HOSTILE_TEXTS, make_study
 
 from stages import render_figures, render_report
 from stages.common import costs, paths
@@ -34,6 +36,9 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
@@ -52,6 +57,10 @@ def render(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["render_report", "--benchmark", "bbc"])
     render_report.main()
     return (paths.REPORTS / "bbc" / "index.html").read_text(encoding="utf-8")
+
+
+def one_line(text):
+    return " ".join(text.split())
 
 
 def tables():
@@ -78,10 +87,11 @@ def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
     loaded = [
         attributes.get(name) for _, attributes in page.tags for name in ("src", "href", "srcset", "data", "action")
     ]
-    assert all(target.startswith(("data:", "#")) for target in loaded if target is not None)
+    outside = {target for target in loaded if target is not None and not target.startswith(("data:", "#"))}
+    assert outside == {"../index.html", "../index.html#audit"}
     assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 8
+    assert len(images) == 7
     assert all(image["alt"] for image in images)
     assert len(html.encode()) < 5_000_000
 
@@ -90,8 +100,10 @@ def test_anchors_exist_and_ids_are_unique(study, monkeypatch):
     page = Page(render(monkeypatch))
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
-    targets = {attributes["href"][1:] for tag, attributes in page.tags if tag == "a"}
-    assert targets <= set(ids)
+    targets = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+    opened = {attributes["popovertarget"] for tag, attributes in page.tags if "popovertarget" in attributes}
+    assert opened and opened <= set(ids)
 
 
 def test_hostile_class_name_is_text(study, monkeypatch):
@@ -99,6 +111,42 @@ def test_hostile_class_name_is_text(study, monkeypatch):
     assert HOSTILE_CLASS not in html
     assert HOSTILE_CLASS in Page(html).text
     assert sum(tag == "script" for tag, _ in Page(html).tags) == 1
+
+
+def test_hostile_texts_of_the_params_are_texts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_study(tmp_path, hostile=True)
+    page = Page(render(monkeypatch))
+    for text in HOSTILE_TEXTS.values():
+        assert one_line(text) in page.text
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert not [tag for tag, attributes in page.tags if any(name.startswith("on") for name in attributes)]
+
+
+def test_only_the_pages_own_script_and_style_may_act(study, monkeypatch):
+    html = render(monkeypatch)
+    (policy,) = [attributes["content"] for tag, attributes in Page(html).tags if "http-equiv" in attributes]
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, flags=re.DOTALL)
+        checksum = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{checksum}'" in policy
+    assert policy.startswith("default-src 'none'; ")
+    assert not [attributes for _, attributes in Page(html).tags if "style" in attributes]
+
+
+def test_behind_a_cell_stand_its_seeds_runs_and_command(study, monkeypatch):
+    html = render(monkeypatch)
+    start = html.index('id="details=bbc/minilm_l6-three_phase"')
+    behind = one_line(re.sub("<[^>]*>", " ", html[start : html.index("</section>", start)]))
+    runs = read_results(paths.results("bbc").with_name("runs.csv"))
+    own = runs[(runs["variant"] == "three_phase") & (runs["split"] == "test")]
+    assert len(own) == 2 * 4
+    for value in own["value"]:
+        assert format_number(value) in behind
+    assert "dvc repro benchmarks/bbc/dvc.yaml:summarize_cell@minilm_l6-three_phase" in behind
+    # Phase 1 is shared with the variant that stops there; each training once a seed.
+    for training in ("phase 1 of DAE + FT", "phase 2", "phase 3"):
+        assert all(f"{training} {seed} 9.5 cpu fp32" in behind for seed in study.benchmark.seeds)
 
 
 def test_page_is_the_same_again(study, monkeypatch):
@@ -186,4 +234,4 @@ def test_paper_columns_show_where_the_paper_has_the_cell(study, monkeypatch):
     results["verdict"] = results["verdict"].astype(object)
     results.loc[0, ["paper", "delta", "verdict"]] = [98.25, -1.5, "undecided"]
     write_table(paths.results("bbc"), results)
-    assert "paper 98.2, difference -1.5: undecided" in Page(render(monkeypatch)).text
+    assert "paper 98.25, difference -1.5 undecided" in Page(render(monkeypatch)).text

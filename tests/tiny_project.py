@@ -22,7 +22,7 @@ COPIED = (
     ".dvc/config", ".dvc/.gitignore", ".dvc/plots/learning_curves.json", ".dvcignore", ".gitignore",
     "dvc.yaml", SHARED, "encoders/dvc.yaml", "data/pipeline.yaml", "data/bbc/dvc.yaml", DATASET,
     "benchmarks/pipeline.yaml", "benchmarks/bbc/dvc.yaml", BENCHMARK, "paper/params.yaml", "paper/tables.csv",
-    "paper/hyperparameters.yaml", "paper/references.csv",
+    "paper/hyperparameters.yaml", "paper/references.csv", "paper/deviations.yaml", "CITATION.cff",
     *(f"data/{name}/params.yaml" for name in ("ag_news", "imdb", "snips", "snips2", "sst2", "sst5")),
 )  # fmt: skip
 ROWS, ORIGIN = "rows.csv", "tiny"

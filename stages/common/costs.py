@@ -1,8 +1,9 @@
 """What a study cost and where it ran, summed from its run reports; what was not written down says so."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stages.common import paths
@@ -36,9 +37,13 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One training: the stage that makes it and its report, None where there is no readable one."""
+    """One training: the stage that makes it, whose it is, and its report, None where there is none."""
 
     stage: str
+    encoder: str
+    variant: str
+    seed: int
+    phase: str
     report: dict[str, Any] | None
 
 
@@ -63,15 +68,29 @@ class Cost:
 def read_reports(study: Study) -> list[Run]:
     """The report of every training that the benchmark's params ask for, in the order of the stages."""
     runs = []
+    for stage, *training in _trainings(study):
+        file = paths.report(study.benchmark.name, *training)
+        report = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        runs.append(Run(stage, *training, report))
+    return runs
+
+
+def read_published_reports(study: Study, file: Path) -> list[Run]:
+    """The same of a published study, from its ``run_reports.jsonl``."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    reports = [json.loads(line) for line in lines]
+    found = {tuple(report[key] for key in ("encoder", "variant", "seed", "phase")): report for report in reports}
+    return [Run(stage, *training, found.get(tuple(training))) for stage, *training in _trainings(study)]
+
+
+def _trainings(study: Study) -> Iterator[tuple[str, str, str, int, str]]:
+    """Stage, encoder, variant, seed and phase of every training of a benchmark."""
     for stage, phase in PHASE_OF_STAGE.items():
         encoders = [""] if stage == "train_baselines" else study.benchmark.run_encoders
         for encoder in encoders:
             for variant in getattr(study.benchmark.run_variants, stage):
                 for seed in study.benchmark.seeds:
-                    file = paths.report(study.benchmark.name, encoder, variant, seed, phase)
-                    report = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-                    runs.append(Run(stage, report))
-    return runs
+                    yield stage, encoder, variant, seed, phase
 
 
 def costs(runs: Sequence[Run]) -> list[Cost]:
@@ -128,3 +147,15 @@ def _values(values: Sequence[str]) -> str:
     if len(counts) > 1:
         return "; ".join(f"{value} ({count} run{'s' if count > 1 else ''})" for value, count in counts.items())
     return next(iter(counts), NOT_RECORDED)
+
+
+def inputs(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """File and sha256 of what the trainings started from: data and pre-trained encoders, not what other runs made."""
+    pairs = dict.fromkeys(
+        (file, checksum)
+        for run in runs
+        if run.report is not None
+        for file, checksum in (run.report.get("inputs") or {}).items()
+        if not file.startswith(f"{paths.RUNS}/")
+    )
+    return sorted(pairs)

@@ -1,116 +1,59 @@
 """The report page of a benchmark: one HTML file without network access, made from results, figures and run reports."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
+from stages.common.analysis.tables import METRIC_TITLES
 from stages.common.answer import sentences
-from stages.common.costs import NOT_RECORDED, costs, environment, read_reports
-from stages.common.display import Row, captions, curves_of, data_uri, figure_file, rows_of
+from stages.common.costs import costs, environment, inputs
+from stages.common.display import captions, curves_of, data_uri, figure_file, rows_of
+from stages.common.pages.cells import cell_rows, details, metrics_of_cells
+from stages.common.pages.citation import citation
+from stages.common.pages.claims import NO_VERDICTS, claims_context, with_names
+from stages.common.pages.deviations import deviation_rows, shown_protocols
+from stages.common.pages.finished import Finished
+from stages.common.pages.layout import render
 from stages.common.pictures import pictures
-from stages.common.scores.metrics import METRICS
 from stages.common.settings import Study
-from stages.common.source_settings import Dataset
-
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 
-def render_page(study: Study, dataset: Dataset, results: pd.DataFrame, claims: pd.DataFrame, texts: bool) -> str:
+def render_page(finished: Finished, texts: bool) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
-    ``results`` and ``claims`` are as ``results.read_results`` gives them. Figures, class counts and run reports of
-    the study are read by name, never by listing a folder; one that does not exist shows as not recorded.
+    Figures, class counts and run reports of the study are read by name, never by listing a folder; one that does not
+    exist shows as not recorded.
     """
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    engine.filters["quantity"] = _quantity
-    rows, runs = rows_of(study), read_reports(study)
-    return engine.get_template("report.html.j2").render(
+    study, rows = finished.study, cell_rows(finished)
+    return render(
+        "report.html.j2",
         study=study,
         benchmark=study.benchmark,
-        dataset=dataset,
+        dataset=study.dataset,
         encoders=[study.shared.encoders[encoder] for encoder in study.benchmark.run_encoders],
-        answer=sentences(study, rows, results, claims),
+        answer=sentences(study, rows_of(study), finished.results, finished.claims),
         metrics=METRIC_TITLES,
-        metric_order=_metric_order(study),
-        results=[_result(study, row, results) for row in rows],
-        claims={
-            text: [_claim(study, claim) for _, claim in compared.iterrows()]
-            for text, compared in claims.groupby("text", sort=False)
-        },
+        metric_order=metrics_of_cells(finished),
+        results=rows,
+        details=details(finished, rows),
+        addresses={one["anchor"] for row in rows for one in row["numbers"] if one},
+        claims=claims_context([finished], with_names(finished), NO_VERDICTS),
         figures=_figures(study),
         pictures=pictures(study, texts),
         curves=[curves.name for curves in curves_of(study)],
         splits={seed: _class_counts(study, seed) for seed in study.benchmark.seeds},
         imbalance_settings=[*study.shared.imbalance, "none"],
+        deviations=deviation_rows(study.shared, {}),
+        measured=False,
+        protocols=shown_protocols(study.shared),
         settings=_settings(study),
-        costs=costs(runs),
-        environment=environment(runs),
-        not_recorded=NOT_RECORDED,
-        missing=MISSING,
+        costs=costs(finished.trainings),
+        environment=environment(finished.trainings),
+        inputs=inputs(finished.trainings),
+        citation=citation(),
     )
-
-
-def _quantity(value: float | None, digits: int = 0) -> str:
-    """A count, time or rate with thousands separated; dashed where nothing was recorded."""
-    return NOT_RECORDED if value is None else f"{value:,.{digits}f}"
-
-
-def _metric_order(study: Study) -> list[str]:
-    """The primary metric first, so that a narrow screen shows it without scrolling."""
-    return sorted(METRICS, key=lambda metric: metric != study.benchmark.primary_metric)
-
-
-def _result(study: Study, row: Row, results: pd.DataFrame) -> dict[str, Any]:
-    """One line of the results table: a cell's metrics as text, with what they sort by."""
-    lines = results[(results["variant"] == row.variant) & (results["encoder"] == row.encoder)].set_index("metric")
-    first = None if lines.empty else lines.iloc[0]
-    return {
-        "title": study.title(row.variant),
-        "encoder": study.shared.encoders[row.encoder].title if row.encoder else "no encoder",
-        "colour": row.colour,
-        "first": first,
-        "note": "" if first is None else first["note"],
-        "metrics": [_metric(lines.loc[metric]) if metric in lines.index else None for metric in _metric_order(study)],
-    }
-
-
-def _metric(line: pd.Series) -> dict[str, Any]:
-    """The texts of one metric of one cell; ``paper`` is empty where the paper has no such cell."""
-    paper = ""
-    if not pd.isna(line["paper"]):
-        paper = f"paper {format_number(line['paper'])}, difference {format_signed(line['delta'])}: {line['verdict']}"
-    return {
-        "mean": format_number(line["mean"]),
-        "sort": float(line["mean"]),
-        "interval": format_interval(line["ci_low"], line["ci_high"]),
-        "std": "" if pd.isna(line["std"]) else f"std {format_number(line['std'])}",
-        "paper": paper,
-    }
-
-
-def _claim(study: Study, claim: pd.Series) -> dict[str, str]:
-    known = not pd.isna(claim["difference"])
-    return {
-        "text": claim["text"],
-        "pair": f"{study.title(claim['variant'])} against {study.title(claim['other'])}",
-        "encoder": study.shared.encoders[claim["encoder"]].title,
-        "difference": format_signed(claim["difference"]) if known else "",
-        "by_seed": claim["by_seed"],
-        "interval": format_interval(claim["ci_low"], claim["ci_high"]) if known else "",
-        "ci_kind": claim["ci_kind"],
-        "verdict": claim["verdict"],
-    }
 
 
 def _figures(study: Study) -> dict[str, dict[str, str]]:

@@ -31,12 +31,16 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The paper's numbers (as ``read_numbers`` gives them), who stands in for whom, and the benchmarks by name."""
+    """The paper's numbers (as ``read_numbers`` gives them), who stands in for whom, and the benchmarks by name.
+
+    ``reports``: the folder below which each benchmark has the summaries of its cells.
+    """
 
     numbers: pd.DataFrame
     settings: Paper
     shared: Shared
     studies: Mapping[str, Study]
+    reports: Path = paths.REPORTS
 
 
 def read_numbers(file: Path = paths.PAPER_NUMBERS) -> pd.DataFrame:
@@ -202,7 +206,7 @@ def _row(work: Reproduction, number: Mapping[str, Any], encoder: str, protocol: 
         row |= {"command": command(study, cell)}
         if study.benchmark.dataset != number["dataset"]:
             notes.append(f"ours is of {study.benchmark.dataset}")
-        summary = _summary(study, cell)
+        summary = _summary(work, study, cell)
         if summary is not None:
             row |= _measured(summary, number["metric"])
             found = summary["metrics"][row["metric"]]
@@ -211,8 +215,8 @@ def _row(work: Reproduction, number: Mapping[str, Any], encoder: str, protocol: 
     return row | {"note": "; ".join(filter(None, notes))}
 
 
-def _summary(study: Study, cell: tuple[str, str]) -> dict[str, Any] | None:
-    file = paths.cell_summary(study.benchmark.name, *cell)
+def _summary(work: Reproduction, study: Study, cell: tuple[str, str]) -> dict[str, Any] | None:
+    file = paths.cell_summary(study.benchmark.name, *cell, work.reports)
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
@@ -231,7 +235,7 @@ def _extra_rows(work: Reproduction, table: int, encoder: str, protocol: str) -> 
     for dataset, of_dataset in wanted.groupby("dataset", sort=False):
         study = find_study(work, dataset, protocol, encoder, of_dataset["variant"].iloc[0])
         for variant in study.benchmark.run_variants.summarize_cell if study else []:
-            summary = None if (dataset, variant) in in_paper else _summary(study, (encoder, variant))
+            summary = None if (dataset, variant) in in_paper else _summary(work, study, (encoder, variant))
             if summary is None:
                 continue
             row = {"dataset": dataset, "variant": variant, "benchmark": study.benchmark.name, "verdict": EXTRA}

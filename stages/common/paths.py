@@ -19,6 +19,8 @@ PAPER_REFERENCES = PAPER / "references.csv"
 PAPER_PIPELINE = PAPER / "dvc.yaml"
 PAPER_COMMANDS = PAPER / "commands.csv"
 PAPER_REPORTS = REPORTS / "paper"
+DEVIATIONS = PAPER / "deviations.yaml"
+CITATION = Path("CITATION.cff")
 PAPER_TABLES_SO_FAR = PAPER_REPORTS / "so_far"
 PAPER_AUDIT = PAPER_REPORTS / "audit.json"
 PUBLISHED = REPORTS / "published"
@@ -112,8 +114,8 @@ def report(benchmark: str, encoder: str, variant: str, seed: int, phase: str) ->
     return RUNS / benchmark / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"
 
 
-def cell_summary(benchmark: str, encoder: str, variant: str) -> Path:
-    return REPORTS / benchmark / "cells" / f"{cell_name(encoder, variant)}.json"
+def cell_summary(benchmark: str, encoder: str, variant: str, reports: Path = REPORTS) -> Path:
+    return reports / benchmark / "cells" / f"{cell_name(encoder, variant)}.json"
 
 
 def cell_metrics(benchmark: str, encoder: str, variant: str) -> Path:

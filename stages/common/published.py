@@ -10,11 +10,12 @@ import pandas as pd
 
 from stages.common import mistakes, paper, paths
 from stages.common.analysis.cells import cells, read_predictions, summarize
-from stages.common.analysis.results import read_frame, read_results
+from stages.common.analysis.results import read_frame
 from stages.common.costs import read_reports
 from stages.common.errors import UserError
 from stages.common.files import new_folder, read_json, write_table, write_text
 from stages.common.page import render_page
+from stages.common.pages.finished import read_finished
 from stages.common.paper_settings import Paper
 from stages.common.paper_tables import write_texts
 from stages.common.settings import Study
@@ -49,8 +50,7 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(table, kept)
         # Not a copy of the reader's own page, which shows texts.
-        results, claims = (read_results(source / f"{table}.csv") for table in ("results", "claims"))
-        write_text(new / "index.html", render_page(study, study.dataset, results, claims, texts=False))
+        write_text(new / "index.html", render_page(read_finished(study), texts=False))
         write_paper_tables(study, settings, titles, new / "tables")
         write_table(new / "predictions.parquet", predictions)
         lines = [json.dumps(report, ensure_ascii=False) for report in reports]

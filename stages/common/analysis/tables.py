@@ -16,6 +16,8 @@ METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall"
     for metric, title in zip(POSITIVE_METRICS, ["Precision", "Recall", "F1"], strict=True)
 }
 MISSING = "missing"
+# What TeX prints as another character: two of these in a row, or a quotation mark turned over.
+LIGATURE = re.compile(r"(-(?=-)|`(?=`)|'(?=')|,(?=,)|[?!](?=`))")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SPREAD, NOTE = "SD", "Note"
 TERMINAL_WIDTH = 100
@@ -121,16 +123,20 @@ def to_markdown(frame: pd.DataFrame) -> str:
 
 
 def to_latex(frame: pd.DataFrame, caption: str) -> str:
-    """A floating table with booktabs rules in which no cell, heading or caption is taken for markup."""
+    """A floating table with booktabs rules in which no cell, heading or caption is taken for markup.
+
+    Letters outside of Latin scripts stand as they are, for which a document needs LuaLaTeX or XeLaTeX and a font.
+    """
     from tabulate import LATEX_ESCAPE_RULES, tabulate
 
     headings, rows = _texts(frame, str)
     tabular = tabulate(rows, headings, tablefmt="latex_booktabs", disable_numparse=True)
     # A bracket or star that opens a row would be read as an argument of the line break before it.
     tabular = re.sub(r"^(\s*)([\[*])", r"\1{\2}", tabular, flags=re.MULTILINE)
-    described = "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in caption)
+    described = "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in _one_line(caption))
+    tabular, described = (LIGATURE.sub(r"\1{}", text) for text in (tabular, described))
     lines = [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage[T1]{fontenc} and \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{described}}}",

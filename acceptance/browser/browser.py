@@ -1,0 +1,100 @@
+"""A real browser without a window, driven through its own protocol; nothing of it outlives the session."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
+SWITCHES = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+WIDE, NARROW = 1440, 390  # pixels
+HEIGHT = 900
+
+
+class Browser:
+    """Chromium with a profile of its own in a temporary folder."""
+
+    def __enter__(self) -> "Browser":
+        self.profile = tempfile.mkdtemp(prefix="chromium-")
+        options = Options()
+        options.binary_location = shutil.which("chromium")
+        for switch in (*SWITCHES, f"--user-data-dir={self.profile}"):
+            options.add_argument(switch)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        self.driver.set_script_timeout(120)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.driver.quit()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+    def protocol(self, command: str, **arguments: Any) -> Any:
+        return self.driver.execute_cdp_cmd(command, arguments)
+
+    def reset(self) -> None:
+        self.look()
+        self.protocol("Emulation.setScriptExecutionDisabled", value=False)
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+        self.driver.get_log("performance")
+
+    def look(self, width: int = WIDE, scheme: str = "light", media: str = "screen") -> None:
+        """Set the width of the window, light or dark, screen or print."""
+        size = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+        self.protocol("Emulation.setDeviceMetricsOverride", **size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.protocol("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def open(self, page: Path, address: str = "") -> None:
+        """Load a page anew, at an address within it."""
+        self.driver.get("about:blank")
+        self.driver.get(page.as_uri() + address)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def find(self, selector: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    @property
+    def focused(self) -> Any:
+        return self.driver.switch_to.active_element
+
+    def messages(self) -> list[str]:
+        """What was written to the console since the last reset or call."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """The addresses of everything that was asked for since the last reset or call."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [event["request"]["url"] for event in sent]
+
+    def violations(self) -> list[str]:
+        """What the rules of axe-core find on the page as it is, a line a rule with the first places."""
+        self.run(AXE.read_text(encoding="utf-8"))
+        found = self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1]; axe.run().then((all) => done(all.violations))"
+        )
+        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found]
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        return self.run("const page = document.documentElement; return page.scrollWidth - page.clientWidth")

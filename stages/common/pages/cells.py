@@ -1,0 +1,158 @@
+"""A cell on a page: its numbers beside the paper's, and behind each the seeds, the runs and the exact command."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from stages.common import paths
+from stages.common.analysis.cells import command
+from stages.common.analysis.tables import (
+    METRIC_TITLES,
+    format_interval,
+    format_number,
+    format_printed,
+    format_signed,
+)
+from stages.common.costs import NOT_RECORDED, Run
+from stages.common.display import Row, rows_of
+from stages.common.pages.finished import Finished
+from stages.common.pages.layout import quantity
+from stages.common.settings import DENOISED, Study
+
+PHASES = {"encoder": "phases 1 and 2", "classifier": "phase 3"}
+FACTS = {
+    "seconds": "Seconds",
+    "device": "Device",
+    "precision": "Precision",
+    "updates": "Updates",
+    "lr": "Learning rate",
+    "best_epoch": "Best epoch",
+    "epochs": "Epochs",
+    "same_training_as": "Same training as",
+}
+
+
+def metrics_of_cells(finished: Finished) -> list[str]:
+    """The metrics that the results hold, the primary one first, so that a narrow screen shows it without scrolling."""
+    known = dict.fromkeys(finished.results["metric"])
+    return sorted(known, key=lambda metric: metric != finished.study.benchmark.primary_metric)
+
+
+def details_name(benchmark: str, encoder: str, variant: str) -> str:
+    """The id of a cell's details."""
+    return f"details={benchmark}/{paths.cell_name(encoder, variant)}"
+
+
+def anchor(benchmark: str, encoder: str, variant: str, metric: str) -> str:
+    """The address of one number within a page; a link to it opens the details of its cell."""
+    return f"cell={benchmark}/{paths.cell_name(encoder, variant)}/{metric}"
+
+
+def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
+    """The texts of one metric of one cell; ``paper`` is empty where the paper has no such cell."""
+    of_paper = not pd.isna(line["paper"])
+    return {
+        "key": line["metric"],
+        "title": METRIC_TITLES.get(line["metric"], line["metric"]),
+        "anchor": anchor(finished.name, row.encoder, row.variant, line["metric"]),
+        "details": details_name(finished.name, row.encoder, row.variant),
+        "mean": format_number(line["mean"]),
+        "sort": float(line["mean"]),
+        "interval": format_interval(line["ci_low"], line["ci_high"]),
+        "std": "" if pd.isna(line["std"]) else format_number(line["std"]),
+        "paper": format_printed(line["paper"]) if of_paper else "",
+        "delta": format_signed(line["delta"]) if of_paper else "",
+        "verdict": line["verdict"] if of_paper else "",
+    }
+
+
+def cell_rows(finished: Finished) -> list[dict[str, Any]]:
+    """A row for every cell that the benchmark's params name, in table order; ``numbers`` is None where it lacks one."""
+    metrics = metrics_of_cells(finished)
+    return [_cell_row(finished, row, metrics) for row in rows_of(finished.study)]
+
+
+def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str, Any]:
+    study, results = finished.study, finished.results
+    lines = results[(results["variant"] == row.variant) & (results["encoder"] == row.encoder)].set_index(
+        "metric", drop=False
+    )
+    first = None if lines.empty else lines.iloc[0]
+    return {
+        "row": row,
+        "title": study.title(row.variant),
+        "encoder": study.shared.encoders[row.encoder].title if row.encoder else "no encoder",
+        "colour": row.colour,
+        "unit": "seed" if study.dataset.folds is None else "fold",
+        "command": command(study, (row.encoder, row.variant)),
+        "first": first,
+        "note": "" if first is None else first["note"],
+        "details": details_name(finished.name, row.encoder, row.variant),
+        "metrics": metrics,
+        "numbers": [number(finished, row, lines.loc[name]) if name in lines.index else None for name in metrics],
+    }
+
+
+def details(finished: Finished, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What lies behind each of the rows that ``cell_rows`` gives."""
+    return [_details(finished, line) for line in rows]
+
+
+def _details(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
+    row, study, runs = line["row"], finished.study, finished.runs
+    own = runs[(runs["variant"] == row.variant) & (runs["encoder"] == row.encoder)]
+    values = {(one.split, one.seed, one.metric): format_number(one.value) for one in own.itertuples()}
+    primary = study.benchmark.primary_metric
+    return {
+        **line,
+        "id": line["details"],
+        "benchmark": finished.name,
+        "dataset": study.dataset.title,
+        "protocol": study.benchmark.protocol,
+        "validation": METRIC_TITLES[primary],
+        "seeds": [
+            {
+                "seed": seed,
+                "values": [values.get(("test", seed, metric), NOT_RECORDED) for metric in line["metrics"]],
+                "validation": values.get(("validation", seed, primary), NOT_RECORDED),
+            }
+            for seed in study.benchmark.seeds
+        ],
+        "facts": list(FACTS.values()),
+        "runs": [_run(study, run) for run in _runs_behind(finished, row)],
+    }
+
+
+def _runs_behind(finished: Finished, row: Row) -> list[Run]:
+    """The trainings that made a cell, shared ones included: phase 1, phase 2, phase 3, by seed."""
+    wanted = [(row.variant, phase) for phase in ("encoder", "classifier")]
+    variant = finished.study.shared.variants.get(row.variant)
+    if variant is not None:
+        maker = variant.encoder_of or row.variant
+        denoised = variant.encoder_from == "train_contrastive"
+        wanted = [*([(DENOISED, "encoder")] if denoised else []), (maker, "encoder"), (row.variant, "classifier")]
+    return [
+        run
+        for variant, phase in wanted
+        for run in finished.trainings
+        if (run.encoder, run.variant, run.phase) == (row.encoder, variant, phase)
+    ]
+
+
+def _run(study: Study, run: Run) -> dict[str, Any]:
+    report = run.report
+    texts = [NOT_RECORDED] * len(FACTS) if report is None else [_fact(report, key) for key in FACTS]
+    stage = "phase 1" if run.stage == "train_dae" else "phase 2" if "contrastive" in run.stage else PHASES[run.phase]
+    stage = stage if "baselines" not in run.stage else "fit"
+    return {"stage": stage, "of": study.title(run.variant), "seed": run.seed, "facts": texts}
+
+
+def _fact(report: dict[str, Any], key: str) -> str:
+    """A fact of a run report; empty where that kind of run has none."""
+    value = report.get(key)
+    if value is None:
+        return ""
+    if key == "seconds":
+        return quantity(value, 1)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,51 @@
+"""The results that a page shows, as read from a benchmark's folder: one that was run here, or one that git keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from stages.common import paths
+from stages.common.analysis.results import read_results
+from stages.common.costs import Run, read_published_reports, read_reports
+from stages.common.settings import Study
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study with its tables (columns of results.csv, runs.csv and claims.csv, in percent) and its trainings."""
+
+    study: Study
+    results: pd.DataFrame
+    runs: pd.DataFrame
+    claims: pd.DataFrame
+    trainings: list[Run]
+
+    @property
+    def name(self) -> str:
+        return self.study.benchmark.name
+
+
+def read_finished(study: Study) -> Finished:
+    """What was run here: ``reports/<benchmark>`` and the reports of its runs."""
+    return _read(study, paths.REPORTS / study.benchmark.name, read_reports(study))
+
+
+def finished_here(studies: Mapping[str, Study]) -> list[Finished]:
+    """The benchmarks that have results in ``reports/``."""
+    return [read_finished(study) for name, study in studies.items() if paths.results(name).is_file()]
+
+
+def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
+    """The benchmarks of ``reports/published/``, whose studies are those of ``load_published``."""
+    folders = {name: paths.published(name) for name in studies}
+    return [
+        _read(study, folders[name], read_published_reports(study, folders[name] / "run_reports.jsonl"))
+        for name, study in studies.items()
+    ]
+
+
+def _read(study: Study, folder: Path, trainings: list[Run]) -> Finished:
+    results, runs, claims = (read_results(folder / f"{name}.csv") for name in ("results", "runs", "claims"))
+    return Finished(study, results, runs, claims, trainings)

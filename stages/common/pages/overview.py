@@ -1,0 +1,141 @@
+"""The page over all benchmarks that have results: the answer, the paper's tables, claims, audit, deviations, cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.common import paper, paths
+from stages.common.analysis.tables import METRIC_TITLES
+from stages.common.costs import costs, environment, inputs
+from stages.common.pages import audit, claims, overview_answer, paper_grid
+from stages.common.pages.cells import cell_rows, details
+from stages.common.pages.citation import citation
+from stages.common.pages.deviations import deviation_rows, shown_protocols
+from stages.common.pages.finished import Finished
+from stages.common.pages.layout import render
+from stages.common.scores.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that the page and the tables beside it are made from.
+
+    ``work`` holds all benchmarks, ``finished`` those with results; ``datasets``: titles by name; ``audit_file``: where
+    the audit of the paper lies, if it was made, and ``audit_command``: what makes it.
+    """
+
+    work: paper.Reproduction
+    finished: Sequence[Finished]
+    datasets: Mapping[str, str]
+    audit_file: Path
+    audit_command: str
+
+
+def overview_of(work: paper.Reproduction, finished: Sequence[Finished], datasets: Mapping[str, str]) -> Overview:
+    """The overview of what was run here, or of what git keeps, by the folder that ``work`` names."""
+    published = work.reports == paths.PUBLISHED
+    file, command = (paths.PUBLISHED_AUDIT, "make audit") if published else (paths.PAPER_AUDIT, "dvc repro")
+    return Overview(work, finished, datasets, file, command)
+
+
+def render_overview(overview: Overview) -> str:
+    """The whole page as text."""
+    finished, work = overview.finished, overview.work
+    numbers = paper_grid.paper_frame(work)
+    all_claims, verdicts, apart = claims.family(finished)
+    items, cells = audit.read_audit(overview.audit_file), all_cells(overview)
+    behind = {one.name: [line for line in cells if line["benchmark"] == one.name] for one in finished}
+    grids = paper_grid.grids(work, numbers, overview.datasets)
+    shown = [cell for grid in grids for row in grid["rows"] for cell in row["cells"]]
+    addresses = _address_once([*shown, *(cell for line in cells for cell in line["shown"])])
+    return render(
+        "overview.html.j2",
+        finished=finished,
+        published=work.reports == paths.PUBLISHED,
+        statistics=work.shared.statistics,
+        verdicts=work.shared.verdicts,
+        answer=overview_answer.overview_answer(finished, all_claims, numbers),
+        grids=grids,
+        filters=_filters(overview, numbers),
+        metrics=METRICS,
+        titles=METRIC_TITLES,
+        cells=cells,
+        addresses=addresses,
+        details=[
+            *(one for each in finished for one in details(each, behind[each.name])),
+            *paper_grid.missing_details(work, numbers, overview.datasets, behind),
+        ],
+        claims=claims.claims_context(finished, all_claims, verdicts),
+        apart=apart,
+        audit=items,
+        audit_counts=audit.counts(items or []),
+        audit_command=overview.audit_command,
+        deviations=deviation_rows(work.shared, audit.effects(items or [])),
+        measured=True,
+        protocols=shown_protocols(work.shared),
+        made=[_made(one) for one in finished],
+        citation=citation(),
+    )
+
+
+def all_cells(overview: Overview) -> list[dict[str, Any]]:
+    """A row for every cell of every benchmark, in the order of the benchmarks and of their tables."""
+    return [_with_benchmark(one, line) for one in overview.finished for line in cell_rows(one)]
+
+
+def _with_benchmark(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
+    """A line of the table of all cells; a metric that the benchmark lacks is None."""
+    numbers = dict(zip(line["metrics"], line["numbers"], strict=True))
+    study = finished.study
+    return {
+        **line,
+        "benchmark": finished.name,
+        "dataset": study.benchmark.dataset,
+        "dataset_title": study.dataset.title,
+        "encoder_name": line["row"].encoder,
+        "protocol": study.benchmark.protocol,
+        "shown": [numbers.get(metric) for metric in METRICS],
+    }
+
+
+def _address_once(cells: Sequence[dict[str, Any] | None]) -> set[str]:
+    """Mark the first place of every number, where a link to it leads, as an address may stand once; all addresses."""
+    seen: set[str] = set()
+    for cell in cells:
+        if cell is not None and "anchor" in cell:
+            cell["addressed"] = cell["anchor"] not in seen
+            seen.add(cell["anchor"])
+    return seen
+
+
+def _filters(overview: Overview, numbers: pd.DataFrame) -> list[dict[str, Any]]:
+    """The choices of each filter: key, title, and values with their titles."""
+    studies = [one.study for one in overview.finished]
+    benchmarks = [study.benchmark for study in studies]
+    datasets = dict.fromkeys([*(one.dataset for one in benchmarks), *numbers["dataset"]])
+    encoders = dict.fromkeys([*(name for one in benchmarks for name in one.run_encoders), *numbers["encoder"]])
+    protocols = dict.fromkeys([*(one.protocol for one in benchmarks), *numbers["protocol"]])
+    shared = overview.work.shared
+    return [
+        {
+            "key": "dataset",
+            "title": "Data set",
+            "values": {name: overview.datasets.get(name, name) for name in datasets},
+        },
+        {"key": "encoder", "title": "Encoder", "values": {name: shared.encoders[name].title for name in encoders}},
+        {"key": "protocol", "title": "Protocol", "values": {name: name for name in protocols}},
+    ]
+
+
+def _made(finished: Finished) -> dict[str, Any]:
+    """What one benchmark cost, where it ran and what it started from."""
+    return {
+        "name": finished.name,
+        "title": finished.study.dataset.title,
+        "cost": costs(finished.trainings)[-1],
+        "environment": environment(finished.trainings),
+        "inputs": inputs(finished.trainings),
+    }

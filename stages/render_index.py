@@ -1,0 +1,38 @@
+"""Render the page over all benchmarks that have results, and its tables; not a part of the pipeline."""
+
+import argparse
+
+from stages.common import paths
+from stages.common.config import load_datasets, load_paper, load_published, load_shared, load_studies
+from stages.common.errors import UserError, run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--published", action="store_true", help="of what git keeps, not of what was run here")
+    published = parser.parse_args().published
+    shared, settings, datasets = load_shared(), load_paper(), load_datasets()
+    kept = load_published() if published else {}
+    studies = load_studies() | kept
+
+    from stages.common import paper
+    from stages.common.files import write_text
+    from stages.common.pages import overview, overview_tables
+    from stages.common.pages.finished import finished_here, finished_published
+
+    folder = paths.PUBLISHED if published else paths.REPORTS
+    finished = finished_published(kept) if published else finished_here(studies)
+    if not finished:
+        make = "make publish BENCHMARK=..." if published else "make repro"
+        raise UserError(f"{folder}: got no benchmark with results, expected at least one; run: {make}")
+    work = paper.Reproduction(paper.read_numbers(), settings, shared, studies, folder)
+    shown = overview.overview_of(work, finished, {name: dataset.title for name, dataset in datasets.items()})
+    frames = overview_tables.tables(shown)
+    write_text(folder / "tables.md", overview_tables.as_markdown(frames))
+    write_text(folder / "tables.tex", overview_tables.as_latex(frames))
+    write_text(folder / "index.html", overview.render_overview(shown))
+    print(f"The page over all benchmarks with results: {folder / 'index.html'}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

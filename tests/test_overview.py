@@ -1,0 +1,271 @@
+"""The page over all benchmarks and the tables beside it, from what git keeps and from a made-up study."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from published_project import REPOSITORY, copy_params, put_back
+from small_project import change
+from synthetic_study import HOSTILE_TEXTS, make_study
+from test_page import Page, one_line
+
+from stages import render_index
+from stages.common import paths
+from stages.common.analysis.results import read_results
+from stages.common.analysis.tables import format_interval, format_number, format_signed
+from stages.common.errors import UserError
+from stages.common.paper import MEASURED_TABLES, read_numbers
+
+NAMES = ("snips_l6", "snips_released_l6")
+ITEM = {
+    "id": "granularity", "title": "An accuracy is k of n", "question": "Is each a fraction?", "method": "Counting.",
+    "finding": "19 of 57 are not.", "outcome": "finding", "columns": ["Cell", "Printed"], "rows": [["snips", "99.92"]],
+    "code": "stages/common/audit/granularity.py", "falsify": "Another n.", "data": "paper/tables.csv",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A project with two published benchmarks, put back where runs leave them; never changed."""
+    root = tmp_path_factory.mktemp("kept") / "project"
+    with pytest.MonkeyPatch.context() as patch:
+        root.mkdir()
+        patch.chdir(root)
+        copy_params(root)
+        for name in NAMES:
+            put_back(name, root)
+    return root
+
+
+@pytest.fixture
+def project(kept, monkeypatch):
+    monkeypatch.chdir(kept)
+    return kept
+
+
+def render(monkeypatch, *arguments, folder=paths.REPORTS):
+    monkeypatch.setattr(sys, "argv", ["render_index", *arguments])
+    render_index.main()
+    return {name: (folder / name).read_text(encoding="utf-8") for name in ("index.html", "tables.md", "tables.tex")}
+
+
+def test_every_number_of_the_papers_tables_is_there_once_a_protocol(project, monkeypatch):
+    html = render(monkeypatch)["index.html"]
+    numbers = read_numbers()
+    measured = numbers[numbers["table"].isin(MEASURED_TABLES) & (numbers["encoder"] != "cited")]
+    grids = html[html.index('<section id="paper">') : html.index('<section id="cells">')]
+    # Both protocols, and beside them what the stand-in ran of snips in each: 3, 7, 6 and 3 numbers of the four tables.
+    assert len(re.findall(r"paper \d+\.\d\d", grids)) == 2 * len(measured) + 38
+    assert Page(html).text.count("not comparable") >= 38
+    assert f"{2 * len(measured)} are missing (2 protocols counted)" in Page(html).text
+
+
+def test_page_holds_every_result_and_claim_of_every_benchmark(project, monkeypatch):
+    files = render(monkeypatch)
+    page = Page(files["index.html"])
+    for name in NAMES:
+        results, claims = (read_results(paths.REPORTS / name / f"{table}.csv") for table in ("results", "claims"))
+        for line in results.itertuples():
+            assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in page.text
+            assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in files["tables.md"]
+            assert line.command in page.text
+        for claim in claims.dropna(subset=["difference"]).itertuples():
+            stated = f"{format_signed(claim.difference)} {format_interval(claim.ci_low, claim.ci_high)}"
+            assert stated in page.text and stated in files["tables.md"] and stated in files["tables.tex"]
+
+
+def test_addresses_are_unique_and_lead_somewhere(project, monkeypatch):
+    page = Page(render(monkeypatch)["index.html"])
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    links = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert "cell=snips_l6/minilm_l6-three_phase/accuracy" in ids
+    outside = {link for link in links if not link.startswith("#")}
+    assert outside == {f"{name}/index.html" for name in NAMES} | {"tables.md", "tables.tex"}
+    opened = {attributes["popovertarget"] for _, attributes in page.tags if "popovertarget" in attributes}
+    assert opened <= set(ids)
+
+
+def test_what_was_not_run_shows_as_missing_with_its_command(project, monkeypatch):
+    text = Page(render(monkeypatch)["index.html"]).text
+    assert "dvc repro benchmarks/imdb/dvc.yaml:summarize_cell@roberta_base-joint" in text
+    assert "missing paper 95.07" in text
+
+
+def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch):
+    text = Page(render(monkeypatch)["index.html"]).text
+    assert (
+        "That three phases beat plain fine-tuning is supported on 2 of 2 comparisons, on 1 data set: by "
+        "snips_released_l6 +42.4 [35.6, 49.1]; snips_l6 +25.3 [18.0, 32.6] points of Accuracy (paired, 95% intervals "
+        "over test rows, clustered by fold)."
+    ) in text
+    assert "logistic regression on all-MiniLM-L6-v2 as published has the higher mean in 2 of 2 cases" in text
+    assert "a lead over fine-tuning does not show there that the phases are needed" in text
+    assert "None of the paper's numbers has been repeated with its own encoder and data yet: 38 stand beside" in text
+
+
+def test_published_benchmarks_are_read_from_their_own_params(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy_params(tmp_path)
+    folder = paths.published("snips_l6")
+    shutil.copytree(REPOSITORY / folder, folder)
+    page = Page(render(monkeypatch, "--published", folder=paths.PUBLISHED)["index.html"])
+    assert "1 benchmark published: snips_l6 ." in page.text
+    trainings = len((folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines())
+    assert f"{trainings} of {trainings}" in page.text
+    change(tmp_path, str(folder / "params.yaml"), {"protocol": "gone"})
+    with pytest.raises(UserError, match="^reports/published/snips_l6/params.yaml: protocol: got 'gone', expected one"):
+        render(monkeypatch, "--published", folder=paths.PUBLISHED)
+    change(tmp_path, str(folder / "params.yaml"), {"protocol": "described", "run_encoders": ["gone"]})
+    with pytest.raises(UserError, match="^reports/published/snips_l6/params.yaml: run_encoders: got 'gone', expected"):
+        render(monkeypatch, "--published", folder=paths.PUBLISHED)
+
+
+def test_no_results_are_refused_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy_params(tmp_path)
+    with pytest.raises(UserError, match="^reports: got no benchmark with results, expected at least one; run: make"):
+        render(monkeypatch)
+    assert not paths.REPORTS.exists()
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_study(tmp_path, "[0, 1, 2]")
+
+
+def test_the_audit_is_shown_or_its_command(made_up, monkeypatch):
+    assert "The audit was not made yet; dvc repro" in Page(render(monkeypatch)["index.html"]).text
+    switch = ITEM | {"id": "switches", "columns": ["Switch", "Difference"], "rows": [["head_activation", "+1.5"]]}
+    hostile = ITEM | {"id": "hostile", "title": "<script>alert(1)</script>", "outcome": "passes"}
+    (paths.PAPER_REPORTS).mkdir(parents=True)
+    (paths.PAPER_REPORTS / "audit.json").write_text(json.dumps([ITEM, switch, hostile]), encoding="utf-8")
+    html = render(monkeypatch)["index.html"]
+    text = Page(html).text
+    for value in ITEM.values():
+        assert isinstance(value, list) or value in text
+    assert "99.92" in text and "<script>alert(1)</script>" in text and html.count("<script") == 1
+    deviation = text[text.index("Between the head's two layers") :]
+    assert "relu / none Difference: +1.5" in deviation[:120]
+    assert "not measured" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"items": []}, "got dict, expected a list of items"),
+        ([ITEM | {"outcome": "good"}], r"\[0\].outcome: got 'good', expected one of: finding, passes, undecided"),
+        ([ITEM | {"rows": [["snips"]]}], r"\[0\].rows\[0\]: got 1, expected one text for each of the 2 columns"),
+        ([{"id": "x"}], r"\[0\].title: the key is missing, expected a text"),
+    ],
+)
+def test_a_malformed_audit_is_refused(made_up, monkeypatch, content, said):
+    paths.PAPER_REPORTS.mkdir(parents=True)
+    (paths.PAPER_REPORTS / "audit.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match=f"^reports/paper/audit.json: {said}"):
+        render(monkeypatch)
+
+
+def test_tests_of_a_claim_are_shown_where_they_were_computed(made_up, monkeypatch):
+    assert "McNemar" not in Page(render(monkeypatch)["index.html"]).text
+    file = paths.results("bbc").with_name("claims.csv")
+    claims = pd.read_csv(file, keep_default_na=False)
+    claims["verdict"] = "undecided"
+    claims.assign(p_value=0.0004, mcnemar_p=0.0312, detectable=4.24).to_csv(file, index=False)
+    files = render(monkeypatch)
+    for text in (Page(files["index.html"]).text, files["tables.md"].replace("\\", "")):
+        assert "p, McNemar" in text and "< 0.001" in text and "0.031" in text
+        assert "no difference found; smallest detectable: 4.2 points" in text
+
+
+def test_a_familys_verdicts_and_adjusted_p_values_are_shown(project, monkeypatch):
+    text = Page(render(monkeypatch)["index.html"]).text
+    claims = section(text, "Three phases (denoising", "The imbalance correction")
+    for protocol in ("described", "released"):
+        assert f"Over all: supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
+    assert "p, Holm" in claims and "Not in a family" not in text
+
+
+def test_a_benchmark_that_repeats_anothers_comparisons_is_no_part_of_the_family(made_up, monkeypatch):
+    add = pd.read_csv(paths.results("bbc").with_name("claims.csv"), keep_default_na=False).assign(p_value=0.01)
+    for name in ("bbc", "bbc_again"):
+        params = paths.benchmark_params(name)
+        params.parent.mkdir(exist_ok=True)
+        params.write_text(paths.benchmark_params("bbc").read_text(encoding="utf-8"), encoding="utf-8")
+        change(Path.cwd(), str(params), {"name": name})
+        target = paths.results(name).parent
+        target.mkdir(exist_ok=True)
+        for table in ("results", "runs"):
+            (target / f"{table}.csv").write_bytes(paths.results("bbc").with_name(f"{table}.csv").read_bytes())
+        add.to_csv(target / "claims.csv", index=False)
+    text = Page(render(monkeypatch)["index.html"]).text
+    assert "or have no p-values: bbc_again." in text
+    first = section(text, "Three phases (denoising", "The imbalance correction")
+    # Six comparisons of one family with the same p-value of 0.01: adjusted for bbc, absent for the other.
+    assert "0.010 0.060" in first and "0.010 –" in first
+
+
+def section(text, start, end):
+    """What stands under the last heading that is ``start`` before ``end``."""
+    begin = text.rindex(start)
+    return text[begin : text.index(end, begin)]
+
+
+def test_hostile_texts_come_out_literally_in_all_three_formats(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_study(tmp_path, hostile=True)
+    files = render(monkeypatch)
+    page = Page(files["index.html"])
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert not [tag for tag, attributes in page.tags if any(name.startswith("on") for name in attributes)]
+    markdown, latex = read_markdown(files["tables.md"]), read_latex(files["tables.tex"])
+    for key, text in HOSTILE_TEXTS.items():
+        expected = one_line(text)
+        assert expected in page.text, key
+        assert any(expected in one_line(cell) for cell in markdown), key
+        assert any(expected in one_line(cell) for cell in latex), key
+
+
+def read_markdown(text):
+    """The cells of all pipe tables, each with the backslashes before punctuation taken away."""
+    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("|--")]
+    cells = [cell for row in rows for cell in re.split(r"(?<!\\)(?:\\\\)*\|", row)]
+    assert not [cell for cell in cells if re.search(r"(?<!\\)(?:\\\\)*[<*`~]", cell)]
+    return [re.sub(r"\\([\\`*_<>|~&$#(\[])", r"\1", cell) for cell in cells]
+
+
+LATEX = {
+    r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\^{}": "^", r"\ensuremath{<}": "<",
+    r"\ensuremath{>}": ">", **{f"\\{letter}": letter for letter in "&%$#_{}"},
+}  # fmt: skip
+
+
+def read_latex(text):
+    """The cells of all tables; every environment is closed, every row has the table's columns, nothing is markup."""
+    found = []
+    assert re.findall(r"\\begin{(\w+)}", text) == ["table", "tabular"] * 3
+    assert re.findall(r"\\end{(\w+)}", text) == ["tabular", "table"] * 3
+    for columns, body in re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, flags=re.DOTALL):
+        for row in body.splitlines():
+            if row in (r"\toprule", r"\midrule", r"\bottomrule"):
+                continue
+            assert row.endswith(r"\\")
+            cells = re.split(r"(?<!\\)&", row.removesuffix(r"\\"))
+            assert len(cells) == len(columns)
+            found += [plain(cell) for cell in cells]
+    return found
+
+
+def plain(cell):
+    """The text of a LaTeX cell; what is not an escape or an empty group may not be markup."""
+    parts = re.split(
+        "(" + "|".join(map(re.escape, sorted(LATEX, key=len, reverse=True))) + r"|\{\}|^\s*\{[\[*]\})", cell
+    )
+    assert not [part for part in parts if part not in LATEX and part != "{}" and re.search(r"[\\&%$#_^~]|--|``", part)]
+    return "".join(LATEX.get(part, "" if part == "{}" else part) for part in parts)
