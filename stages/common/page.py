@@ -27,6 +27,38 @@ def render_page(study: Study, dataset: Dataset, results: pd.DataFrame, claims: p
     ``results`` and ``claims`` are as ``results.read_results`` gives them. Figures, class counts and run reports of
     the study are read by name, never by listing a folder; one that does not exist shows as not recorded.
     """
+    rows, runs = rows_of(study), read_reports(study)
+    return (
+        template_engine()
+        .get_template("report.html.j2")
+        .render(
+            study=study,
+            benchmark=study.benchmark,
+            dataset=dataset,
+            encoders=[study.shared.encoders[encoder] for encoder in study.benchmark.run_encoders],
+            answer=sentences(study, rows, results, claims),
+            metrics=METRIC_TITLES,
+            metric_order=_metric_order(study),
+            results=[_result(study, row, results) for row in rows],
+            claims={
+                text: [_claim(study, claim) for _, claim in compared.iterrows()]
+                for text, compared in claims.groupby("text", sort=False)
+            },
+            figures=_figures(study),
+            curves=[curves.name for curves in curves_of(study)],
+            splits={seed: _class_counts(study, seed) for seed in study.benchmark.seeds},
+            imbalance_settings=[*study.shared.imbalance, "none"],
+            settings=_settings(study),
+            costs=costs(runs),
+            environment=environment(runs),
+            not_recorded=NOT_RECORDED,
+            missing=MISSING,
+        )
+    )
+
+
+def template_engine() -> jinja2.Environment:
+    """What fills the pages' templates: every value is escaped, and a name that is not given is an error."""
     engine = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -35,30 +67,7 @@ def render_page(study: Study, dataset: Dataset, results: pd.DataFrame, claims: p
         undefined=jinja2.StrictUndefined,
     )
     engine.filters["quantity"] = _quantity
-    rows, runs = rows_of(study), read_reports(study)
-    return engine.get_template("report.html.j2").render(
-        study=study,
-        benchmark=study.benchmark,
-        dataset=dataset,
-        encoders=[study.shared.encoders[encoder] for encoder in study.benchmark.run_encoders],
-        answer=sentences(study, rows, results, claims),
-        metrics=METRIC_TITLES,
-        metric_order=_metric_order(study),
-        results=[_result(study, row, results) for row in rows],
-        claims={
-            text: [_claim(study, claim) for _, claim in compared.iterrows()]
-            for text, compared in claims.groupby("text", sort=False)
-        },
-        figures=_figures(study),
-        curves=[curves.name for curves in curves_of(study)],
-        splits={seed: _class_counts(study, seed) for seed in study.benchmark.seeds},
-        imbalance_settings=[*study.shared.imbalance, "none"],
-        settings=_settings(study),
-        costs=costs(runs),
-        environment=environment(runs),
-        not_recorded=NOT_RECORDED,
-        missing=MISSING,
-    )
+    return engine
 
 
 def _quantity(value: float | None, digits: int = 0) -> str:
