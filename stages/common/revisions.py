@@ -136,12 +136,25 @@ def _held(repo: "Repo", benchmark: str, name: str) -> Held:
     pipeline = paths.BENCHMARKS / benchmark / "dvc.yaml"
     if _content(repo, pipeline.with_name("dvc.lock")) is None:
         return Held({}, published, points, notes)
-    stages = repo.stage.load_all(str(pipeline))
+    stages = _stages(repo, pipeline, name)
     if stale := _other_params(stages):
         notes.append(
             f"{name}: trained with other values than its files say of {shortened(stale)}; dvc repro {pipeline}"
         )
     return Held(_stored(repo, stages, benchmark, name), published, points, notes)
+
+
+def _stages(repo: "Repo", pipeline: Path, name: str) -> list["Stage"]:
+    from dvc.exceptions import DvcException
+
+    try:
+        return repo.stage.load_all(str(pipeline))
+    # The latter comes of a parameter that is no list where the pipeline has one.
+    except (DvcException, TypeError) as error:
+        raise UserError(
+            f"{pipeline} in {name}: dvc can't fill it in ({first_line(error)}), expected good params files; "
+            f"run in that revision: python -m stages.check_params"
+        ) from None
 
 
 def _stored(repo: "Repo", stages: Sequence["Stage"], benchmark: str, name: str) -> dict[str, Stored]:
