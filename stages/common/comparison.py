@@ -78,7 +78,7 @@ def compare(first: Revision, second: Revision, studies: Mapping[str, Study]) -> 
         second,
         studies,
         pd.DataFrame(changed_params(first.params, second.params), columns=PARAM_COLUMNS, dtype=object),
-        pd.DataFrame(rows, columns=COLUMNS),
+        pd.DataFrame(rows, columns=COLUMNS).astype({"n_test": "Int64"}),
         list(dict.fromkeys(notes)),
     )
 

@@ -62,7 +62,7 @@ def verify(study: Study) -> Verification:
     runs = _published_runs(name), read_reports(study)
     facts = [dict(environment(side)) for side in runs]
     return Verification(
-        rows=pd.DataFrame(found, columns=COLUMNS),
+        rows=pd.DataFrame(found, columns=COLUMNS).astype({"n_test": "Int64"}),
         params=[*_file_differences(study), *_run_differences(*runs)],
         engine=[(key, *(side.get(key, "not recorded") for side in facts)) for key in ENGINE],
     )
