@@ -92,7 +92,7 @@ def test_the_published_run_is_its_own(project, monkeypatch, capsys):
     )
     status, printed, _ = run(monkeypatch, capsys)
     assert status == 0
-    expected = f"{NAME}: your own run agrees with the published one; of {CELLS} cells: {CELLS} same predictions"
+    expected = f"{NAME}: your own run agrees with the published one; of {CELLS} cells: {CELLS} identical"
     assert printed.splitlines()[-1] == expected and "No parameter and no input differs." in printed
 
 
@@ -118,7 +118,7 @@ def test_a_few_rows_agree_and_many_differ(project, monkeypatch, capsys):
     assert many["verdict"] == DIFFERS and many["difference"] == pytest.approx(-100 * 50 / 328)
     assert many["ci_high"] < 0 and many["alike"] == pytest.approx(100 * (1 - 50 / 328))
     status, printed, _ = run(monkeypatch, capsys)
-    assert status == 1 and f"of {CELLS} cells: {CELLS - 3} same predictions, 2 agrees, 1 differs" in printed
+    assert status == 1 and f"of {CELLS} cells: {CELLS - 3} identical, 2 agrees, 1 differs" in printed
 
 
 def test_settings_and_engine_of_another_machine_are_named_first(project, monkeypatch, capsys):
@@ -134,7 +134,9 @@ def test_settings_and_engine_of_another_machine_are_named_first(project, monkeyp
         f"{file}: hyperparameters.minilm_l6.lr_dae: 5e-05 in the published run, 0.0001 in yours 1 of "
     )
     assert " trainings: patience: 5 in the published run, 3 in yours " in words
-    assert "fp32 (1 run); published: " in words and "avx2 (1 run); published: " in words
+    for name, own in (("Precision", "fp32"), ("CPU flags", "avx2")):
+        facts = words.partition(f" {name}: ")[2]
+        assert f"{own} (1 run)" in facts.partition("; published: ")[0]
 
 
 def test_what_was_not_run_is_said_and_the_rest_is_compared(project):
@@ -144,6 +146,7 @@ def test_what_was_not_run_is_said_and_the_rest_is_compared(project):
     rows = verified()
     missing, part = rows.loc["minilm_l6-three_phase"], rows.loc["minilm_l6-ft"]
     assert (missing["verdict"], missing["note"]) == (NOT_RUN, "only in the published run")
+    assert missing["published"] == pytest.approx(69.8, abs=0.05) and pd.isna(missing["own"])
     assert (part["verdict"], part["seeds"]) == (SAME, "0, 1, 2")
     assert part["note"] == "seeds 3, 4 only in the published run" and part["n_test"] < 328
 

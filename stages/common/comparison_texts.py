@@ -43,7 +43,7 @@ def as_text(comparison: Comparison) -> str:
         parts += ["", to_plain_text(table(rows).drop(columns="Note"))]
         for note, of_note in rows[~rows["note"].isin(["", SAME])].groupby("note", sort=False):
             parts += [wrapped(f"{note}: {', '.join(dict.fromkeys(of_note['cell']))}")]
-    return "\n".join([*parts, *map(wrapped, comparison.notes)])
+    return "\n".join([*parts, *map(wrapped, notes(comparison))])
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -54,7 +54,7 @@ def as_markdown(comparison: Comparison) -> str:
     for benchmark, rows in comparison.rows.groupby("benchmark", sort=False):
         lines += [f"## {escape_markdown(benchmark)}", "", escape_markdown(caption(comparison, benchmark, rows)), ""]
         lines += [to_markdown(table(rows))]
-    lines += ["## Notes", "", *(f"- {escape_markdown(note)}" for note in [*comparison.notes, made_with()])]
+    lines += ["## Notes", "", *(f"- {escape_markdown(note)}" for note in notes(comparison))]
     return "\n".join(lines) + "\n"
 
 
@@ -72,8 +72,7 @@ def as_page(comparison: Comparison) -> str:
                 benchmark: (caption(comparison, benchmark, rows), table(rows))
                 for benchmark, rows in comparison.rows.groupby("benchmark", sort=False)
             },
-            notes=comparison.notes,
-            made_with=made_with(),
+            notes=notes(comparison),
         )
     )
 
@@ -84,8 +83,14 @@ def legend(comparison: Comparison) -> list[str]:
     return [f"{name}: {revision.describe()}" for name, revision in zip(NAMES, revisions, strict=True)]
 
 
-def made_with() -> str:
-    return f"Compared with the code and the rules of the working tree, {code_revision()[:7]}."
+def notes(comparison: Comparison) -> list[str]:
+    """What must be known besides, what dvc itself shows of the same, and by which code and rules it was compared."""
+    both = f"{comparison.first.name} {comparison.second.name}"
+    return [
+        *comparison.notes,
+        f"By dvc: dvc params diff {both}; dvc metrics diff {both} (point values); dvc plots diff {both} (curves).",
+        f"Compared with the code and the rules of the working tree ({code_revision()[:7]}).",
+    ]
 
 
 def _params_sentence(comparison: Comparison) -> str:
@@ -131,7 +136,7 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
                 if row.note.startswith(SAME)
                 else difference_text(row.difference, row.ci_low, row.ci_high),
                 "Alike": alike_text(row.alike),
-                "Note": row.note,
+                "Note": row.note.removeprefix(SAME).removeprefix("; "),
             }
             for row in rows.itertuples()
         ],

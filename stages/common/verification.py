@@ -13,7 +13,7 @@ from stages.common import paths
 from stages.common.analysis.cells import Cell, cells, read_predictions
 from stages.common.costs import Run, environment, read_reports
 from stages.common.errors import UserError
-from stages.common.paired import Paired, Predictions, pair
+from stages.common.paired import Paired, Predictions, means, pair
 from stages.common.published import cells_of
 from stages.common.revisions import changed_params
 from stages.common.settings import Study
@@ -22,7 +22,7 @@ COLUMNS = [
     "cell", "metric", "seeds", "n_test", "own", "published", "difference", "ci_low", "ci_high", "ci_kind", "alike",
     "verdict", "note",
 ]  # fmt: skip
-SAME, AGREES, DIFFERS, NOT_RUN = "same predictions", "agrees", "differs", "not run"
+SAME, AGREES, DIFFERS, NOT_RUN = "identical", "agrees", "differs", "not run"
 NAMES = ("the published run", "your own run")
 ENGINE = ("Device", "GPU", "Precision", "CPU threads", "CPU", "CPU flags", "torch", "Code revision")
 
@@ -69,8 +69,10 @@ def verify(study: Study) -> Verification:
 
 
 def verdict(found: Paired, metric: str, tolerance: float) -> str:
-    """The same predictions to the last bit; else agrees where 0 lies in the interval of the difference, or where the
-    difference is at most ``tolerance`` percentage points; else, and where the test rows are others, differs.
+    """Identical where the predictions are the same to the last bit, else by the paired difference.
+
+    It agrees where 0 lies in the difference's interval or where the difference is at most ``tolerance`` percentage
+    points. Otherwise, and where the test rows are others, it differs.
     """
     if found.other_rows:
         return DIFFERS
@@ -110,7 +112,8 @@ def _row(study: Study, cell: Cell, published: Predictions, own: Predictions) -> 
     metric = study.benchmark.primary_metric
     row = {"cell": paths.cell_name(*cell), "metric": metric, "verdict": NOT_RUN, "note": ""}
     if not published or not own:
-        return row | {"note": f"only in {NAMES[0] if published else NAMES[1]}"}
+        side, name = ("published", NAMES[0]) if published else ("own", NAMES[1])
+        return row | {side: means(study, published or own, [metric])[metric], "note": f"only in {name}"}
     try:
         found = pair(study, published, own, [metric], NAMES)
     except UserError as error:

@@ -5,7 +5,7 @@ import pandas as pd
 from stages.common.analysis.tables import METRIC_TITLES, to_plain_text
 from stages.common.paired_text import alike_text, difference_text, value_text, wrapped
 from stages.common.settings import Study
-from stages.common.verification import SAME, Verification, summary
+from stages.common.verification import NOT_RUN, SAME, Verification, summary
 
 
 def as_text(study: Study, verification: Verification) -> str:
@@ -26,9 +26,9 @@ def _rule(study: Study, rows: pd.DataFrame) -> str:
     return (
         f"{METRIC_TITLES[study.benchmark.primary_metric]} in percent on the test rows; difference: yours minus "
         f"published, paired by seed and test row, with {100 * study.shared.statistics.confidence:g}% intervals "
-        f"({kinds}). Agrees: 0 lies in the interval, or the difference is at most "
-        f"{study.shared.verdicts.claim_margin:g} points. Another machine gives other last digits, which can turn a "
-        "training; an interval of test rows only does not cover that."
+        f"({kinds}). Identical: the same predictions to the last bit. Agrees: 0 lies in the interval, or the "
+        f"difference is at most {study.shared.verdicts.claim_margin:g} points. Another machine gives other last digits "
+        "that a training amplifies; an interval of test rows only does not cover that."
     )
 
 
@@ -39,7 +39,9 @@ def _table(rows: pd.DataFrame) -> pd.DataFrame:
                 "Cell": row.cell,
                 "Own": value_text(row.own),
                 "Published": value_text(row.published),
-                "Difference": "" if row.verdict == SAME else difference_text(row.difference, row.ci_low, row.ci_high),
+                "Difference": ""
+                if row.verdict in (SAME, NOT_RUN)
+                else difference_text(row.difference, row.ci_low, row.ci_high),
                 "Alike": alike_text(row.alike),
                 "Verdict": row.verdict,
             }
