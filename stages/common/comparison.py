@@ -158,9 +158,9 @@ def _how_to_get(benchmark: str, revision: Revision, side: Held, cells_without_pa
     pipeline = paths.BENCHMARKS / benchmark / "dvc.yaml"
     how = f"dvc repro {pipeline}"
     if revision.name != WORKSPACE:
-        # By the commit, because git does not know the names of experiments.
-        checkout = f"git checkout {revision.commit[:7]}"
-        how = f"dvc fetch --all-commits {pipeline} where a remote has them, else {checkout}; {how}"
+        # By the commit, because git does not know the names of experiments; dvc fetches for what is checked out only:
+        # with --all-commits it takes one version of each path.
+        how = f"git checkout {revision.commit[:7]}; dvc fetch {pipeline} (from a remote) or {how}; git checkout -"
     return [
         f"{benchmark}: the predictions of {revision.name} are not in the cache ({len(lacking)} of {len(side.cells())} "
         f"cells), so that only point values can be compared; {how}"
