@@ -142,6 +142,15 @@ def test_the_working_tree_is_compared_as_it_lies(project, compare):
     assert not rows.loc[(CELL, "accuracy"), "note"] and float(rows.loc[(CELL, "accuracy"), "alike"]) < 100
 
 
+def test_a_parameter_that_the_pipeline_declares_since_is_no_other_value(project, compare):
+    file = project / "benchmarks/small/dvc.yaml"
+    pipeline = file.read_text(encoding="utf-8")
+    more = "    params:\n      - data/small/params.yaml: [folds]\n      - params.yaml: [imbalance]\n"
+    file.write_text(pipeline.replace("    params:\n", more), encoding="utf-8")
+    rows, printed, _ = compare("after")
+    assert set(rows["note"]) == {SAME} and "trained with other values" not in printed
+
+
 def test_only_the_seeds_that_both_have_are_compared(compare):
     rows, printed, _ = compare("before", "one_seed")
     assert set(rows["seeds"].astype(str)) == {"0"}

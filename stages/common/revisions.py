@@ -220,8 +220,9 @@ def _other_params(stages: Sequence["Stage"]) -> list[str]:
             for dependency in stage.deps
             if isinstance(dependency, ParamsDependency)
             for file, keys in dependency.status().items()
+            # One that is "new" to the lock was declared since and may have had this value before; so may a whole file.
+            if isinstance(keys, dict)
             for key, status in keys.items()
-            # One that is "new" to the lock was declared since, and may have had this value before.
             if status == "modified"
         }
     )
