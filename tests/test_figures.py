@@ -4,10 +4,11 @@ import sys
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from synthetic_study import make_study
 
 from stages import render_figures
-from stages.common import display, figures, paths
+from stages.common import display, figure_style, figures, paths
 from stages.common.analysis.results import read_results
 from stages.common.config import load_study
 
@@ -156,3 +157,12 @@ def test_variants_have_distinct_colours_that_no_result_changes(study):
     trained = [colours[variant] for variant in study.shared.variants]
     assert len(set(trained)) == len(trained)
     assert {colours[variant] for variant in study.shared.baselines} == {display.BASELINE_COLOUR}
+
+
+def test_a_hostile_text_is_drawn_as_text_in_few_lines():
+    assert figure_style.wrapped("one $\\nonsense{$ two", 30) == r"one \$\nonsense{\$ two"
+    axes = Figure().add_subplot()
+    axes.set_title(figure_style.wrapped("$\\nonsense{$", 30))
+    axes.figure.canvas.draw()
+    long = figure_style.wrapped("word " * 1000 + "x" * 5000, 24).splitlines()
+    assert len(long) == figure_style.MOST_LINES and max(map(len, long)) <= 24 and long[-1].endswith("…")

@@ -234,4 +234,4 @@ def test_paper_columns_show_where_the_paper_has_the_cell(study, monkeypatch):
     results["verdict"] = results["verdict"].astype(object)
     results.loc[0, ["paper", "delta", "verdict"]] = [98.25, -1.5, "undecided"]
     write_table(paths.results("bbc"), results)
-    assert "paper 98.25, difference -1.5 undecided" in Page(render(monkeypatch)).text
+    assert "paper 98.25 (-1.5) undecided" in Page(render(monkeypatch)).text

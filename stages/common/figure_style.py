@@ -1,5 +1,6 @@
 """How every figure looks, and how it is written; without matplotlib until one is written."""
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ STYLE = {
 }
 QUIET = "#6b6b6b"
 WIDTH = 7.4  # inches
+MOST_LINES = 3
 
 
 def save_figure(figure: "Figure", folder: Path, name: str) -> None:
@@ -37,3 +39,9 @@ def short(text: str, characters: int) -> str:
     """A name from the data for a label of a figure: at most so many characters, on one line."""
     text = " ".join(text.split())
     return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+
+
+def wrapped(text: str, characters: int) -> str:
+    """A text from the params for a figure: at most ``MOST_LINES`` lines, in which no dollar sign opens a formula."""
+    lines = textwrap.wrap(" ".join(text.split()), characters, max_lines=MOST_LINES, placeholder=" …")
+    return "\n".join(lines).replace("$", r"\$")

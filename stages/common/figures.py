@@ -4,7 +4,6 @@ Figures are made without pyplot, so no state outlives a call, and the same frame
 """
 
 import itertools
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -16,7 +15,7 @@ from matplotlib.lines import Line2D
 from stages.common.analysis.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from stages.common.display import Curves, Row, rows_of, rows_of_stages, variant_colours
 from stages.common.engine.switches import selection_metric
-from stages.common.figure_style import QUIET, STYLE, WIDTH
+from stages.common.figure_style import QUIET, STYLE, WIDTH, wrapped
 from stages.common.settings import Study
 
 LineStyle = str | tuple[float, tuple[float, float]]
@@ -58,7 +57,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
         _bar(axes, y, low, mean, high, row.colour, styles[cell.iloc[0]["ci_kind"]])
         values = _of_cell(seeds, row)["value"]
         axes.plot(values, [y - 0.27] * len(values), color=row.colour, **SEED_MARK)
-    _name_rows(axes, [textwrap.fill(row.label, 24) for row in rows])
+    _name_rows(axes, [wrapped(row.label, 24) for row in rows])
     axes.set_xlabel(f"{METRIC_TITLES[metric]} on the test rows, percent")
     key = _key(styles, study.shared.statistics.confidence)
     figure.legend(handles=key, loc="outside lower center", ncols=len(key))
@@ -75,10 +74,10 @@ def claims_figure(study: Study, claims: pd.DataFrame) -> Figure:
     several, colours = len(study.benchmark.run_encoders) > 1, variant_colours(study)
     lines: list[tuple[str, pd.Series | None]] = []
     for text, group in claims.groupby("text", sort=False):
-        lines.append((textwrap.fill(str(text), 84), None))
+        lines.append((wrapped(str(text), 84), None))
         for _, claim in group.iterrows():
-            encoder = f" ({study.shared.encoders[claim['encoder']].title})" if several else ""
-            lines.append((_pair(study, claim) + encoder, claim))
+            encoder = study.shared.encoders[claim["encoder"]].title if several else ""
+            lines.append((_pair(study, claim, encoder), claim))
     figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(lines)), layout="constrained")
     axes = figure.add_subplot()
     margin = study.shared.verdicts.claim_margin
@@ -132,7 +131,7 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
             axes.plot(x, y, **look)
         if not lines[index]:
             axes.annotate("not recorded", (0.5, 0.5), xycoords="axes fraction", ha="center", color="#7a7a7a")
-        axes.set_title(textwrap.fill(row.label, 30))
+        axes.set_title(wrapped(row.label, 30))
         axes.tick_params(labelbottom=index + columns >= len(rows))
     for axes in grid.flat[len(rows) :]:
         axes.set_visible(False)
@@ -146,8 +145,9 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
     return figure
 
 
-def _pair(study: Study, claim: pd.Series) -> str:
-    return f"{study.title(claim['variant'])}\n" + textwrap.fill(f"− {study.title(claim['other'])}", 30)
+def _pair(study: Study, claim: pd.Series, encoder: str) -> str:
+    other = f"− {study.title(claim['other'])}" + (f" ({encoder})" if encoder else "")
+    return wrapped(study.title(claim["variant"]), 30) + "\n" + wrapped(other, 30)
 
 
 def _of_cell(frame: pd.DataFrame, row: Row) -> pd.DataFrame:

@@ -1,14 +1,12 @@
 """Confusion matrices as heat maps: one panel a trained variant, a row a label, a column a predicted class."""
 
-import textwrap
-
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.common.display import Row, rows_of
-from stages.common.figure_style import QUIET, STYLE, WIDTH, short
+from stages.common.figure_style import QUIET, STYLE, WIDTH, short, wrapped
 from stages.common.settings import Study
 
 COLUMNS = 3
@@ -35,7 +33,7 @@ def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
         if index >= len(rows):
             axes.set_visible(False)
             continue
-        axes.set_title(textwrap.fill(rows[index].label, 30), parse_math=False)
+        axes.set_title(wrapped(rows[index].label, 30))
         shares = _shares(confusion, rows[index], classes)
         if shares.empty:
             axes.annotate("missing", (0.5, 0.5), xycoords="axes fraction", ha="center", color=QUIET)
