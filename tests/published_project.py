@@ -17,7 +17,14 @@ TABLES = ("results.csv", "runs.csv", "claims.csv")
 
 def params_files() -> list[Path]:
     """The parameters and the texts of the paper that pages are made from, relative to the repository."""
-    found = [paths.SHARED_PARAMS, paths.PAPER_PARAMS, paths.PAPER_NUMBERS, paths.DEVIATIONS, paths.CITATION]
+    found = [
+        paths.README,
+        paths.SHARED_PARAMS,
+        paths.PAPER_PARAMS,
+        paths.PAPER_NUMBERS,
+        paths.DEVIATIONS,
+        paths.CITATION,
+    ]
     for root in (paths.DATA, paths.BENCHMARKS):
         found += [file.relative_to(REPOSITORY) for file in (REPOSITORY / root).glob("*/params.yaml")]
     return found
