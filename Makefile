@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: audit bench bench-smoke help index page-test paper-graph publish repro tables plan test lint pipelines requirements
+.PHONY: audit bench bench-smoke compare help index page-test paper-graph publish repro tables plan test lint pipelines requirements verify
 
 PYTHON ?= python3
 # dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
@@ -46,6 +46,12 @@ publish: .venv/installed ## copy a finished benchmark's results to reports/publi
 audit: .venv/installed ## the audit of the paper with our published runs: reports/published/audit.md
 	@python -m stages.audit_data
 	@python -m stages.publish_audit
+
+compare: .venv/installed ## two experiments, with paired intervals: make compare A=HEAD~1 B=experiment (B: the files as they lie)
+	@python -m stages.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)"
+
+verify: .venv/installed ## your own run of a published benchmark against reports/published/: make verify BENCHMARK=snips_l6
+	@python -m stages.verify_published --benchmark $(BENCHMARK)
 
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup

@@ -9,11 +9,11 @@ import pandas as pd
 from simulations.designs import MISREAD, STUDIES, designs, simulate
 from stages.common import paths
 from stages.common.analysis.tables import format_number, to_markdown
-from stages.common.errors import UserError, run_stage
+from stages.common.errors import run_stage
 from stages.common.files import write_table, write_text
+from stages.common.marked_text import with_part
 
 FILE, PAGE = paths.REPORTS / "statistics" / "coverage.csv", Path("docs/statistics.md")
-OPENS, CLOSES = "<!-- coverage: written by python -m simulations.coverage -->", "<!-- coverage: end -->"
 LEAST, LOW, HIGH = 89.0, 92.0, 97.0  # percent: of every design, and where its coverage is as it should be
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         print(", ".join(map(str, rows[-1].values())), flush=True)
     coverage = pd.DataFrame(rows).round({"coverage": 2, "mean_width": 3})
     write_table(FILE, coverage)
-    write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), as_text(coverage)))
+    write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), coverage))
 
 
 def summary(coverage: pd.DataFrame) -> pd.DataFrame:
@@ -53,12 +53,9 @@ def as_text(coverage: pd.DataFrame) -> str:
     return "\n".join([to_markdown(summary(coverage)), f"Outside {LOW:g} to {HIGH:g}%:\n", to_markdown(named)])
 
 
-def with_table(page: str, table: str) -> str:
-    """The page with the table between its two marks."""
-    if page.count(OPENS) != 1 or page.count(CLOSES) != 1:
-        raise UserError(f"{PAGE}: got no place for the table, expected one line {OPENS} and one line {CLOSES}")
-    before, _, rest = page.partition(OPENS)
-    return f"{before}{OPENS}\n\n{table}\n{CLOSES}{rest.partition(CLOSES)[2]}"
+def with_table(page: str, coverage: pd.DataFrame) -> str:
+    """The page with the table of the simulation in its place."""
+    return with_part(PAGE, page, "coverage", "python -m simulations.coverage", as_text(coverage))
 
 
 if __name__ == "__main__":

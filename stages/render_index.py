@@ -1,4 +1,7 @@
-"""Render the page over all benchmarks that have results, and its tables; not a part of the pipeline."""
+"""Render the page over all benchmarks that have results, and its tables; not a part of the pipeline.
+
+Of what git keeps, the README says the same.
+"""
 
 import argparse
 
@@ -17,7 +20,8 @@ def main() -> None:
 
     from stages.common import paper
     from stages.common.files import write_text
-    from stages.common.pages import overview, overview_tables
+    from stages.common.marked_text import with_part
+    from stages.common.pages import overview, overview_tables, readme
     from stages.common.pages.finished import finished_here, finished_published
 
     folder = paths.PUBLISHED if published else paths.REPORTS
@@ -31,6 +35,9 @@ def main() -> None:
     write_text(folder / "tables.md", overview_tables.as_markdown(frames))
     write_text(folder / "tables.tex", overview_tables.as_latex(frames))
     write_text(folder / "index.html", overview.render_overview(shown))
+    if published:
+        text = paths.README.read_text(encoding="utf-8")
+        write_text(paths.README, with_part(paths.README, text, readme.NAME, readme.COMMAND, readme.readme_part(shown)))
     print(f"The page over all benchmarks with results: {folder / 'index.html'}")
 
 

@@ -1,14 +1,15 @@
-"""A project with what git keeps of a finished study put back where a run leaves it, so that its pages can be rendered.
-
-Learning curves and class counts are not kept, so that they show as not recorded.
-"""
+"""A project in which what git keeps of a finished study is put back where a run leaves it."""
 
 import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from stages.common import paths
 from stages.common.config import load_study
+from stages.common.files import write_table
+from stages.common.published import cells_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TABLES = ("results.csv", "runs.csv", "claims.csv")
@@ -16,7 +17,14 @@ TABLES = ("results.csv", "runs.csv", "claims.csv")
 
 def params_files() -> list[Path]:
     """The parameters and the texts of the paper that pages are made from, relative to the repository."""
-    found = [paths.SHARED_PARAMS, paths.PAPER_PARAMS, paths.PAPER_NUMBERS, paths.DEVIATIONS, paths.CITATION]
+    found = [
+        paths.README,
+        paths.SHARED_PARAMS,
+        paths.PAPER_PARAMS,
+        paths.PAPER_NUMBERS,
+        paths.DEVIATIONS,
+        paths.CITATION,
+    ]
     for root in (paths.DATA, paths.BENCHMARKS):
         found += [file.relative_to(REPOSITORY) for file in (REPOSITORY / root).glob("*/params.yaml")]
     return found
@@ -29,7 +37,10 @@ def copy_params(root: Path) -> None:
 
 
 def put_back(name: str, root: Path) -> None:
-    """Write a published benchmark's tables, cells and run reports below ``root``, the working directory, as run."""
+    """Write a published benchmark's tables, cells and run reports below ``root``, the working directory, as run.
+
+    Learning curves and class counts are not kept, so that pages show them as not recorded.
+    """
     source, target = REPOSITORY / paths.published(name), root / paths.REPORTS / name
     target.mkdir(parents=True)
     for table in TABLES:
@@ -42,3 +53,17 @@ def put_back(name: str, root: Path) -> None:
         file = root / paths.report(known.name, *run)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(line, encoding="utf-8")
+
+
+def make_published_project(root: Path, name: str) -> Path:
+    """Write the params and predictions of a published benchmark below ``root`` as its own run, and nothing else of it.
+
+    Returns the folder in which the repository keeps the published benchmark.
+    """
+    folder = REPOSITORY / paths.published(name)
+    copy_params(root)
+    shutil.copyfile(folder / "params.yaml", root / paths.benchmark_params(name))
+    for cell, by_seed in cells_of(pd.read_parquet(folder / "predictions.parquet")).items():
+        for seed, rows in by_seed.items():
+            write_table(root / paths.predictions(name, *cell, seed), rows)
+    return folder

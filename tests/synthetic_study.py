@@ -11,7 +11,14 @@ from small_project import change
 from stages.common import paths
 from stages.common.analysis.cells import cells, command
 from stages.common.analysis.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
-from stages.common.analysis.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval, claim_verdict
+from stages.common.analysis.statistics import (
+    ROWS_ONLY,
+    SEEDS_AND_ROWS,
+    Interval,
+    claim_verdict,
+    detectable,
+    p_value,
+)
 from stages.common.config import load_study
 from stages.common.costs import PHASE_OF_STAGE
 from stages.common.files import write_table
@@ -115,12 +122,14 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
         for other in claim.others:
             difference = means[claim.variant] - means[other]
             low, high = difference - 1.4, difference + 1.4
+            interval = Interval(difference, low, high, kind, ((0.25, 4.0),))
             claims.append(
                 {"claim": name, "text": claim.text, "variant": claim.variant, "other": other, "encoder": "minilm_l6"}
                 | {"metric": "macro_f1", "n_seeds": len(study.benchmark.seeds), "n_test": 500, "ci_kind": kind}
                 | {"difference": difference, "ci_low": low, "ci_high": high}
                 | {"by_seed": ", ".join([f"{difference:+.1f}"] * len(study.benchmark.seeds))}
-                | {"verdict": claim_verdict(Interval(difference, low, high, kind), 1.0)}
+                | {"p_value": p_value(interval), "mcnemar_p": 0.4, "detectable": detectable(interval, 0.95, 0.8)}
+                | {"verdict": claim_verdict(interval, 1.0)}
             )
     write_table(file, pd.DataFrame(results, columns=RESULT_COLUMNS))
     write_table(file.with_name("runs.csv"), pd.DataFrame(runs, columns=RUN_COLUMNS))

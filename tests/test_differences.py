@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from small_project import REPOSITORY
 
 from stages.common import paths
-from stages.common.analysis.cells import cells
+from stages.common.analysis.cells import cells, summarize
 from stages.common.analysis.differences import claims_frame, differences_frame
 from stages.common.analysis.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS
 from stages.common.analysis.statistics import BY_FOLD, ROWS_ONLY, SEEDS_AND_ROWS
@@ -129,6 +129,20 @@ def test_fewer_seeds_than_the_rule_asks_for_give_no_p_value(make):
     assert set(found["ci_kind"]) == {ROWS_ONLY}
     assert found[["p_value", "detectable"]].isna().all(axis=None) and found["mcnemar_p"].between(0, 1).all()
     assert set(claims_frame(study, found)["verdict"]) == {"too few seeds"}
+
+
+@pytest.mark.parametrize(("seeds", "p_value"), [([0, 1], None), (SEEDS, 1)])
+def test_cells_that_are_always_right_are_shown_as_they_are(make, seeds, p_value):
+    study = make(seeds)
+    for variant in ("ft", "joint"):
+        for seed, frame in zip(seeds, predictions(variant, seeds=seeds), strict=True):
+            right = frame.assign(predicted=frame["label"])
+            write_table(paths.predictions("bbc", "minilm_l6", variant, seed), right)
+    shown = summarize(study, ("minilm_l6", "ft"))["metrics"]["accuracy"]
+    assert [shown[name] for name in ("mean", "std", "ci_low", "ci_high")] == [100, 0, 100, 100]
+    row = differences_frame(study).set_index(["variant", "other"]).loc[("joint", "ft")]
+    assert (row["difference"], row["ci_low"], row["ci_high"], row["mcnemar_p"]) == (0, 0, 0, 1)
+    assert pd.isna(row["detectable"]) and (pd.isna(row["p_value"]) if p_value is None else row["p_value"] == p_value)
 
 
 def test_claims_are_rows_of_the_differences(make):

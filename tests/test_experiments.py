@@ -93,6 +93,19 @@ def test_plots_diff_and_show(experiment, study):
     assert str(scores[1].loc[0, "score"]) in page and str(scores[0].loc[0, "score"]) not in page
 
 
+def test_the_experiment_is_compared_with_the_commit_by_its_predictions(experiment, study):
+    root, output = experiment
+    name = re.search(r"Ran experiment\(s\): (\S+)", output)[1]
+    for first, second in (("HEAD", "workspace"), ("HEAD", name)):
+        run(root, "python", "-m", "stages.compare_revisions", "--first", first, "--second", second)
+        rows = pd.read_csv(root / f"reports/compare/{first}-{second}/comparison.csv", keep_default_na=False)
+        assert set(rows["cell"]) == set(metrics_of(study.root)) and set(rows["metric"]) == {"accuracy", "macro_f1"}
+        # Fewer seeds train nothing, so that what both have is the same.
+        assert set(rows["note"]) == {f"the same predictions; seed {SEEDS[1]} only in A"}
+        assert set(rows["seeds"]) == {SEEDS[0]} and (rows["difference"] == 0).all()
+    assert "??" not in run(root, "git", "status", "--porcelain")
+
+
 def test_exp_show_has_a_row_for_each_experiment(experiment):
     root, output = experiment
     name = re.search(r"Ran experiment\(s\): (\S+)", output)[1]

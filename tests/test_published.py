@@ -92,7 +92,7 @@ def test_a_study_that_is_not_complete_is_refused(study, tmp_path, gone, said):
 @pytest.mark.parametrize(
     "name",
     [
-        "results.csv", "runs.csv", f"cells/{ENCODER}-ft.json", "pictures/mistakes/confusion.csv",
+        "results.csv", "runs.csv", "differences.csv", f"cells/{ENCODER}-ft.json", "pictures/mistakes/confusion.csv",
         "pictures/mistakes/disagreements.csv",
     ],
 )  # fmt: skip

@@ -1,10 +1,9 @@
 """Every table in reports/published/ is what the predictions beside it give."""
 
 import json
-import shutil
 
-import pandas as pd
 import pytest
+from published_project import make_published_project
 from tiny_project import REPOSITORY
 
 from stages.common import paths
@@ -21,26 +20,10 @@ PUBLISHED = sorted(folder.name for folder in (REPOSITORY / paths.published("x").
 def published(request, tmp_path_factory):
     """A project with a published benchmark's params and predictions, and nothing else of its runs."""
     name, root = request.param, tmp_path_factory.mktemp("published") / "project"
-    for file in (paths.SHARED_PARAMS, paths.PAPER_PARAMS, paths.PAPER_NUMBERS):
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(REPOSITORY / file, root / file)
-    folder = REPOSITORY / paths.published(name)
-    (root / paths.benchmark_params(name)).parent.mkdir(parents=True)
-    shutil.copyfile(folder / "params.yaml", root / paths.benchmark_params(name))
+    folder = make_published_project(root, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for params in (REPOSITORY / paths.DATA).glob("*/params.yaml"):
-            target = paths.dataset_params(params.parent.name)
-            target.parent.mkdir(parents=True)
-            shutil.copyfile(params, target)
-        study = load_study(name)
-        predictions = pd.read_parquet(folder / "predictions.parquet")
-        for (encoder, variant, seed), rows in predictions.groupby(["encoder", "variant", "seed"], sort=False):
-            file = paths.predictions(name, encoder, variant, seed)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            # A class that one fold's training lacks has no column there, and an empty one here.
-            rows.drop(columns=["encoder", "variant", "seed"]).dropna(axis=1, how="all").to_parquet(file, index=False)
-        yield study, folder
+        yield load_study(name), folder
 
 
 def test_results_runs_and_claims_are_those_of_the_predictions(published):

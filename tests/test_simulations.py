@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from small_project import REPOSITORY
 
-from simulations.coverage import FILE, LEAST, PAGE, as_text, with_table
+from simulations.coverage import FILE, LEAST, PAGE, with_table
 from simulations.designs import (
     DIFFERENCE,
     FOLDS,
@@ -110,9 +110,9 @@ def test_the_kept_coverage_is_that_of_the_present_intervals(coverage, kind):
 
 def test_the_page_shows_the_kept_coverage(coverage):
     page = (REPOSITORY / PAGE).read_text(encoding="utf-8")
-    assert with_table(page, as_text(coverage)) == page
+    assert with_table(page, coverage) == page
 
 
-def test_a_page_without_a_place_for_the_table_is_refused():
-    with pytest.raises(UserError, match="docs/statistics.md: got no place for the table, expected one line"):
-        with_table("# Statistics\n", "table")
+def test_a_page_without_a_place_for_the_table_is_refused(coverage):
+    with pytest.raises(UserError, match="docs/statistics.md: got no place for what is written there, expected"):
+        with_table("# Statistics\n", coverage)

@@ -26,6 +26,7 @@ PAPER_AUDIT = PAPER_REPORTS / "audit.json"
 PUBLISHED = REPORTS / "published"
 PUBLISHED_AUDIT = PUBLISHED / "audit.json"
 DATA_AUDIT = PUBLISHED / "data_audit.json"
+README = Path("README.md")
 ENGINE_CHOICE = Path(".engine.json")
 DATA_FOLDER, ENCODERS_FOLDER = "DATA_FOLDER", "ENCODERS_FOLDER"  # environment variables
 

@@ -56,7 +56,7 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
                 f"{file}: no such file, expected the predictions of seed {seed}; run: {command(study, cell)}"
             )
         by_seed[seed] = pd.read_parquet(file)
-        _check_predictions(by_seed[seed], file)
+        check_predictions(by_seed[seed], file)
         ids, first = (test_rows(by_seed[one])["example_id"].tolist() for one in (seed, study.benchmark.seeds[0]))
         if pools_folds(study):
             seen = {one for earlier in list(by_seed)[:-1] for one in test_rows(by_seed[earlier])["example_id"]}
@@ -73,7 +73,8 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
     return by_seed
 
 
-def _check_predictions(frame: pd.DataFrame, file: Path) -> None:
+def check_predictions(frame: pd.DataFrame, file: Path) -> None:
+    """Refuse a table of predictions without its columns, a probability, a known class or a test row; names ``file``."""
     for column in ("example_id", "split", "label", "predicted"):
         if column not in frame:
             raise UserError(f"{file}: {column}: the column is missing")

@@ -21,15 +21,15 @@ NO_VERDICTS = pd.DataFrame(columns=["claim", "verdict"])  # of one benchmark alo
 def family(finished: Sequence[Finished]) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The claims of several benchmarks below each other, the overall verdicts, and who is left out of these.
 
-    The frames are ``families.with_holm``'s and ``families.overall``'s. A benchmark on part of the training rows, one
-    that repeats the comparisons of an earlier one, and one without p-values is no part of a family: its claims are
-    there, without ``p_holm``.
+    The frames are ``families.with_holm``'s and ``families.overall``'s. A benchmark that repeats the comparisons of
+    another (one on all training rows goes before one on some of them), and one without p-values is no part of a family:
+    its claims are there, without ``p_holm``.
     """
     inside: dict[tuple, Finished] = {}
-    for one in finished:
+    for one in sorted(finished, key=lambda one: one.study.benchmark.train_rows is not None):
         benchmark = one.study.benchmark
         keys = [(benchmark.dataset, benchmark.protocol, encoder) for encoder in benchmark.run_encoders]
-        if benchmark.train_rows is None and "p_value" in one.claims and not inside.keys() & set(keys):
+        if "p_value" in one.claims and not inside.keys() & set(keys):
             inside |= dict.fromkeys(keys, one)
     members = [one for one in finished if any(one is member for member in inside.values())]
     apart = [one for one in finished if not any(one is member for member in members)]

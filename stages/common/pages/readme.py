@@ -1,0 +1,71 @@
+"""What the README says of the published studies: the answer and the claims, from the frames that the page shows."""
+
+import pandas as pd
+
+from stages.common.analysis.tables import (
+    METRIC_TITLES,
+    MISSING,
+    escape_markdown,
+    format_interval,
+    format_number,
+    format_signed,
+    to_markdown,
+)
+from stages.common.answer import PLAIN
+from stages.common.pages.claims import family
+from stages.common.pages.overview import Overview
+from stages.common.pages.overview_answer import UNTOUCHED, overview_answer
+from stages.common.pages.paper_grid import paper_frame
+from stages.common.settings import THREE_PHASE, Study
+
+TEXT_PROTOCOL = "described"  # the paper's text
+CELLS = (THREE_PHASE, PLAIN, "three_phase_ordinary", "ft_ordinary", UNTOUCHED)
+NAME, COMMAND = "published", "python -m stages.render_index --published"
+
+
+def readme_part(overview: Overview) -> str:
+    """The answer's sentences, then a row for every cell and comparison and a column for every published study.
+
+    The studies are those of the paper's text that have been tested for every claim.
+    """
+    claims, _, _ = family(overview.finished)
+    said = overview_answer(overview.finished, claims, paper_frame(overview.work))
+    shown = [one for one in overview.finished if _is_shown(one.study)]
+    rows: dict[str, dict[str, str]] = {}
+    for one in shown:
+        for title, text in [*_means(one.study, one.results), *_comparisons(one.study, one.claims)]:
+            rows.setdefault(title, {})[_heading(one.study)] = text
+    table = pd.DataFrame([{"": title} | texts for title, texts in rows.items()]).fillna(MISSING)
+    return "\n\n".join([*map(escape_markdown, said), to_markdown(table)])
+
+
+def _is_shown(study: Study) -> bool:
+    """Whether the study is of the paper's text and runs what the claims compare."""
+    run = study.benchmark.run_variants.trained()
+    return study.benchmark.protocol == TEXT_PROTOCOL and {THREE_PHASE, PLAIN, "joint", "dae_ft", "cl_ft"} <= {*run}
+
+
+def _heading(study: Study) -> str:
+    metric = METRIC_TITLES[study.benchmark.primary_metric]
+    return f"{study.benchmark.name}, {metric[0].lower()}{metric[1:]}"
+
+
+def _means(study: Study, results: pd.DataFrame) -> list[tuple[str, str]]:
+    primary = results[results["metric"] == study.benchmark.primary_metric].set_index("variant")
+    return [
+        (study.title(cell), f"{format_number(line['mean'])} {format_interval(line['ci_low'], line['ci_high'])}")
+        for cell in CELLS
+        if cell in primary.index
+        for line in [primary.loc[cell]]
+    ]
+
+
+def _comparisons(study: Study, claims: pd.DataFrame) -> list[tuple[str, str]]:
+    return [
+        (
+            f"{study.title(line['variant'])} minus {study.title(line['other'])}",
+            f"{format_signed(line['difference'])} {interval}, {line['verdict']}",
+        )
+        for _, line in claims.dropna(subset=["difference"]).iterrows()
+        for interval in [format_interval(line["ci_low"], line["ci_high"])]
+    ]
