@@ -1,4 +1,4 @@
-"""Copy a benchmark under another name, with another encoder or protocol; `dvc repro` then runs it."""
+"""Copy a benchmark under another name, with another encoder, protocol or fewer variants; `dvc repro` runs it."""
 
 import argparse
 
@@ -14,6 +14,9 @@ def main() -> None:
     parser.add_argument("name", help="letters, digits and _; the new folder")
     parser.add_argument("--encoder", help="an encoder of params.yaml, trained with the settings of the one it replaces")
     parser.add_argument("--protocol", help="a protocol of params.yaml")
+    parser.add_argument(
+        "--variants", nargs="+", help="the variants of the source that the copy runs, without baselines"
+    )
     arguments = parser.parse_args()
     shared, study = load_shared(), load_study(arguments.source)
     for key, value, known in (
@@ -27,7 +30,9 @@ def main() -> None:
     from stages.common.files import new_folder
 
     new_benchmark.check_name(arguments.name)
-    changed = new_benchmark.copied_params(study, arguments.name, arguments.encoder, arguments.protocol)
+    changed = new_benchmark.copied_params(
+        study, arguments.name, arguments.encoder, arguments.protocol, arguments.variants
+    )
     with new_folder(paths.BENCHMARKS / arguments.name) as folder:
         new_benchmark.write(folder, changed, new_benchmark.ABOUT_COPY.format(source=arguments.source), paths.BENCHMARKS)
     print(f"{paths.BENCHMARKS / arguments.name} is written; the study:")

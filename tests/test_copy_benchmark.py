@@ -55,9 +55,37 @@ def test_another_protocol_is_that_of_the_root_params(project):
 
 
 @pytest.mark.parametrize(
+    ("variants", "encoders"),
+    [
+        (["three_phase", "joint", "ft", "majority"], {"dae_ft", "three_phase", "joint"}),
+        (["three_phase_ordinary"], {"dae_ft", "three_phase"}),
+        (["no_imbalance", "three_phase"], {"dae_ft", "three_phase", "no_imbalance"}),
+        (["joint"], {"joint"}),
+        (["ft", "tfidf_logistic"], set()),
+    ],
+)
+def test_fewer_variants_train_the_encoders_that_they_start_from(project, variants, encoders):
+    words = ("snips_l6", "snips_few", "--protocol", "pooling", "--variants", *variants)
+    assert run_stage(project, "copy_benchmark", *words).returncode == 0
+    alone = run_stage(project, "copy_benchmark", "snips_l6", "snips_one", "--variants", "no_imbalance")
+    assert alone.returncode == 0 and "three_phase" in load_study("snips_one").benchmark.run_variants.summarize_cell
+    copy = load_study("snips_few")  # which holds the lists together
+    lists = copy.benchmark.run_variants
+    assert {*lists.summarize_cell, *lists.summarize_cell_without_encoder} == {*variants}
+    assert {*lists.trained(), *lists.train_baselines, *lists.train_baselines_on_embeddings} == {*variants}
+    made = (lists.train_dae, lists.train_contrastive, lists.train_contrastive_ablation, lists.train_joint)
+    assert {variant for listed in made for variant in listed} == encoders
+    assert copy.benchmark.run_representations == [] and copy.benchmark.protocol == "pooling"
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["snipz", "mine"], "benchmarks: benchmark: got 'snipz', expected one of: "),
+        (
+            ["snips_l6", "mine", "--variants", "f"],
+            "benchmarks/snips_l6/params.yaml: run_variants: got 'f', expected one",
+        ),
         (["snips_l6", "mine", "--encoder", "bert"], "params.yaml: encoders: got 'bert', expected one of: minilm_l6"),
         (["snips_l6", "mine", "--protocol", "text"], "params.yaml: protocols: got 'text', expected one of: described"),
         (["snips_l6", "snips"], "name: got 'snips', for which data/snips exists; expected another name"),

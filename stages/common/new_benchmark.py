@@ -1,5 +1,6 @@
 """The two folders that a user's own texts need, filled with parameters that run as they stand."""
 
+import dataclasses
 import io
 import re
 import shutil
@@ -13,8 +14,8 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from stages.common import data, paths
 from stages.common.errors import UserError
 from stages.common.row_files import files_of
-from stages.common.schema import build, read_yaml
-from stages.common.settings import Shared, Study
+from stages.common.schema import build, read_yaml, refuse_unknown
+from stages.common.settings import DENOISED, THREE_PHASE, Shared, Study
 from stages.common.source_settings import SPLITS, Dataset, Sources
 from stages.common.sources import read_source
 
@@ -140,10 +141,13 @@ def benchmark_params(name: str, shared: Shared) -> dict[str, Any]:
     }
 
 
-def copied_params(study: Study, name: str, encoder: str | None, protocol: str | None) -> dict[str, Any]:
-    """The content of a benchmark's params file under another name, with another encoder or protocol where one is given.
+def copied_params(
+    study: Study, name: str, encoder: str | None, protocol: str | None, variants: Sequence[str] | None
+) -> dict[str, Any]:
+    """The content of a benchmark's params file under another name, changed in what is given.
 
-    A copy is not compared with the paper: two benchmarks of one cell would be refused.
+    With ``variants`` these alone are run, and nothing is drawn of the encoders. A copy is not compared with the paper:
+    two benchmarks of one cell would be refused.
     """
     file, encoders = paths.benchmark_params(study.benchmark.name), study.benchmark.run_encoders
     content = read_yaml(file) | {"name": name, "reproduces_paper": False}
@@ -154,7 +158,32 @@ def copied_params(study: Study, name: str, encoder: str | None, protocol: str | 
             raise UserError(f"{file}: run_encoders: got {', '.join(encoders)}, expected one, which --encoder replaces")
         content |= {"run_encoders": [encoder], "hyperparameters": {encoder: content["hyperparameters"][encoders[0]]}}
         content |= {"run_representations": [encoder] if content["run_representations"] else []}
+    if variants is not None:
+        content |= {"run_variants": _only(study, variants), "run_representations": []}
     return content
+
+
+def _only(study: Study, variants: Sequence[str]) -> dict[str, list[str]]:
+    """``run_variants`` for these variants and the encoders that they start from.
+
+    An ablation of phase 2 brings three_phase along, whose training it may share.
+    """
+    lists = dataclasses.asdict(study.benchmark.run_variants)
+    for variant in variants:
+        known = lists["summarize_cell"] + lists["summarize_cell_without_encoder"]
+        refuse_unknown(paths.benchmark_params(study.benchmark.name), "run_variants", variant, known)
+    if {*variants} & {*lists["train_classifier_ablation"]}:
+        variants = [*variants, THREE_PHASE]
+    trained = {variant: study.shared.variants[variant] for variant in variants if variant in study.shared.variants}
+    made = {*trained, *(known.encoder_of for known in trained.values())}
+    makers = {known.encoder_from for known in trained.values()}
+    if "train_contrastive" in makers:
+        made |= {DENOISED}
+    encoders = ("train_dae", "train_contrastive", "train_joint")
+    return {
+        stage: [one for one in listed if one in (made if stage.startswith(encoders) else variants)]
+        for stage, listed in lists.items()
+    }
 
 
 def write(folder: Path, content: Mapping[str, Any], about: str, root: Path) -> None:
