@@ -31,11 +31,11 @@ def readme_part(overview: Overview) -> str:
     claims, _, _ = family(overview.finished)
     said = overview_answer(overview.finished, claims, paper_frame(overview.work))
     shown = [one for one in overview.finished if _is_shown(one.study)]
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, str]] = {overview.finished[0].study.title(cell): {} for cell in CELLS}
     for one in shown:
         for title, text in [*_means(one.study, one.results), *_comparisons(one.study, one.claims)]:
             rows.setdefault(title, {})[_heading(one.study)] = text
-    table = pd.DataFrame([{"": title} | texts for title, texts in rows.items()]).fillna(MISSING)
+    table = pd.DataFrame([{"": title} | texts for title, texts in rows.items() if texts]).fillna(MISSING)
     return "\n\n".join([*map(escape_markdown, said), to_markdown(table)])
 
 
