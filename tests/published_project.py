@@ -12,7 +12,7 @@ from stages.common.files import write_table
 from stages.common.published import cells_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TABLES = ("results.csv", "runs.csv", "claims.csv")
+TABLES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
 
 
 def params_files() -> list[Path]:

@@ -10,7 +10,7 @@ from small_project import change
 
 from stages.common import paths
 from stages.common.analysis.cells import cells, command
-from stages.common.analysis.results import CLAIM_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
+from stages.common.analysis.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
 from stages.common.analysis.statistics import (
     ROWS_ONLY,
     SEEDS_AND_ROWS,
@@ -134,6 +134,7 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
     write_table(file, pd.DataFrame(results, columns=RESULT_COLUMNS))
     write_table(file.with_name("runs.csv"), pd.DataFrame(runs, columns=RUN_COLUMNS))
     write_table(file.with_name("claims.csv"), pd.DataFrame(claims, columns=CLAIM_COLUMNS))
+    write_table(file.with_name("differences.csv"), pd.DataFrame(claims, columns=DIFFERENCE_COLUMNS))
 
 
 def _write_class_counts(seed: int, random: np.random.Generator) -> None:

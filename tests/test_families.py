@@ -84,16 +84,18 @@ def test_no_benchmark_at_all_is_refused():
 
 
 YES, NO, OPEN, FEW, GONE = "supported", "not supported", "undecided", "too few seeds", "not run"
+PARTLY, SAME = "partly supported", "same predictions"
 
 
 @pytest.mark.parametrize(
     ("comparisons", "verdict"),
     [
         ([("a", YES, 0.01)], YES),
-        ([("a", YES, 0.01), ("a", OPEN, 0.6)], YES),
+        ([("a", YES, 0.01), ("a", OPEN, 0.6)], PARTLY),  # on one data set, and not on another
+        ([("a", YES, 0.01), ("a", SAME, 1.0)], YES),  # nothing was compared there
         ([("a", YES, 0.01), ("b", YES, 0.04)], YES),
-        ([("a", YES, 0.01), ("b", OPEN, 0.6)], OPEN),  # one of what it was to beat is open
-        ([("a", YES, 0.01), ("b", GONE, None)], OPEN),
+        ([("a", YES, 0.01), ("b", OPEN, 0.6)], PARTLY),  # one of what it was to beat is open
+        ([("a", YES, 0.01), ("b", GONE, None)], PARTLY),
         ([("a", YES, 0.06)], OPEN),  # by its own interval, but not among so many
         ([("a", YES, 0.01), ("a", NO, 0.9)], "mixed"),
         ([("a", YES, 0.06), ("a", NO, 0.9)], NO),
@@ -101,6 +103,8 @@ YES, NO, OPEN, FEW, GONE = "supported", "not supported", "undecided", "too few s
         ([("a", OPEN, 0.5), ("b", FEW, None)], OPEN),
         ([("a", FEW, None), ("b", GONE, None)], FEW),
         ([("a", GONE, None)], GONE),
+        ([("a", SAME, 1.0), ("a", OPEN, 0.5)], OPEN),
+        ([("a", SAME, 1.0)], SAME),
     ],
 )
 def test_the_overall_verdict_follows_its_rule(comparisons, verdict):
@@ -116,7 +120,7 @@ def test_overall_counts_the_comparisons_of_each_claim(default_study):
         with_holm([(study_of(default_study, "sst5"), first), (study_of(default_study, "snips2"), second)]),
         default_study.shared.statistics,
     ).set_index("claim")
-    assert list(found["verdict"]) == [YES, NO, FEW] and set(found["n_datasets"]) == {2}
+    assert list(found["verdict"]) == [PARTLY, NO, FEW] and set(found["n_datasets"]) == {2}
     assert found.loc["beats_ft", ["n_supported", "n_supported_holm"]].tolist() == [2, 1]
     assert found.loc["beats_joint", ["n_undecided", "n_not_supported"]].tolist() == [1, 1]
     assert found.loc["beats_dae_ft", ["n_too_few_seeds", "n_not_run"]].tolist() == [1, 1]

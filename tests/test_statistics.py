@@ -170,7 +170,6 @@ def test_other_numbers_of_seeds_are_not_paired():
     [
         (0.1, 5.0, "supported"),
         (0.1, 0.5, "supported"),
-        (0.0, 0.0, "not supported"),
         (-3.0, 0.9, "not supported"),
         (-3.0, 1.0, "undecided"),
         (0.0, 4.0, "undecided"),
@@ -181,7 +180,12 @@ def test_verdicts_follow_the_rule(low, high, verdict):
     assert claim_verdict(Interval((low + high) / 2, low, high, ROWS_ONLY), 1.0) == "too few seeds"
 
 
-@given(st.floats(-50, 50), st.floats(0, 50))
+@pytest.mark.parametrize("kind", [SEEDS_AND_ROWS, ROWS_ONLY])
+def test_cells_with_the_same_predictions_decide_nothing(kind):
+    assert claim_verdict(Interval(0.0, 0.0, 0.0, kind), 1.0) == "same predictions"
+
+
+@given(st.floats(-50, 50), st.floats(1e-6, 50))
 def test_moving_an_interval_up_never_weakens_a_verdict(low, width):
     order = ["not supported", "undecided", "supported"]
     intervals = [Interval(0, low + shift, low + shift + width, SEEDS_AND_ROWS) for shift in (0, 1, 10, 100)]

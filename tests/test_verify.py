@@ -92,7 +92,7 @@ def test_the_published_run_is_its_own(project, monkeypatch, capsys):
     )
     status, printed, _ = run(monkeypatch, capsys)
     assert status == 0
-    expected = f"{NAME}: your own run agrees with the published one; of {CELLS} cells: {CELLS} identical"
+    expected = f"{NAME}: your own run does not differ from the published one; of {CELLS} cells: {CELLS} identical"
     assert printed.splitlines()[-1] == expected and "No parameter and no input differs." in printed
 
 

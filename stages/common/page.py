@@ -17,7 +17,7 @@ from stages.common.pages.deviations import deviation_rows, shown_protocols
 from stages.common.pages.finished import Finished
 from stages.common.pages.layout import render
 from stages.common.pictures import pictures
-from stages.common.settings import Study
+from stages.common.settings import SPLIT_SETTINGS, Study
 
 
 def render_page(finished: Finished, texts: bool) -> str:
@@ -80,8 +80,7 @@ def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
     """Groups of settings for "how it was made": title, then text by name."""
     benchmark, shared = study.benchmark, study.shared
     rules = dataclasses.asdict(shared.statistics) | {"claim_margin": shared.verdicts.claim_margin}
-    settings_of_split = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")
-    split = {name: getattr(benchmark, name) for name in settings_of_split}
+    split = {name: getattr(benchmark, name) for name in SPLIT_SETTINGS}
     groups = [(f"Protocol “{benchmark.protocol}”", dataclasses.asdict(study.protocol)), ("Split", split)]
     for encoder in benchmark.run_encoders:
         title = f"Hyper-parameters, {shared.encoders[encoder].title}"

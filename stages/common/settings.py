@@ -20,6 +20,7 @@ TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_f
 PRETRAINED = "pretrained"
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
 DENOISED, JOINT = "dae_ft", "joint"  # the variants whose encoders train_dae and train_joint make
+SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a benchmark
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
 
 

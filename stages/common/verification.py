@@ -10,6 +10,7 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.analysis.cells import Cell, cells, read_predictions
+from stages.common.analysis.statistics import UNDECIDED
 from stages.common.costs import Run, environment, read_published_reports, read_reports
 from stages.common.errors import UserError
 from stages.common.paired import Paired, Predictions, means, pair
@@ -67,25 +68,35 @@ def verify(study: Study) -> Verification:
     )
 
 
-def verdict(found: Paired, metric: str, tolerance: float) -> str:
+def verdict(found: Paired, metric: str, tolerance: float, widest: float) -> str:
     """Identical where the predictions are the same to the last bit, else by the paired difference.
 
     It agrees where 0 lies in the difference's interval or where the difference is at most ``tolerance`` percentage
-    points. Otherwise, and where the test rows are others, it differs.
+    points, unless the interval is wider than ``widest``, which no run could leave: that is undecided. Otherwise, and
+    where the test rows are others, it differs.
     """
     if found.other_rows:
         return DIFFERS
     if found.same:
         return SAME
     interval = found.differences[metric].interval
-    return AGREES if interval.low <= 0 <= interval.high or abs(interval.mean) <= tolerance else DIFFERS
+    if abs(interval.mean) <= tolerance:
+        return AGREES
+    if interval.low <= 0 <= interval.high:
+        return UNDECIDED if interval.high - interval.low > widest else AGREES
+    return DIFFERS
 
 
 def summary(study: Study, verification: Verification) -> str:
     """One line: how many cells agree, and how many could not be compared."""
     counts = Counter(verification.rows["verdict"])
-    said = ", ".join(f"{counts[one]} {one}" for one in (SAME, AGREES, DIFFERS, NOT_RUN) if counts[one])
-    outcome = "differs from" if verification.differs() else "agrees with"
+    said = ", ".join(f"{counts[one]} {one}" for one in (SAME, AGREES, UNDECIDED, DIFFERS, NOT_RUN) if counts[one])
+    outcome = "differs from" if verification.differs() else "does not differ from"
+    if not counts.keys() - {NOT_RUN}:
+        file = paths.BENCHMARKS / study.benchmark.name
+        raise UserError(
+            f"{study.benchmark.name}: got no cell that was run here and is published; dvc repro {file}/dvc.yaml"
+        )
     return (
         f"{study.benchmark.name}: your own run {outcome} the published one; of {len(verification.rows)} cells: {said}"
     )
@@ -108,7 +119,7 @@ def _own_predictions(study: Study, cell: Cell) -> Predictions:
 
 def _row(study: Study, cell: Cell, published: Predictions, own: Predictions) -> dict[str, Any]:
     """The row of one cell."""
-    metric = study.benchmark.primary_metric
+    metric, rules = study.benchmark.primary_metric, study.shared.verdicts
     row = {"cell": paths.cell_name(*cell), "metric": metric, "verdict": NOT_RUN, "note": ""}
     if not published or not own:
         side, name = ("published", NAMES[0]) if published else ("own", NAMES[1])
@@ -128,7 +139,7 @@ def _row(study: Study, cell: Cell, published: Predictions, own: Predictions) -> 
         "ci_high": one.interval.high,
         "ci_kind": one.interval.kind,
         "alike": found.alike,
-        "verdict": verdict(found, metric, study.shared.verdicts.claim_margin),
+        "verdict": verdict(found, metric, rules.claim_margin, rules.undecided_interval_width),
         "note": "; ".join([*found.other_seeds, *found.other_rows]),
     }
 

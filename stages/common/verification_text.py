@@ -27,8 +27,9 @@ def _rule(study: Study, rows: pd.DataFrame) -> str:
         f"{METRIC_TITLES[study.benchmark.primary_metric]} in percent on the test rows; difference: yours minus "
         f"published, paired by seed and test row, with {100 * study.shared.statistics.confidence:g}% intervals "
         f"({kinds}). Identical: the same predictions to the last bit. Agrees: 0 lies in the interval, or the "
-        f"difference is at most {study.shared.verdicts.claim_margin:g} points. Another machine gives other last digits "
-        "that a training amplifies; an interval of test rows only does not cover that."
+        f"difference is at most {study.shared.verdicts.claim_margin:g} points. Undecided: 0 lies in it, but it is "
+        f"wider than {study.shared.verdicts.undecided_interval_width:g} points. Another machine gives other last "
+        "digits that a training amplifies; an interval of test rows only does not cover that."
     )
 
 

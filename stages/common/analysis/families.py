@@ -5,12 +5,20 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from stages.common.analysis.statistics import NOT_RUN, NOT_SUPPORTED, SUPPORTED, TOO_FEW_SEEDS, UNDECIDED
+from stages.common.analysis.statistics import (
+    NOT_RUN,
+    NOT_SUPPORTED,
+    SAME_PREDICTIONS,
+    SUPPORTED,
+    TOO_FEW_SEEDS,
+    UNDECIDED,
+)
 from stages.common.errors import UserError
 from stages.common.settings import Statistics, Study
 
-MIXED = "mixed"
+MIXED, PARTLY_SUPPORTED = "mixed", "partly supported"
 BENCHMARK_COLUMNS = ["benchmark", "dataset", "protocol"]
+UNJUDGED = (TOO_FEW_SEEDS, SAME_PREDICTIONS, NOT_RUN)
 # What is one comparison: nothing may be in a family twice.
 COMPARISON = ["dataset", "protocol", "encoder", "claim", "variant", "other"]
 COUNTED = {
@@ -18,6 +26,7 @@ COUNTED = {
     NOT_SUPPORTED: "n_not_supported",
     UNDECIDED: "n_undecided",
     TOO_FEW_SEEDS: "n_too_few_seeds",
+    SAME_PREDICTIONS: "n_same_predictions",
     NOT_RUN: "n_not_run",
 }
 
@@ -82,21 +91,22 @@ def overall_verdict(claims: pd.DataFrame, confidence: float) -> str:
     """The verdict on one claim from all its comparisons of a family: columns other, verdict and p_holm.
 
     A comparison counts as supported where its interval says so and its adjusted p-value is at most 1 - ``confidence``.
-    The claim is supported where that holds of each ``other`` at least once and no comparison is refuted ("not
-    supported"); not supported where one is refuted and none counts as supported; mixed where both happen. Otherwise it
-    is undecided, or, where no comparison could be judged, what kept it from that.
+    The claim is supported where that holds of every comparison that could be judged, and of each ``other`` at least
+    once; partly supported where it holds of some and none is refuted ("not supported"); not supported where one is
+    refuted and none counts as supported; mixed where both happen. Otherwise it is undecided, or, where no comparison
+    could be judged, what kept it from that.
     """
     supported, verdicts = _supported(claims, confidence), set(claims["verdict"])
-    refuted = NOT_SUPPORTED in verdicts
-    if refuted:
+    if NOT_SUPPORTED in verdicts:
         return MIXED if supported.any() else NOT_SUPPORTED
-    if supported.groupby(claims["other"]).any().all():
-        return SUPPORTED
+    if supported.any():
+        everywhere = supported[~claims["verdict"].isin(UNJUDGED)].all()
+        return SUPPORTED if everywhere and supported.groupby(claims["other"]).any().all() else PARTLY_SUPPORTED
     return _why_undecided(verdicts)
 
 
 def _why_undecided(verdicts: Collection[str]) -> str:
-    unjudged = [reason for reason in (TOO_FEW_SEEDS, NOT_RUN) if reason in verdicts]
+    unjudged = [reason for reason in UNJUDGED if reason in verdicts]
     return UNDECIDED if set(verdicts) - set(unjudged) else unjudged[0]
 
 

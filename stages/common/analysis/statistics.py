@@ -16,7 +16,7 @@ SEEDS_AND_ROWS = "seeds and test rows"
 ROWS_ONLY = "test rows only"
 BY_FOLD = "test rows, clustered by fold"
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
-TOO_FEW_SEEDS, NOT_RUN = "too few seeds", "not run"
+TOO_FEW_SEEDS, NOT_RUN, SAME_PREDICTIONS = "too few seeds", "not run", "same predictions"
 AGREES, DISAGREES, NO_INTERVAL = "agrees", "disagrees", "no interval"
 PRINTED_ROUNDING = 0.005  # the paper prints two decimals
 SMALLEST_P = 1e-200  # below it a p-value counts as zero
@@ -181,8 +181,11 @@ def claim_verdict(interval: Interval, claim_margin: float) -> str:
     """Verdict on "better" from a difference's interval in percentage points, by the rule of the root params.yaml.
 
     Supported where the interval lies above 0 (however small the difference), else not supported where it lies below
-    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing.
+    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing,
+    and neither do two cells with the same predictions, such as a setting that changed no row.
     """
+    if interval.low == interval.high == 0:
+        return SAME_PREDICTIONS
     if interval.kind == ROWS_ONLY:
         return TOO_FEW_SEEDS
     if interval.low > 0:

@@ -115,7 +115,8 @@ SHOWN_RUNS = [
 def in_training(frame: pd.DataFrame, groups: list[list[str]]) -> pd.Series:
     """Which test rows of a run have the text of one of its training rows; ``frame``: the run's predictions.
 
-    A run predicts its test and validation rows: what else has an id of the training set was trained on.
+    A run predicts its test and validation rows; what else has an id of the training set counts as trained on, although
+    a study on some of the training rows leaves most of them out.
     """
     tested = test_rows(frame)
     held_out = set(frame["example_id"])
@@ -162,7 +163,8 @@ def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
         method=(
             "All test predictions of a published cell, seeds taken together, and the same without the rows whose text "
             "(in lower case, single spaces) one of that run's own training rows has; in percent and points. A change "
-            "below the margin of the claims (params.yaml) passes."
+            "below the margin of the claims (params.yaml) passes. Where a study trains on some rows the count is an "
+            "upper bound; under released, folds have all test rows among those of phases 1 and 2: not counted here."
         ),
         finding=finding,
         outcome=(FINDING if beyond else PASSES) if changes else NOT_RUN,

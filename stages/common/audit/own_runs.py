@@ -57,6 +57,8 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
     checked, found = (sum(row[key] for row in rows) for key in ("checked", "findings"))
     runs = sum(row["Runs"] for row in rows)
     said = f"{checked} checks on {runs} runs of {len(rows)} published benchmarks: {found} findings."
+    if unused := [name for name in CHECKS if all(row[name].startswith("0 checked") for row in rows)]:
+        said += f" No published test set is one to check these on: {', '.join(unused).lower()}."
     return Item(
         id="own_runs",
         title="The same checks on our own runs",

@@ -13,7 +13,7 @@ from stages.common.audit.published_runs import PublishedStudy
 from stages.common.audit.recipe import stated
 from stages.common.errors import UserError
 from stages.common.paper import DESCRIBED
-from stages.common.settings import Study
+from stages.common.settings import SPLIT_SETTINGS, Study
 
 CELLS = ("three_phase", "joint", "ft")
 MOST_SWITCHES = 2  # some switches are coupled: a test set that selects needs no validation rows
@@ -35,7 +35,7 @@ def switched(study: Study) -> dict[str, tuple[Any, Any]]:
 def _settings(study: Study, encoder: str) -> tuple:
     """All that two studies must have in common, for a switch to be their only difference."""
     benchmark = study.benchmark
-    same = ("dataset", "seeds", "primary_metric", "validation_share", "long_tail_ratio", "long_tail_largest")
+    same = ("dataset", "seeds", "primary_metric", *SPLIT_SETTINGS)
     return (*(getattr(benchmark, name) for name in same), benchmark.hyperparameters[encoder])
 
 

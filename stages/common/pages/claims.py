@@ -11,7 +11,6 @@ from stages.common.analysis.tables import format_interval, format_number, format
 from stages.common.pages.finished import Finished
 from stages.common.pages.forest import HEIGHT, WIDTH, drawing, scale_of
 
-NO_DIFFERENCE = "no difference"
 # The tests of a comparison, with their headings; one that no comparison has is not shown.
 TESTS = {"p_value": "p", "p_holm": "p, Holm", "mcnemar_p": "p, McNemar"}
 LEAST_P = 0.001
@@ -115,7 +114,7 @@ def format_p(p: float) -> str:
 
 def _smallest(line: pd.Series) -> str:
     """What an undecided comparison could have found, where that was computed."""
-    if line["verdict"] not in (UNDECIDED, NO_DIFFERENCE):
+    if line["verdict"] != UNDECIDED:
         return ""
     detectable = line.get("detectable")
     if detectable is None or pd.isna(detectable):

@@ -14,11 +14,12 @@ from stages.common.settings import Study
 
 @dataclass(frozen=True)
 class Finished:
-    """A study with its tables (columns of results.csv, runs.csv and claims.csv, in percent) and its trainings."""
+    """A study with its tables (columns of results.csv, runs.csv, differences.csv and claims.csv) and its trainings."""
 
     study: Study
     results: pd.DataFrame
     runs: pd.DataFrame
+    differences: pd.DataFrame
     claims: pd.DataFrame
     trainings: list[Run]
 
@@ -47,5 +48,5 @@ def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
 
 
 def _read(study: Study, folder: Path, trainings: list[Run]) -> Finished:
-    results, runs, claims = (read_results(folder / f"{name}.csv") for name in ("results", "runs", "claims"))
-    return Finished(study, results, runs, claims, trainings)
+    names = ("results", "runs", "differences", "claims")
+    return Finished(study, *(read_results(folder / f"{name}.csv") for name in names), trainings)

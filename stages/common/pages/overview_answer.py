@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from stages.common.analysis.statistics import AGREES, DISAGREES, NOT_SUPPORTED, SUPPORTED
-from stages.common.analysis.tables import METRIC_TITLES, format_interval, format_number, format_signed
+from stages.common.analysis.statistics import AGREES, DISAGREES, NOT_SUPPORTED, ROWS_ONLY, SUPPORTED
+from stages.common.analysis.tables import METRIC_TITLES, format_interval, format_signed
 from stages.common.answer import PLAIN
 from stages.common.pages.finished import Finished
 from stages.common.paper import MISSING, NOT_COMPARABLE
 from stages.common.settings import THREE_PHASE
 
 UNTOUCHED = "embedding_logistic"  # the baseline on the encoder as it was published
+ORDINARY = "three_phase_ordinary"
+TEXT_PROTOCOL = "described"  # the paper's text
 MOST_STATED = 4  # differences that one sentence names; of more only the largest and the smallest
 
 
@@ -19,7 +21,7 @@ def overview_answer(finished: Sequence[Finished], claims: pd.DataFrame, numbers:
     """The method against plain fine-tuning, the same against the untouched encoder, and how far the paper was repeated.
 
     ``claims``: as ``claims.with_names`` gives it; ``numbers``: as ``paper_grid.paper_frame`` does. No sentence says
-    more than an interval or a count.
+    more than an interval or a count; what other protocols than the paper's text give is told apart.
     """
     return [_against_fine_tuning(finished, claims), _against_the_encoder(finished), _against_the_paper(numbers)]
 
@@ -28,62 +30,105 @@ def _against_fine_tuning(finished: Sequence[Finished], claims: pd.DataFrame) -> 
     pair = claims[(claims["variant"] == THREE_PHASE) & (claims["other"] == PLAIN)].dropna(subset=["difference"])
     if pair.empty:
         return "No benchmark has run both the three phases and plain fine-tuning yet, so whether they help is open."
-    by_name = {one.name: one.study for one in finished}
-    said = [
+    own = pair[pair["protocol"] == TEXT_PROTOCOL]
+    said = (
+        [f"Under the paper's text, that three phases beat plain fine-tuning is {_verdicts(own)}."] if len(own) else []
+    )
+    for protocol, others in pair[pair["protocol"] != TEXT_PROTOCOL].groupby("protocol", sort=False):
+        studies = [one.study for one in finished if one.study.benchmark.protocol == protocol]
+        tested = any(study.protocol.selection_split == "test" for study in studies)
+        caveat = ", where the test rows choose the epoch," if tested else ""
+        said.append(f"Under {protocol}{caveat} it is {_verdicts(others)}.")
+    confidence = finished[0].study.shared.statistics.confidence
+    kinds = " or ".join(dict.fromkeys(pair["ci_kind"]))
+    return " ".join([*said, f"Brackets are {confidence:.0%} intervals of paired differences, over {kinds}."])
+
+
+def _verdicts(pair: pd.DataFrame) -> str:
+    """How many of these comparisons have which verdict, and by how much."""
+    counted = [
         f"{word} on {count}"
-        for word, verdicts in (
-            ("supported", {SUPPORTED}),
-            ("not supported", {NOT_SUPPORTED}),
-            ("open", set(pair["verdict"]) - {SUPPORTED, NOT_SUPPORTED}),
+        for word, known in (
+            ("supported", pair["verdict"] == SUPPORTED),
+            ("not supported", pair["verdict"] == NOT_SUPPORTED),
+            ("open", ~pair["verdict"].isin([SUPPORTED, NOT_SUPPORTED])),
         )
-        if (count := int(pair["verdict"].isin(verdicts).sum()))
+        if (count := int(known.sum()))
     ]
     stated = [
-        f"{line['benchmark']} {format_signed(line['difference'])} {format_interval(line['ci_low'], line['ci_high'])}"
+        f"{line['benchmark']} {_points(line['difference'], line['ci_low'], line['ci_high'])}"
         for _, line in pair.sort_values("difference", ascending=False).iterrows()
     ]
-    shown = "; ".join(stated if len(stated) <= MOST_STATED else [stated[0], "…", stated[-1]])
-    metrics = " or ".join(dict.fromkeys(METRIC_TITLES[name] for name in pair["metric"]))
-    kinds = "; ".join(dict.fromkeys(pair["ci_kind"]))
-    confidence = f"{next(iter(by_name.values())).shared.statistics.confidence:.0%}"
-    return (
-        f"That three phases beat plain fine-tuning is {', '.join(said)} of {_count(len(pair), 'comparison')}, on "
-        f"{_count(pair['dataset'].nunique(), 'data set')}: by {shown} points of {metrics} (paired, {confidence} "
-        f"intervals over {kinds})."
-    )
+    metrics = " or ".join(METRIC_TITLES[name].lower() for name in dict.fromkeys(pair["metric"]))
+    return f"{', '.join(counted)} of {_count(len(pair), 'study', 'studies')}: {_shown(stated)} points of {metrics}"
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number != 1 else ''}"
+def _points(difference: float, low: float, high: float) -> str:
+    return f"{format_signed(difference)} {format_interval(low, high)}"
+
+
+def _shown(stated: Sequence[str]) -> str:
+    return "; ".join(stated if len(stated) <= MOST_STATED else [stated[0], "…", stated[-1]])
+
+
+def _count(number: int, thing: str, things: str) -> str:
+    return f"{number} {thing if number == 1 else things}"
 
 
 def _against_the_encoder(finished: Sequence[Finished]) -> str:
-    """Three phases beside a logistic regression on the encoder as it was published, which no phase has touched."""
-    stated, ahead, encoders = [], 0, []
-    for one in finished:
-        primary = one.results[one.results["metric"] == one.study.benchmark.primary_metric]
-        by_cell = primary.set_index(["encoder", "variant"])["mean"]
-        for encoder in one.study.benchmark.run_encoders:
-            cells = [(encoder, UNTOUCHED), (encoder, THREE_PHASE)]
-            if all(cell in by_cell.index for cell in cells):
-                untouched, method = (float(by_cell[cell]) for cell in cells)
-                ahead += untouched > method
-                stated.append(f"{one.name} {format_number(untouched)}% against {format_number(method)}%")
-                encoders.append(one.study.shared.encoders[encoder].title)
-    if not stated:
+    """Three phases, by both recipes, against a logistic regression on the encoder that no phase has touched."""
+    own = [one for one in finished if one.study.benchmark.protocol == TEXT_PROTOCOL]
+    said = (
+        [
+            f"{start} {_leads(leads)}"
+            for start, variant in (
+                ("the three phases are", THREE_PHASE),
+                ("with an ordinary recipe for phase 3", ORDINARY),
+            )
+            if len(leads := pd.concat([_lead(one, variant) for one in own])) > 0
+        ]
+        if own
+        else []
+    )
+    if not said:
         return "How much of it is the encoder's cannot be told: no benchmark has a baseline on the untouched encoder."
-    if len(stated) > MOST_STATED:
-        stated = [*stated[:MOST_STATED], "…"]
-    conclusion = (
-        "so that a lead over fine-tuning does not show there that the phases are needed"
-        if ahead
-        else "so that by the means the three phases add to the encoder as well"
+    encoders = " or ".join(
+        dict.fromkeys(
+            one.study.shared.encoders[encoder].title for one in own for encoder in one.study.benchmark.run_encoders
+        )
     )
     return (
-        f"What is the encoder's: without any phase, a logistic regression on {' or '.join(dict.fromkeys(encoders))} as "
-        f"published has the higher mean in {ahead} of {_count(len(encoders), 'case')} ({'; '.join(stated)}; means, not "
-        f"paired), {conclusion}."
+        f"What is the encoder's: against a logistic regression on {encoders} as published, which no phase has touched, "
+        f"{'; '.join(said)}."
     )
+
+
+def _lead(one: Finished, variant: str) -> pd.DataFrame:
+    """A variant's rows of differences.csv against the untouched encoder, that way round."""
+    found = one.differences
+    pair = found[found["variant"].isin([variant, UNTOUCHED]) & found["other"].isin([variant, UNTOUCHED])].copy()
+    turned = pair["variant"] == UNTOUCHED
+    bounds = pair[["ci_low", "ci_high"]].copy()
+    pair["difference"] = pair["difference"].where(~turned, -pair["difference"])
+    pair["ci_low"] = bounds["ci_low"].where(~turned, -bounds["ci_high"])
+    pair["ci_high"] = bounds["ci_high"].where(~turned, -bounds["ci_low"])
+    return pair.assign(benchmark=one.name)
+
+
+def _leads(pairs: pd.DataFrame) -> str:
+    """How many leads are above 0, below it, or not told from it, and the leads."""
+    decided = pairs["ci_kind"] != ROWS_ONLY
+    higher, lower = decided & (pairs["ci_low"] > 0), decided & (pairs["ci_high"] < 0)
+    counted = [
+        f"{word} on {count}"
+        for word, known in (("higher", higher), ("lower", lower), ("not told from it", ~higher & ~lower))
+        if (count := int(known.sum()))
+    ]
+    stated = [
+        f"{line['benchmark']} {_points(line['difference'], line['ci_low'], line['ci_high'])}"
+        for _, line in pairs.sort_values("difference", ascending=False).iterrows()
+    ]
+    return f"{', '.join(counted)} of {_count(len(pairs), 'study', 'studies')} ({_shown(stated)})"
 
 
 def _against_the_paper(numbers: pd.DataFrame) -> str:
@@ -91,7 +136,7 @@ def _against_the_paper(numbers: pd.DataFrame) -> str:
     agrees, disagrees = verdicts.count(AGREES), verdicts.count(DISAGREES)
     stand_in, missing = verdicts.count(NOT_COMPARABLE), verdicts.count(MISSING)
     own = len(verdicts) - stand_in - missing
-    protocols = _count(numbers["protocol"].nunique(), "protocol")
+    protocols = _count(numbers["protocol"].nunique(), "protocol", "protocols")
     rest = (
         f"{stand_in} stand beside a stand-in's, with which no verdict on the paper is given, and {missing} are missing "
         f"({protocols} counted)."

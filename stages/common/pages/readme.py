@@ -13,13 +13,13 @@ from stages.common.analysis.tables import (
 )
 from stages.common.answer import PLAIN
 from stages.common.pages.claims import family
+from stages.common.pages.finished import Finished
 from stages.common.pages.overview import Overview
-from stages.common.pages.overview_answer import UNTOUCHED, overview_answer
+from stages.common.pages.overview_answer import ORDINARY, TEXT_PROTOCOL, UNTOUCHED, overview_answer
 from stages.common.pages.paper_grid import paper_frame
 from stages.common.settings import THREE_PHASE, Study
 
-TEXT_PROTOCOL = "described"  # the paper's text
-CELLS = (THREE_PHASE, PLAIN, "three_phase_ordinary", "ft_ordinary", UNTOUCHED)
+CELLS = (THREE_PHASE, PLAIN, ORDINARY, "ft_ordinary", UNTOUCHED, "tfidf_logistic", "majority")
 NAME, COMMAND = "published", "python -m stages.render_index --published"
 
 
@@ -33,8 +33,10 @@ def readme_part(overview: Overview) -> str:
     shown = [one for one in overview.finished if _is_shown(one.study)]
     rows: dict[str, dict[str, str]] = {overview.finished[0].study.title(cell): {} for cell in CELLS}
     for one in shown:
-        for title, text in [*_means(one.study, one.results), *_comparisons(one.study, one.claims)]:
-            rows.setdefault(title, {})[_heading(one.study)] = text
+        for encoder in one.study.benchmark.run_encoders:
+            heading = _heading(one.study, encoder)
+            for title, text in [*_means(one, encoder), *_comparisons(one, encoder)]:
+                rows.setdefault(title, {})[heading] = text
     table = pd.DataFrame([{"": title} | texts for title, texts in rows.items() if texts]).fillna(MISSING)
     return "\n\n".join([*map(escape_markdown, said), to_markdown(table)])
 
@@ -45,27 +47,31 @@ def _is_shown(study: Study) -> bool:
     return study.benchmark.protocol == TEXT_PROTOCOL and {THREE_PHASE, PLAIN, "joint", "dae_ft", "cl_ft"} <= {*run}
 
 
-def _heading(study: Study) -> str:
+def _heading(study: Study, encoder: str) -> str:
     metric = METRIC_TITLES[study.benchmark.primary_metric]
-    return f"{study.benchmark.name}, {metric[0].lower()}{metric[1:]}"
+    names = [study.benchmark.name, *([encoder] if len(study.benchmark.run_encoders) > 1 else [])]
+    return ", ".join([*names, f"{metric[0].lower()}{metric[1:]}"])
 
 
-def _means(study: Study, results: pd.DataFrame) -> list[tuple[str, str]]:
-    primary = results[results["metric"] == study.benchmark.primary_metric].set_index("variant")
+def _means(one: Finished, encoder: str) -> list[tuple[str, str]]:
+    results = one.results
+    primary = results["metric"] == one.study.benchmark.primary_metric
+    lines = results[primary & results["encoder"].isin([encoder, ""])].set_index("variant")
     return [
-        (study.title(cell), f"{format_number(line['mean'])} {format_interval(line['ci_low'], line['ci_high'])}")
+        (one.study.title(cell), f"{format_number(line['mean'])} {format_interval(line['ci_low'], line['ci_high'])}")
         for cell in CELLS
-        if cell in primary.index
-        for line in [primary.loc[cell]]
+        if cell in lines.index
+        for line in [lines.loc[cell]]
     ]
 
 
-def _comparisons(study: Study, claims: pd.DataFrame) -> list[tuple[str, str]]:
+def _comparisons(one: Finished, encoder: str) -> list[tuple[str, str]]:
+    claims = one.claims[one.claims["encoder"] == encoder].dropna(subset=["difference"])
     return [
         (
-            f"{study.title(line['variant'])} minus {study.title(line['other'])}",
+            f"{one.study.title(line['variant'])} minus {one.study.title(line['other'])}",
             f"{format_signed(line['difference'])} {interval}, {line['verdict']}",
         )
-        for _, line in claims.dropna(subset=["difference"]).iterrows()
+        for _, line in claims.iterrows()
         for interval in [format_interval(line["ci_low"], line["ci_high"])]
     ]
