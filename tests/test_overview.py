@@ -101,9 +101,9 @@ def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch)
     text = Page(render(monkeypatch)["index.html"]).text
     assert (
         "Under the paper's text, that three phases beat plain fine-tuning is supported on 1 of 1 study: snips_l6 "
-        "+25.3 [18.0, 32.6] points of accuracy. Under released, where the test rows choose the epoch, it is supported on 1 of "
-        "1 study: snips_released_l6 +42.4 [35.6, 49.1] points of accuracy. Brackets are 95% intervals of paired "
-        "differences, over test rows, clustered by fold."
+        "+25.3 [18.0, 32.6] points of accuracy. Under released, where the test rows choose the epoch, it is "
+        "supported on 1 of 1 study: snips_released_l6 +42.4 [35.6, 49.1] points of accuracy. Brackets are 95% "
+        "intervals of paired differences, over test rows, clustered by fold."
     ) in text
     assert "against a logistic regression on all-MiniLM-L6-v2 as published, which no phase has touched" in text
     assert "the three phases are lower on 1 of 1 study (snips_l6 -23.5 [-27.9, -19.1])" in text

@@ -59,8 +59,14 @@ def _verdicts(pair: pd.DataFrame) -> str:
         f"{line['benchmark']} {_points(line['difference'], line['ci_low'], line['ci_high'])}"
         for _, line in pair.sort_values("difference", ascending=False).iterrows()
     ]
-    metrics = " or ".join(METRIC_TITLES[name].lower() for name in dict.fromkeys(pair["metric"]))
+    metrics = " or ".join(metric_name(name) for name in dict.fromkeys(pair["metric"]))
     return f"{', '.join(counted)} of {_count(len(pair), 'study', 'studies')}: {_shown(stated)} points of {metrics}"
+
+
+def metric_name(metric: str) -> str:
+    """A metric's title within a sentence: "accuracy", "macro F1"."""
+    title = METRIC_TITLES[metric]
+    return title[0].lower() + title[1:]
 
 
 def _points(difference: float, low: float, high: float) -> str:

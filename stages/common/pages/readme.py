@@ -3,7 +3,6 @@
 import pandas as pd
 
 from stages.common.analysis.tables import (
-    METRIC_TITLES,
     MISSING,
     escape_markdown,
     format_interval,
@@ -15,7 +14,7 @@ from stages.common.answer import PLAIN
 from stages.common.pages.claims import family
 from stages.common.pages.finished import Finished
 from stages.common.pages.overview import Overview
-from stages.common.pages.overview_answer import ORDINARY, TEXT_PROTOCOL, UNTOUCHED, overview_answer
+from stages.common.pages.overview_answer import ORDINARY, TEXT_PROTOCOL, UNTOUCHED, metric_name, overview_answer
 from stages.common.pages.paper_grid import paper_frame
 from stages.common.settings import THREE_PHASE, Study
 
@@ -48,9 +47,8 @@ def _is_shown(study: Study) -> bool:
 
 
 def _heading(study: Study, encoder: str) -> str:
-    metric = METRIC_TITLES[study.benchmark.primary_metric]
     names = [study.benchmark.name, *([encoder] if len(study.benchmark.run_encoders) > 1 else [])]
-    return ", ".join([*names, f"{metric[0].lower()}{metric[1:]}"])
+    return ", ".join([*names, metric_name(study.benchmark.primary_metric)])
 
 
 def _means(one: Finished, encoder: str) -> list[tuple[str, str]]:
