@@ -136,7 +136,7 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
     for axes in grid.flat[len(rows) :]:
         axes.set_visible(False)
     looks = ({"color": "black", "linestyle": style, "label": f"seed {seed}"} for seed, style in styles.items())
-    figure.legend(handles=[Line2D([], [], **SEED_LINE, **look) for look in looks], loc="outside lower center", ncols=6)
+    figure.legend(handles=[Line2D([], [], **SEED_LINE, **look) for look in looks], loc="outside upper right", ncols=6)
     figure.supxlabel(curves.x, fontsize=9)
     metric = METRIC_TITLES[selection_metric(study.benchmark)]
     figure.supylabel(
