@@ -39,8 +39,6 @@ for seed in map(int, seeds or params["seeds"]):
     frame[["example_id", "split"]].rename(columns={{"split": "part"}}).to_parquet(split, index=False)
 """
 PIPELINE = """
-vars:
-  - ../../params.yaml
 stages:
   train_classifier:
     wdir: ../..

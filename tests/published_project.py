@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import paths
+from stages.common.analysis.cells import predictions_by_cell
 from stages.common.config import load_study
 from stages.common.files import write_table
-from stages.common.published import cells_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TABLES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
@@ -63,7 +63,7 @@ def make_published_project(root: Path, name: str) -> Path:
     folder = REPOSITORY / paths.published(name)
     copy_params(root)
     shutil.copyfile(folder / "params.yaml", root / paths.benchmark_params(name))
-    for cell, by_seed in cells_of(pd.read_parquet(folder / "predictions.parquet")).items():
+    for cell, by_seed in predictions_by_cell(pd.read_parquet(folder / "predictions.parquet")).items():
         for seed, rows in by_seed.items():
             write_table(root / paths.predictions(name, *cell, seed), rows)
     return folder

@@ -239,6 +239,9 @@ def test_what_can_not_be_compared_is_refused_in_one_line(project, monkeypatch, c
     assert f"{file.relative_to(project)}: predicted: the column is missing" in refusal(
         "HEAD", "workspace", monkeypatch, capsys
     )
+    stray = project / "runs/small/predictions" / BASELINE / "mine.parquet"
+    frame.to_parquet(stray, index=False)
+    assert f"{stray.name}: got a file not named by a seed" in refusal("HEAD", "workspace", monkeypatch, capsys)
     shutil.rmtree(project / ".git")
     assert refusal("HEAD", "workspace", monkeypatch, capsys).endswith("is not a git repository\n")
 

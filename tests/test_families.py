@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_project import REPOSITORY
 
-from stages.common.analysis.families import BENCHMARK_COLUMNS, overall, overall_verdict, with_holm
+from stages.common.analysis.families import overall, overall_verdict, with_holm
 from stages.common.analysis.results import CLAIM_COLUMNS
 from stages.common.config import load_study
 from stages.common.errors import UserError
@@ -51,7 +51,7 @@ def test_the_adjusted_values_are_holm_s_over_the_family(default_study, p_values)
     parts = [p_values[first : first + 3] for first in range(0, len(p_values), 3)]
     studies = [(study_of(default_study, f"data{i}"), claims_of(part)) for i, part in enumerate(parts)]
     found = with_holm(studies)
-    assert list(found) == [*BENCHMARK_COLUMNS, *CLAIM_COLUMNS, "p_holm"] and len(found) == len(p_values)
+    assert list(found) == ["benchmark", "dataset", "protocol", *CLAIM_COLUMNS, "p_holm"] and len(found) == len(p_values)
     known = [value is not None for value in p_values]
     assert found["p_holm"].notna().tolist() == known
     expected = holm_by_hand([value for value in p_values if value is not None])

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tiny_project import REPOSITORY
 
 from stages.common import paths
+from stages.common.analysis.cells import predictions_by_cell
 from stages.common.analysis.results import read_frame
 from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.paired import pair
-from stages.common.published import cells_of
 from stages.common.scores.metrics import scores
 from stages.common.scores.predictions import predictions_table
 
@@ -71,7 +71,8 @@ def test_what_holds_of_any_two(studies, draw, n_seeds, rows, folds):
 
 def test_a_comparison_of_two_cells_is_that_of_the_claims(studies):
     study, folder = studies["snips_l6"], REPOSITORY / paths.published("snips_l6")
-    found, claims = cells_of(pd.read_parquet(folder / "predictions.parquet")), read_frame(folder / "claims.csv")
+    found = predictions_by_cell(pd.read_parquet(folder / "predictions.parquet"))
+    claims = read_frame(folder / "claims.csv")
     compared = claims.dropna(subset=["difference"])
     assert len(compared) >= 5
     for row in compared.itertuples():

@@ -1,11 +1,17 @@
 """What the benchmark of the engine counts and writes; its speed is nobody's test."""
 
+import subprocess
+
 import pandas as pd
 import pytest
 import torch
+from synthetic_study import make_study
 
-from performance import bench, limit, scaling
+from performance import bench, limit, report, scaling, share
 from performance.work import Work
+from stages.common.analysis.cells import cells, read_predictions
+from stages.common.config import load_study
+from stages.common.costs import read_reports
 from stages.common.errors import UserError
 
 
@@ -59,3 +65,40 @@ def test_a_table_with_a_number_that_cannot_be_is_refused(tmp_path, value):
 @pytest.mark.parametrize("step", scaling.STEPS)
 def test_every_step_of_the_scaling_measurement_runs(step):
     assert scaling.measure(step, 1000)["seconds"] > 0
+
+
+@pytest.fixture
+def one_stage_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "train_nothing.py").write_text("import time\ntime.sleep(0.3)\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  train_nothing:\n    cmd: python -m stages.train_nothing > done\n    outs: [done]\n"
+    )
+    subprocess.run(["dvc", "init", "--quiet", "--no-scm"], check=True)
+
+
+def test_the_share_of_the_stages_is_that_of_their_processes(one_stage_project):
+    processes, seconds = share.measure([])
+    assert processes["stage"].tolist() == ["train_nothing"]
+    assert 0.3 <= processes["seconds"].item() < seconds
+
+
+def test_a_share_of_stages_that_did_not_run_is_refused(one_stage_project):
+    share.measure([])
+    with pytest.raises(UserError, match="no stage ran"):
+        share.measure([])
+
+
+def test_a_study_is_enlarged_to_seeds_that_differ(tmp_path, monkeypatch):
+    made, larger = tmp_path / "made", tmp_path / "larger"
+    made.mkdir()
+    monkeypatch.chdir(made)
+    report.enlarge(make_study(made), 5, larger)
+    monkeypatch.chdir(larger)
+    study = load_study("bbc")
+    assert study.benchmark.seeds == list(range(5))
+    for cell in cells(study):
+        frames = read_predictions(study, cell)
+        assert len({tuple(frame["predicted"]) for frame in frames.values()}) == 5
+    assert all(run.report for run in read_reports(study))

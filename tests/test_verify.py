@@ -14,9 +14,9 @@ from tiny_project import REPOSITORY
 
 from stages import verify_published
 from stages.common import paths
+from stages.common.analysis.cells import predictions_by_cell
 from stages.common.config import load_study
 from stages.common.errors import run_stage
-from stages.common.published import cells_of
 from stages.common.verification import AGREES, DIFFERS, NOT_RUN, SAME, verify
 
 NAME = "snips_l6"
@@ -182,7 +182,7 @@ def test_nothing_to_compare_is_refused(project, monkeypatch, capsys):
 
 
 def test_predictions_come_apart_as_they_were_put_together(project):
-    found = cells_of(pd.read_parquet(paths.published(NAME) / "predictions.parquet"))
+    found = predictions_by_cell(pd.read_parquet(paths.published(NAME) / "predictions.parquet"))
     assert len(found) == CELLS and all(list(by_seed) == list(range(5)) for by_seed in found.values())
     for cell, by_seed in found.items():
         for seed, frame in by_seed.items():

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.tables import METRIC_TITLES
+from stages.common.analysis.tables import METRIC_TITLES, format_setting
 from stages.common.answer import sentences
 from stages.common.costs import costs, environment, inputs
 from stages.common.display import captions, curves_of, data_uri, figure_file, rows_of
@@ -39,7 +39,7 @@ def render_page(finished: Finished, texts: bool) -> str:
         results=rows,
         details=details(finished, rows),
         addresses={one["anchor"] for row in rows for one in row["numbers"] if one},
-        claims=claims_context([finished], with_names(finished), NO_VERDICTS),
+        claims=claims_context([finished], with_names(finished.study, finished.claims), NO_VERDICTS),
         figures=_figures(study),
         pictures=pictures(study, texts),
         curves=[curves.name for curves in curves_of(study)],
@@ -90,12 +90,4 @@ def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
         ("Imbalance correction", {name: dataclasses.asdict(bounds) for name, bounds in shared.imbalance.items()}),
         ("Statistics and verdicts", rules),
     ]
-    return [(title, {name: _setting(value) for name, value in group.items()}) for title, group in groups]
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_setting(item)}" for name, item in value.items())
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return [(title, {name: format_setting(value) for name, value in group.items()}) for title, group in groups]

@@ -4,13 +4,7 @@ import textwrap
 
 import pandas as pd
 
-from stages.common.analysis.tables import (
-    MISSING,
-    TERMINAL_WIDTH,
-    format_interval,
-    format_number,
-    format_signed,
-)
+from stages.common.analysis.tables import MISSING, TERMINAL_WIDTH, format_difference, format_number
 
 
 def value_text(value: float) -> str:
@@ -25,9 +19,7 @@ def alike_text(percent: float) -> str:
 
 def difference_text(difference: float, low: float, high: float) -> str:
     """A difference in percentage points with its interval, which point values do not give."""
-    if pd.isna(difference):
-        return MISSING
-    return f"{format_signed(difference)} {'(no interval)' if pd.isna(low) else format_interval(low, high)}"
+    return MISSING if pd.isna(difference) else format_difference(difference, low, high)
 
 
 def wrapped(line: str) -> str:

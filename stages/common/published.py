@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import mistakes, paper, paths
-from stages.common.analysis.cells import Cell, cells, read_predictions, summarize
+from stages.common.analysis.cells import cells, read_predictions, summarize
 from stages.common.analysis.results import read_frame
 from stages.common.costs import read_reports
 from stages.common.errors import UserError
@@ -117,16 +117,6 @@ def all_predictions(study: Study) -> pd.DataFrame:
             who = {"encoder": encoder, "variant": variant, "seed": seed}
             frames.append(kept.assign(**who)[[*who, *kept.columns]])
     return pd.concat(frames, ignore_index=True)
-
-
-def cells_of(table: pd.DataFrame) -> dict[Cell, dict[int, pd.DataFrame]]:
-    """The predictions of each cell and seed in a table of ``all_predictions``, as the cell's own files have them."""
-    found = {}
-    for (encoder, variant, seed), rows in table.groupby(["encoder", "variant", "seed"], sort=False):
-        # A class that one fold's training lacks has no column in its file, and an empty one here.
-        frame = rows.drop(columns=["encoder", "variant", "seed"]).dropna(axis=1, how="all").reset_index(drop=True)
-        found.setdefault((encoder, variant), {})[int(seed)] = frame
-    return found
 
 
 def all_reports(study: Study) -> list[dict]:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import check_predictions
+from stages.common.analysis.cells import check_predictions, predictions_by_cell
 from stages.common.errors import UserError, first_line
-from stages.common.published import cells_of
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -127,7 +126,7 @@ def _held(repo: "Repo", benchmark: str, name: str) -> Held:
     folder, published, notes = paths.published(benchmark), {}, []
     table = _content(repo, folder / "predictions.parquet")
     if table is not None:
-        by_cell = cells_of(pd.read_parquet(io.BytesIO(table)))
+        by_cell = predictions_by_cell(pd.read_parquet(io.BytesIO(table)))
         published = {paths.cell_name(*cell): by_seed for cell, by_seed in by_cell.items()}
         sides = [_content(repo, file) for file in (folder / "params.yaml", paths.benchmark_params(benchmark))]
         changed = changed_params(*({"params.yaml": side} for side in sides)) if None not in sides else []
@@ -174,7 +173,13 @@ def _stored(repo: "Repo", stages: Sequence["Stage"], benchmark: str, name: str) 
 def _lying(path: Path) -> Stored:
     """An output as it lies in the working tree."""
     files = [path] if path.suffix else sorted(path.glob("*.parquet"))
-    return Stored({}, {int(file.stem): file for file in files})
+    return Stored({}, {_seed_of(file): file for file in files})
+
+
+def _seed_of(file: Path) -> int:
+    if not file.stem.isdecimal():
+        raise UserError(f"{file}: got a file not named by a seed, expected predictions such as 0.parquet; remove it")
+    return int(file.stem)
 
 
 def _locked(repo: "Repo", path: Path, md5: str) -> Stored:
@@ -188,7 +193,7 @@ def _locked(repo: "Repo", path: Path, md5: str) -> Stored:
     if not path.suffix and files[path.name]:
         listing = json.loads(files[path.name].read_text(encoding="utf-8"))
         files = {one["relpath"]: cached(one["md5"]) for one in listing}
-    there = {int(Path(name).stem): file for name, file in files.items() if file is not None}
+    there = {_seed_of(Path(name)): file for name, file in files.items() if file is not None}
     return Stored({str(path): md5}, there if len(there) == len(files) else None)
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import Cell, cells, read_predictions
+from stages.common.analysis.cells import Cell, cells, predictions_by_cell, read_predictions
 from stages.common.analysis.statistics import UNDECIDED
 from stages.common.costs import Run, environment, read_published_reports, read_reports
 from stages.common.errors import UserError
 from stages.common.paired import Paired, Predictions, means, pair
-from stages.common.published import cells_of
 from stages.common.revisions import changed_params
 from stages.common.settings import Study
 
@@ -107,7 +106,7 @@ def _read_published(name: str) -> dict[Cell, dict[int, pd.DataFrame]]:
     if not file.is_file():
         known = sorted(one.parent.name for one in file.parent.parent.glob("*/predictions.parquet"))
         raise UserError(f"{file}: no such file, expected a published benchmark, one of: {', '.join(known) or '(none)'}")
-    return cells_of(pd.read_parquet(file))
+    return predictions_by_cell(pd.read_parquet(file))
 
 
 def _own_predictions(study: Study, cell: Cell) -> Predictions:

@@ -73,6 +73,19 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
     return by_seed
 
 
+def predictions_by_cell(table: pd.DataFrame) -> dict[Cell, dict[int, pd.DataFrame]]:
+    """The predictions of each cell and seed in a published table, as the cell's own files have them.
+
+    ``table``: of all cells below each other, with the columns encoder, variant and seed.
+    """
+    who, found = ["encoder", "variant", "seed"], {}
+    for (encoder, variant, seed), rows in table.groupby(who, sort=False):
+        # A class that one fold's training lacks has no column in its file, and an empty one here.
+        frame = rows.drop(columns=who).dropna(axis=1, how="all").reset_index(drop=True)
+        found.setdefault((encoder, variant), {})[int(seed)] = frame
+    return found
+
+
 def check_predictions(frame: pd.DataFrame, file: Path) -> None:
     """Refuse a table of predictions without its columns, a probability, a known class or a test row; names ``file``."""
     for column in ("example_id", "split", "label", "predicted"):

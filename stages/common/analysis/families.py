@@ -17,7 +17,6 @@ from stages.common.errors import UserError
 from stages.common.settings import Statistics, Study
 
 MIXED, PARTLY_SUPPORTED = "mixed", "partly supported"
-BENCHMARK_COLUMNS = ["benchmark", "dataset", "protocol"]
 UNJUDGED = (TOO_FEW_SEEDS, SAME_PREDICTIONS, NOT_RUN)
 # What is one comparison: nothing may be in a family twice.
 COMPARISON = ["dataset", "protocol", "encoder", "claim", "variant", "other"]
@@ -31,8 +30,15 @@ COUNTED = {
 }
 
 
+def with_names(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
+    """The claims of a benchmark with the columns benchmark, dataset and protocol before them."""
+    benchmark = study.benchmark
+    names = {"benchmark": benchmark.name, "dataset": benchmark.dataset, "protocol": benchmark.protocol}
+    return claims.assign(**names)[[*names, *claims.columns]]
+
+
 def with_holm(studies: Sequence[tuple[Study, pd.DataFrame]]) -> pd.DataFrame:
-    """The claims of several benchmarks below each other, with ``BENCHMARK_COLUMNS`` in front and ``p_holm`` at the end.
+    """The claims of several benchmarks below each other, named in front and with ``p_holm`` at the end.
 
     ``studies``: of each benchmark its study and its claims.csv. Within each family of ``statistics.holm_family`` the
     p-values are adjusted by Holm's method; a missing one stays missing and does not count. Raises UserError where two
@@ -40,11 +46,7 @@ def with_holm(studies: Sequence[tuple[Study, pd.DataFrame]]) -> pd.DataFrame:
     """
     if not studies:
         raise UserError("claims: got no benchmark, expected at least one; run: dvc repro")
-    frames = []
-    for study, claims in studies:
-        about = {"benchmark": study.benchmark.name, "dataset": study.benchmark.dataset}
-        frames.append(claims.assign(**about, protocol=study.benchmark.protocol)[[*BENCHMARK_COLUMNS, *claims.columns]])
-    joined = pd.concat(frames, ignore_index=True)
+    joined = pd.concat([with_names(study, claims) for study, claims in studies], ignore_index=True)
     _refuse_twice(joined)
     family = joined.groupby(studies[0][0].shared.statistics.holm_family, sort=False)
     return joined.assign(p_holm=family["p_value"].transform(_holm))

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -41,6 +41,20 @@ def format_signed(value: float) -> str:
 def format_interval(low: float, high: float) -> str:
     """An interval such as ``[84.9, 89.6]``."""
     return f"[{format_number(low)}, {format_number(high)}]"
+
+
+def format_difference(difference: float, low: float, high: float) -> str:
+    """A difference in percentage points with its interval, such as ``+3.1 [-0.4, 6.6]``; point values have none."""
+    return f"{format_signed(difference)} {'(no interval)' if pd.isna(low) else format_interval(low, high)}"
+
+
+def format_setting(value: object) -> str:
+    """A parameter's value: ``none``, ``yes``, ``0.1``, or the names and values of a group of them."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {format_setting(item)}" for name, item in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
@@ -90,7 +104,9 @@ def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
             "Claim": line.text,
             "Compared": f"{study.title(line.variant)} minus {study.title(line.other)}",
             "Encoder": _encoder_title(study, line.encoder),
-            "Difference": _difference(line),
+            "Difference": (
+                "" if line.verdict == NOT_RUN else format_difference(line.difference, line.ci_low, line.ci_high)
+            ),
             "By seed": line.by_seed,
             "Verdict": line.verdict,
         }
@@ -106,12 +122,6 @@ def _encoder_title(study: Study, encoder: str) -> str:
 
 def _encoder_column(study: Study) -> list[str]:
     return ["Encoder"] if len(study.benchmark.run_encoders) > 1 else []
-
-
-def _difference(line: object) -> str:
-    if line.verdict == NOT_RUN:
-        return ""
-    return f"{format_signed(line.difference)} {format_interval(line.ci_low, line.ci_high)}"
 
 
 def to_markdown(frame: pd.DataFrame) -> str:

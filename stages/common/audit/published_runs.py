@@ -7,18 +7,16 @@ from functools import cached_property
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import Cell, cells, test_values
+from stages.common.analysis.cells import Cell, cells, predictions_by_cell, test_values
 from stages.common.analysis.differences import CellRows, rows_of
 from stages.common.analysis.results import read_frame
 from stages.common.errors import UserError
 from stages.common.settings import Study
 
-WHO = ["encoder", "variant", "seed"]
-
 
 @dataclass(frozen=True)
 class PublishedStudy:
-    """``predictions``: of all cells and seeds, with ``WHO``; ``runs`` as in runs.csv."""
+    """``predictions``: of all cells and seeds, with encoder, variant and seed; ``runs`` as in runs.csv."""
 
     study: Study
     predictions: pd.DataFrame
@@ -29,12 +27,8 @@ class PublishedStudy:
         return self.study.benchmark.name
 
     @cached_property
-    def _by_run(self) -> dict[tuple[str, str, int], pd.DataFrame]:
-        # A class that one fold's training lacks has no column there, and an empty one here.
-        return {
-            key: rows.drop(columns=WHO).dropna(axis=1, how="all").reset_index(drop=True)
-            for key, rows in self.predictions.groupby(WHO, sort=False)
-        }
+    def _by_cell(self) -> dict[Cell, dict[int, pd.DataFrame]]:
+        return predictions_by_cell(self.predictions)
 
     def has(self, *wanted: Cell) -> bool:
         """Whether the study has all of these cells."""
@@ -42,7 +36,7 @@ class PublishedStudy:
 
     def of_cell(self, cell: Cell) -> dict[int, pd.DataFrame]:
         """A cell's predictions by seed."""
-        return {seed: self._by_run[*cell, seed] for seed in self.study.benchmark.seeds}
+        return self._by_cell[cell]
 
     def rows_of(self, cell: Cell) -> CellRows:
         """What comparisons need of a cell's predictions."""

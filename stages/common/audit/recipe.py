@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stages.common.analysis.differences import compare
 from stages.common.analysis.statistics import NOT_RUN, ROWS_ONLY, UNDECIDED
-from stages.common.analysis.tables import format_interval, format_number, format_signed
+from stages.common.analysis.tables import format_difference, format_number
 from stages.common.audit.item import FINDING, PASSES, Item, code_of, table
 from stages.common.audit.published_runs import PublishedStudy
 
@@ -23,7 +23,7 @@ def difference(one: PublishedStudy, encoder: str, variant: str, other: str) -> d
 
 def stated(found: dict) -> str:
     """A difference with its interval as text."""
-    return f"{format_signed(found['difference'])} {format_interval(found['ci_low'], found['ci_high'])}"
+    return format_difference(found["difference"], found["ci_low"], found["ci_high"])
 
 
 def audit(published: Sequence[PublishedStudy]) -> Item:

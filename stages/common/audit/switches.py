@@ -7,7 +7,7 @@ from typing import Any
 from stages.common import paths
 from stages.common.analysis.differences import compare
 from stages.common.analysis.statistics import NOT_RUN, ROWS_ONLY, TOO_FEW_SEEDS, UNDECIDED
-from stages.common.analysis.tables import format_number
+from stages.common.analysis.tables import format_number, format_setting
 from stages.common.audit.item import FINDING, Item, code_of, table
 from stages.common.audit.published_runs import PublishedStudy
 from stages.common.audit.recipe import stated
@@ -71,7 +71,7 @@ def rows_of(one: PublishedStudy, published: Sequence[PublishedStudy]) -> list[di
     changed, rows = switched(one.study), []
     from_to = {"From": [pair[0] for pair in changed.values()], "To": [pair[1] for pair in changed.values()]}
     about = {"Switch": ", ".join(changed), "Benchmark": one.name}
-    about |= {key: ", ".join(map(_text, values)) for key, values in from_to.items()}
+    about |= {key: ", ".join(map(format_setting, values)) for key, values in from_to.items()}
     for encoder in one.study.benchmark.run_encoders:
         base = base_of(one, encoder, published)
         if base is None:
@@ -84,14 +84,6 @@ def rows_of(one: PublishedStudy, published: Sequence[PublishedStudy]) -> list[di
                 row = about | {"Encoder": encoder, "Variant": cell[1]} | means
                 rows.append(row | {"Difference": stated(found), "Intervals": found["ci_kind"], "Effect": effect(found)})
     return rows
-
-
-def _text(value: Any) -> str:
-    return (
-        {None: "none", True: "yes", False: "no"}.get(value, str(value))
-        if not isinstance(value, float)
-        else f"{value:g}"
-    )
 
 
 def audit(published: Sequence[PublishedStudy]) -> Item:

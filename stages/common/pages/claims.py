@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.analysis.families import overall, with_holm
+from stages.common.analysis.families import overall, with_holm, with_names
 from stages.common.analysis.statistics import UNDECIDED
 from stages.common.analysis.tables import format_interval, format_number, format_signed
 from stages.common.pages.finished import Finished
@@ -32,21 +32,13 @@ def family(finished: Sequence[Finished]) -> tuple[pd.DataFrame, pd.DataFrame, li
             inside |= dict.fromkeys(keys, one)
     members = [one for one in finished if any(one is member for member in inside.values())]
     apart = [one for one in finished if not any(one is member for member in members)]
-    frames = [with_names(one) for one in apart]
+    frames = [with_names(one.study, one.claims) for one in apart]
     if not members:
         return pd.concat(frames, ignore_index=True), NO_VERDICTS, []
     adjusted = with_holm([(one.study, one.claims) for one in members])
     verdicts = overall(adjusted, members[0].study.shared.statistics)
     frames = [frame.reindex(columns=adjusted.columns) for frame in frames]
     return pd.concat([adjusted, *frames], ignore_index=True), verdicts, [one.name for one in apart]
-
-
-def with_names(finished: Finished) -> pd.DataFrame:
-    """The claims of a benchmark with the columns benchmark, dataset and protocol before them."""
-    benchmark = finished.study.benchmark
-    names = {"benchmark": benchmark.name, "dataset": benchmark.dataset, "protocol": benchmark.protocol}
-    claims = finished.claims.assign(**names)
-    return claims[[*names, *finished.claims.columns]]
 
 
 def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.common import paths
+from stages.common.analysis.tables import format_setting
 from stages.common.errors import UserError
 from stages.common.paper import PROTOCOLS
 from stages.common.schema import build, checked, not_empty, read_yaml, refuse_unknown
@@ -47,11 +48,12 @@ def read_deviations() -> list[Deviation]:
 
 def deviation_rows(shared: Shared, effects: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """The rows of the table: the texts, each switch with its values, and what was measured of it (``effects``)."""
+    protocols = [shared.protocols[name] for name in shown_protocols(shared)]
     return [
         {
             "text": deviation,
             "switches": [
-                {"name": switch, "values": [_value(shared.protocols[name], switch) for name in shown_protocols(shared)]}
+                {"name": switch, "values": [format_setting(getattr(protocol, switch)) for protocol in protocols]}
                 for switch in deviation.switches
             ],
             "effect": list(dict.fromkeys(line for switch in deviation.switches for line in effects.get(switch, []))),
@@ -63,10 +65,3 @@ def deviation_rows(shared: Shared, effects: Mapping[str, Sequence[str]]) -> list
 def shown_protocols(shared: Shared) -> list[str]:
     """The paper's text and the authors' code, as far as the parameters have them; others are copies with a change."""
     return [name for name in PROTOCOLS if name in shared.protocols]
-
-
-def _value(protocol: Protocol, switch: str) -> str:
-    value = getattr(protocol, switch)
-    if value is None:
-        return "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

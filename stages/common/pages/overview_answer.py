@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from stages.common.analysis.statistics import AGREES, DISAGREES, NOT_SUPPORTED, ROWS_ONLY, SUPPORTED
-from stages.common.analysis.tables import METRIC_TITLES, format_interval, format_signed
+from stages.common.analysis.tables import METRIC_TITLES, format_difference
 from stages.common.answer import PLAIN
 from stages.common.pages.finished import Finished
 from stages.common.paper import MISSING, NOT_COMPARABLE
@@ -20,7 +20,7 @@ MOST_STATED = 4  # differences that one sentence names; of more only the largest
 def overview_answer(finished: Sequence[Finished], claims: pd.DataFrame, numbers: pd.DataFrame) -> list[str]:
     """The method against plain fine-tuning, the same against the untouched encoder, and how far the paper was repeated.
 
-    ``claims``: as ``claims.with_names`` gives it; ``numbers``: as ``paper_grid.paper_frame`` does. No sentence says
+    ``claims``: as ``families.with_names`` gives it; ``numbers``: as ``paper_grid.paper_frame`` does. No sentence says
     more than an interval or a count; what other protocols than the paper's text give is told apart.
     """
     return [_against_fine_tuning(finished, claims), _against_the_encoder(finished), _against_the_paper(numbers)]
@@ -56,7 +56,7 @@ def _verdicts(pair: pd.DataFrame) -> str:
         if (count := int(known.sum()))
     ]
     stated = [
-        f"{line['benchmark']} {_points(line['difference'], line['ci_low'], line['ci_high'])}"
+        f"{line['benchmark']} {format_difference(line['difference'], line['ci_low'], line['ci_high'])}"
         for _, line in pair.sort_values("difference", ascending=False).iterrows()
     ]
     metrics = " or ".join(metric_name(name) for name in dict.fromkeys(pair["metric"]))
@@ -67,10 +67,6 @@ def metric_name(metric: str) -> str:
     """A metric's title within a sentence: "accuracy", "macro F1"."""
     title = METRIC_TITLES[metric]
     return title[0].lower() + title[1:]
-
-
-def _points(difference: float, low: float, high: float) -> str:
-    return f"{format_signed(difference)} {format_interval(low, high)}"
 
 
 def _shown(stated: Sequence[str]) -> str:
@@ -131,7 +127,7 @@ def _leads(pairs: pd.DataFrame) -> str:
         if (count := int(known.sum()))
     ]
     stated = [
-        f"{line['benchmark']} {_points(line['difference'], line['ci_low'], line['ci_high'])}"
+        f"{line['benchmark']} {format_difference(line['difference'], line['ci_low'], line['ci_high'])}"
         for _, line in pairs.sort_values("difference", ascending=False).iterrows()
     ]
     return f"{', '.join(counted)} of {_count(len(pairs), 'study', 'studies')} ({_shown(stated)})"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paper
-from stages.common.analysis.tables import MISSING, format_interval, format_number, format_printed
+from stages.common.analysis.tables import MISSING, format_interval, format_number, format_printed, format_signed
 from stages.common.pages.cells import anchor, details_name
 from stages.common.paper_tables import CONTENTS
 
@@ -87,6 +87,7 @@ def _cell(line: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "mean": format_number(line["mean"]),
         "sort": float(line["mean"]),
         "interval": format_interval(line["ci_low"], line["ci_high"]),
+        "delta": format_signed(line["delta"]),
         "verdict": line["verdict"],
     }
 

@@ -5,9 +5,9 @@ import pandas as pd
 from stages.common.analysis.tables import (
     MISSING,
     escape_markdown,
+    format_difference,
     format_interval,
     format_number,
-    format_signed,
     to_markdown,
 )
 from stages.common.answer import PLAIN
@@ -68,8 +68,7 @@ def _comparisons(one: Finished, encoder: str) -> list[tuple[str, str]]:
     return [
         (
             f"{one.study.title(line['variant'])} minus {one.study.title(line['other'])}",
-            f"{format_signed(line['difference'])} {interval}, {line['verdict']}",
+            f"{format_difference(line['difference'], line['ci_low'], line['ci_high'])}, {line['verdict']}",
         )
         for _, line in claims.iterrows()
-        for interval in [format_interval(line["ci_low"], line["ci_high"])]
     ]
