@@ -73,16 +73,14 @@ def declared(study):
 
 
 def declarations(stage, root: Path) -> tuple[str, set[str], set[str]]:
-    from dvc.dependency.param import ParamsDependency
-
     def path(item) -> str:
         return str(Path(item.fs_path).relative_to(root))
 
     params = {
         f"{path(item)}:{key}"
         for item in stage.deps
-        if isinstance(item, ParamsDependency)
-        for key in (item.params or [""])
+        if path(item).endswith("params.yaml")
+        for key in (getattr(item, "params", None) or [""])
     }
     return re.split("[@]", stage.name)[0], params, {path(item) for item in [*stage.deps, *stage.outs]}
 

@@ -205,8 +205,10 @@ def test_a_source_that_is_not_provided_is_passed_over_and_the_order_is_the_users
         assert (used["kind"], used["passed_over"], len(rows)) == ("python_package", {"folder": why}, 2225)
     write("here/tiny/train.parquet"), write("here/tiny/test.parquet", [("d", "x")])
     assert read(local="here", python_package=PACKAGE, **FOLDER)[1]["kind"] == "folder"
-    first = read(["python_package", "folder"], "here", python_package=PACKAGE, **FOLDER)[1]
+    rows, first = read(["python_package", "folder"], "here", python_package=PACKAGE, **FOLDER)
     assert (first["kind"], first["passed_over"]) == ("python_package", {})
+    # Not a place on this machine, so that the rows are the same file on every one.
+    assert rows[data.READ_FROM].unique().tolist() == [first["origin"]]
 
 
 def test_a_source_that_is_there_but_wrong_is_refused_and_not_replaced(folder):

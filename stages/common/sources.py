@@ -34,7 +34,7 @@ def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.Dat
             continue
         if kind == "python_package":
             name = f"Python package {source.python_package.package} {source.python_package.version}"
-            parts = _from_package(source.python_package, file)
+            parts = _from_package(source.python_package, name, file)
             return _used(dataset, kind, name, parts, source, passed_over)
         if kind == "hub":
             name = f"hub {source.hub.id} at {source.hub.revision}"
@@ -93,13 +93,17 @@ def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Part]:
         yield split, str(file), read_rows(file)
 
 
-def _from_package(source: PackageSource, file: Path) -> Iterator[Part]:
-    """One row a text file ``<label>/<name>.txt``: its first line."""
+def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Part]:
+    """One row a text file ``<label>/<name>.txt``: its first line.
+
+    The rows are told to be read from the package, by its ``name``: by the path of its folder they would make another
+    file on every machine.
+    """
     folder = package_folder(source.package, source.version, source.folder, file)
     # Only the first line: some articles hold stray bytes further down.
     texts = sorted(folder.glob("*/*.txt"))
     rows = [(text.read_bytes().partition(b"\n")[0].decode("utf-8"), text.parent.name) for text in texts]
-    yield None, str(folder), pd.DataFrame(rows, columns=["text", "label"])
+    yield None, name, pd.DataFrame(rows, columns=["text", "label"])
 
 
 def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Part]:
