@@ -40,7 +40,7 @@ plan: .venv/installed ## each number of the paper with its command and estimated
 	@python -m stages.plan_commands
 
 publish: .venv/installed ## copy a finished benchmark's results to reports/published/: make publish BENCHMARK=snips_l6
-	@python -m stages.publish_results --benchmark $(BENCHMARK)
+	@python -m stages.publish_results --benchmark "$(BENCHMARK)"
 	@python -m stages.render_index --published
 
 audit: .venv/installed ## the audit of the paper with our published runs: reports/published/audit.md
@@ -51,7 +51,7 @@ compare: .venv/installed ## two experiments, with paired intervals: make compare
 	@python -m stages.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)"
 
 verify: .venv/installed ## your own run of a published benchmark against reports/published/: make verify BENCHMARK=snips_l6
-	@python -m stages.verify_published --benchmark $(BENCHMARK)
+	@python -m stages.verify_published --benchmark "$(BENCHMARK)"
 
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup

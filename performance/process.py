@@ -2,16 +2,24 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from stages.common.errors import UserError
 
 
-def last_line(module: str, *arguments: str, what: str) -> str:
-    """The last line that ``python -m module arguments`` prints; UserError with its own last word where it fails.
+def output_of(module: str, *arguments: str, what: str, cwd: Path | None = None, env: dict | None = None) -> str:
+    """What ``python -m module arguments`` prints; UserError with its own last word where it fails.
 
-    ``what`` names the measurement in that error.
+    ``what`` names the measurement in that error; ``cwd`` and ``env`` as ``subprocess.run`` takes them.
     """
-    result = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
     if result.returncode:
         raise UserError(f"{what}: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
-    return result.stdout.splitlines()[-1]
+    return result.stdout
+
+
+def last_line(module: str, *arguments: str, what: str) -> str:
+    """The last line of ``output_of``."""
+    return output_of(module, *arguments, what=what).splitlines()[-1]

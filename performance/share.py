@@ -1,9 +1,11 @@
-"""What a `dvc repro` spends in its stages and what in dvc itself: python -m performance.share <arguments of dvc repro>.
+"""What a `dvc repro` spends in its stages, and what beside them: python -m performance.share <arguments of dvc repro>.
 
-A hook that Python loads at its start notes when the process of each stage begins and ends; dvc's own share is the rest
-of the wall time. Stages that dvc finds done or in its run cache start no process, so measure in a fresh clone.
+A hook that Python loads at its start notes when a stage's process begins and when it leaves. The rest of the wall time
+is dvc's own, the shells' that it starts, and the ends of the processes, which free their memory. Stages that dvc finds
+done or in its run cache start no process, so measure in a fresh clone, with the environment active.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -17,28 +19,32 @@ import pandas as pd
 from stages.common.errors import UserError, run_stage
 
 HOOK = """
-import atexit, json, os, sys, time
-began = time.time()
+import atexit, json, os, sys, time, uuid
+began = time.monotonic()
 if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("stages."):
     def note():
-        with open(os.path.join(os.environ["STAGE_TIMES"], str(os.getpid())), "w") as file:
-            json.dump({"stage": sys.orig_argv[2].removeprefix("stages."), "seconds": time.time() - began}, file)
+        with open(os.path.join(os.environ["STAGE_TIMES"], uuid.uuid4().hex), "w") as file:
+            module = sys.orig_argv[2].removeprefix("stages.")
+            json.dump({"module": module, "seconds": time.monotonic() - began}, file)
     atexit.register(note)
 """
+BASELINES = "train_baselines"
 
 
 def measure(arguments: list[str]) -> tuple[pd.DataFrame, float]:
-    """Run ``dvc repro`` with the arguments; returns its stages' processes (columns stage, seconds) and its seconds."""
+    """Run ``dvc repro`` with the arguments; returns its stages' processes (columns module, seconds) and its seconds.
+
+    Raises UserError where it fails or starts no stage.
+    """
     with tempfile.TemporaryDirectory() as hook, tempfile.TemporaryDirectory() as times:
         Path(hook, "sitecustomize.py").write_text(HOOK, encoding="utf-8")
         search = os.pathsep.join(filter(None, (hook, os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", "dvc", "repro", *arguments]
         start = time.perf_counter()
-        result = subprocess.run(
-            ["dvc", "repro", *arguments], env=os.environ | {"PYTHONPATH": search, "STAGE_TIMES": times}, check=False
-        )
+        result = subprocess.run(command, env=os.environ | {"PYTHONPATH": search, "STAGE_TIMES": times}, check=False)
         seconds = time.perf_counter() - start
         if result.returncode:
-            raise UserError(f"dvc repro {' '.join(arguments)}: ended with status {result.returncode}, expected 0")
+            raise UserError(f"dvc repro: got status {result.returncode}, expected 0; its own message stands above")
         found = [json.loads(file.read_text()) for file in Path(times).iterdir()]
     if not found:
         raise UserError("dvc repro: no stage ran, expected at least one; measure in a fresh clone")
@@ -46,13 +52,18 @@ def measure(arguments: list[str]) -> tuple[pd.DataFrame, float]:
 
 
 def main() -> None:
-    processes, seconds = measure(sys.argv[1:])
-    sums = processes.groupby("stage")["seconds"].agg(["count", "sum"]).sort_values("sum", ascending=False)
-    for stage, (count, taken) in sums.iterrows():
-        print(f"{stage}: {count:.0f} processes, {taken:.1f} s, {taken / seconds:.1%}")
-    training = processes.loc[processes["stage"].str.startswith("train_"), "seconds"].sum()
-    own = seconds - processes["seconds"].sum()
-    print(f"dvc repro: {seconds:.1f} s; trainings {training / seconds:.1%}, dvc itself {own / seconds:.1%}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of dvc repro")
+    processes, seconds = measure(parser.parse_args().arguments)
+    sums = processes.groupby("module")["seconds"].agg(["count", "sum"]).sort_values("sum", ascending=False)
+    for module, (count, taken) in sums.iterrows():
+        print(f"{module}: {count:.0f} processes, {taken:.1f} s, {taken / seconds:.1%}")
+    trains = processes["module"].str.startswith("train_") & (processes["module"] != BASELINES)
+    training, rest = processes.loc[trains, "seconds"].sum(), seconds - processes["seconds"].sum()
+    print(
+        f"dvc repro: {seconds:.1f} s, {len(processes)} processes; trainings {training / seconds:.1%}, "
+        f"beside the stages {rest / seconds:.1%}"
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 
 from stages.common import paths
 from stages.common.config import load_shared
-from stages.common.errors import run_stage
+from stages.common.errors import run_stage, warn
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
     shared = load_shared()
 
     from stages.common import new_benchmark
+    from stages.common.data import label_counts
     from stages.common.files import new_folder
 
     new_benchmark.check_name(arguments.name)
@@ -36,11 +37,17 @@ def main() -> None:
         arguments.split_column,
         arguments.encoding,
     )
-    dataset["test_rows"] = new_benchmark.test_rows(dataset, shared.sources)
+    examples = new_benchmark.read_examples(dataset, shared.sources)
+    dataset["test_rows"] = new_benchmark.test_rows(examples)
     benchmark = new_benchmark.benchmark_params(arguments.name, shared)
     with new_folder(paths.DATA / arguments.name) as data, new_folder(paths.BENCHMARKS / arguments.name) as study:
         new_benchmark.write(data, dataset, new_benchmark.ABOUT_DATA, paths.DATA)
         new_benchmark.write(study, benchmark, new_benchmark.ABOUT_BENCHMARK, paths.BENCHMARKS)
+    counts = label_counts(examples)
+    for group in new_benchmark.alike_labels(counts):
+        warn(f"labels {' and '.join(map(repr, group))} differ in case or spaces alone and count as different classes")
+    apart = f", {dataset['test_rows']} of them for the test" if dataset["test_rows"] else ""
+    print(f"{len(examples)} rows{apart}; labels: {', '.join(f'{label} {count}' for label, count in counts.items())}")
     print(f"{paths.DATA / arguments.name} and {paths.BENCHMARKS / arguments.name} are written; the study on them:")
     print(f"dvc repro {paths.BENCHMARKS / arguments.name}/dvc.yaml")
 

@@ -25,6 +25,17 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def test_what_was_read_is_told_and_labels_that_differ_in_case_or_spaces_are_named(project):
+    rows = messy_rows()
+    rows.loc[0, "topic"] = "Fruit"
+    rows.to_csv(project / "reviews.csv", index=False)
+    result = add(project, split_column="part")
+    assert result.stderr == (
+        "warning: labels 'Fruit' and 'fruit' differ in case or spaces alone and count as different classes\n"
+    )
+    assert result.stdout.startswith("30 rows; labels: Fruit 1, fruit 9, metal 10, tree 10\n")
+
+
 def messy_rows() -> pd.DataFrame:
     rows = [
         (f'the  "{word}",\nnumber {i} \N{DECIDUOUS TREE}', topic) for topic, word in CLASSES.items() for i in range(10)
@@ -43,6 +54,7 @@ def test_two_folders_are_written_that_every_check_accepts(project):
     result = add(project)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == (
+        "30 rows, 6 of them for the test; labels: fruit 10, metal 10, tree 10\n"
         "data/my_data and benchmarks/my_data are written; the study on them:\ndvc repro benchmarks/my_data/dvc.yaml\n"
     )
     run_stages(project, "fetch_data --dataset my_data", "prepare_data --dataset my_data")

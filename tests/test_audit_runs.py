@@ -135,7 +135,7 @@ def test_both_recipes_are_compared_by_the_published_numbers(in_repository):
         primary = results[results["metric"] == "accuracy"].set_index("variant")["mean"].astype(float)
         assert row["FT"] == f"{primary['ft']:.1f}" and row["FT, ordinary"] == f"{primary['ft_ordinary']:.1f}"
         gain = primary["ft_ordinary"] - primary["ft"]
-        assert row["Ordinary minus table 5"].startswith(f"{gain:+.1f} [")
+        assert row["Ordinary minus own settings"].startswith(f"{gain:+.1f} [")
     assert BASE in rows and item.outcome == "finding"
 
 

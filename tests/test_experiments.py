@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_project import change
 from tiny_project import BENCHMARK, ENCODER, SEEDS, commit, run
 
 REPORTS = Path("reports/bbc")
@@ -61,6 +62,15 @@ def test_params_diff(experiment):
     root, _ = experiment
     (changed,) = json.loads(run(root, "dvc", "params", "diff", "--json")).items()
     assert changed == (BENCHMARK, {"seeds": {"old": str(list(SEEDS)), "new": str([SEEDS[0]])}})
+
+
+def test_params_diff_shows_what_no_stage_names(study, tmp_path):
+    root = study.copy(tmp_path / "project")
+    commit(root)
+    key = f"hyperparameters.{ENCODER}.freeze_encoder"
+    change(root, BENCHMARK, {"run_representations": [], key: True})
+    (changed,) = json.loads(run(root, "dvc", "params", "diff", "--json")).items()
+    assert changed[0] == BENCHMARK and set(changed[1]) == {"run_representations", key}
 
 
 def test_metrics_diff_and_show(experiment, study):

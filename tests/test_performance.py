@@ -1,10 +1,12 @@
 """What the benchmark of the engine counts and writes; its speed is nobody's test."""
 
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from ruamel.yaml import YAML
 from synthetic_study import make_study
 
 from performance import bench, limit, report, scaling, share
@@ -80,7 +82,7 @@ def one_stage_project(tmp_path, monkeypatch):
 
 def test_the_share_of_the_stages_is_that_of_their_processes(one_stage_project):
     processes, seconds = share.measure([])
-    assert processes["stage"].tolist() == ["train_nothing"]
+    assert processes["module"].tolist() == ["train_nothing"]
     assert 0.3 <= processes["seconds"].item() < seconds
 
 
@@ -94,7 +96,11 @@ def test_a_study_is_enlarged_to_seeds_that_differ(tmp_path, monkeypatch):
     made, larger = tmp_path / "made", tmp_path / "larger"
     made.mkdir()
     monkeypatch.chdir(made)
-    report.enlarge(make_study(made), 5, larger)
+    small = make_study(made)
+    with pytest.raises(UserError, match="bbc: has no page yet; run: dvc repro benchmarks/bbc/dvc.yaml"):
+        report.enlarge(small, 5, larger)
+    (made / "reports/bbc/index.html").touch()
+    report.enlarge(small, 5, larger)
     monkeypatch.chdir(larger)
     study = load_study("bbc")
     assert study.benchmark.seeds == list(range(5))
@@ -102,3 +108,11 @@ def test_a_study_is_enlarged_to_seeds_that_differ(tmp_path, monkeypatch):
         frames = read_predictions(study, cell)
         assert len({tuple(frame["predicted"]) for frame in frames.values()}) == 5
     assert all(run.report for run in read_reports(study))
+
+
+def test_the_steps_to_a_page_are_the_stages_of_the_pipeline():
+    pipeline = YAML(typ="safe").load(Path("benchmarks/pipeline.yaml"))["stages"].values()
+    behind = {stage["cmd"].split()[2] for stage in pipeline if "train_" not in stage["cmd"]}
+    # Representations are those of one seed, however many there are; a split comes before the trainings.
+    left_out = {"stages.render_representations", "stages.split_data"}
+    assert {f"stages.{name}" for name, *_ in report.steps(load_study("bbc"))} == behind - left_out

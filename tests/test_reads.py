@@ -31,7 +31,6 @@ ENCODING = (
 )  # fmt: skip
 # Parameters that a stage declares though this study never reads them.
 READ_ELSEWHERE = {
-    ("render_figures", f"{SHARED}:encoders"): "titles, where a benchmark has several encoders",
     ("collect_results", "paper/params.yaml:stand_in_encoders"): "where a benchmark reproduces the paper",
     ("collect_results", "paper/params.yaml:stand_in_datasets"): "where a benchmark reproduces the paper",
     **{

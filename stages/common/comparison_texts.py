@@ -32,18 +32,23 @@ def write(comparison: Comparison) -> Path:
 
 
 def as_text(comparison: Comparison) -> str:
-    """For the terminal: what differs, a table a benchmark, what must be known besides."""
+    """For the terminal: what differs, what must be known besides, and a table for every benchmark that moved."""
     parts = [*legend(comparison), "", _params_sentence(comparison)]
     for file, changed in comparison.params[:MOST_PARAMS].groupby("file", sort=False):
         parts += [file, *(wrapped(f"  {row.key}: {_value(row.a)} -> {_value(row.b)}") for row in changed.itertuples())]
     if len(comparison.params) > MOST_PARAMS:
         parts += [f"  and {len(comparison.params) - MOST_PARAMS} more: {folder_of(comparison) / 'comparison.md'}"]
+    # Before the numbers: among them is that a side was not run again with its parameters.
+    parts += map(wrapped, comparison.notes)
     for benchmark, rows in comparison.rows.groupby("benchmark", sort=False):
+        if rows["note"].eq(SAME).all():
+            parts += ["", f"{benchmark}: {rows['cell'].nunique()} cells, all with the same predictions."]
+            continue
         parts += ["", wrapped(caption(comparison, benchmark, rows))]
         parts += ["", to_plain_text(table(rows).drop(columns="Note"))]
         for note, of_note in rows[~rows["note"].isin(["", SAME])].groupby("note", sort=False):
             parts += [wrapped(f"{note}: {', '.join(dict.fromkeys(of_note['cell']))}")]
-    return "\n".join([*parts, *map(wrapped, notes(comparison))])
+    return "\n".join([*parts, "", *map(wrapped, made_by(comparison))])
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -51,10 +56,11 @@ def as_markdown(comparison: Comparison) -> str:
     lines += ["## Parameters", "", _params_sentence(comparison), ""]
     if len(comparison.params):
         lines += [to_markdown(params_table(comparison))]
+    lines += [f"- {escape_markdown(note)}" for note in comparison.notes]
     for benchmark, rows in comparison.rows.groupby("benchmark", sort=False):
         lines += [f"## {escape_markdown(benchmark)}", "", escape_markdown(caption(comparison, benchmark, rows)), ""]
         lines += [to_markdown(table(rows))]
-    lines += ["## Notes", "", *(f"- {escape_markdown(note)}" for note in notes(comparison))]
+    lines += ["## How it was compared", "", *(f"- {escape_markdown(line)}" for line in made_by(comparison))]
     return "\n".join(lines) + "\n"
 
 
@@ -70,7 +76,8 @@ def as_page(comparison: Comparison) -> str:
             benchmark: (caption(comparison, benchmark, rows), table(rows))
             for benchmark, rows in comparison.rows.groupby("benchmark", sort=False)
         },
-        notes=notes(comparison),
+        notes=comparison.notes,
+        made_by=made_by(comparison),
     )
 
 
@@ -80,11 +87,10 @@ def legend(comparison: Comparison) -> list[str]:
     return [f"{name}: {revision.describe()}" for name, revision in zip(NAMES, revisions, strict=True)]
 
 
-def notes(comparison: Comparison) -> list[str]:
-    """What must be known besides, what dvc itself shows of the same, and by which code and rules it was compared."""
+def made_by(comparison: Comparison) -> list[str]:
+    """What dvc itself shows of the same, and by which code and rules it was compared."""
     both = f"{comparison.first.name} {comparison.second.name}"
     return [
-        *comparison.notes,
         f"By dvc: dvc params diff {both}; dvc metrics diff {both} (point values); dvc plots diff {both} (curves).",
         f"Compared with the code and the rules of the working tree ({code_revision()[:7]}).",
     ]

@@ -4,10 +4,11 @@ import dataclasses
 import io
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 
@@ -98,14 +99,27 @@ def dataset_params(
     }
 
 
-def test_rows(params: dict[str, Any], settings: Sources) -> int | None:
-    """How many rows to set apart for the test where the files have no test split; reads and checks them all."""
+def read_examples(params: dict[str, Any], settings: Sources) -> pd.DataFrame:
+    """The examples that the content of a data set's params file names, read and checked as the stages will."""
     file = paths.dataset_params(params["name"])
     files_of(params["source"]["files"], "--file")
     dataset = build(Dataset, params, file)
     rows, used = read_source(dataset, settings, file)
     examples = data.without_duplicates(data.clean(rows, dataset))
     data.check_content(examples, dataset, used["origin"])
+    return examples
+
+
+def alike_labels(labels: Iterable[str]) -> list[list[str]]:
+    """The labels that differ in case or spaces alone, in groups."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault("".join(label.split()).casefold(), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def test_rows(examples: pd.DataFrame) -> int | None:
+    """How many rows to set apart for the test; None where the examples have a test split."""
     splits = examples["split"].value_counts()
     return None if "test" in splits else max(2, round(TEST_SHARE * int(splits["train"])))
 

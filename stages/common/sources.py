@@ -15,8 +15,11 @@ from stages.common.source_settings import Dataset, HubSource, PackageSource, Sou
 
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
 
-Part = tuple[str | None, str, pd.DataFrame]
-"""A split (None: the rows name their own, or have none), where it was read, and its rows as they are."""
+Part = tuple[str | None, str | list[str], pd.DataFrame]
+"""A split (None: the rows name their own, or have none), where it or each row was read, and its rows as they are.
+
+Places are told without the folders that differ between machines, so that the rows are the same file on every one.
+"""
 
 
 def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -90,20 +93,17 @@ def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Part]:
             )
     refuse_same_content(files)
     for split, file in files:
-        yield split, str(file), read_rows(file)
+        yield split, f"{folder.name}/{file.name}", read_rows(file)
 
 
 def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Part]:
-    """One row a text file ``<label>/<name>.txt``: its first line.
-
-    The rows are told to be read from the package, by its ``name``: by the path of its folder they would make another
-    file on every machine.
-    """
+    """One row a text file ``<label>/<name>.txt`` of the package: its first line."""
     folder = package_folder(source.package, source.version, source.folder, file)
     # Only the first line: some articles hold stray bytes further down.
     texts = sorted(folder.glob("*/*.txt"))
     rows = [(text.read_bytes().partition(b"\n")[0].decode("utf-8"), text.parent.name) for text in texts]
-    yield None, name, pd.DataFrame(rows, columns=["text", "label"])
+    places = [f"{name}, {text.relative_to(folder)}" for text in texts]
+    yield None, places, pd.DataFrame(rows, columns=["text", "label"])
 
 
 def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Part]:

@@ -32,6 +32,11 @@ def switched(study: Study) -> dict[str, tuple[Any, Any]]:
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def is_switch_study(study: Study) -> bool:
+    """Whether a study's protocol is the paper's text but for one switch, or two that go together."""
+    return 0 < len(switched(study)) <= MOST_SWITCHES
+
+
 def _settings(study: Study, encoder: str) -> tuple:
     """All that two studies must have in common, for a switch to be their only difference."""
     benchmark = study.benchmark
@@ -90,7 +95,7 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
     """Every published study whose protocol differs from the text in one switch, or in two that go together."""
     rows = []
     for one in published:
-        if 0 < len(switched(one.study)) <= MOST_SWITCHES:
+        if is_switch_study(one.study):
             rows += rows_of(one, published)
     measured = [row for row in rows if "Difference" in row]
     moved = [row for row in measured if row["Effect"] in ("higher", "lower")]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from stages.common import paper, paths
 from stages.common.analysis.tables import METRIC_TITLES
+from stages.common.audit.switches import is_switch_study
 from stages.common.costs import costs, environment, inputs
 from stages.common.pages import audit, claims, overview_answer, paper_grid
 from stages.common.pages.cells import cell_rows, details
@@ -33,6 +34,11 @@ class Overview:
     audit_file: Path
     audit_command: str
 
+    @property
+    def claiming(self) -> Sequence[Finished]:
+        """The benchmarks whose claims are told; what a single switch does is told in the audit, beside its base."""
+        return [one for one in self.finished if not is_switch_study(one.study)] or self.finished
+
 
 def overview_of(work: paper.Reproduction, finished: Sequence[Finished], datasets: Mapping[str, str]) -> Overview:
     """The overview of what was run here, or of what git keeps, by the folder that ``work`` names."""
@@ -45,7 +51,8 @@ def render_overview(overview: Overview) -> str:
     """The whole page as text."""
     finished, work = overview.finished, overview.work
     numbers = paper_grid.paper_frame(work)
-    all_claims, verdicts, apart = claims.family(finished)
+    claiming = overview.claiming
+    all_claims, verdicts, apart = claims.family(claiming)
     items, cells = audit.read_audit(overview.audit_file), all_cells(overview)
     behind = {one.name: [line for line in cells if line["benchmark"] == one.name] for one in finished}
     grids = paper_grid.grids(work, numbers, overview.datasets)
@@ -57,7 +64,7 @@ def render_overview(overview: Overview) -> str:
         published=work.reports == paths.PUBLISHED,
         statistics=work.shared.statistics,
         verdicts=work.shared.verdicts,
-        answer=overview_answer.overview_answer(finished, all_claims, numbers),
+        answer=overview_answer.overview_answer(claiming, all_claims, verdicts, numbers),
         grids=grids,
         filters=_filters(overview, numbers),
         metrics=METRICS,
@@ -68,7 +75,8 @@ def render_overview(overview: Overview) -> str:
             *(one for each in finished for one in details(each, behind[each.name])),
             *paper_grid.missing_details(work, numbers, overview.datasets, behind),
         ],
-        claims=claims.claims_context(finished, all_claims, verdicts),
+        claims=claims.claims_context(claiming, all_claims, verdicts),
+        switches=[one.name for one in finished if one not in claiming],
         apart=apart,
         audit=items,
         audit_counts=audit.counts(items or []),

@@ -17,31 +17,50 @@ TEXT_PROTOCOL = "described"  # the paper's text
 MOST_STATED = 4  # differences that one sentence names; of more only the largest and the smallest
 
 
-def overview_answer(finished: Sequence[Finished], claims: pd.DataFrame, numbers: pd.DataFrame) -> list[str]:
+def overview_answer(
+    finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame, numbers: pd.DataFrame
+) -> list[str]:
     """The method against plain fine-tuning, the same against the untouched encoder, and how far the paper was repeated.
 
-    ``claims``: as ``families.with_names`` gives it; ``numbers``: as ``paper_grid.paper_frame`` does. No sentence says
-    more than an interval or a count; what other protocols than the paper's text give is told apart.
+    ``claims`` and ``verdicts``: as ``claims.family`` gives them; ``numbers``: as ``paper_grid.paper_frame`` does. No
+    sentence says more than an interval or a count; what other protocols than the paper's text give is told apart.
     """
-    return [_against_fine_tuning(finished, claims), _against_the_encoder(finished), _against_the_paper(numbers)]
+    return [
+        _against_fine_tuning(finished, claims, verdicts),
+        _against_the_encoder(finished),
+        _against_the_paper(numbers),
+    ]
 
 
-def _against_fine_tuning(finished: Sequence[Finished], claims: pd.DataFrame) -> str:
+def _against_fine_tuning(finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     pair = claims[(claims["variant"] == THREE_PHASE) & (claims["other"] == PLAIN)].dropna(subset=["difference"])
     if pair.empty:
         return "No benchmark has run both the three phases and plain fine-tuning yet, so whether they help is open."
     own = pair[pair["protocol"] == TEXT_PROTOCOL]
-    said = (
-        [f"Under the paper's text, that three phases beat plain fine-tuning is {_verdicts(own)}."] if len(own) else []
-    )
+    said = []
+    if len(own):
+        beats = "Under the paper's text, that three phases beat plain fine-tuning is"
+        said = [f"{beats} {_over_all(own, verdicts)}{_verdicts(own)}."]
     for protocol, others in pair[pair["protocol"] != TEXT_PROTOCOL].groupby("protocol", sort=False):
         studies = [one.study for one in finished if one.study.benchmark.protocol == protocol]
         tested = any(study.protocol.selection_split == "test" for study in studies)
         caveat = ", where the test rows choose the epoch," if tested else ""
         said.append(f"Under {protocol}{caveat} it is {_verdicts(others)}.")
     confidence = finished[0].study.shared.statistics.confidence
-    kinds = " or ".join(dict.fromkeys(pair["ci_kind"]))
+    kinds = " or ".join(f"({kind})" for kind in dict.fromkeys(pair["ci_kind"]))
     return " ".join([*said, f"Brackets are {confidence:.0%} intervals of paired differences, over {kinds}."])
+
+
+def _over_all(pair: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+    """The verdict over all data sets of a family; nothing where one benchmark alone is none."""
+    count = pair["dataset"].nunique()
+    if count < 2 or verdicts.empty:
+        return ""
+    found = verdicts[(verdicts["protocol"] == TEXT_PROTOCOL) & verdicts["claim"].isin(pair["claim"])]
+    return (
+        f"{' or '.join(dict.fromkeys(found['verdict']))} over {count} data sets, by tests adjusted for their number "
+        "(Holm); by each study's interval alone it is "
+    )
 
 
 def _verdicts(pair: pd.DataFrame) -> str:
@@ -51,7 +70,7 @@ def _verdicts(pair: pd.DataFrame) -> str:
         for word, known in (
             ("supported", pair["verdict"] == SUPPORTED),
             ("not supported", pair["verdict"] == NOT_SUPPORTED),
-            ("open", ~pair["verdict"].isin([SUPPORTED, NOT_SUPPORTED])),
+            ("undecided", ~pair["verdict"].isin([SUPPORTED, NOT_SUPPORTED])),
         )
         if (count := int(known.sum()))
     ]
@@ -85,7 +104,7 @@ def _against_the_encoder(finished: Sequence[Finished]) -> str:
             f"{start} {_leads(leads)}"
             for start, variant in (
                 ("the three phases are", THREE_PHASE),
-                ("with an ordinary recipe for phase 3", ORDINARY),
+                ("and with an ordinary recipe for phase 3 they are", ORDINARY),
             )
             if len(leads := pd.concat([_lead(one, variant) for one in own])) > 0
         ]
@@ -135,17 +154,14 @@ def _leads(pairs: pd.DataFrame) -> str:
 
 def _against_the_paper(numbers: pd.DataFrame) -> str:
     verdicts = list(numbers["verdict"])
-    agrees, disagrees = verdicts.count(AGREES), verdicts.count(DISAGREES)
     stand_in, missing = verdicts.count(NOT_COMPARABLE), verdicts.count(MISSING)
     own = len(verdicts) - stand_in - missing
-    protocols = _count(numbers["protocol"].nunique(), "protocol", "protocols")
-    rest = (
-        f"{stand_in} stand beside a stand-in's, with which no verdict on the paper is given, and {missing} are missing "
-        f"({protocols} counted)."
-    )
+    beside = f"{_count(stand_in, 'number', 'numbers')} of it stand beside a stand-in's, which give no verdict on it"
     if not own:
-        return f"None of the paper's numbers has been repeated with its own encoder and data yet: {rest}"
+        return f"The paper has not been repeated with its own encoder and data yet; {beside}."
+    agrees, disagrees = verdicts.count(AGREES), verdicts.count(DISAGREES)
     return (
         f"Of the paper's numbers {own} were repeated with its own encoder and data: {agrees} agree, {disagrees} "
-        f"disagree, {own - agrees - disagrees} are undecided; {rest}"
+        f"disagree, {own - agrees - disagrees} are undecided; {beside}, and {missing} are missing "
+        f"({_count(numbers['protocol'].nunique(), 'protocol', 'protocols')} counted)."
     )

@@ -63,8 +63,8 @@ def _results(overview: Overview) -> pd.DataFrame:
 
 
 def _claims(overview: Overview) -> pd.DataFrame:
-    claims, verdicts, _ = family(overview.finished)
-    context = claims_context(overview.finished, claims, verdicts)
+    claims, verdicts, _ = family(overview.claiming)
+    context = claims_context(overview.claiming, claims, verdicts)
     rows = [
         {
             "Claim": group["text"],

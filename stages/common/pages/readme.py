@@ -18,7 +18,7 @@ from stages.common.pages.overview_answer import ORDINARY, TEXT_PROTOCOL, UNTOUCH
 from stages.common.pages.paper_grid import paper_frame
 from stages.common.settings import THREE_PHASE, Study
 
-CELLS = (THREE_PHASE, PLAIN, ORDINARY, "ft_ordinary", UNTOUCHED, "tfidf_logistic", "majority")
+CELLS = (THREE_PHASE, "extra_imbalance", PLAIN, ORDINARY, "ft_ordinary", UNTOUCHED, "tfidf_logistic", "majority")
 NAME, COMMAND = "published", "python -m stages.render_index --published"
 
 
@@ -27,8 +27,8 @@ def readme_part(overview: Overview) -> str:
 
     The studies are those of the paper's text that have been tested for every claim.
     """
-    claims, _, _ = family(overview.finished)
-    said = overview_answer(overview.finished, claims, paper_frame(overview.work))
+    claims, verdicts, _ = family(overview.claiming)
+    said = overview_answer(overview.claiming, claims, verdicts, paper_frame(overview.work))
     shown = [one for one in overview.finished if _is_shown(one.study)]
     rows: dict[str, dict[str, str]] = {overview.finished[0].study.title(cell): {} for cell in CELLS}
     for one in shown:
