@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import pandas as pd
+import torch
 
 from performance.peers import PEERS, SETTINGS
 from performance.process import last_line
@@ -106,7 +107,9 @@ def write(table: pd.DataFrame, folder: Path) -> None:
     write_table(folder / "engine.csv", table)
     flags = " ".join(provenance.cpu_flags())
     versions = ", ".join(f"{name} {version}" for name, version in peer_versions().items())
-    about = f"{provenance.cpu_model()} ({flags}), {gpu_name() or 'no GPU'}, {platform.system()}; {versions}."
+    # What torch uses of the flags: ATEN_CPU_CAPABILITY caps it, to measure what a lesser CPU would do.
+    cpu = f"{provenance.cpu_model()} ({flags}; used: {torch.backends.cpu.get_cpu_capability()})"
+    about = f"{cpu}, {gpu_name() or 'no GPU'}, {platform.system()}; {versions}."
     digits = {name: 2 if "ratio" in name or "fraction" in name else 0 for name in table.select_dtypes("number")}
     text = table.assign(**{name: table[name].map(f"{{:.{places}f}}".format) for name, places in digits.items()})
     write_text(folder / "engine.md", to_markdown(text) + "\n" + about + "\n")

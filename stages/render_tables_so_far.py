@@ -27,6 +27,7 @@ def main() -> None:
         write_table(file, frame)
         write_texts(file, table, encoder, protocol, shared, titles)
         print(f"{file.with_suffix('.md')}: {paper.count_of(frame)}")
+    print(f"{paths.PUBLISHED / 'tables.md'}: the same of the published runs")
 
 
 if __name__ == "__main__":

@@ -127,7 +127,11 @@ def test_one_file_a_split_and_a_folder_of_files():
         ("rows.csv", b"", "rows.csv: can't be read as csv: "),
         ("rows.csv", b"text,label\n", "rows.csv: got 0 rows, expected at least two classes of them"),
         ("rows.jsonl", b"", "rows.jsonl: got 0 rows, expected at least two classes of them"),
-        ("rows.csv", b"text;label\na;x\n", "rows.csv: got columns text;label, expected 'text' among them"),
+        (
+            "rows.csv",
+            b"text;label\na;x\n",
+            "rows.csv: got columns text;label, expected 'text' among them; it is separated by ';': save it with commas",
+        ),
         ("rows.csv", b"text,class\na,x\n", "rows.csv: got columns text, class, expected 'label' among them"),
         (
             "rows.csv",

@@ -13,6 +13,7 @@ from stages.common.packages import package_folder
 from stages.common.row_files import files_of, read_rows, refuse_same_content
 from stages.common.source_settings import Dataset, HubSource, PackageSource, Sources
 
+OTHER_SEPARATORS = (";", "\t", "|")
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
 
 Part = tuple[str | None, str | list[str], pd.DataFrame]
@@ -63,7 +64,9 @@ def _used(
         for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
             if column not in rows.columns:
                 names = ", ".join(map(str, rows.columns))
-                raise UserError(f"{place}: got columns {names}, expected {column!r} among them")
+                other = next((mark for mark in OTHER_SEPARATORS if len(rows.columns) == 1 and mark in names), None)
+                hint = f"; it is separated by {other!r}: save it with commas" if other else ""
+                raise UserError(f"{place}: got columns {names}, expected {column!r} among them{hint}")
         table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()})
         if split is not None:
             table["split"] = split
