@@ -10,6 +10,7 @@ from browser import NARROW, WIDE
 from conftest import PAGES
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.ui import WebDriverWait
 
 from stages.common import paths
 from stages.common.analysis.results import read_results
@@ -119,7 +120,9 @@ def test_the_command_behind_a_number_is_copied(browser, pages):
     browser.open(pages["overview"], f"#{CELL}")
     button = browser.find(f"{OPEN} .copy")
     button.click()
-    assert button.text == "Copied" and browser.find("#said").get_attribute("textContent") == "Copied"
+    # The clipboard answers later than the click returns.
+    WebDriverWait(browser.driver, 5, poll_frequency=0.05).until(lambda _: button.text == "Copied")
+    assert browser.find("#said").get_attribute("textContent") == "Copied"
     done = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))"
     assert browser.driver.execute_async_script(done) == COMMAND
 
