@@ -1,5 +1,6 @@
 """Where a data set's rows come from: files of every kind, local folders, the order of sources, and each refusal."""
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -212,6 +213,9 @@ def test_a_source_that_is_not_provided_is_passed_over_and_the_order_is_the_users
     assert read(local="here", python_package=PACKAGE, **FOLDER)[1]["kind"] == "folder"
     rows, first = read(["python_package", "folder"], "here", python_package=PACKAGE, **FOLDER)
     assert (first["kind"], first["passed_over"]) == ("python_package", {})
+    titled = dataclasses.replace(dataset(python_package=PACKAGE), text_columns=["title"])
+    said = refusal(lambda: read_source(titled, Sources(["python_package"], None, None), PARAMS))
+    assert said == f"{first['origin']}: got columns text, label, expected 'title' among them"
     # Each its own text, by a name that is no place on this machine.
     places = rows[data.READ_FROM]
     assert places.is_unique and places.str.fullmatch(rf"{re.escape(first['origin'])}, \w+/\d+\.txt").all()

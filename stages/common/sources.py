@@ -66,7 +66,8 @@ def _used(
                 names = ", ".join(map(str, rows.columns))
                 other = next((mark for mark in OTHER_SEPARATORS if len(rows.columns) == 1 and mark in names), None)
                 hint = f"; it is separated by {other!r}: save it with commas" if other else ""
-                raise UserError(f"{place}: got columns {names}, expected {column!r} among them{hint}")
+                where = place if isinstance(place, str) else origin
+                raise UserError(f"{where}: got columns {names}, expected {column!r} among them{hint}")
         table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()})
         if split is not None:
             table["split"] = split
