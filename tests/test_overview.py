@@ -68,6 +68,7 @@ def test_every_number_of_the_papers_tables_is_there_once_a_protocol(project, mon
     # Both protocols, and beside them what the stand-in ran of snips in each: 3, 7, 6 and 3 numbers of the four tables.
     assert len(re.findall(r"paper \d+\.\d\d", grids)) == 2 * len(measured) + 38
     assert Page(html).text.count("not comparable") >= 38
+    assert sum(int(count) for count in re.findall(r"(\d+) missing", grids)) == 2 * len(measured)
 
 
 def test_page_holds_every_result_and_claim_of_every_benchmark(project, monkeypatch):
