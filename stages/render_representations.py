@@ -1,4 +1,4 @@
-"""Stage render_representations: the same test rows before and after phases 1 and 2, as pictures and numbers."""
+"""Stage render_representations: the same test rows before and after the phases, as pictures and numbers."""
 
 import argparse
 
@@ -24,7 +24,7 @@ def main() -> None:
 
     run = Run(study, "render_representations", arguments.encoder, "", arguments.seed, "encoder")
     points, separation = representations.represent(run)
-    panels = representations.panels_of(study)
+    panels = representations.panels_of(study, arguments.encoder)
     with new_folder(paths.representations(study.benchmark.name, arguments.encoder)) as folder:
         write_table(folder / "representations.csv", points)
         write_table(folder / "separation.csv", separation.assign(seed=arguments.seed))

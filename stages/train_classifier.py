@@ -30,6 +30,7 @@ def main() -> None:
     from stages.common.engine.runs import Run
     from stages.common.engine.sharing import has_classifier_of_three_phase, take_over_predictions
     from stages.common.engine.switches import candidates_for
+    from stages.common.engine.vectors import write_vectors
     from stages.common.engine.vocabulary import keep_words
     from stages.common.files import write_table
     from stages.common.scores.predictions import predictions_table
@@ -38,6 +39,7 @@ def main() -> None:
     if not arguments.validation_only and has_classifier_of_three_phase(run):
         take_over_predictions(run)
         return
+    run.start_processes()
     encoder = run.load_encoder(run.variant)
     tokenizer = run.tokenizer(encoder)
     # Those of the test texts as well, for the predictions; without a gradient their vectors decide nothing.
@@ -58,6 +60,7 @@ def main() -> None:
         )
 
     tried = [train(settings) for settings in candidates_for(study, run.encoder, run.settings, run.variant)]
+    run.end_processes()
     best = max(tried, key=lambda one: one.score)
     # Every choice is made: a test part that chose nothing is scored from here on, once.
     parts = [part for part in ("validation", test) if run.has_part(part)]
@@ -67,6 +70,8 @@ def main() -> None:
     probabilities = {part: values.softmax(1).cpu().numpy() for part, values in logits.items()}
     table = predictions_table({part: run.part(part) for part in parts}, probabilities, run.classes)
     write_table(paths.predictions(run.name, run.encoder, run.variant, run.seed), table)
+    if not arguments.validation_only:
+        write_vectors(run, best.model.encoder, tokenizer)
     run.write_records(best.updates, sum(one.sequence_updates for one in tried), tokenizer, **best.facts(tried))
 
 

@@ -30,6 +30,7 @@ def main() -> None:
     if has_rows_of_three_phase(run):
         take_over_encoder(run)
         return
+    run.start_processes()
     encoder = run.load_pretrained() if definition.encoder_from == FROM_PRETRAINED else run.load_encoder(DENOISED)
     run.add_layer(encoder, CONTRASTIVE_LAYER)
     tokenizer = run.tokenizer(encoder)
@@ -41,6 +42,7 @@ def main() -> None:
     looks = looks_of(run, encoder, tokenizer, run.protocol.contrastive_checkpoint, LOOKS_CONTRASTIVE, len(batches))
     run.seed_dropout()
     updates = train_contrastive(encoder, batches, run.settings, run.training, run.machine, looks)
+    run.end_processes()
     run.export(encoder, tokenizer)
     run.write_records(updates, batches.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
 

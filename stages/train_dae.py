@@ -22,6 +22,7 @@ def main() -> None:
     from stages.common.looks import LOOKS_DAE, looks_of
 
     run = Run(study, "train_dae", arguments.encoder, DENOISED, arguments.seed, "encoder")
+    run.start_processes()
     encoder = run.load_pretrained()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
@@ -31,6 +32,7 @@ def main() -> None:
     looks = looks_of(run, encoder, tokenizer, run.protocol.dae_checkpoint, LOOKS_DAE, len(batches))
     run.seed_dropout()
     updates = train_denoising(encoder, decoder, batches, run.settings, run.training, run.machine, looks)
+    run.end_processes()
     run.export(encoder, tokenizer)
     run.write_records(updates, batches.sequence_updates, tokenizer)
 

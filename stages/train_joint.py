@@ -24,6 +24,7 @@ def main() -> None:
     from stages.common.joint import train_joint
 
     run = Run(study, "train_joint", arguments.encoder, JOINT, arguments.seed, "encoder")
+    run.start_processes()
     encoder = run.load_pretrained()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
@@ -39,6 +40,7 @@ def main() -> None:
     contrastive = PairBatches(rows["text"].tolist(), pairs, settings, tokenizer, run.seed, device)
     run.seed_dropout()
     updates = train_joint(encoder, decoder, denoising, contrastive, settings, run.training, warmup, run.machine)
+    run.end_processes()
     run.export(encoder, tokenizer)
     trained = denoising.sequence_updates + contrastive.sequence_updates
     run.write_records(updates, trained, tokenizer, pairs=len(pairs), resampled_rows=len(rows))

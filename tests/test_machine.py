@@ -25,7 +25,7 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def wish(precision: str = "auto", device: str = "cpu", speedup: float = 1.5) -> Engine:
-    return Engine(device=device, precision=precision, bf16_min_speedup=speedup)
+    return Engine(device=device, precision=precision, bf16_min_speedup=speedup, processes=1)
 
 
 def kept() -> dict:

@@ -9,7 +9,7 @@ import torch
 from ruamel.yaml import YAML
 from synthetic_study import make_study
 
-from performance import bench, limit, report, scaling, share
+from performance import bench, limit, plain, report, scaling, share
 from performance.work import Work
 from stages.common.analysis.cells import cells, read_predictions
 from stages.common.config import load_study
@@ -116,3 +116,13 @@ def test_the_steps_to_a_page_are_the_stages_of_the_pipeline():
     # Representations are those of one seed, however many there are; a split comes before the trainings.
     left_out = {"stages.render_representations", "stages.split_data"}
     assert {f"stages.{name}" for name, *_ in report.steps(load_study("bbc"))} == behind - left_out
+
+
+def test_the_plain_loop_learns_what_the_stages_learn(study, monkeypatch):
+    monkeypatch.chdir(study.root)
+    found = plain.plain_scores(0)
+    runs = pd.read_csv("reports/bbc/runs.csv").query("split == 'validation' and metric == 'macro_f1' and seed == 0")
+    fast = runs.set_index("variant")["value"]
+    assert list(found) == list(plain.VARIANTS)
+    for variant, score in found.items():
+        assert 50 < fast[variant] <= 100 and score == pytest.approx(fast[variant], abs=25)

@@ -12,16 +12,13 @@ from synthetic_study import make_study
 from stages.common import paths
 from stages.common.config import load_study
 from stages.common.display import MOST_SVG_BYTES, data_uri
+from stages.common.engine.vectors import MOST_POINTS, MOST_TRAINING_ROWS_A_CLASS, drawn_by_class, drawn_points
 from stages.common.figure_style import PALETTE, save_figure
 from stages.common.figures_representations import LOOKS, looks_of, representations_figure
 from stages.common.files import write_table
 from stages.common.pictures import PROJECTION_TEXTS, pictures
 from stages.common.representations import (
-    MOST_POINTS,
-    MOST_TRAINING_ROWS_A_CLASS,
     PROJECTIONS,
-    drawn_by_class,
-    drawn_points,
     nearest_mean_accuracy,
     panels_of,
     projected,
@@ -30,6 +27,7 @@ from stages.common.representations import (
 )
 
 HALF = 1 / math.sqrt(2)
+ENCODER = "minilm_l6"
 
 
 @pytest.fixture
@@ -120,19 +118,31 @@ def test_every_class_keeps_rows_for_its_mean():
 
 
 def test_panels_are_the_encoders_that_the_benchmark_trains(study):
-    assert [(panel.phase, panel.variant) for panel in panels_of(study)] == [
-        ("pretrained", ""), ("phase_1", "dae_ft"), ("phases_1_2", "three_phase"), ("phase_2", "cl_ft"),
-        ("joint", "joint"),
+    assert [(panel.phase, panel.variant) for panel in panels_of(study, ENCODER)] == [
+        ("pretrained", ""), ("phase_3", "ft"), ("phase_1", "dae_ft"), ("phase_3", "dae_ft"),
+        ("phases_1_2", "three_phase"), ("phase_3", "three_phase"), ("phase_2", "cl_ft"), ("phase_3", "cl_ft"),
+        ("joint", "joint"), ("phase_3", "joint"),
     ]  # fmt: skip
     lists = dataclasses.replace(study.benchmark.run_variants, train_contrastive_from_pretrained=[], train_joint=[])
     fewer = dataclasses.replace(study, benchmark=dataclasses.replace(study.benchmark, run_variants=lists))
-    assert [panel.phase for panel in panels_of(fewer)] == ["pretrained", "phase_1", "phases_1_2"]
+    before = ["pretrained", "phase_1", "phases_1_2"]
+    assert [panel.phase for panel in panels_of(fewer, ENCODER) if panel.phase != "phase_3"] == before
+
+
+def test_phase_3_has_a_panel_where_it_trains_the_encoder(study):
+    lists = dataclasses.replace(study.benchmark.run_variants, train_classifier_ordinary=["three_phase_ordinary"])
+    settings = {ENCODER: dataclasses.replace(study.benchmark.hyperparameters[ENCODER], freeze_encoder=True)}
+    benchmark = dataclasses.replace(study.benchmark, run_variants=lists, hyperparameters=settings)
+    frozen = panels_of(dataclasses.replace(study, benchmark=benchmark), ENCODER)
+    # The ordinary recipe never freezes.
+    assert [panel.variant for panel in frozen if panel.phase == "phase_3"] == ["three_phase_ordinary"]
+    assert [panel.phase for panel in frozen][-4:] == ["phases_1_2", "phase_3", "phase_2", "joint"]
 
 
 def tables(study, classes=("x", "y", "z"), rows=12):
     """Points and separation as ``represent`` gives them, of made-up vectors."""
     random, points, separation = np.random.default_rng(0), [], []
-    for panel in panels_of(study):
+    for panel in panels_of(study, ENCODER):
         who = {"phase": panel.phase, "variant": panel.variant}
         frame = pd.DataFrame({**who, "example_id": [f"test-{row}" for row in range(rows)]})
         frame["class"] = [classes[row % len(classes)] for row in range(rows)]
@@ -145,18 +155,18 @@ def tables(study, classes=("x", "y", "z"), rows=12):
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_a_panel_an_encoder_with_the_same_classes_in_the_same_look(study, projection, tmp_path):
     points, separation = tables(study)
-    figure = representations_figure(panels_of(study), points, separation, projection)
+    figure = representations_figure(panels_of(study, ENCODER), points, separation, projection)
     drawn = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title(loc="left").split("\n")[0] for axes in drawn] == [p.title for p in panels_of(study)]
-    for axes, panel in zip(drawn, panels_of(study), strict=True):
-        own = points[points["phase"] == panel.phase]
+    assert [axes.get_title(loc="left").split("\n")[0] for axes in drawn] == [p.title for p in panels_of(study, ENCODER)]
+    for axes, panel in zip(drawn, panels_of(study, ENCODER), strict=True):
+        own = points[(points["phase"] == panel.phase) & (points["variant"] == panel.variant)]
         assert axes.get_xlabel() == "silhouette +0.25, nearest mean 75.0%"
         for line, name, colour in zip(axes.lines, "xyz", PALETTE, strict=False):
             assert line.get_color() == colour
             places = own.loc[own["class"] == name, [f"{projection}_x", f"{projection}_y"]]
             np.testing.assert_array_equal(line.get_xydata(), places.to_numpy())
     save_figure(figure, tmp_path, "one")
-    save_figure(representations_figure(panels_of(study), points, separation, projection), tmp_path, "two")
+    save_figure(representations_figure(panels_of(study, ENCODER), points, separation, projection), tmp_path, "two")
     for suffix in ("svg", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
@@ -165,7 +175,7 @@ def test_many_classes_have_looks_of_their_own_and_hostile_names_are_text(study, 
     names = ["$x_$ \\frac{", "n" * 10_000, *(f"class {number}" for number in range(LOOKS - 2))]
     looks = looks_of(names)
     assert len({tuple(look.values()) for look in looks.values()}) == LOOKS
-    figure = representations_figure(panels_of(study), *tables(study, names[:30], 60), "pca")
+    figure = representations_figure(panels_of(study, ENCODER), *tables(study, names[:30], 60), "pca")
     save_figure(figure, tmp_path, "figure")
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "$x_$ \\frac{" in shown and "n" * 23 + "…" in shown and len(shown) == 30
@@ -175,7 +185,7 @@ def write_pictures(study, points, separation):
     folder = paths.representations("bbc", "minilm_l6")
     write_table(folder / "separation.csv", separation.assign(seed=0))
     for name in PROJECTIONS:
-        save_figure(representations_figure(panels_of(study), points, separation, name), folder, name)
+        save_figure(representations_figure(panels_of(study, ENCODER), points, separation, name), folder, name)
 
 
 def test_the_page_has_the_numbers_the_figures_and_words_for_who_cannot_see_them(study):
@@ -186,11 +196,11 @@ def test_the_page_has_the_numbers_the_figures_and_words_for_who_cannot_see_them(
     separation.loc[0, "silhouette"] = float("nan")
     write_pictures(study, points, separation)
     (one,) = pictures(study, texts=False)["representations"]
-    assert [line[2:] for line in one["lines"]] == [("none", "75.0"), *[("+0.25", "75.0")] * 4]
+    assert [line[2:] for line in one["lines"]] == [("none", "75.0"), *[("+0.25", "75.0")] * 9]
     assert [figure["title"] for figure in one["figures"]] == ["PCA", "t-SNE"]
     for figure in one["figures"]:
         assert figure["uri"].startswith("data:image/svg+xml;base64,")
-        assert all(panel.title in figure["alternative"] for panel in panels_of(study))
+        assert all(panel.title in figure["alternative"] for panel in panels_of(study, ENCODER))
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -198,9 +208,10 @@ def test_whether_phase_3_goes_on_is_said_by_the_settings(study, tmp_path, frozen
     params = tmp_path / "benchmarks/bbc/params.yaml"
     text = params.read_text(encoding="utf-8")
     params.write_text(text.replace("freeze_encoder: false", f"freeze_encoder: {str(frozen).lower()}"), encoding="utf-8")
+    study = load_study("bbc")
     write_pictures(study, *tables(study))
-    (one,) = pictures(load_study("bbc"), texts=False)["representations"]
-    assert one["frozen"] is frozen
+    (one,) = pictures(study, texts=False)["representations"]
+    assert one["frozen"] is frozen and one["fine_tuned"] == (not frozen)
 
 
 def test_a_figure_of_very_many_points_is_embedded_as_an_image_of_pixels(tmp_path):

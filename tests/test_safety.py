@@ -45,7 +45,13 @@ DAE, THREE_PHASE = f"{ENCODER}-dae_ft", f"{ENCODER}-three_phase"
 KILLED = {
     "split_data": (("split_data",), [str(RUNS / f"splits/{SEED}")]),
     "train_dae": (("train_dae",), outputs_of(DAE, "encoders", "encoder")),
-    "train_classifier": (("train_classifier", "three_phase"), outputs_of(THREE_PHASE, "predictions", "classifier")),
+    "train_classifier": (
+        ("train_classifier", "three_phase"),
+        [
+            *outputs_of(THREE_PHASE, "predictions", "classifier"),
+            str(RUNS / f"vectors/{THREE_PHASE}/{SEED}.safetensors"),
+        ],
+    ),
 }
 
 
@@ -167,7 +173,7 @@ def untrained(study, tmp_path_factory) -> Callable[[str, int], Path]:
 
     def make(weight: str, place: int) -> Path:
         root = study.copy(tmp_path_factory.mktemp("spoiled") / "project")
-        for folder in ("encoders", "histories", "predictions", "reports"):
+        for folder in ("encoders", "histories", "predictions", "reports", "vectors"):
             shutil.rmtree(root / RUNS / folder)
         shutil.rmtree(root / "encoders" / ENCODER)
         shutil.copytree(root / ORIGIN, root / "encoders" / ENCODER)

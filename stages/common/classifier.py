@@ -16,6 +16,7 @@ from stages.common.engine.embedding import embed, sorted_batches
 from stages.common.engine.losses import classification_loss
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import ClassifierHead, SentenceEncoder
+from stages.common.engine.processes import of_first
 from stages.common.engine.randomness import generator, torch_generator
 from stages.common.engine.stopping import new_stopping
 from stages.common.engine.switches import ClassifierSettings
@@ -121,7 +122,7 @@ def prepare_rows(
 def batch_losses(
     model: Classifier, rows: Rows, batch: np.ndarray, tokenizer: TextTokenizer, machine: Machine, pieces: int = 1
 ) -> Iterator[Tensor]:
-    """The loss of the examples numbered in ``batch`` in parts, one for each of so many pieces."""
+    """This process's share of the loss of the examples numbered in ``batch``, in parts for so many pieces."""
     for piece in slices(len(batch), pieces):
         chosen = batch[piece]
         logits = model.logits(rows, chosen, tokenizer, machine)
@@ -174,7 +175,7 @@ def train_classifier(
         order = order_random.permutation(len(train))
         for batch in length_buckets(order, train.lengths, settings.batch_size, order_random):
             update(partial(batch_losses, model, train, batch, tokenizer, machine), epoch)
-        found, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
+        found, selection_loss = of_first(evaluate(model, selection, tokenizer, machine, positive))
         by_epoch.append(found)
         update.end_epoch(found[settings.selection_metric], selection_loss)
         rank = (found[settings.selection_metric], -selection_loss)

@@ -86,7 +86,7 @@ class PairBatches:
 
 
 def pair_losses(encoder: SentenceEncoder, batch: tuple, machine: Machine, pieces: int = 1) -> Iterator[torch.Tensor]:
-    """The loss of one batch of ``PairBatches`` in parts, one for each of so many pieces of its pairs."""
+    """This process's share of the loss of one batch of ``PairBatches``, in parts for so many pieces of its pairs."""
     *texts, left, right, similarity = batch
     for piece in slices(len(similarity), pieces):
         share = len(similarity[piece]) / len(similarity)

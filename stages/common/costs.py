@@ -30,6 +30,7 @@ PLACES = {
     "gpu": "GPU",
     "precision": "Precision",
     "threads": "CPU threads",
+    "processes": "Processes a training",
     "cpu_model": "CPU",
     "revision": "Code revision",
 }
@@ -52,7 +53,7 @@ class Cost:
     """Sums over the runs of a stage; a quantity is None where no run recorded it.
 
     ``sequences_per_second`` is the rate inside the training loops, ``seconds`` are those of the whole processes, and
-    ``peak_memory_mb`` is the largest of the runs.
+    ``peak_memory_mb`` is the largest of the runs; of several processes that share batches they are the first one's.
     """
 
     stage: str

@@ -57,10 +57,11 @@ def reconstruction_losses(
     machine: Machine,
     pieces: int = 1,
 ) -> Iterator[torch.Tensor]:
-    """The loss of one batch in parts, one for each of so many pieces of its texts."""
+    """This process's share of the loss of one batch, in parts for so many pieces of its texts."""
     tokens = _predicted(*undamaged).sum(dim=1)
     for piece in slices(len(tokens), pieces):
-        share = 1.0 if pieces == 1 else (tokens[piece].sum() / tokens.sum()).item()
+        whole = piece == slice(0, len(tokens))
+        share = 1.0 if whole else (tokens[piece].sum() / tokens.sum()).item()
         parts = [tuple(None if one is None else one[piece] for one in side) for side in (noised, undamaged)]
         yield share * reconstruction_loss(encoder, decoder, *parts, machine)
 

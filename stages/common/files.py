@@ -83,17 +83,17 @@ def read_table(path: Path) -> "pd.DataFrame":
     """Read a data frame that an earlier stage wrote; one line where that stage has not run."""
     import pandas as pd
 
-    _refuse_missing(path)
+    refuse_missing(path)
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
 def read_json(path: Path) -> Any:
     """Read JSON that an earlier stage wrote; one line where that stage has not run."""
-    _refuse_missing(path)
+    refuse_missing(path)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _refuse_missing(path: Path) -> None:
+def refuse_missing(path: Path) -> None:
     if not path.is_file():
         raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro {pipeline_of(path)})")
 

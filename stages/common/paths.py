@@ -107,6 +107,11 @@ def predictions(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
     return RUNS / benchmark / "predictions" / cell_name(encoder, variant) / f"{seed}.parquet"
 
 
+def vectors(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
+    """Sentence vectors of a fine-tuned encoder, for the pictures."""
+    return RUNS / benchmark / "vectors" / cell_name(encoder, variant) / f"{seed}.safetensors"
+
+
 def history(benchmark: str, encoder: str, variant: str, seed: int, phase: str) -> Path:
     return RUNS / benchmark / "histories" / cell_name(encoder, variant) / f"{seed}-{phase}.csv"
 

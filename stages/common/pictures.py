@@ -12,7 +12,7 @@ from stages.common.display import data_uri
 from stages.common.engine.switches import freezes_encoder
 from stages.common.files import read_table
 from stages.common.mistakes import CORRECT
-from stages.common.representations import format_silhouette, panels_of, separation_text
+from stages.common.representations import FINE_TUNED_PHASE, format_silhouette, panels_of, separation_text
 from stages.common.settings import Study
 
 MOST_ROWS, MOST_CHARACTERS = 20, 200
@@ -50,7 +50,7 @@ def _representation(study: Study, encoder: str) -> dict[str, Any]:
     if not file.is_file():
         return found
     separation = pd.read_csv(file, keep_default_na=False, na_values={"silhouette": "", "nearest_mean_accuracy": ""})
-    titles = {(panel.phase, panel.variant): (panel.title, panel.owner) for panel in panels_of(study)}
+    titles = {(panel.phase, panel.variant): (panel.title, panel.owner) for panel in panels_of(study, encoder)}
     spoken = []
     for _, line in separation.iterrows():
         title, owner = titles[line["phase"], line["variant"]]
@@ -65,6 +65,7 @@ def _representation(study: Study, encoder: str) -> dict[str, Any]:
         "n_test": first["n_test"],
         "n_train": first["n_train"],
         "frozen": freezes_encoder(study, encoder, settings),
+        "fine_tuned": (separation["phase"] == FINE_TUNED_PHASE).any(),
         "figures": [
             _figure(folder / f"{name}.svg", title, caption, f"{title} of the test rows' vectors. " + "; ".join(spoken))
             for name, (title, caption) in PROJECTION_TEXTS.items()

@@ -1,6 +1,7 @@
-"""What phases 1 and 2 do to an encoder: the same test rows before and after each, as points and as two numbers.
+"""What the phases do to an encoder: the same test rows before and after each, as points and as two numbers.
 
-It describes encoders after every choice was made; nothing is chosen by it. Phase 3's encoders are not kept.
+It describes encoders after every choice was made; nothing is chosen by it. Phase 3 keeps the vectors of these rows
+instead of its encoders.
 """
 
 from dataclasses import dataclass
@@ -10,16 +11,14 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths
-from stages.common.engine.randomness import generator
+from stages.common.engine.switches import freezes_encoder, starts_at_random
 from stages.common.errors import UserError
-from stages.common.settings import Study
+from stages.common.settings import PRETRAINED, Study
 
 if TYPE_CHECKING:
-    from stages.common.engine.models import SentenceEncoder
     from stages.common.engine.runs import Run
-    from stages.common.engine.tokens import TextTokenizer
 
-PRETRAINED_PHASE = "pretrained"
+PRETRAINED_PHASE, FINE_TUNED_PHASE = "pretrained", "phase_3"
 # By the stage that makes an encoder: the name of what it has been through, and how a panel says it.
 PHASES = {
     "train_dae": ("phase_1", "After phase 1"),
@@ -28,8 +27,6 @@ PHASES = {
     "train_joint": ("joint", "After both in one training"),
 }
 PROJECTIONS = ("pca", "tsne")
-MOST_POINTS = 1000
-MOST_TRAINING_ROWS_A_CLASS = 500  # the mean of so many vectors is known well enough
 TSNE_SEED, TSNE_PERPLEXITY = 0, 30
 DECIMALS = 4
 
@@ -44,12 +41,29 @@ class Panel:
     owner: str
 
 
-def panels_of(study: Study) -> list[Panel]:
-    """The pre-trained encoder, then those that this benchmark trains, in the order of the phases."""
-    found = [Panel(PRETRAINED_PHASE, "", "Pre-trained", "before any phase")]
+def panels_of(study: Study, encoder: str) -> list[Panel]:
+    """The pre-trained encoder, then those that this benchmark trains in the order of the phases.
+
+    Behind each stands what phase 3 makes of it, where phase 3 trains the encoder.
+    """
+    found = [Panel(PRETRAINED_PHASE, "", "Pre-trained", "before any phase"), *_fine_tuned(study, encoder, "")]
     for stage, (phase, title) in PHASES.items():
         for variant in getattr(study.benchmark.run_variants, stage):
             found.append(Panel(phase, variant, title, study.title(variant)))
+            found += _fine_tuned(study, encoder, variant)
+    return found
+
+
+def _fine_tuned(study: Study, encoder: str, start: str) -> list[Panel]:
+    """The variants that phase 3 trains from the encoder of ``start``, empty for the pre-trained one."""
+    frozen = freezes_encoder(study, encoder, study.benchmark.hyperparameters[encoder])
+    found = []
+    for variant in study.benchmark.run_variants.trained():
+        definition = study.shared.variants[variant]
+        starts = "" if definition.encoder_from == PRETRAINED else definition.encoder_of or variant
+        if starts == start and (definition.recipe or not frozen):
+            title = "Phase 3 from random weights" if not start and starts_at_random(study, encoder) else "After phase 3"
+            found.append(Panel(FINE_TUNED_PHASE, variant, title, study.title(variant)))
     return found
 
 
@@ -57,21 +71,25 @@ def represent(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Points and separation of the run's encoder and seed.
 
     Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase; each
-    projection is fitted to the unit vectors of its own phase. Separation: a row a phase, of the unprojected vectors.
+    projection is fitted to the unit vectors of its own phase. Separation: a row a panel, of the unprojected vectors.
     """
+    from stages.common.engine.vectors import pictured_rows, read_vectors, unit_vectors
+
     pretrained = run.load_pretrained()
     tokenizer = run.tokenizer(pretrained)
-    test = drawn_points(run.part("test"), run.seed)
+    test, train = pictured_rows(run)
     if len(test) < 2:
         raise UserError(
             f"{paths.benchmark_params(run.name)}: run_representations: got {len(test)} test row, expected at least 2; "
             "leave the encoder out"
         )
-    train = drawn_by_class(run.part("train"), run.seed)
     points, separation = [], []
-    for panel in panels_of(run.study):
-        encoder = run.load_encoder(panel.variant) if panel.variant else pretrained
-        vectors, train_vectors = (unit_vectors(run, encoder, tokenizer, rows) for rows in (test, train))
+    for panel in panels_of(run.study, run.encoder):
+        if panel.phase == FINE_TUNED_PHASE:
+            vectors, train_vectors = np.split(read_vectors(run, panel.variant), [len(test)])
+        else:
+            encoder = run.load_encoder(panel.variant) if panel.variant else pretrained
+            vectors, train_vectors = (unit_vectors(run, encoder, tokenizer, rows) for rows in (test, train))
         labels, who = test["label"].to_numpy(), {"phase": panel.phase, "variant": panel.variant}
         rows = pd.DataFrame({**who, "example_id": test["example_id"].to_numpy(), "class": labels})
         points.append(rows.assign(**projected(vectors)))
@@ -87,28 +105,6 @@ def represent(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
             }
         )
     return pd.concat(points, ignore_index=True), pd.DataFrame(separation)
-
-
-def drawn_points(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """All rows, or ``MOST_POINTS`` of them drawn by the seed; in the data's order."""
-    chosen = generator(seed, "points of the pictures").permutation(len(rows))[:MOST_POINTS]
-    return rows.iloc[np.sort(chosen)]
-
-
-def drawn_by_class(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Of each class all rows, or ``MOST_TRAINING_ROWS_A_CLASS`` drawn by the seed; in the data's order."""
-    order = generator(seed, "class means of the pictures").permutation(len(rows))
-    chosen = rows.iloc[order].groupby("label").head(MOST_TRAINING_ROWS_A_CLASS)
-    return rows.loc[chosen.index.sort_values()]
-
-
-def unit_vectors(run: "Run", encoder: "SentenceEncoder", tokenizer: "TextTokenizer", rows: pd.DataFrame) -> np.ndarray:
-    """The rows' sentence vectors as phase 3 would score them, of unit length, (rows, hidden size)."""
-    from stages.common.engine.embedding import embed
-
-    texts = run.scored(rows, tokenizer)["text"].tolist()
-    vectors = embed(encoder, tokenizer(texts), tokenizer, run.machine).cpu().numpy()
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def projected(vectors: np.ndarray) -> dict[str, np.ndarray]:

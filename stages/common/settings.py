@@ -141,6 +141,7 @@ class Engine:
     device: str = checked(one_of("auto", "cpu", "cuda", "mps"))
     precision: str = checked(one_of("auto", "fp32", "bf16"))
     bf16_min_speedup: float = checked(number(above=0))
+    processes: int = checked(number(least=1))
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class Hyperparameters:
 class Benchmark:
     """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings.
 
-    ``run_representations``: the encoders of ``run_encoders`` whose vectors are drawn before and after phases 1 and 2.
+    ``run_representations``: the encoders of ``run_encoders`` whose vectors are drawn before and after the phases.
     ``train_rows``: how many training rows are drawn for each seed; None: all.
     """
 

@@ -34,5 +34,6 @@ def kept(shape: torch.Size, probability: float, dtype: torch.dtype) -> Tensor:
     count = shape.numel()
     draws = _generator.random_raw(-(-count // 4)).view(np.int16)[:count]
     lowest = round(probability * 2**_BITS) - 2 ** (_BITS - 1)
-    factor, zero = torch.tensor([1 / (1 - probability), 0.0], dtype=dtype)
-    return torch.where(torch.from_numpy(draws).view(shape) >= lowest, factor, zero)
+    # Ones and zeros in the wanted type at once: where() with two scalars takes four times as long.
+    ones = torch.ge(torch.from_numpy(draws).view(shape), lowest, out=torch.empty(shape, dtype=dtype))
+    return ones.mul_(1 / (1 - probability))

@@ -51,7 +51,9 @@ def choose_machine(wish: Engine) -> Machine:
     }
     # Of this process, not of the machine: one that is pinned to fewer cores must not choose anew for all.
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    asked = {"hardware": hardware, "wish": dataclasses.asdict(wish), "torch": torch.__version__}
+    # How many processes share a batch decides neither device nor precision.
+    wishes = {name: value for name, value in dataclasses.asdict(wish).items() if name != "processes"}
+    asked = {"hardware": hardware, "wish": wishes, "torch": torch.__version__}
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         kept = json.loads(paths.ENGINE_CHOICE.read_text(encoding="utf-8"))
         if kept["asked"] == asked:

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from stages.common import paths, provenance
-from stages.common.engine import encoder_folder
+from stages.common.engine import encoder_folder, processes
 from stages.common.engine.encoder_files import WEIGHTS, check_files, check_pretrained
 from stages.common.engine.long_texts import cut_rows, first_pieces
 from stages.common.engine.machine import Machine, choose_machine, gpu_name
@@ -45,13 +45,28 @@ class Run:
     rows: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.machine: Machine = choose_machine(self.study.shared.engine)
+        machine = choose_machine(self.study.shared.engine)
+        if processes.is_started():
+            processes.join(machine.device)
+        self.processes = processes.count()
+        self.machine: Machine = dataclasses.replace(machine, threads=max(1, machine.threads // self.processes))
         self.machine.set_up()
         self.inputs: list[Path] = [paths.examples(self.name_of_data), self.split_folder / "split.parquet"]
 
+    def start_processes(self) -> None:
+        """Train in ``engine.processes`` processes like this one, which ends with them; with one this goes on itself."""
+        wanted = self.study.shared.engine.processes
+        if wanted > 1 and not processes.is_started():
+            processes.start(wanted, self.machine.device)
+
+    def end_processes(self) -> None:
+        """Behind the training: the first process goes on alone and writes what came out."""
+        processes.end_all_but_first()
+
     def seed_dropout(self) -> None:
         """Right before the training: new layers draw from the same generator, and variants have different ones."""
-        seed_dropout(self.seed, f"dropout {self.phase}")
+        number = processes.number()
+        seed_dropout(self.seed, f"dropout {self.phase}" + (f" {number}" if number else ""))
 
     @property
     def name(self) -> str:
@@ -245,6 +260,7 @@ class Run:
             "switches": dataclasses.asdict(self.protocol),
             "rows": self.rows,
             **dataclasses.asdict(self.machine),
+            "processes": self.processes,
             "gpu": gpu_name(),
             "inputs": provenance.input_hashes(self.inputs),
             **provenance.origins(self.name_of_data, self.encoder),

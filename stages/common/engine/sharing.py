@@ -51,9 +51,9 @@ def take_over_encoder(run: Run) -> None:
 
 
 def take_over_predictions(run: Run) -> None:
-    """Give the variant three_phase's predictions and history, and a report that says so."""
-    files = [paths.predictions(run.name, run.encoder, name, run.seed) for name in (THREE_PHASE, run.variant)]
-    _copy(*files)
+    """Give the variant three_phase's predictions, vectors and history, and a report that says so."""
+    for kind in (paths.predictions, paths.vectors):
+        _copy(*(kind(run.name, run.encoder, name, run.seed) for name in (THREE_PHASE, run.variant)))
     _take_over_history(run)
 
 

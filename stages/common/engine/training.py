@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
+from stages.common.engine import processes
 from stages.common.errors import UserError
 
 LOG_EVERY_SECONDS = 10.0
@@ -53,7 +54,9 @@ class Updates:
         twice as many pieces, as is every later update. Raises UserError with phase and step where a loss is not finite
         or a single row does not fit.
         """
-        value = self._gradient(losses)
+        value = processes.sum_gradients(self.parameters, self._gradient(losses))
+        # The sum: where one process's part is not finite, all stop with the same words.
+        self._refuse_not_finite("the loss", value, self.step + 1)
         self.step += 1
         if self.clip_gradient is not None:
             norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
@@ -72,10 +75,8 @@ class Updates:
             value = 0.0
             try:
                 for loss in losses(self.pieces):
-                    part = loss.item()
-                    self._refuse_not_finite("the loss", part, self.step + 1)
                     loss.backward()
-                    value += part
+                    value += loss.item()
                 return value
             except torch.OutOfMemoryError:
                 if self.pieces >= MOST_PIECES:
@@ -117,8 +118,9 @@ def _leave_the_compiler_alone() -> None:
 
 
 def slices(rows: int, pieces: int) -> list[slice]:
-    """``rows`` cut into so many pieces of nearly equal size, or into single rows where there are fewer."""
-    bounds = [rows * piece // pieces for piece in range(pieces + 1)]
+    """This process's share of ``rows`` in so many pieces of nearly equal size, or single rows where there are fewer."""
+    own = processes.own_rows(rows)
+    bounds = [own.start + (own.stop - own.start) * piece // pieces for piece in range(pieces + 1)]
     return [slice(start, end) for start, end in itertools.pairwise(bounds) if start < end]
 
 
@@ -136,7 +138,9 @@ class Progress:
         self.phase, self.total = phase, total
         self.start = self.last = time.monotonic()
         self.seconds = 0.0
-        self.bar = tqdm(total=total, desc=phase, unit="update", leave=False) if sys.stderr.isatty() else None
+        self.is_shown = processes.number() == 0
+        shows_bar = self.is_shown and sys.stderr.isatty()
+        self.bar = tqdm(total=total, desc=phase, unit="update", leave=False) if shows_bar else None
 
     def show(self, step: int, loss: float, rate: float) -> None:
         if self.bar is not None:
@@ -144,7 +148,7 @@ class Progress:
             self.bar.update()
             return
         now = time.monotonic()
-        if now - self.last >= LOG_EVERY_SECONDS or step == self.total:
+        if self.is_shown and (now - self.last >= LOG_EVERY_SECONDS or step == self.total):
             updates_per_second = step / max(now - self.start, 1e-9)
             left = (self.total - step) / updates_per_second
             print(

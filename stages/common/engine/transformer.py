@@ -119,7 +119,7 @@ def _attend_in_steps(
     if causal:
         mask = torch.ones(scores.shape[2:], dtype=torch.bool).tril()
     if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
+        scores.masked_fill_(~mask, -torch.inf)
     weights = scores.softmax(dim=-1, dtype=scores.dtype)
     if probability > 0:
         weights = weights * kept(weights.shape, probability, weights.dtype)
