@@ -2,7 +2,7 @@
 
 python -m performance.plain trains three_phase and ft of the default study once more on Hugging Face's models, as one
 would write it down: torch's own dropout and AdamW, fp32, every text of a pair encoded, batches in random order and
-padded as they come. Splits, resampled rows, pairs and the first values of the added layers and the head are the stages';
+padded as they come. Splits, resampled rows, pairs and first values of the added layers and the head are the stages';
 noise is drawn in the same way. The fast path's scores are the published ones, by the revision that their reports name.
 Writes reports/performance/plain.csv. The test rows are not read.
 """

@@ -1,5 +1,6 @@
 """Device and precision: chosen once, kept, and chosen anew where machine or parameters changed."""
 
+import dataclasses
 import json
 import math
 
@@ -56,6 +57,12 @@ def test_the_choice_is_kept_and_used_again():
     # A new probe would find fp32 again, so bf16 can only come from the kept file.
     keep(lambda content: content.update(precision="bf16"))
     assert choose_machine(slow) == Machine(first.device, "bf16", first.threads)
+
+
+def test_how_many_processes_share_a_batch_decides_nothing_here():
+    choose_machine(wish("fp32"))
+    keep(lambda content: content.update(precision="kept"))
+    assert choose_machine(dataclasses.replace(wish("fp32"), processes=4)).precision == "kept"
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_another_learning_rate_of_phase_3_runs_classifiers_again(study, tmp_path
     one = f"benchmarks/bbc/dvc.yaml:train_classifier@{TRAINED[0]}-{SEEDS[0]}"
     assert names_run(run(root, "dvc", "repro", "--dry", "--force", "--downstream", one)) == {
         "train_classifier", "train_classifier_ablation", "summarize_cell", "collect_results",
-        "render_tables", "render_figures", "render_report", "render_summary",
+        "render_tables", "render_representations", "render_figures", "render_report", "render_summary",
     }  # fmt: skip
 
 

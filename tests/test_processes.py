@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from small_project import change
-from tiny_project import ENCODER, ORIGIN, SHARED, run
+from tiny_project import ENCODER, ORIGIN, REPOSITORY, SHARED, run
 
 from stages.common import paths
 from stages.common.config import load_study
@@ -96,9 +95,9 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         processes.start(3, "cuda")
 
 
-def test_gradients_are_those_of_the_whole_batch_even_with_fewer_rows_than_processes(tmp_path):
-    script = str(Path(__file__).with_name("summed_gradients.py"))
-    output = run(tmp_path, sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3", script)
+def test_gradients_are_those_of_the_whole_batch_even_with_fewer_rows_than_processes():
+    started = ("torch.distributed.run", "--standalone", "--nproc-per-node=3", "--module", "tests.summed_gradients")
+    output = run(REPOSITORY, sys.executable, "-m", *started)
     assert output.count("as one process") == 3
 
 

@@ -47,7 +47,8 @@ def row_of(one: PublishedStudy) -> dict:
                 found[check] += wrong
     row = {"Benchmark": one.name, "Runs": len(gaps)}
     row |= {check: f"{checked[check]} checked, {found[check]} findings" for check in CHECKS}
-    row["Macro F1 below the harmonic mean by"] = f"{min(gaps):.2f} to {max(gaps):.2f}"
+    low, high = (round(gap, 2) + 0.0 for gap in (min(gaps), max(gaps)))  # no minus before a zero
+    row["Macro F1 below the harmonic mean by"] = f"{low:.2f} to {high:.2f}"
     return row | {"findings": sum(found.values()), "checked": sum(checked.values())}
 
 
