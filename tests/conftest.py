@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import tiny_project
 
-TRAINED = {"study", "second_study"}
+TRAINED = {"study", "second_study", "released_study"}
+RELEASED = ("three_phase", "joint", "no_imbalance", "cl_ft", "ft")
 
 
 def pytest_configure() -> None:
@@ -55,3 +56,18 @@ def second_study(study, tmp_path_factory) -> tuple[Path, dict[str, dict[str, lis
     """The same study from nothing in another folder, without dvc and in one process, and what each command read."""
     root = tiny_project.make_tiny_project(tmp_path_factory.mktemp("second") / "project")
     return root, tiny_project.run_recorded(root, study.commands)
+
+
+@pytest.fixture(scope="session")
+def released_study(study, tmp_path_factory) -> tuple[Path, dict[str, dict[str, list[str]]]]:
+    """The study's project under ``released`` on three folds and long texts, and what each of its commands read.
+
+    Of its runs there are those of RELEASED for the first seed, and the baselines.
+    """
+    root = study.copy(tmp_path_factory.mktemp("released") / "project")
+    shutil.rmtree(root / "runs")
+    tiny_project.use_released_protocol(root)
+    ran = [f"--variant ({'|'.join(RELEASED)}) --seed 0$", "train_(dae|joint) .*--seed 0$", "split_data .*--seed 0$"]
+    ran += ["prepare_data", "train_baselines"]
+    commands = [command for command in study.commands if re.search("|".join(ran), command)]
+    return root, tiny_project.run_recorded(root, commands)

@@ -1,46 +1,23 @@
 """The protocol ``released`` through the stages on a small set of folds: what its switches do to weights and rows."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tiny_project
-from small_project import change
-from tiny_project import BENCHMARK, DATASET, ENCODER, SHARED, contents
+from tiny_project import ENCODER, contents
 
 from stages.common import paths
 
 TRAINED = ("three_phase", "joint", "ft")
-RARE = ("quartz", "xylophone", "zebra", "yacht", "vortex", "jigsaw")
 
 
 @pytest.fixture(scope="module")
-def released(study, tmp_path_factory) -> Path:
-    """The study's project under ``released`` on three folds, seed 0, phases and classifiers of TRAINED run by hand."""
-    root = study.copy(tmp_path_factory.mktemp("released") / "project")
-    change(root, DATASET, {"folds": 3, "test_rows": None, "text_lengths": ["long"]})
-    add_long_texts(root)
-    change(root, BENCHMARK, {"protocol": "released", "seeds": [0], "long_tail_ratio": None, "long_tail_largest": None})
-    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.freeze_encoder": False})
-    change(root, SHARED, {f"encoders.{ENCODER}.sentence_encoder": True, f"encoders.{ENCODER}.normalizes": True})
-    commands = [c for c in study.commands if re.search(r"prepare_data|split_data.*--seed 0|train_dae.*--seed 0", c)]
-    words = "|".join([*TRAINED, "no_imbalance"])
-    commands += [c for c in study.commands if re.search(r"train_(contrastive|joint|classifier).*--seed 0$", c)
-                 and (re.search(rf"--variant ({words}) ", c) or "train_joint" in c)]  # fmt: skip
-    tiny_project.run_recorded(root, commands)
+def released(released_study) -> Path:
+    root, _ = released_study
     return root
-
-
-def add_long_texts(root: Path) -> None:
-    """Texts of many sentences, each with a word that stands nowhere else and only behind the limit."""
-    rows = pd.read_parquet(root / "data/bbc/raw.parquet")
-    long = rows.head(6).copy()
-    long["text"] = [f"{'rain and storm. ' * 20}{word} wind." for word in RARE]
-    (root / "data/bbc/raw.parquet").unlink()
-    pd.concat([rows, long], ignore_index=True).to_parquet(root / "data/bbc/raw.parquet")
 
 
 def report(root: Path, variant: str, phase: str) -> dict:

@@ -24,23 +24,18 @@ NOT_DECLARED = {
     f"{SHARED}:variants.three_phase.recipe": "of the training that may be taken over, which is made with it",
     f"{SHARED}:variants.*.encoder_of": "must agree with run_variants, from which the command line is made",
 }
-ENCODING = (
-    "train_dae", "train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained", "train_joint",
-    "train_classifier", "train_classifier_ablation", "train_classifier_ordinary", "train_classifier_from_pretrained",
-    "render_representations",
-)  # fmt: skip
-# Parameters that a stage declares though this study never reads them.
+# Parameters that a stage declares though neither study reads them.
 READ_ELSEWHERE = {
+    ("train_contrastive_ablation", f"{DATASET}:text_lengths"): "where the rows are not three_phase's",
+    ("train_contrastive_ablation", f"{SHARED}:encoders.minilm_l6.text_lengths"): "where the rows are not three_phase's",
+    ("render_representations", f"{DATASET}:text_lengths"): "where the protocol cuts long texts",
+    (
+        "render_representations",
+        f"{SHARED}:encoders.minilm_l6.sentence_encoder",
+    ): "where the protocol freezes it",
+    ("train_classifier_ablation", f"{DATASET}:text_lengths"): "where the encoder is not three_phase's",
     ("collect_results", "paper/params.yaml:stand_in_encoders"): "where a benchmark reproduces the paper",
     ("collect_results", "paper/params.yaml:stand_in_datasets"): "where a benchmark reproduces the paper",
-    **{
-        (stage, f"{DATASET}:text_lengths"): "where the protocol matches lengths or cuts long texts"
-        for stage in ENCODING
-    },
-    **{
-        (stage, f"{SHARED}:encoders.minilm_l6"): "under other switches; else of the folder it starts from"
-        for stage in ENCODING
-    },
     ("fetch_data", f"{SHARED}:sources.order"): "where the data set is not the user's own file",
     ("fetch_data", f"{SHARED}:sources.folder"): "where the data set is not the user's own file",
     ("fetch_encoder", f"{SHARED}:sources.order"): "where the encoder is not the user's own folder",
@@ -60,15 +55,20 @@ NOT_DEPENDED_ON = {
 
 
 @pytest.fixture(scope="module")
-def declared(study):
+def studies(second_study, released_study) -> list[tuple[Path, dict, dict]]:
+    """Two studies, of either protocol: the folder, what each command declares, and what it read."""
+    return [(root, declared(root), reads) for root, reads in (second_study, released_study)]
+
+
+def declared(root: Path) -> dict[str, tuple[str, set[str], set[str]]]:
     """By command its stage's name, declared parameters (``file:key``) and the paths it depends on or writes."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in tiny_project.environment(study.root).items():
+        for name, value in tiny_project.environment(root).items():
             patch.setenv(name, value)
         from dvc.repo import Repo
 
-        with Repo(str(study.root)) as repo:
-            return {stage.cmd: declarations(stage, study.root) for stage in repo.index.stages}
+        with Repo(str(root)) as repo:
+            return {stage.cmd: declarations(stage, root) for stage in repo.index.stages}
 
 
 def declarations(stage, root: Path) -> tuple[str, set[str], set[str]]:
@@ -89,41 +89,53 @@ def covers(key: str, read: str) -> bool:
     return read == key or read.startswith(key if key.endswith(":") else f"{key}.")
 
 
-def test_a_stage_reads_no_parameter_that_it_does_not_declare(declared, second_study):
-    _, reads = second_study
-    assert set(reads) == set(declared)
-    for command, (name, params, _) in declared.items():
-        read = {key for key in reads[command]["params"] if not any(fnmatch(key, free) for free in NOT_DECLARED)}
-        missing = {key for key in read if not any(covers(one, key) for one in params)}
-        assert not missing, f"{name} reads parameters that it does not declare: {command}"
+def test_a_stage_reads_no_parameter_that_it_does_not_declare(studies):
+    (_, declared_there, reads), _ = studies
+    assert set(reads) == set(declared_there)
     # The recorder does see what a stage reads.
     (dae,) = (read for command, read in reads.items() if "train_dae" in command and command.endswith("--seed 0"))
     assert {f"{BENCHMARK}:hyperparameters.minilm_l6.lr_dae", f"{SHARED}:training.warmup_dae"} <= set(dae["params"])
+    for _, declared_there, reads in studies:
+        for command, read in reads.items():
+            name, params, _ = declared_there[command]
+            needed = {key for key in read["params"] if not any(fnmatch(key, free) for free in NOT_DECLARED)}
+            missing = {key for key in needed if not any(covers(one, key) for one in params)}
+            assert not missing, f"{name} reads parameters that it does not declare: {command}"
 
 
-def test_a_stage_declares_no_parameter_that_it_never_reads(declared, second_study):
-    _, reads = second_study
+def test_a_stage_declares_no_parameter_that_it_never_reads(studies):
     used, listed = {}, {}
-    for command, (name, params, _) in declared.items():
-        # What one cell of a stage reads, the stage must declare for all of them.
-        used.setdefault(name, set()).update(reads[command]["params"], reads[command].get("sections", []))
-        listed.setdefault(name, set()).update(params)
-    for name, params in listed.items():
-        known = {one for stage, one in READ_ELSEWHERE if stage == name}
-        needless = {one for one in params - known if not any(covers(one, key) for key in used[name])}
-        assert not needless, f"{name} would run again for parameters that it never reads"
+    for _, declared_there, reads in studies:
+        for command, read in reads.items():
+            name, params, _ = declared_there[command]
+            # What one cell of a stage reads under one protocol, the stage must declare for all of them.
+            found = {any_protocol(key) for key in [*read["params"], *read.get("sections", [])]}
+            used.setdefault(name, set()).update(found)
+            listed.setdefault(name, set()).update(map(any_protocol, params))
+    needless = {
+        (name, one)
+        for name, params in listed.items()
+        for one in params
+        if (name, one) not in READ_ELSEWHERE and not any(covers(one, key) for key in used[name])
+    }
+    assert not needless, "stages would run again for parameters that they never read"
 
 
-def test_a_stage_reads_no_file_that_it_does_not_depend_on(declared, second_study):
-    root, reads = second_study
-    for command, (name, _, paths) in declared.items():
-        opened = {Path(file) if Path(file).is_absolute() else root / file for file in reads[command]["files"]}
-        inside = {str(file.relative_to(root)) for file in opened if file.is_relative_to(root)}
-        read = {
-            file
-            for file in inside
-            if not file.endswith(".tmp") and ".tmp/" not in file
-            if not any(fnmatch(file, free) for free in NOT_DEPENDED_ON)
-        }
-        undeclared = {file for file in read if not any(Path(file).is_relative_to(path) for path in paths)}
-        assert not undeclared, f"{name} reads files that it does not depend on: {command}"
+def any_protocol(key: str) -> str:
+    return re.sub(r":protocols\.\w+", ":protocols", key)
+
+
+def test_a_stage_reads_no_file_that_it_does_not_depend_on(studies):
+    for root, declared_there, reads in studies:
+        for command, read_by_command in reads.items():
+            name, _, paths = declared_there[command]
+            opened = {Path(file) if Path(file).is_absolute() else root / file for file in read_by_command["files"]}
+            inside = {str(file.relative_to(root)) for file in opened if file.is_relative_to(root)}
+            read = {
+                file
+                for file in inside
+                if not file.endswith(".tmp") and ".tmp/" not in file
+                if not any(fnmatch(file, free) for free in NOT_DEPENDED_ON)
+            }
+            undeclared = {file for file in read if not any(Path(file).is_relative_to(path) for path in paths)}
+            assert not undeclared, f"{name} reads files that it does not depend on: {command}"

@@ -224,3 +224,34 @@ def test_a_validation_loss_that_is_not_finite_stops_the_run():
     update(lambda _: [layer(torch.ones(1, 1)).sum()], epoch=1)
     with pytest.raises(UserError, match="^train_test: step 1: the loss on validation data is nan, expected a finite"):
         update.end_epoch(50.0, float("nan"))
+
+
+# A stage with something for its end, and with what only Python's taking down of modules would reach.
+ENDING = """
+import atexit
+from stages.common.errors import run_stage
+
+class Module:
+    def __del__(self):
+        print("taken down")
+
+module = Module()
+atexit.register(print, "registered")
+run_stage(lambda: print("worked"))
+"""
+
+
+@pytest.mark.parametrize(("started_by", "last"), [({"DVC_STAGE": "train_dae"}, []), ({}, ["taken down"])])
+def test_a_stage_that_dvc_runs_ends_without_taking_python_down(started_by, last):
+    result = subprocess.run(
+        [sys.executable, "-c", ENDING], env=os.environ | started_by, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines() == ["worked", "registered", *last]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_a_stage_that_dvc_runs_says_where_its_words_are_lost():
+    with open("/dev/full", "w") as full:
+        command, env = [sys.executable, "-c", ENDING], os.environ | {"DVC_STAGE": "train_dae"}
+        result = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode and "the disk is full" in result.stderr

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 from small_project import change
 from tiny_encoder import make_bert
 
@@ -34,6 +35,7 @@ CLASS_WORDS = {
     "weather": "rain snow wind storm frost cloud thunder fog",
 }
 ROWS_PER_CLASS = 45
+RARE_WORDS = ("quartz", "xylophone", "zebra", "yacht", "vortex", "jigsaw")
 # Texts that every stage must take: only stop-words, one word, other scripts, far more words than the limit.
 ODD_ROWS = (("the of and", "fruit"), ("zinc", "metal"), ("музыка и 音楽", "music"), ("storm and " * 100, "weather"))
 TEST_ROWS = 40
@@ -139,6 +141,19 @@ def run_recorded(root: Path, commands: list[str]) -> dict[str, dict[str, list[st
     output = root.parent / "reads.json"
     run(root, sys.executable, str(Path(__file__).with_name("recorded_stages.py")), str(output), *commands)
     return json.loads(output.read_text(encoding="utf-8"))
+
+
+def use_released_protocol(root: Path) -> None:
+    """Three folds, balanced, and some texts of many sentences, each with a word that stands only behind the limit."""
+    change(root, DATASET, {"folds": 3, "test_rows": None, "text_lengths": ["long"]})
+    rows = pd.read_parquet(root / "data/bbc/raw.parquet")
+    long = rows.head(len(RARE_WORDS)).copy()
+    long["text"] = [f"{'rain and storm. ' * 20}{word} wind." for word in RARE_WORDS]
+    (root / "data/bbc/raw.parquet").unlink()
+    pd.concat([rows, long], ignore_index=True).to_parquet(root / "data/bbc/raw.parquet")
+    change(root, BENCHMARK, {"protocol": "released", "seeds": [0], "long_tail_ratio": None, "long_tail_largest": None})
+    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.freeze_encoder": False})
+    change(root, SHARED, {f"encoders.{ENCODER}.sentence_encoder": True, f"encoders.{ENCODER}.normalizes": True})
 
 
 def commit(root: Path) -> None:

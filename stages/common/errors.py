@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Callable
 
-from stages.common.lifetime import end_with_dvc
+from stages.common.lifetime import end_with_dvc, leave_to_dvc
 
 
 class UserError(Exception):
@@ -12,10 +12,14 @@ class UserError(Exception):
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's ``main`` and turn what a user can cause into one line and exit status 2."""
+    """Run a stage's ``main`` and turn what a user can cause into one line and exit status 2.
+
+    Of a stage that dvc runs, this is the last call.
+    """
     end_with_dvc()
     try:
         main()
+        leave_to_dvc()
     except UserError as error:
         fail(str(error))
     except OSError as error:

@@ -1,9 +1,16 @@
-"""How long a stage may live: no longer than the dvc that started it."""
+"""How long a stage may live: no longer than the dvc that started it, and no longer than its work."""
 
+import atexit
 import os
+import sys
 import threading
 import time
 from pathlib import Path
+
+
+def runs_under_dvc() -> bool:
+    """Whether dvc started this process or one above it."""
+    return "DVC_STAGE" in os.environ
 
 
 def end_with_dvc() -> None:
@@ -12,7 +19,7 @@ def end_with_dvc() -> None:
     A killed dvc leaves its children running; two of them would then write the same outputs. Does
     nothing where no dvc is among the ancestors.
     """
-    if "DVC_STAGE" not in os.environ:
+    if not runs_under_dvc():
         return
     import psutil
 
@@ -30,3 +37,16 @@ def end_with_dvc() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="end with dvc").start()
+
+
+def leave_to_dvc() -> None:
+    """End a stage that dvc runs, with status 0, after what is registered for its end; elsewhere does nothing.
+
+    Python would take its modules down one by one first, 0.9 s after a training; the system frees all at once.
+    """
+    if not runs_under_dvc():
+        return
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
