@@ -62,12 +62,12 @@ def second_study(study, tmp_path_factory) -> tuple[Path, dict[str, dict[str, lis
 def released_study(study, tmp_path_factory) -> tuple[Path, dict[str, dict[str, list[str]]]]:
     """The study's project under ``released`` on three folds and long texts, and what each of its commands read.
 
-    Of its runs there are those of RELEASED for the first seed, and the baselines.
+    Of its runs there are those that lead to RELEASED for the first seed, the encoders' pictures and the baselines.
     """
     root = study.copy(tmp_path_factory.mktemp("released") / "project")
     shutil.rmtree(root / "runs")
     tiny_project.use_released_protocol(root)
     ran = [f"--variant ({'|'.join(RELEASED)}) --seed 0$", "train_(dae|joint) .*--seed 0$", "split_data .*--seed 0$"]
-    ran += ["prepare_data", "train_baselines"]
+    ran += ["prepare_data", "train_baselines", "render_representations"]
     commands = [command for command in study.commands if re.search("|".join(ran), command)]
     return root, tiny_project.run_recorded(root, commands)

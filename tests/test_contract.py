@@ -21,7 +21,7 @@ PACKAGES = {"stages", "stages.common", *(f"stages.common.{name}" for name in LIB
 PLUMBING = {
     **dict.fromkeys(PACKAGES, "a docstring"),
     "stages.common.errors": "how a refusal is printed",
-    "stages.common.lifetime": "when a stage is given up",
+    "stages.common.lifetime": "when a stage's process ends",
     "stages.common.schema": "which parameters are refused",
     "stages.common.settings": "the parameters' names and bounds; dvc compares the values themselves",
     "stages.common.paper_settings": "the same of paper/params.yaml",

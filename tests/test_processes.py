@@ -54,7 +54,7 @@ def train(root, count: int) -> dict[str, tuple]:
     change(root, SHARED, {"engine.processes": count})
     found = {}
     for stage, variant in TRAININGS.items():
-        output = run(root, *command_of(stage, variant))
+        output = run(root, *command_of(stage, variant), DVC_STAGE=stage)
         phase = "classifier" if stage == "train_classifier" else "encoder"
         losses = pd.read_csv(root / paths.history(*RUN, variant, 0, phase))["loss"].to_numpy()
         if phase == "encoder":

@@ -1,6 +1,7 @@
 """What a stage reads is what it declares: dvc runs it again where that changed, and only there."""
 
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -26,14 +27,10 @@ NOT_DECLARED = {
 }
 # Parameters that a stage declares though neither study reads them.
 READ_ELSEWHERE = {
-    ("train_contrastive_ablation", f"{DATASET}:text_lengths"): "where the rows are not three_phase's",
-    ("train_contrastive_ablation", f"{SHARED}:encoders.minilm_l6.text_lengths"): "where the rows are not three_phase's",
-    ("render_representations", f"{DATASET}:text_lengths"): "where the protocol cuts long texts",
-    (
-        "render_representations",
-        f"{SHARED}:encoders.minilm_l6.sentence_encoder",
-    ): "where the protocol freezes it",
-    ("train_classifier_ablation", f"{DATASET}:text_lengths"): "where the encoder is not three_phase's",
+    # Under ``released`` the ablations are three_phase's, and nothing is trained for them.
+    ("train_contrastive_ablation", f"{DATASET}:text_lengths"): "where the protocol matches lengths or cuts long texts",
+    ("train_contrastive_ablation", f"{SHARED}:encoders.minilm_l6.text_lengths"): "where the protocol matches lengths",
+    ("train_classifier_ablation", f"{DATASET}:text_lengths"): "where the protocol cuts long texts",
     ("collect_results", "paper/params.yaml:stand_in_encoders"): "where a benchmark reproduces the paper",
     ("collect_results", "paper/params.yaml:stand_in_datasets"): "where a benchmark reproduces the paper",
     ("fetch_data", f"{SHARED}:sources.order"): "where the data set is not the user's own file",
@@ -54,10 +51,32 @@ NOT_DEPENDED_ON = {
 }
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A command of a study: its stage's name, what that declares, and what the command read."""
+
+    root: Path
+    command: str
+    stage: str
+    params: set[str]  # ``file:key``
+    paths: set[str]  # dependencies and outputs
+    read: dict[str, list[str]]
+
+
 @pytest.fixture(scope="module")
-def studies(second_study, released_study) -> list[tuple[Path, dict, dict]]:
-    """Two studies, of either protocol: the folder, what each command declares, and what it read."""
-    return [(root, declared(root), reads) for root, reads in (second_study, released_study)]
+def studies(second_study, released_study) -> list[list[Ran]]:
+    """The commands of two studies, one under each protocol."""
+    found = []
+    for root, reads in (second_study, released_study):
+        stages = declared(root)
+        found.append([Ran(root, command, *stages[command], read) for command, read in reads.items()])
+    assert {ran.command for ran in found[0]} == set(declared(found[0][0].root))
+    return found
+
+
+@pytest.fixture(scope="module")
+def commands(studies) -> list[Ran]:
+    return [ran for study in studies for ran in study]
 
 
 def declared(root: Path) -> dict[str, tuple[str, set[str], set[str]]]:
@@ -89,34 +108,34 @@ def covers(key: str, read: str) -> bool:
     return read == key or read.startswith(key if key.endswith(":") else f"{key}.")
 
 
-def test_a_stage_reads_no_parameter_that_it_does_not_declare(studies):
-    (_, declared_there, reads), _ = studies
-    assert set(reads) == set(declared_there)
-    # The recorder does see what a stage reads.
-    (dae,) = (read for command, read in reads.items() if "train_dae" in command and command.endswith("--seed 0"))
-    assert {f"{BENCHMARK}:hyperparameters.minilm_l6.lr_dae", f"{SHARED}:training.warmup_dae"} <= set(dae["params"])
-    for _, declared_there, reads in studies:
-        for command, read in reads.items():
-            name, params, _ = declared_there[command]
-            needed = {key for key in read["params"] if not any(fnmatch(key, free) for free in NOT_DECLARED)}
-            missing = {key for key in needed if not any(covers(one, key) for one in params)}
-            assert not missing, f"{name} reads parameters that it does not declare: {command}"
+def test_the_reads_of_both_protocols_are_recorded(studies):
+    for study, protocol in zip(studies, ("described", "released"), strict=True):
+        (joint,) = (ran for ran in study if ran.stage == "train_joint" and ran.command.endswith("--seed 0"))
+        switch = f"{SHARED}:protocols.{protocol}.joint_settings"
+        assert {switch, f"{SHARED}:encoders.minilm_l6.pooling"} <= set(joint.read["params"])
+        # Only ``released`` looks at lengths.
+        assert (f"{SHARED}:encoders.minilm_l6.text_lengths" in joint.read["params"]) == (protocol == "released")
 
 
-def test_a_stage_declares_no_parameter_that_it_never_reads(studies):
+def test_a_stage_reads_no_parameter_that_it_does_not_declare(commands):
+    for ran in commands:
+        needed = {key for key in ran.read["params"] if not any(fnmatch(key, free) for free in NOT_DECLARED)}
+        missing = {key for key in needed if not any(covers(one, key) for one in ran.params)}
+        assert not missing, f"{ran.stage} reads parameters that it does not declare: {ran.command}"
+
+
+def test_a_stage_declares_no_parameter_that_it_never_reads(commands):
     used, listed = {}, {}
-    for _, declared_there, reads in studies:
-        for command, read in reads.items():
-            name, params, _ = declared_there[command]
-            # What one cell of a stage reads under one protocol, the stage must declare for all of them.
-            found = {any_protocol(key) for key in [*read["params"], *read.get("sections", [])]}
-            used.setdefault(name, set()).update(found)
-            listed.setdefault(name, set()).update(map(any_protocol, params))
+    for ran in commands:
+        # What one cell of a stage reads under one protocol, the stage must declare for all of them.
+        found = {any_protocol(key) for key in [*ran.read["params"], *ran.read.get("sections", [])]}
+        used.setdefault(ran.stage, set()).update(found)
+        listed.setdefault(ran.stage, set()).update(map(any_protocol, ran.params))
     needless = {
-        (name, one)
-        for name, params in listed.items()
+        (stage, one)
+        for stage, params in listed.items()
         for one in params
-        if (name, one) not in READ_ELSEWHERE and not any(covers(one, key) for key in used[name])
+        if (stage, one) not in READ_ELSEWHERE and not any(covers(one, key) for key in used[stage])
     }
     assert not needless, "stages would run again for parameters that they never read"
 
@@ -125,17 +144,15 @@ def any_protocol(key: str) -> str:
     return re.sub(r":protocols\.\w+", ":protocols", key)
 
 
-def test_a_stage_reads_no_file_that_it_does_not_depend_on(studies):
-    for root, declared_there, reads in studies:
-        for command, read_by_command in reads.items():
-            name, _, paths = declared_there[command]
-            opened = {Path(file) if Path(file).is_absolute() else root / file for file in read_by_command["files"]}
-            inside = {str(file.relative_to(root)) for file in opened if file.is_relative_to(root)}
-            read = {
-                file
-                for file in inside
-                if not file.endswith(".tmp") and ".tmp/" not in file
-                if not any(fnmatch(file, free) for free in NOT_DEPENDED_ON)
-            }
-            undeclared = {file for file in read if not any(Path(file).is_relative_to(path) for path in paths)}
-            assert not undeclared, f"{name} reads files that it does not depend on: {command}"
+def test_a_stage_reads_no_file_that_it_does_not_depend_on(commands):
+    for ran in commands:
+        opened = {Path(file) if Path(file).is_absolute() else ran.root / file for file in ran.read["files"]}
+        inside = {str(file.relative_to(ran.root)) for file in opened if file.is_relative_to(ran.root)}
+        read = {
+            file
+            for file in inside
+            if not file.endswith(".tmp") and ".tmp/" not in file
+            if not any(fnmatch(file, free) for free in NOT_DEPENDED_ON)
+        }
+        undeclared = {file for file in read if not any(Path(file).is_relative_to(path) for path in ran.paths)}
+        assert not undeclared, f"{ran.stage} reads files that it does not depend on: {ran.command}"

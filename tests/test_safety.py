@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
@@ -18,7 +19,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from small_project import change
 from tiny_encoder import MAX_TOKENS
-from tiny_project import BENCHMARK, ENCODER, ORIGIN, SEEDS, SHARED, contents, environment, run
+from tiny_project import BENCHMARK, ENCODER, ORIGIN, REPOSITORY, SEEDS, SHARED, contents, environment, run
 
 from stages.common.engine.training import Updates
 from stages.common.errors import UserError
@@ -241,17 +242,22 @@ run_stage(lambda: print("worked"))
 """
 
 
-@pytest.mark.parametrize(("started_by", "last"), [({"DVC_STAGE": "train_dae"}, []), ({}, ["taken down"])])
-def test_a_stage_that_dvc_runs_ends_without_taking_python_down(started_by, last):
-    result = subprocess.run(
-        [sys.executable, "-c", ENDING], env=os.environ | started_by, capture_output=True, text=True, check=True
+def end_of_stage(stdout: int | IO = subprocess.PIPE, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = environment(REPOSITORY) | variables
+    command = [sys.executable, "-c", ENDING]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
     )
-    assert result.stdout.splitlines() == ["worked", "registered", *last]
+
+
+@pytest.mark.parametrize(("variables", "last"), [({"DVC_STAGE": "train_dae"}, []), ({}, ["taken down"])])
+def test_a_stage_that_dvc_runs_ends_without_taking_python_down(variables, last):
+    result = end_of_stage(**variables)
+    assert result.returncode == 0 and result.stdout.splitlines() == ["worked", "registered", *last]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
-def test_a_stage_that_dvc_runs_says_where_its_words_are_lost():
+def test_a_stage_that_dvc_runs_fails_where_its_words_are_lost():
     with open("/dev/full", "w") as full:
-        command, env = [sys.executable, "-c", ENDING], os.environ | {"DVC_STAGE": "train_dae"}
-        result = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        result = end_of_stage(full, DVC_STAGE="train_dae")
     assert result.returncode and "the disk is full" in result.stderr

@@ -9,6 +9,7 @@ from tiny_encoder import TEXTS, make_bert, make_roberta
 from torch.nn import functional as F
 
 from stages.common.engine import transformer
+from stages.common.engine.dropout import seed
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import torch_generator
@@ -148,6 +149,25 @@ def test_attention_in_steps_is_the_kernel_s_where_nothing_is_dropped(monkeypatch
     mask = None if causal else (torch.arange(5) < torch.tensor([5, 3, 1])[:, None])[:, None, None]
     ours = transformer._attend_in_steps(*parts, mask, probability, causal)
     torch.testing.assert_close(ours, transformer._attend(*parts, mask, 0.0, causal), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_a_few_rows_at_a_time_is_that_of_all_rows_with_the_same_dropout(monkeypatch, masked):
+    rows, heads, tokens = 5, 4, 6
+    generator = torch_generator(0, "attention of a test")
+    parts = [torch.randn(rows, heads, tokens, 8, generator=generator, requires_grad=True) for _ in range(3)]
+    mask = (torch.arange(tokens) < torch.tensor([6, 3, 1, 5, 2])[:, None])[:, None, None] if masked else None
+    seen = []
+    monkeypatch.setattr(transformer, "SCORES_AT_ONCE", 2 * heads * tokens * tokens)
+    steps = transformer._attend_in_steps
+    monkeypatch.setattr(transformer, "_attend_in_steps", lambda *given: seen.append(len(given[0])) or steps(*given))
+    found = []
+    for attend in (steps, transformer._attend_in_parts):
+        seed(0)
+        output = attend(*parts, mask, 0.5, not masked)
+        found.append([output, *torch.autograd.grad(output.square().sum(), parts)])
+    torch.testing.assert_close(*found, atol=1e-6, rtol=0)
+    assert seen == [2, 2, 1]
 
 
 def test_positions_end_where_the_checkpoint_s_do(folder):

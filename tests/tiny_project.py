@@ -35,7 +35,7 @@ CLASS_WORDS = {
     "weather": "rain snow wind storm frost cloud thunder fog",
 }
 ROWS_PER_CLASS = 45
-RARE_WORDS = ("quartz", "xylophone", "zebra", "yacht", "vortex", "jigsaw")
+LONG_ROWS = 6
 # Texts that every stage must take: only stop-words, one word, other scripts, far more words than the limit.
 ODD_ROWS = (("the of and", "fruit"), ("zinc", "metal"), ("музыка и 音楽", "music"), ("storm and " * 100, "weather"))
 TEST_ROWS = 40
@@ -144,11 +144,11 @@ def run_recorded(root: Path, commands: list[str]) -> dict[str, dict[str, list[st
 
 
 def use_released_protocol(root: Path) -> None:
-    """Three folds, balanced, and some texts of many sentences, each with a word that stands only behind the limit."""
+    """Three folds instead of a long tail, some texts of many sentences, and an encoder tagged as one of sentences."""
     change(root, DATASET, {"folds": 3, "test_rows": None, "text_lengths": ["long"]})
     rows = pd.read_parquet(root / "data/bbc/raw.parquet")
-    long = rows.head(len(RARE_WORDS)).copy()
-    long["text"] = [f"{'rain and storm. ' * 20}{word} wind." for word in RARE_WORDS]
+    long = rows.head(LONG_ROWS).copy()
+    long["text"] = [f"{'rain and storm. ' * 20}wind {number}." for number in range(LONG_ROWS)]
     (root / "data/bbc/raw.parquet").unlink()
     pd.concat([rows, long], ignore_index=True).to_parquet(root / "data/bbc/raw.parquet")
     change(root, BENCHMARK, {"protocol": "released", "seeds": [0], "long_tail_ratio": None, "long_tail_largest": None})

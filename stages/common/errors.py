@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Callable
 
-from stages.common.lifetime import end_with_dvc, leave_to_dvc
+from stages.common.lifetime import end_under_dvc, end_with_dvc
 
 
 class UserError(Exception):
@@ -14,12 +14,12 @@ class UserError(Exception):
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's ``main`` and turn what a user can cause into one line and exit status 2.
 
-    Of a stage that dvc runs, this is the last call.
+    Where dvc runs the stage and it succeeds, this does not return.
     """
     end_with_dvc()
     try:
         main()
-        leave_to_dvc()
+        end_under_dvc()
     except UserError as error:
         fail(str(error))
     except OSError as error:

@@ -39,14 +39,14 @@ def end_with_dvc() -> None:
     threading.Thread(target=watch, daemon=True, name="end with dvc").start()
 
 
-def leave_to_dvc() -> None:
-    """End a stage that dvc runs, with status 0, after what is registered for its end; elsewhere does nothing.
+def end_under_dvc() -> None:
+    """End a stage that dvc runs, with status 0, after what is registered for its end; elsewhere return.
 
     Python would take its modules down one by one first, 0.9 s after a training; the system frees all at once.
     """
     if not runs_under_dvc():
         return
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # not public, but what Python's own end calls
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

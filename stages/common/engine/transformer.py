@@ -6,6 +6,7 @@ is what this project is about: importing that library costs two to four seconds 
 than many of the trainings here, and the decoder of phase 1 needs only a part of what it computes.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from stages.common.errors import UserError
 SUPPORTED_MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
 CHECKPOINT_PREFIXES = ("bert.", "roberta.")
 FEW_TOKENS = 16
+# Blocks of 32 MB and more glibc takes from the system page by page each time; smaller ones it keeps for the next use.
+SCORES_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,26 @@ class _SelfAttention(nn.Module):
         # On a CPU torch has no kernel for dropout here, and for very short texts its kernel is slow in bf16.
         few = tokens < FEW_TOKENS and query.dtype == torch.bfloat16
         in_steps = hidden.device.type == "cpu" and (probability > 0 or few)
-        attend = _attend_in_steps if in_steps else _attend
+        attend = _attend_in_parts if in_steps else _attend
         return attend(query, key, value, mask, probability, causal).transpose(1, 2).reshape(rows, tokens, size)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float, causal: bool) -> Tensor:
     """Attention in one kernel. All (rows, heads, tokens, size of a head); ``mask`` is True where to look."""
     return F.scaled_dot_product_attention(query, key, value, mask, probability, is_causal=causal)
+
+
+def _attend_in_parts(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float, causal: bool
+) -> Tensor:
+    """``_attend_in_steps``, long texts a few rows at a time."""
+    rows, heads, tokens, _ = query.shape
+    few = max(1, SCORES_AT_ONCE // (heads * tokens * tokens))
+    if rows <= few:
+        return _attend_in_steps(query, key, value, mask, probability, causal)
+    masks = itertools.repeat(None) if mask is None else mask.split(few)
+    parts = zip(query.split(few), key.split(few), value.split(few), masks, strict=False)
+    return torch.cat([_attend_in_steps(*part, probability, causal) for part in parts])
 
 
 def _attend_in_steps(
