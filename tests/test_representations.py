@@ -16,6 +16,7 @@ from stages.common.engine.vectors import MOST_POINTS, MOST_TRAINING_ROWS_A_CLASS
 from stages.common.figure_style import PALETTE, save_figure
 from stages.common.figures_representations import LOOKS, looks_of, representations_figure
 from stages.common.files import write_table
+from stages.common.pages import layout
 from stages.common.pictures import PROJECTION_TEXTS, pictures
 from stages.common.representations import (
     PROJECTIONS,
@@ -212,6 +213,29 @@ def test_whether_phase_3_goes_on_is_said_by_the_settings(study, tmp_path, frozen
     write_pictures(study, *tables(study))
     (one,) = pictures(study, texts=False)["representations"]
     assert one["frozen"] is frozen and one["fine_tuned"] == (not frozen)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "fine_tuned", "split", "recipe", "caveat"),
+    [
+        (True, True, "test", True, True),
+        (True, True, "validation", True, False),
+        (True, False, "test", False, False),
+        (False, True, "test", False, True),
+        (False, True, "validation", False, False),
+    ],
+)
+def test_the_page_says_what_phase_3_does_to_the_pictured_rows(study, frozen, fine_tuned, split, recipe, caveat):
+    write_pictures(study, *tables(study))
+    found = pictures(study, texts=False)
+    found["representations"][0] |= {"frozen": frozen, "fine_tuned": fine_tuned}
+    protocol = dataclasses.replace(study.protocol, selection_split=split)
+    shared = dataclasses.replace(study.shared, protocols={study.benchmark.protocol: protocol})
+    context = {"pictures": found, "study": dataclasses.replace(study, shared=shared), "not_recorded": ""}
+    page = layout._engine().get_template("representations.html.j2").render(context)
+    assert ("leaves the encoder as it is" in page) == frozen
+    assert ("The ordinary recipe trains it" in page) == recipe
+    assert ("is the best one on these very rows" in page) == caveat
 
 
 def test_a_figure_of_very_many_points_is_embedded_as_an_image_of_pixels(tmp_path):
