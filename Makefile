@@ -70,7 +70,7 @@ page-test: .venv/browser ## the pages in a real browser: keyboard, links, contra
 	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
 	@touch $@
 
-bench: .venv/peers ## our phases beside the peers' on the same work (an hour or two; the data sets must be prepared)
+bench: .venv/peers ## our phases beside the peers' on the same work (three hours; the data sets must be prepared)
 	@python -m performance.bench
 
 bench-smoke: .venv/peers ## the same in two minutes on the default study's data, to see that it runs; its ratios mean nothing

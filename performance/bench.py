@@ -11,7 +11,7 @@ import torch
 
 from performance.peers import PEERS, SETTINGS
 from performance.process import last_line
-from performance.work import PHASES
+from performance.work import PHASES, inputs
 from stages.common import paths, provenance
 from stages.common.analysis.tables import to_markdown
 from stages.common.config import load_shared
@@ -20,8 +20,10 @@ from stages.common.errors import UserError, run_stage
 from stages.common.files import write_table, write_text
 
 FOLDER = paths.REPORTS / "performance"
-# Rows a batch, limit in tokens, updates; embedding takes as many texts. Long texts make few updates long enough.
-LONG, SHORT = {"imdb": (16, 256, 8)}, (32, 128, 24)
+# Rows a batch and limit in tokens; counted updates, and the batches that are embedded for each, as they take less.
+LONG, SHORT = {"imdb": (16, 256)}, (32, 128)
+UPDATES, EMBEDDED = 16, 8
+NOT_INSTALLED = "not installed"
 COLUMNS = [
     "phase", "data", "device", "precision", "ours_examples_per_s", "peer", "peer_setting", "peer_examples_per_s",
     "ratio", "ratio_low", "ratio_high", "ours_peak_mb", "peer_peak_mb", "limit_examples_per_s", "limit_fraction",
@@ -35,19 +37,23 @@ def main() -> None:
     parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each side, in turn")
-    parser.add_argument("--updates", type=int, help="updates a measurement; without it 24, with long texts 8")
+    parser.add_argument("--updates", type=int, default=UPDATES, help="counted ones, at best a multiple of 8")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
     parser.add_argument("--output", type=Path, default=FOLDER)
     arguments = parser.parse_args()
+    check_peers(arguments.phases)
+    for data in arguments.data:
+        inputs(data, arguments.encoder)
     machine = choose_machine(load_shared().engine)
     precision = arguments.precision or machine.precision
     rows = []
     for data in arguments.data:
-        batch_size, max_length, updates = LONG.get(data, SHORT)
+        batch_size, max_length = LONG.get(data, SHORT)
         for phase in arguments.phases:
+            batches = arguments.updates * (EMBEDDED if phase == "embedding" else 1)
             task = {
                 "phase": phase, "data": data, "encoder": arguments.encoder, "batch_size": batch_size,
-                "max_length": max_length, "updates": arguments.updates or updates,
+                "max_length": max_length, "batches": batches,
                 "device": machine.device, "precision": precision, "threads": machine.threads,
             }  # fmt: skip
             for row in compare(task, arguments.settings, arguments.pairs):
@@ -58,7 +64,15 @@ def main() -> None:
                     f"[{row['ratio_low']:.2f}, {row['ratio_high']:.2f}], of the limit {row['limit_fraction']:.2f}",
                     flush=True,
                 )
-    write(pd.DataFrame(rows, columns=COLUMNS), arguments.output)
+            write(pd.DataFrame(rows, columns=COLUMNS), arguments.output)
+
+
+def check_peers(phases: list[str]) -> None:
+    """UserError if a peer of these phases is not installed, before an hour of measurements."""
+    versions = peer_versions()
+    for name in (peer for phase in phases for peer in PEERS[phase]):
+        if versions[name] == NOT_INSTALLED:
+            raise UserError(f"{name}: not installed, expected as a peer of these phases; run: make .venv/peers")
 
 
 def compare(task: dict, settings: list[str], pairs: int) -> list[dict]:
@@ -124,7 +138,7 @@ def peer_versions() -> dict[str, str]:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
+            found[name] = NOT_INSTALLED
     return found
 
 

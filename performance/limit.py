@@ -44,7 +44,7 @@ def _attention_products(query: Tensor, key: Tensor, value: Tensor, backward: boo
         yield _product(weights, value.flatten(0, 1))
 
 
-def seconds_of(products: list[Product], synchronize) -> float:
+def seconds_of_products(products: list[Product], synchronize) -> float:
     """Seconds that the products take one after another, the median of a few repeats."""
     operands, cache = [], {}
     for left, left_strides, right, right_strides, kind, device in products:

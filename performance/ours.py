@@ -44,6 +44,7 @@ class Ours:
             self.encoder.add_layer(CONTRASTIVE_LAYER, random)
         self.encoder.to(machine.device)
         if work.phase == "classifier":
+            self.sequences = self.tokenizer(work.all_texts)
             classes = int(work.class_ids.max()) + 1
             self.model = new_classifier(self.encoder, classes, self.study, frozen=False, seed=SEED).to(machine.device)
 
@@ -62,7 +63,7 @@ class Ours:
     def classifier(self, work: Work) -> None:
         (settings,) = candidates_for(self.study, STUDY_ENCODER, self.settings, "ft")
         class_ids = torch.from_numpy(work.class_ids).to(self.machine.device)
-        all_words = keep_words(self.encoder, self.tokenizer(work.texts))
+        all_words = keep_words(self.encoder, self.sequences)
         rows = prepare_rows(work.texts, class_ids, self.model, self.tokenizer, self.machine)
         # The loop scores an epoch; the peers do not, so that one batch stands for the selection rows.
         few = slice(work.batch_size)

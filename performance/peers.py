@@ -1,12 +1,13 @@
 """What a user would pick instead, as its documentation shows it (``default``) and at its best settings (``best``).
 
 ``best``: bf16 where ours runs in it, batches grouped by length, the peer's own fused optimizer; of SetFit bf16 alone,
-as its sampler makes the batches.
+as its sampler makes the batches, and by torch's autocast, as its ``use_amp`` comes too late to have an effect.
 """
 
 import random
 import tempfile
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ PEERS = {
 }
 SETTINGS = ("default", "best")
 BEST_ENCODE_BATCH = 128
+GROUPED_BATCHES = 50  # those that transformers sorts together by length where there are 200 and more
 
 
 def make_peer(name: str, setting: str, work: Work, machine: Machine) -> Callable[[Work], object]:
@@ -75,12 +77,22 @@ def _train_sentence_transformer(model, loss, work: Work, best: bool, bf16: bool)
 
 def _grouped_by_length(dataset, batch_size: int, drop_last: bool, generator=None, **_):
     from sentence_transformers.base.sampler import DefaultBatchSampler
-    from transformers.trainer_pt_utils import LengthGroupedSampler
 
     texts = [dataset[name] for name in dataset.column_names if name != "score"]
     lengths = [max(map(len, row)) for row in zip(*texts, strict=True)]
-    sampler = LengthGroupedSampler(batch_size, lengths=lengths, generator=generator)
+    sampler = length_grouped_sampler(batch_size, lengths, generator)
     return DefaultBatchSampler(sampler, batch_size=batch_size, drop_last=drop_last)
+
+
+def length_grouped_sampler(batch_size: int, lengths: list[int], generator=None):
+    """The sampler of transformers, grouping as in a long training: where batches are few it sorts fewer at once."""
+    from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
+
+    class Sampler(LengthGroupedSampler):
+        def __iter__(self):
+            return iter(get_length_grouped_indices(self.lengths, self.batch_size, GROUPED_BATCHES, self.generator))
+
+    return Sampler(batch_size, lengths=lengths, generator=generator)
 
 
 def without_words(text: str) -> str:
@@ -92,22 +104,30 @@ def without_words(text: str) -> str:
 
 def _setfit(work: Work, bf16: bool, device: str) -> Callable[[Work], object]:
     """The contrastive phase of SetFit alone, at its defaults but for batch size and number of updates."""
+    import torch
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
     model = SetFitModel.from_pretrained(str(work.encoder), device=device)
     model.model_body.max_seq_length = work.max_length
+    # It draws from all pairs of the rows that it is given: in each work those of the longest, so that this is set-up.
+    rows = np.unique(np.concatenate([work.left, work.right]))
+    texts, class_ids = [work.texts[row] for row in rows], work.class_ids[rows].tolist()
 
     def train(given: Work) -> None:
         steps = -(-given.examples // given.batch_size)
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
-                output_dir=folder, batch_size=given.batch_size, max_steps=steps, use_amp=bf16, report_to="none",
-                save_strategy="no", show_progress_bar=False, logging_strategy="no",
+                output_dir=folder, batch_size=given.batch_size, max_steps=steps, report_to="none", save_strategy="no",
+                show_progress_bar=False, logging_strategy="no",
             )  # fmt: skip
-            dataset = Dataset.from_dict({"text": given.texts, "label": given.class_ids})
+            dataset = Dataset.from_dict({"text": texts, "label": class_ids})
             trainer = Trainer(model=model, args=arguments, train_dataset=dataset)
-            trainer.train_embeddings(given.texts, given.class_ids.tolist(), args=arguments)
+            # Around each forward pass anew, as autocast keeps the weights that it has cast.
+            trainer.st_trainer.compute_loss_context_manager = partial(
+                torch.autocast, device, torch.bfloat16, enabled=bf16
+            )
+            trainer.train_embeddings(texts, class_ids, args=arguments)
 
     return train
 
@@ -122,6 +142,10 @@ def _transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[
         TrainingArguments,
     )
 
+    class GroupingTrainer(Trainer):
+        def _get_train_sampler(self, dataset):
+            return length_grouped_sampler(self.args.train_batch_size, [len(ids) for ids in dataset["input_ids"]])
+
     classes = int(work.class_ids.max()) + 1
     model = AutoModelForSequenceClassification.from_pretrained(str(work.encoder), num_labels=classes)
     tokenizer = AutoTokenizer.from_pretrained(str(work.encoder))
@@ -133,10 +157,10 @@ def _transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[
             batched=True,
             remove_columns="text",
         )
-        grouped = {"train_sampling_strategy": "group_by_length"} if best else {}
+        make_trainer = GroupingTrainer if best else Trainer
         with tempfile.TemporaryDirectory() as folder:
-            arguments = TrainingArguments(**_arguments(folder, given, best, bf16, device), **grouped)
-            Trainer(
+            arguments = TrainingArguments(**_arguments(folder, given, best, bf16, device))
+            make_trainer(
                 model=model, args=arguments, train_dataset=dataset, data_collator=DataCollatorWithPadding(tokenizer)
             ).train()
 

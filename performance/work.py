@@ -8,7 +8,7 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.errors import UserError
-from stages.common.pairs import make_pairs
+from stages.common.pairs import make_as_many_pairs
 
 PHASES = ("dae", "contrastive", "classifier", "embedding")
 DELETION_RATIO, LEARNING_RATE = 0.6, 2e-5
@@ -19,6 +19,7 @@ class Work:
     """One phase on one data set. ``examples`` is texts, or pairs of texts in the contrastive phase.
 
     ``left``, ``right``: row numbers of the pairs' texts; ``similarity``: (pairs,) float32; all three empty elsewhere.
+    ``all_texts``: those of all training rows, as a training whose words an encoder learns has them.
     """
 
     phase: str
@@ -30,42 +31,47 @@ class Work:
     similarity: np.ndarray
     batch_size: int
     max_length: int
+    all_texts: list[str]
 
     @property
     def examples(self) -> int:
         return len(self.left) if self.phase == "contrastive" else len(self.texts)
 
     def first(self, examples: int) -> "Work":
-        """The same work on the first examples only, to warm up with."""
+        """The same work on the first examples only."""
         kept = slice(examples)
         if self.phase == "contrastive":
             return Work(**vars(self) | {name: getattr(self, name)[kept] for name in ("left", "right", "similarity")})
         return Work(**vars(self) | {"texts": self.texts[kept], "class_ids": self.class_ids[kept]})
 
 
-def make_work(phase: str, data: str, encoder: str, batch_size: int, max_length: int, updates: int) -> Work:
-    """``updates`` full batches of the phase from the training rows of a prepared data set, drawn with a fixed seed.
+def inputs(data: str, encoder: str) -> tuple[Path, Path]:
+    """The prepared texts and the fetched encoder; UserError with the command that makes what is missing."""
+    file, folder = paths.examples(data), paths.pretrained_encoder(encoder)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; run: dvc repro data/{data}/dvc.yaml:prepare_data")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; run: dvc repro encoders/dvc.yaml:fetch_encoder@{encoder}")
+    return file, folder
+
+
+def make_work(phase: str, data: str, encoder: str, batch_size: int, max_length: int, batches: int) -> Work:
+    """So many full batches of the phase from the training rows of a prepared data set, drawn with a fixed seed.
 
     Where the set has fewer rows than that, they are repeated; the pairs are drawn from all rows as phase 2 does.
     """
-    file = paths.examples(data)
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; run: dvc repro data/{data}/dvc.yaml:prepare_data")
-    folder = paths.pretrained_encoder(encoder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; run: dvc repro encoders/dvc.yaml:fetch_encoder@{encoder}")
+    file, folder = inputs(data, encoder)
     rows, random = pd.read_parquet(file, columns=["text", "label", "split"]), np.random.default_rng(0)
     rows = rows[rows["split"] == "train"] if (rows["split"] == "train").any() else rows
-    count, none = updates * batch_size, np.empty(0, dtype=int)
+    count, none = batches * batch_size, np.empty(0, dtype=int)
     order = np.concatenate([random.permutation(len(rows)) for _ in range(-(-count // len(rows)))])[:count]
     classes = pd.factorize(rows["label"], sort=True)[0]
+    all_texts = rows["text"].tolist()
     if phase != "contrastive":
         texts = rows["text"].to_numpy()[order].tolist()
-        return Work(phase, folder, texts, classes[order], none, none, none, batch_size, max_length)
-    text_ids, epochs, pairs = pd.factorize(rows["text"])[0], 1, ()
-    while len(pairs) < count:
-        drawn = np.random.default_rng(0)
-        pairs, epochs = make_pairs(text_ids, classes[:, None], epochs, int(classes.max()) + 1, drawn), 2 * epochs
+        return Work(phase, folder, texts, classes[order], none, none, none, batch_size, max_length, all_texts)
+    text_ids, n_classes = pd.factorize(rows["text"])[0], int(classes.max()) + 1
+    pairs = make_as_many_pairs(count + count % 2, text_ids, classes[:, None], 1, n_classes, random)
     pairs = pairs[random.permutation(len(pairs))[:count]]
-    texts = rows["text"].tolist()
-    return Work(phase, folder, texts, classes, pairs.left, pairs.right, pairs.similarity, batch_size, max_length)
+    sides = pairs.left, pairs.right, pairs.similarity
+    return Work(phase, folder, all_texts, classes, *sides, batch_size, max_length, all_texts)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_transformer import copy_decoder, new_decoder
+from test_transformer import new_decoder
 from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_hyperparameters
 from torch.nn import functional as F
 
+from performance.reference import copy_decoder
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
 from stages.common.engine.encoder_folder import export, load_pretrained

@@ -9,8 +9,8 @@ import torch
 from ruamel.yaml import YAML
 from synthetic_study import make_study
 
-from performance import bench, limit, plain, report, scaling, share
-from performance.work import Work
+from performance import bench, limit, measure, plain, report, scaling, share
+from performance.work import Work, inputs
 from stages.common.analysis.cells import cells, read_predictions
 from stages.common.config import load_study
 from stages.common.costs import read_reports
@@ -30,7 +30,7 @@ def test_the_limit_counts_every_product_of_a_layer_and_of_its_gradients():
         layer(values).sum().backward()
     shapes = sorted((left, right) for left, _, right, *_ in recorded.products)
     assert shapes == sorted([((5, 4), (4, 3)), ((3, 5), (5, 4)), ((5, 3), (3, 4))])
-    assert limit.seconds_of(recorded.products, lambda: None) > 0
+    assert limit.seconds_of_products(recorded.products, lambda: None) > 0
 
 
 def test_attention_in_one_kernel_counts_as_the_products_it_hides():
@@ -44,10 +44,41 @@ def test_attention_in_one_kernel_counts_as_the_products_it_hides():
 def test_a_part_of_a_work_keeps_its_texts_and_labels_together():
     class_ids = torch.arange(4).numpy()
     texts = list("abcd")
-    work = Work("classifier", None, texts, class_ids, class_ids[:0], class_ids[:0], class_ids[:0], 2, 8)
+    work = Work("classifier", None, texts, class_ids, class_ids[:0], class_ids[:0], class_ids[:0], 2, 8, texts)
     assert work.first(2).texts == ["a", "b"] and work.first(2).class_ids.tolist() == [0, 1]
-    pairs = Work("contrastive", None, texts, class_ids, class_ids, class_ids[::-1], class_ids / 4, 2, 8)
+    pairs = Work("contrastive", None, texts, class_ids, class_ids, class_ids[::-1], class_ids / 4, 2, 8, texts)
     assert pairs.first(3).examples == 3 and pairs.first(3).texts == texts
+
+
+@pytest.fixture
+def eight_texts():
+    none = torch.arange(0).numpy()
+    return Work("dae", None, list("abcdefgh"), torch.arange(8).numpy(), none, none, none, 2, 8, list("abcdefgh"))
+
+
+def test_throughput_leaves_out_what_is_done_once_a_training(eight_texts):
+    taken = {2: 3.5, 8: 5.0}  # 3 s once, 0.25 s a text
+    assert measure.throughput(lambda work: taken[work.examples], eight_texts.first(2), eight_texts) == 4
+
+
+def test_a_longer_work_that_took_no_longer_is_refused(eight_texts):
+    taken = {2: 3.5, 8: 3.5}
+    with pytest.raises(UserError, match="8 examples: got 3.50 s, expected more than the 3.50 s of 2; .* --updates"):
+        measure.throughput(lambda work: taken[work.examples], eight_texts.first(2), eight_texts)
+
+
+def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkeypatch):
+    versions = {"sentence-transformers": "5.1.0", "transformers": "5.0.0", "setfit": bench.NOT_INSTALLED}
+    monkeypatch.setattr(bench, "peer_versions", lambda: versions)
+    bench.check_peers(["dae", "classifier", "embedding"])
+    with pytest.raises(UserError, match="setfit: not installed, .*; run: make .venv/peers"):
+        bench.check_peers(["dae", "contrastive"])
+
+
+def test_the_bench_names_the_command_of_data_that_is_not_prepared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="run: dvc repro data/sst5/dvc.yaml:prepare_data"):
+        inputs("sst5", "minilm_l6")
 
 
 def test_the_table_has_its_columns_as_csv_and_markdown(tmp_path):
@@ -118,10 +149,14 @@ def test_the_steps_to_a_page_are_the_stages_of_the_pipeline():
     assert {f"stages.{name}" for name, *_ in report.steps(load_study("bbc"))} == behind - left_out
 
 
-def test_the_plain_loop_learns_what_the_stages_learn(study, monkeypatch):
+@pytest.mark.parametrize("variant", plain.VARIANTS)
+def test_in_fp32_the_plain_path_scores_as_the_fast_one(study, monkeypatch, variant):
     monkeypatch.chdir(study.root)
-    found = plain.plain_scores(0)
+    fast, expected = (plain.score(path, "fp32", variant, 0) for path in (plain.Fast, plain.Plain))
+    assert fast == pytest.approx(expected, abs=0.01)
     # Two rows of the rarest class: what is left is that it learns, far above the majority class.
-    runs = pd.read_csv("reports/bbc/runs.csv").query("split == 'validation' and metric == 'macro_f1' and seed == 0")
-    majority = runs.set_index("variant")["value"]["majority"]
-    assert list(found) == list(plain.VARIANTS) and all(10 + majority < score <= 100 for score in found.values())
+    published = pd.read_csv("reports/bbc/runs.csv").query(
+        "split == 'validation' and metric == 'macro_f1' and seed == 0"
+    )
+    majority = published.set_index("variant")["value"]["majority"]
+    assert 10 + majority < expected <= 100

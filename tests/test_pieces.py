@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_reference_loop import CLASSES, SEED, TEXTS, encoder_and_tokenizer, without_dropout
+from test_reference_loop import CLASSES, SEED, TEXTS, encoder_and_tokenizer
 from test_transformer import new_decoder
 from tiny_encoder import make_bert, tiny_hyperparameters
 
+from performance.reference import without_dropout
 from stages.common.classifier import Classifier, Rows, batch_losses
 from stages.common.contrastive import PairBatches, pair_losses
 from stages.common.denoising import DenoisingBatches, reconstruction_losses

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_transformer import copy_decoder, new_decoder
+from test_transformer import new_decoder
 from tiny_encoder import make_bert, tiny_hyperparameters, tiny_training
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from performance.reference import PlainUpdates, mean_vectors, reconstruction_loss, tied_decoder, without_dropout
 from stages.common.classifier import Classifier, Rows, train_classifier
 from stages.common.contrastive import PairBatches, train_contrastive
 from stages.common.denoising import DenoisingBatches, train_denoising
@@ -20,7 +21,6 @@ from stages.common.engine.models import CONTRASTIVE_LAYER, ClassifierHead
 from stages.common.engine.randomness import generator, torch_generator
 from stages.common.engine.switches import ClassifierSettings
 from stages.common.engine.tokens import TextTokenizer, length_buckets
-from stages.common.engine.training import linear_schedule
 from stages.common.engine.vocabulary import keep_words
 from stages.common.pairs import make_pairs
 
@@ -38,38 +38,15 @@ def folder(tmp_path_factory) -> Path:
     return make_bert(tmp_path_factory.mktemp("encoder"), TEXTS)
 
 
-def without_dropout(model: nn.Module) -> nn.Module:
-    for part in model.modules():
-        if isinstance(getattr(part, "dropout", None), float):
-            part.dropout = 0.0
-    return model
-
-
 def encoder_and_tokenizer(folder: Path):
     encoder = without_dropout(load_pretrained(folder, "mean"))
     return encoder, TextTokenizer(folder, encoder.transformer.config, 32)
 
 
-def mean_vectors(model: nn.Module, ids: Tensor, mask: Tensor | None) -> Tensor:
-    mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
-    hidden = model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-    return torch.stack([row[: int(kept.sum())].mean(0) for row, kept in zip(hidden, mask, strict=True)])
-
-
 def plain_losses(losses: Iterator[Tensor], modules: list[nn.Module], total: int, warmup: float, decay: float = 0.0):
     """The losses of a loop that nobody has made fast; each is computed behind the update before it."""
-    parameters = list(dict.fromkeys(one for module in modules for one in module.parameters()))
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, eps=EPS, weight_decay=decay, foreach=False, fused=False)
-    found, warmup_steps = [], -int(-warmup * total // 1)
-    for step, loss in enumerate(losses):
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, CLIP)
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * linear_schedule(step, warmup_steps, total)
-        optimizer.step()
-        optimizer.zero_grad()
-        found.append(loss.item())
-    return found
+    update = PlainUpdates(modules, RATE, EPS, total, warmup, decay, CLIP)
+    return [update(loss) for loss in losses]
 
 
 def losses_of(update) -> list[float]:
@@ -105,19 +82,12 @@ def test_contrastive_learning(folder, precision, tolerance):
 
 @pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
 def test_denoising(folder, precision, tolerance):
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+    from transformers import AutoModel
 
     encoder, tokenizer = encoder_and_tokenizer(folder)
     decoder = without_dropout(new_decoder(encoder))
     reader = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
-    config = AutoConfig.from_pretrained(folder, is_decoder=True, add_cross_attention=True)
-    writer = AutoModelForCausalLM.from_pretrained(folder, config=config).eval()
-    copy_decoder(decoder, writer)
-    # Tied: the decoder's own layers are the encoder's.
-    for name, weight in list(reader.named_parameters()):
-        place, _, last = name.rpartition(".")
-        setattr(writer.base_model.get_submodule(place), last, weight)
-    writer.tie_weights()
+    writer = tied_decoder(folder, reader, decoder)
     settings = tiny_hyperparameters(batch_size=BATCH, lr_dae=RATE, epochs_dae=-(-UPDATES * BATCH // len(TEXTS)))
 
     def batches() -> DenoisingBatches:
@@ -125,10 +95,7 @@ def test_denoising(folder, precision, tolerance):
 
     def losses() -> Iterator[Tensor]:
         for noised, (ids, mask) in batches():
-            memory = mean_vectors(reader, *noised)
-            logits = writer(input_ids=ids[:, :-1], encoder_hidden_states=memory[:, None], use_cache=False).logits
-            kept = torch.ones_like(ids[:, 1:], dtype=torch.bool) if mask is None else mask[:, 1:]
-            yield F.cross_entropy(logits[kept], ids[:, 1:][kept])
+            yield reconstruction_loss(writer, mean_vectors(reader, *noised), ids, mask)
 
     training, total = tiny_training(adam_eps_dae=EPS), len(batches())
     machine = Machine("cpu", precision, 1)

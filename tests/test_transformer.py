@@ -8,6 +8,7 @@ import torch
 from tiny_encoder import TEXTS, make_bert, make_roberta
 from torch.nn import functional as F
 
+from performance.reference import copy_decoder
 from stages.common.engine import transformer
 from stages.common.engine.dropout import seed
 from stages.common.engine.encoder_folder import load_pretrained
@@ -40,20 +41,6 @@ def new_decoder(encoder: SentenceEncoder) -> DenoisingDecoder:
         for weight in decoder.parameters():
             weight += 0.2 * torch.randn(weight.shape, generator=generator)
     return decoder
-
-
-def copy_decoder(ours: DenoisingDecoder, theirs: torch.nn.Module) -> None:
-    """Give a causal language model of Hugging Face the weights that our decoder adds to the encoder's."""
-    head = theirs.cls.predictions.transform if hasattr(theirs, "cls") else theirs.lm_head
-    layer_norm = head.LayerNorm if hasattr(head, "LayerNorm") else head.layer_norm
-    bias = theirs.cls.predictions.bias if hasattr(theirs, "cls") else theirs.lm_head.bias
-    head.dense.load_state_dict(ours.dense.state_dict())
-    layer_norm.load_state_dict(ours.layer_norm.state_dict())
-    with torch.no_grad():
-        bias.copy_(ours.bias)
-    for cross, layer in zip(ours.cross, theirs.base_model.encoder.layer, strict=True):
-        layer.crossattention.self.value.load_state_dict(cross.value.state_dict())
-        layer.crossattention.output.load_state_dict(cross.output.state_dict())
 
 
 def test_hidden_states_equal_hugging_face(folder):
