@@ -13,6 +13,7 @@ import math
 import shutil
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -133,7 +134,8 @@ class Plain:
         head = nn.Sequential(hidden, nn.ReLU(), linear(training.head_hidden_size, len(run.classes), first))
         head.to(self.device)
         sequences, targets = self.tokenizer(train["text"].tolist()), run.class_ids(train)
-        lengths = train["text"].map(lambda text: len(self.tokenizer([text])[0])).to_numpy()
+        lengths = np.array([len(ids) for ids in sequences])
+        single = [self.tokenizer.pad([ids], self.device) for ids in self.tokenizer(validation["text"].tolist())]
         update = PlainUpdates(
             [self.encoder, self.layers, head], settings.lr, settings.adam_eps,
             settings.max_epochs * math.ceil(len(train) / settings.batch_size),
@@ -147,7 +149,6 @@ class Plain:
                 texts = self.tokenizer.pad([sequences[i] for i in batch], self.device)
                 update(F.cross_entropy(head(self.vectors(*texts)), targets[torch.from_numpy(batch)]))
             with torch.no_grad():
-                single = (self.tokenizer.pad([ids], self.device) for ids in self.tokenizer(validation["text"].tolist()))
                 logits = torch.cat([head(self.vectors(*text)) for text in single])
             labels = run.class_ids(validation)
             loss = F.cross_entropy(logits, labels).item()
