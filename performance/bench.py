@@ -1,14 +1,16 @@
 """Our phases beside the peers' on the same work, in turn, on this machine; writes reports/performance/."""
 
 import argparse
+import dataclasses
 import json
 import platform
+import sys
 from pathlib import Path
-from statistics import median
 
 import pandas as pd
 import torch
 
+from performance.measure import LIMIT, OURS, Task
 from performance.peers import PEERS, SETTINGS
 from performance.process import last_line
 from performance.work import PHASES, inputs
@@ -20,12 +22,11 @@ from stages.common.errors import UserError, run_stage
 from stages.common.files import write_table, write_text
 
 FOLDER = paths.REPORTS / "performance"
-# Rows a batch and limit in tokens; counted updates, and the batches that are embedded for each, as they take less.
-LONG, SHORT = {"imdb": (16, 256)}, (32, 128)
-UPDATES, EMBEDDED = 16, 8
+UPDATES, EMBEDDED = 16, 8  # counted ones, and the batches that are embedded for each, as they take less
 NOT_INSTALLED = "not installed"
+DESCRIBED = ["phase", "data", "device", "precision"]
 COLUMNS = [
-    "phase", "data", "device", "precision", "ours_examples_per_s", "peer", "peer_setting", "peer_examples_per_s",
+    *DESCRIBED, "ours_examples_per_s", "peer", "peer_setting", "peer_examples_per_s",
     "ratio", "ratio_low", "ratio_high", "ours_peak_mb", "peer_peak_mb", "limit_examples_per_s", "limit_fraction",
 ]  # fmt: skip
 
@@ -36,35 +37,51 @@ def main() -> None:
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
     parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each side, in turn")
-    parser.add_argument("--updates", type=int, default=UPDATES, help="counted ones, at best a multiple of 8")
+    parser.add_argument("--pairs", type=positive, default=5, help="measurements of each side, in turn")
+    parser.add_argument("--updates", type=positive, default=UPDATES, help="counted ones, at best a multiple of 8")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
     parser.add_argument("--output", type=Path, default=FOLDER)
     arguments = parser.parse_args()
     check_peers(arguments.phases)
     for data in arguments.data:
         inputs(data, arguments.encoder)
+    check_folder(arguments.output)
     machine = choose_machine(load_shared().engine)
-    precision = arguments.precision or machine.precision
+    machine = dataclasses.replace(machine, precision=arguments.precision or machine.precision)
+    about = (
+        f"{arguments.encoder}, {arguments.updates} counted updates, medians of {arguments.pairs} pairs; "
+        f"{machine.threads} threads; engine of {provenance.code_revision()}"
+    )
     rows = []
     for data in arguments.data:
-        batch_size, max_length = LONG.get(data, SHORT)
         for phase in arguments.phases:
             batches = arguments.updates * (EMBEDDED if phase == "embedding" else 1)
-            task = {
-                "phase": phase, "data": data, "encoder": arguments.encoder, "batch_size": batch_size,
-                "max_length": max_length, "batches": batches,
-                "device": machine.device, "precision": precision, "threads": machine.threads,
-            }  # fmt: skip
-            for row in compare(task, arguments.settings, arguments.pairs):
-                rows.append(row)
+            task = Task(phase, data, arguments.encoder, batches, **vars(machine))
+            found = compare(task, arguments.settings, arguments.pairs)
+            for row in found:
                 print(
                     f"{phase}, {data}: ours {row['ours_examples_per_s']:.0f}/s, {row['peer']} ({row['peer_setting']}) "
                     f"{row['peer_examples_per_s']:.0f}/s, ratio {row['ratio']:.2f} "
                     f"[{row['ratio_low']:.2f}, {row['ratio_high']:.2f}], of the limit {row['limit_fraction']:.2f}",
                     flush=True,
                 )
-            write(pd.DataFrame(rows, columns=COLUMNS), arguments.output)
+            rows += found
+            write(pd.DataFrame(rows, columns=COLUMNS), arguments.output, about)
+
+
+def positive(text: str) -> int:
+    """The whole number that an option was given; argparse says what is wrong with another."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number of at least 1")
+    return int(text)
+
+
+def check_folder(folder: Path) -> None:
+    """UserError if nothing can be written into the folder, before an hour of measurements; makes it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output: got {folder}, expected a folder that can be made: {error.strerror}") from error
 
 
 def check_peers(phases: list[str]) -> None:
@@ -75,44 +92,57 @@ def check_peers(phases: list[str]) -> None:
             raise UserError(f"{name}: not installed, expected as a peer of these phases; run: make .venv/peers")
 
 
-def compare(task: dict, settings: list[str], pairs: int) -> list[dict]:
-    """A row for every peer and setting; our own measurement is repeated beside each, and the sides take turns."""
-    limit, rows = measure(task | {"side": "limit"})["examples_per_s"], []
-    for peer in PEERS[task["phase"]]:
-        for setting in settings:
-            ours, theirs = [], []
-            for _ in range(pairs):
-                ours.append(measure(task | {"side": "ours"}))
-                theirs.append(measure(task | {"side": "peer", "peer": [peer, setting]}))
-            ratios = [a["examples_per_s"] / b["examples_per_s"] for a, b in zip(ours, theirs, strict=True)]
-            rate = median(one["examples_per_s"] for one in ours)
-            rows.append(
-                {
-                    **{name: task[name] for name in ("phase", "data", "device", "precision")},
-                    "ours_examples_per_s": rate,
-                    "peer": peer,
-                    "peer_setting": setting,
-                    "peer_examples_per_s": median(one["examples_per_s"] for one in theirs),
-                    "ratio": median(ratios),
-                    "ratio_low": min(ratios),
-                    "ratio_high": max(ratios),
-                    "ours_peak_mb": median(one["peak_mb"] for one in ours),
-                    "peer_peak_mb": median(one["peak_mb"] for one in theirs),
-                    "limit_examples_per_s": limit,
-                    "limit_fraction": rate / limit,
-                }
-            )
+def compare(task: Task, settings: list[str], pairs: int) -> list[dict]:
+    """A row for every peer and setting.
+
+    So many rounds, each of which measures our side, every peer in every setting and the limit once, every other round
+    in the opposite order; a pair is two measurements of one round.
+    """
+    peers = [(peer, setting) for peer in PEERS[task.phase] for setting in settings]
+    sides = [(OURS, ""), *peers, (LIMIT, "")]
+    found = {side: [] for side in sides}
+    for number in range(pairs):
+        print(f"{task.phase}, {task.data}: round {number + 1} of {pairs}", file=sys.stderr, flush=True)
+        for side in reversed(sides) if number % 2 else sides:
+            found[side].append(measure(dataclasses.replace(task, side=side[0], setting=side[1])))
+
+    def values(side: tuple[str, str], name: str = "examples_per_s") -> pd.Series:
+        return pd.Series([one[name] for one in found[side]])
+
+    ours, limit, rows = values((OURS, "")), values((LIMIT, "")), []
+    for peer, setting in peers:
+        theirs = values((peer, setting))
+        ratios = ours / theirs
+        rows.append(
+            {
+                **{name: getattr(task, name) for name in DESCRIBED},
+                "ours_examples_per_s": ours.median(),
+                "peer": peer,
+                "peer_setting": setting,
+                "peer_examples_per_s": theirs.median(),
+                "ratio": ratios.median(),
+                "ratio_low": ratios.min(),
+                "ratio_high": ratios.max(),
+                "ours_peak_mb": values((OURS, ""), "peak_mb").median(),
+                "peer_peak_mb": values((peer, setting), "peak_mb").median(),
+                "limit_examples_per_s": limit.median(),
+                "limit_fraction": (ours / limit).median(),
+            }
+        )
     return rows
 
 
-def measure(task: dict) -> dict:
-    """What one process of ``performance.measure`` says."""
-    what = f"performance.measure of {task['side']}, {task['phase']}, {task['data']}"
-    return json.loads(last_line("performance.measure", json.dumps(task), what=what))
+def measure(task: Task) -> dict:
+    """What one process of ``performance.measure`` says: ``examples_per_s``, and of a side ``peak_mb``."""
+    what = f"performance.measure of {task.side}, {task.phase}, {task.data}"
+    return json.loads(last_line("performance.measure", json.dumps(vars(task)), what=what))
 
 
-def write(table: pd.DataFrame, folder: Path) -> None:
-    """The table as CSV and Markdown, with what it ran on, and as a figure; refuses one with a number not positive."""
+def write(table: pd.DataFrame, folder: Path, about: str) -> None:
+    """The table as CSV and Markdown, with what was measured and on what, and as a figure.
+
+    Refuses one with a number that is not positive.
+    """
     wrong = [name for name in table.select_dtypes("number") if not (table[name] > 0).all()]
     if wrong:
         raise UserError(f"{folder}: {wrong[0]}: got {table[wrong[0]].min()}, expected positive numbers")
@@ -123,7 +153,7 @@ def write(table: pd.DataFrame, folder: Path) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in peer_versions().items())
     # What torch uses of the flags: ATEN_CPU_CAPABILITY caps it, to measure what a lesser CPU would do.
     cpu = f"{provenance.cpu_model()} ({flags}; used: {torch.backends.cpu.get_cpu_capability()})"
-    about = f"{cpu}, {gpu_name() or 'no GPU'}, {platform.system()}; {versions}."
+    about = f"{about}; {cpu}, {gpu_name() or 'no GPU'}, {platform.system()}; {versions}."
     digits = {name: 2 if "ratio" in name or "fraction" in name else 0 for name in table.select_dtypes("number")}
     text = table.assign(**{name: table[name].map(f"{{:.{places}f}}".format) for name, places in digits.items()})
     write_text(folder / "engine.md", to_markdown(text) + "\n" + about + "\n")

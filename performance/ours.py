@@ -1,4 +1,7 @@
-"""Our side: the functions that the stages call, on a work's texts."""
+"""Our side: the functions that the stages call, on a work's texts.
+
+Pooling is the paper's mean, and what no time depends on is as in the default study.
+"""
 
 import dataclasses
 

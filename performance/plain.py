@@ -12,6 +12,7 @@ import dataclasses
 import math
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,6 @@ from stages.common.scores.metrics import scores
 
 STUDY, ENCODER = "bbc", "minilm_l6"
 VARIANTS = {"three_phase": True, "ft": False}  # whether phases 1 and 2 come before phase 3
-FILE = paths.REPORTS / "performance" / "plain.csv"
 
 
 class Fast:
@@ -206,10 +206,12 @@ def score(path: type[Fast | Plain], precision: str, variant: str, seed: int) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=range(5))
+    parser.add_argument("--output", type=Path, default=paths.REPORTS / "performance" / "plain.csv")
+    arguments = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     rows = []
-    for seed in parser.parse_args().seeds:
+    for seed in arguments.seeds:
         with split_of(seed):
             for variant in VARIANTS:
                 found = {name: score(*path, variant, seed) for name, path in PATHS.items()}
@@ -217,12 +219,13 @@ def main() -> None:
                 told = ", ".join(f"{name} {value:.1f}" for name, value in found.items())
                 print(f"{variant}, seed {seed}: {told}", flush=True)
     table = pd.DataFrame(rows)
-    write_table(FILE, table)
+    write_table(arguments.output, table)
     for name in FAST:
         # The variants of a seed share its split and its head.
         differences = (table[name] - table["plain"]).groupby(table["seed"]).mean()
-        error = differences.std(ddof=1) / math.sqrt(len(differences))
-        print(f"{name} - plain: {differences.mean():+.2f} points on average over the seeds, standard error {error:.2f}")
+        error = differences.std(ddof=1) / math.sqrt(len(differences)) if len(differences) > 1 else None
+        told = "of one seed" if error is None else f"on average over the seeds, standard error {error:.2f}"
+        print(f"{name} - plain: {differences.mean():+.2f} points {told}")
 
 
 if __name__ == "__main__":

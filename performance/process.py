@@ -15,6 +15,8 @@ def output_of(module: str, *arguments: str, what: str, cwd: Path | None = None, 
     result = subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
+    if result.returncode < 0:
+        raise UserError(f"{what}: killed by signal {-result.returncode}, expected an end; 9 is mostly a lack of memory")
     if result.returncode:
         raise UserError(f"{what}: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
     return result.stdout

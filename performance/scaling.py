@@ -1,6 +1,6 @@
 """What preparing, splitting, pairing and noising cost from a thousand to a million texts; writes scaling.csv.
 
-Each step on each size runs in a process of its own. The texts are made up: ten words each, drawn as words of a
+Medians of three processes a step and size. The texts are made up: ten words each, drawn as words of a
 language are (few often, most rarely), some of them twice.
 """
 
@@ -26,7 +26,7 @@ from stages.common.schema import refuse_unknown
 from stages.common.splits import draw_split
 
 STEPS = ("preparation", "splits", "pairs", "noise")
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
+SIZES, PROCESSES = (1_000, 10_000, 100_000, 1_000_000), 3
 STUDY, BATCH, DELETION_RATIO = "bbc", 32, 0.6
 CLASSES, SHARE_OF_THE_LARGER_CLASS, WORDS_OF_A_TEXT, VOCABULARY = 10, 0.7, 10, 30_000
 
@@ -76,9 +76,16 @@ def measure(step: str, count: int) -> dict:
     return {"seconds": time.perf_counter() - start, "peak_mb": peak_memory_mb()}
 
 
-def in_a_process(step: str, count: int) -> dict:
-    said = last_line("performance.scaling", "--measure", step, str(count), what=f"{step} of {count} texts")
-    return json.loads(said)
+def in_processes(step: str, count: int) -> pd.Series:
+    """The medians of ``measure`` in a few processes."""
+    arguments = ("performance.scaling", "--measure", step, str(count))
+    said = [last_line(*arguments, what=f"{step} of {count} texts") for _ in range(PROCESSES)]
+    return pd.DataFrame(map(json.loads, said)).median()
+
+
+def exponent(table: pd.DataFrame) -> float:
+    """The power with which the seconds grow with the texts, fitted to all rows."""
+    return np.polyfit(np.log(table["texts"]), np.log(table["seconds"]), 1)[0]
 
 
 def main() -> None:
@@ -91,16 +98,15 @@ def main() -> None:
         refuse_unknown("--measure", "STEP", step, STEPS)
         print(json.dumps(measure(step, int(count))))
         return
-    rows = []
+    tables = []
     for step in STEPS:
-        found = [in_a_process(step, count) for count in SIZES]
-        exponent = np.polyfit(np.log(SIZES), np.log([one["seconds"] for one in found]), 1)[0]
-        rows += [
-            {"step": step, "texts": count, **one, "exponent": exponent} for count, one in zip(SIZES, found, strict=True)
-        ]
-        print(f"{step}: {found[-1]['seconds']:.1f} s, {found[-1]['peak_mb']:.0f} MB for {SIZES[-1]} texts, "
-              f"time grows with the power {exponent:.2f}", flush=True)  # fmt: skip
-    write_table(arguments.output / "scaling.csv", pd.DataFrame(rows))
+        table = pd.DataFrame([{"step": step, "texts": count, **in_processes(step, count)} for count in SIZES])
+        table["exponent"], table["last_exponent"] = exponent(table), exponent(table[-2:])
+        tables.append(table)
+        last = table.iloc[-1]
+        print(f"{step}: {last['seconds']:.2f} s, {last['peak_mb']:.0f} MB for {SIZES[-1]} texts; time grows with the "
+              f"power {last['exponent']:.2f}, in the last step {last['last_exponent']:.2f}", flush=True)  # fmt: skip
+    write_table(arguments.output / "scaling.csv", pd.concat(tables))
 
 
 if __name__ == "__main__":

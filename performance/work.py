@@ -1,4 +1,7 @@
-"""The work that both sides do: the same texts, labels, pairs, batch size, limit and number of updates."""
+"""The work that both sides do: the same texts, labels, pairs, batch size, limit and number of updates.
+
+SetFit alone draws pairs of its own, as many, from the rows that ours name.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +21,9 @@ DELETION_RATIO, LEARNING_RATE = 0.6, 2e-5
 class Work:
     """One phase on one data set. ``examples`` is texts, or pairs of texts in the contrastive phase.
 
-    ``left``, ``right``: row numbers of the pairs' texts; ``similarity``: (pairs,) float32; all three empty elsewhere.
-    ``all_texts``: those of all training rows, as a training whose words an encoder learns has them.
+    ``class_ids``: (texts,) integers. ``left``, ``right``: row numbers of the pairs' texts, which are then those of all
+    training rows; ``similarity``: (pairs,) float32; all three empty elsewhere. ``all_texts``: those of all training
+    rows, as a training whose words an encoder learns has them.
     """
 
     phase: str

@@ -1,6 +1,8 @@
 """What the benchmark of the engine counts and writes; its speed is nobody's test."""
 
+import random
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -9,11 +11,13 @@ import torch
 from ruamel.yaml import YAML
 from synthetic_study import make_study
 
-from performance import bench, limit, measure, plain, report, scaling, share
+from performance import bench, limit, measure, peers, plain, profile, report, scaling, share
+from performance.process import output_of
 from performance.work import Work, inputs
 from stages.common.analysis.cells import cells, read_predictions
 from stages.common.config import load_study
 from stages.common.costs import read_reports
+from stages.common.engine import dropout
 from stages.common.errors import UserError
 
 
@@ -50,6 +54,59 @@ def test_a_part_of_a_work_keeps_its_texts_and_labels_together():
     assert pairs.first(3).examples == 3 and pairs.first(3).texts == texts
 
 
+def test_a_comparison_takes_turns_in_both_orders_and_pairs_what_one_round_measured(monkeypatch):
+    order, rates = [], {"ours": [8.0, 4.0, 9.0], "limit": [16.0, 16.0, 9.0], "transformers": [4.0, 1.0, 3.0]}
+
+    def measured(task: measure.Task) -> dict:
+        order.append(task.side)
+        return {"examples_per_s": rates[task.side].pop(0), "peak_mb": 100.0}
+
+    monkeypatch.setattr(bench, "measure", measured)
+    task = measure.Task("classifier", "bbc", "minilm_l6", 8, device="cpu", precision="fp32", threads=2)
+    (found,) = bench.compare(task, ["best"], 3)
+    assert order == ["ours", "transformers", "limit", "limit", "transformers", "ours", "ours", "transformers", "limit"]
+    assert list(found) == bench.COLUMNS
+    assert (found["ratio"], found["ratio_low"], found["ratio_high"]) == (3.0, 2.0, 4.0)  # of 2, 4 and 3
+    assert found["limit_fraction"] == 0.5  # of 1/2, 1/4 and 1
+    assert (found["ours_examples_per_s"], found["peer_examples_per_s"], found["limit_examples_per_s"]) == (8, 3, 16)
+
+
+@pytest.mark.parametrize("option", ["--pairs", "--updates"])
+def test_a_count_that_is_none_is_refused_at_once(option, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bench", option, "0"])
+    with pytest.raises(SystemExit, match="2"):
+        bench.main()
+    assert f"{option}: got 0, expected a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="--output: got .*file/folder, expected a folder that can be made"):
+        bench.check_folder(tmp_path / "file" / "folder")
+
+
+def test_a_process_that_was_killed_is_told_with_its_signal(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "victim.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    with pytest.raises(UserError, match="a measurement: killed by signal 9"):
+        output_of("victim", what="a measurement")
+
+
+def test_peers_batches_hold_texts_of_like_length():
+    lengths = [number % 50 + 1 for number in range(200)]
+    order = list(peers.length_grouped_sampler(4, lengths, torch.Generator().manual_seed(0)))
+    assert sorted(order) == list(range(200))
+    spread = [max(batch) - min(batch) for batch in ([lengths[i] for i in order[k : k + 4]] for k in range(0, 200, 4))]
+    assert max(spread) <= 1
+
+
+def test_peers_noise_deletes_words_and_never_all():
+    texts = ["a b c d e f g h", "a"] * 50
+    noised = [peers.without_words(text, random.Random(number)) for number, text in enumerate(texts)]
+    assert all(set(one.split()) <= set(text.split()) and one for one, text in zip(noised, texts, strict=True))
+    assert 0.3 < sum(len(one.split()) for one in noised[::2]) / (50 * 8) < 0.5
+
+
 @pytest.fixture
 def eight_texts():
     none = torch.arange(0).numpy()
@@ -62,9 +119,10 @@ def test_throughput_leaves_out_what_is_done_once_a_training(eight_texts):
 
 
 def test_a_longer_work_that_took_no_longer_is_refused(eight_texts):
-    taken = {2: 3.5, 8: 3.5}
+    taken, calls = {2: 3.5, 8: 3.5}, []
     with pytest.raises(UserError, match="8 examples: got 3.50 s, expected more than the 3.50 s of 2; .* --updates"):
-        measure.throughput(lambda work: taken[work.examples], eight_texts.first(2), eight_texts)
+        measure.throughput(lambda work: calls.append(work) or taken[work.examples], eight_texts.first(2), eight_texts)
+    assert len(calls) == 2 * measure.ATTEMPTS  # each time both, as a busy machine is busy for a while
 
 
 def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkeypatch):
@@ -82,17 +140,37 @@ def test_the_bench_names_the_command_of_data_that_is_not_prepared(tmp_path, monk
 
 
 def test_the_table_has_its_columns_as_csv_and_markdown(tmp_path):
-    bench.write(pd.DataFrame([row(), row(peer_setting="default")], columns=bench.COLUMNS), tmp_path)
+    bench.write(pd.DataFrame([row(), row(peer_setting="default")], columns=bench.COLUMNS), tmp_path, "what it is")
     assert list(pd.read_csv(tmp_path / "engine.csv").columns) == bench.COLUMNS
-    assert (tmp_path / "engine.md").read_text().splitlines()[0].count("|") == len(bench.COLUMNS) + 1
+    lines = (tmp_path / "engine.md").read_text().splitlines()
+    assert lines[0].count("|") == len(bench.COLUMNS) + 1 and lines[-1].startswith("what it is; ")
     assert (tmp_path / "engine.svg").stat().st_size
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
 def test_a_table_with_a_number_that_cannot_be_is_refused(tmp_path, value):
     with pytest.raises(UserError, match="ours_peak_mb: got .*, expected positive numbers"):
-        bench.write(pd.DataFrame([row(ours_peak_mb=value)], columns=bench.COLUMNS), tmp_path)
+        bench.write(pd.DataFrame([row(ours_peak_mb=value)], columns=bench.COLUMNS), tmp_path, "what it is")
     assert not (tmp_path / "engine.csv").exists()
+
+
+def test_a_profile_tells_products_dropout_and_optimizer_apart_and_adds_up(eight_texts):
+    layer, values = torch.nn.Linear(64, 64), torch.ones(512, 64)
+    optimizer = torch.optim.AdamW(layer.parameters())
+
+    def update(_) -> None:
+        time.sleep(0.02)
+        dropout.dropout(layer(values), 0.5, training=True).sum().backward()
+        optimizer.step()
+
+    patched = torch.profiler.record_function(profile.DROPOUT)(dropout.kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dropout, "kept", patched)
+        taken = profile.profiled(update, eight_texts)
+    assert set(taken) <= {"ms", *profile.COLUMNS}
+    assert sum(taken[kind] for kind in profile.COLUMNS) == pytest.approx(taken["ms"])
+    assert min(taken["products"], taken[profile.DROPOUT], taken[profile.OPTIMIZER]) > 0
+    assert taken["softmax"] == taken["look-ups"] == 0 and taken[profile.OUTSIDE] >= 20
 
 
 @pytest.mark.parametrize("step", scaling.STEPS)
@@ -154,7 +232,7 @@ def test_in_fp32_the_plain_path_scores_as_the_fast_one(study, monkeypatch, varia
     monkeypatch.chdir(study.root)
     fast, expected = (plain.score(path, "fp32", variant, 0) for path in (plain.Fast, plain.Plain))
     assert fast == pytest.approx(expected, abs=0.01)
-    # Two rows of the rarest class: what is left is that it learns, far above the majority class.
+    # The rarest class has two of these rows, so that no score is high: it learns, well above the majority class.
     published = pd.read_csv("reports/bbc/runs.csv").query(
         "split == 'validation' and metric == 'macro_f1' and seed == 0"
     )
