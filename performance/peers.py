@@ -2,7 +2,7 @@
 
 ``best``: bf16 where ours runs in it, and batches grouped by length; their fused optimizer is their default already. Of
 SetFit bf16 alone, as its sampler makes the batches, and by torch's autocast, as its ``use_amp`` comes too late to have
-an effect. Embedding takes torch's backend, its weights in bf16; on a CPU their default batch is their fastest.
+an effect. Embedding takes torch's backend, the weights in bf16, and batches of the size that was fastest.
 """
 
 import random
@@ -22,7 +22,7 @@ PEERS = {
     "embedding": ("sentence-transformers",),
 }
 SETTINGS = ("default", "best")
-BEST_ENCODE_BATCH_OF_A_GPU = 128
+BEST_ENCODE_BATCH, BEST_ENCODE_BATCH_ON_CPU = 128, 64
 GROUPED_BATCHES = 50  # those that transformers sorts together by length where there are 200 and more
 
 
@@ -46,7 +46,8 @@ def _sentence_transformers(work: Work, best: bool, bf16: bool, device: str) -> C
     model = SentenceTransformer(str(work.encoder), device=device, **weights)
     model.max_seq_length = work.max_length
     if embeds:
-        size = {"batch_size": BEST_ENCODE_BATCH_OF_A_GPU} if best and device != "cpu" else {}
+        size = BEST_ENCODE_BATCH_ON_CPU if device == "cpu" else BEST_ENCODE_BATCH
+        size = {"batch_size": size} if best else {}
         return lambda given: model.encode(given.texts, show_progress_bar=False, **size)
     # Its decoder stays in evaluation mode, as the trainer leaves it: no dropout there, where ours has some.
     make_loss = {"dae": losses.DenoisingAutoEncoderLoss, "contrastive": losses.CosineSimilarityLoss}
