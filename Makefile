@@ -40,6 +40,7 @@ plan: .venv/installed ## each number of the paper with its command and estimated
 	@python -m stages.plan_commands
 
 publish: .venv/installed ## copy a finished benchmark's results to reports/published/: make publish BENCHMARK=snips_l6
+	@test -n "$(BENCHMARK)" || { echo "error: BENCHMARK: got nothing, expected a study, as in: make publish BENCHMARK=bbc" >&2; exit 2; }
 	@python -m stages.publish_results --benchmark "$(BENCHMARK)"
 	@python -m stages.render_index --published
 
@@ -51,6 +52,7 @@ compare: .venv/installed ## two experiments, with paired intervals: make compare
 	@python -m stages.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)"
 
 verify: .venv/installed ## your own run of a published benchmark against reports/published/: make verify BENCHMARK=snips_l6
+	@test -n "$(BENCHMARK)" || { echo "error: BENCHMARK: got nothing, expected a study, as in: make verify BENCHMARK=bbc" >&2; exit 2; }
 	@python -m stages.verify_published --benchmark "$(BENCHMARK)"
 
 test: .venv/installed ## the whole test suite

@@ -32,7 +32,7 @@ COLUMNS = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--data", nargs="+", default=["snips2", "sst5", "imdb"], help="prepared data sets of data/")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
     parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=positive, default=5, help="measurements of each side, in turn")
     parser.add_argument("--updates", type=positive, default=UPDATES, help="counted ones, at best a multiple of 8")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
-    parser.add_argument("--output", type=Path, default=FOLDER)
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder; by default that of the committed table")
     arguments = parser.parse_args()
     check_peers(arguments.phases)
     for data in arguments.data:

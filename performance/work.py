@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths
+from stages.common.config import load_datasets, load_shared
 from stages.common.errors import UserError
 from stages.common.pairs import make_as_many_pairs
+from stages.common.schema import refuse_unknown
 
 PHASES = ("dae", "contrastive", "classifier", "embedding")
 DELETION_RATIO, LEARNING_RATE = 0.6, 2e-5
@@ -51,6 +53,8 @@ class Work:
 
 def inputs(data: str, encoder: str) -> tuple[Path, Path]:
     """The prepared texts and the fetched encoder; UserError with the command that makes what is missing."""
+    refuse_unknown(paths.DATA, "--data", data, sorted(load_datasets()))
+    refuse_unknown(paths.SHARED_PARAMS, "--encoder", encoder, sorted(load_shared().encoders))
     file, folder = paths.examples(data), paths.pretrained_encoder(encoder)
     if not file.is_file():
         raise UserError(f"{file}: no such file; run: dvc repro data/{data}/dvc.yaml:prepare_data")

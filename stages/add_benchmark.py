@@ -38,6 +38,7 @@ def main() -> None:
         arguments.encoding,
     )
     examples = new_benchmark.read_examples(dataset, shared.sources)
+    new_benchmark.check_labels(examples, arguments.label_column)
     dataset["test_rows"] = new_benchmark.test_rows(examples)
     benchmark = new_benchmark.benchmark_params(arguments.name, shared)
     with new_folder(paths.DATA / arguments.name) as data, new_folder(paths.BENCHMARKS / arguments.name) as study:

@@ -19,7 +19,13 @@ def main() -> None:
     work, needed = Reproduction(read_numbers(), settings, shared, studies), stages_of_dvc()
     planned = plan(work, needed)
     write_table(paths.PAPER_COMMANDS, planned)
-    print(to_plain_text(summary(work, needed, planned)))
+    summed = summary(work, needed, planned)
+    print(to_plain_text(summed))
+    for row in summed[summed["table"] == "all"].to_dict("records"):
+        print(
+            f"All under {row['protocol']}: about {row['gpu_minutes'] / 60:.0f} hours on one gpu or "
+            f"{row['cpu_hours'] / 24:.0f} days on one cpu; what several tables share is run, and counted here, once."
+        )
     for name, device in settings.costs.devices.items():
         print(f"{name}: {device.source}")
     print(f"{paths.PAPER_COMMANDS}: {len(planned)} numbers, each with its command under each protocol")

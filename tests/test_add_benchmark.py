@@ -99,6 +99,11 @@ def test_splits_of_a_column_or_of_files_are_kept(project):
         ("mine", {"split_column": "fold"}, "reviews.csv: got columns review, topic, part, stars, expected 'fold' amon"),
         ("mine", {"split_column": "topic"}, "reviews.csv: row 1: split: got 'fruit', expected one of: train, validat"),
         ("mine", {"label_column": "stars"}, "own files reviews.csv: got one class only (3), expected at least two"),
+        (
+            "mine",
+            {"label_column": "review"},
+            "--label-column: got review with 30 labels in 30 rows, expected 5 rows a ",
+        ),
         ("mine", {"file": "no.csv"}, "--file: no.csv: no such file"),
         ("mine", {"file": "reviews.xlsx"}, "--file: reviews.xlsx: got '.xlsx', expected a file that ends in .csv, .js"),
         ("mine", {"file": "train=reviews.csv"}, "--file: reviews.csv: no such file"),

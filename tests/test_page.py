@@ -222,6 +222,15 @@ def test_answer_admits_that_nothing_beats_fine_tuning_or_a_baseline(study):
     assert "TF-IDF + logistic regression, reaches 98.5% [97.5, 99.5]: 1.5 points above the best variant's mean" in text
 
 
+def test_answer_tells_variants_and_a_baseline_that_are_level(study):
+    results, claims = tables()
+    for variant in ("tfidf_logistic", *study.shared.variants):
+        results = with_mean(results, variant, 99.0)
+    text = answer(study, results, claims)
+    assert "of the 7 trained variants: 99.0% [98.0, 100.0], the same as Joint phases 1 and 2" in text
+    assert "reaches 99.0% [98.0, 100.0]: level with the best variant's mean, and above the mean of none." in text
+
+
 def test_answer_without_any_result(study):
     results, claims = tables()
     text = answer(study, results.iloc[:0], claims)

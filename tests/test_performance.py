@@ -14,6 +14,7 @@ from synthetic_study import make_study
 from performance import bench, limit, measure, peers, plain, profile, report, scaling, share
 from performance.process import output_of
 from performance.work import Work, inputs
+from stages.common import paths
 from stages.common.analysis.cells import cells, read_predictions
 from stages.common.config import load_study
 from stages.common.costs import read_reports
@@ -134,9 +135,16 @@ def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkey
 
 
 def test_the_bench_names_the_command_of_data_that_is_not_prepared(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "examples", lambda data: tmp_path / data)
     with pytest.raises(UserError, match="run: dvc repro data/sst5/dvc.yaml:prepare_data"):
         inputs("sst5", "minilm_l6")
+
+
+def test_the_bench_names_the_data_sets_and_encoders_that_there_are():
+    with pytest.raises(UserError, match="--data: got 'sst9', expected one of: .*sst5"):
+        inputs("sst9", "minilm_l6")
+    with pytest.raises(UserError, match="--encoder: got 'minilm', expected one of: .*minilm_l6"):
+        inputs("sst5", "minilm")
 
 
 def test_the_table_has_its_columns_as_csv_and_markdown(tmp_path):

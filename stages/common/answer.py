@@ -49,9 +49,11 @@ def _about_encoder(
     # A control is there to be compared with, not to win.
     contestants = [row for row in trained if study.shared.variants[row.variant].pairs_as_many_as is None]
     best = max(contestants, key=mean)
+    level = [row.label for row in contestants if row != best and mean(row) == mean(best)]
     said = [
-        f"“{best.label}” has the highest mean {metric} of the {len(contestants)} trained variants: {stated(best)}; "
-        "being the highest of several flatters it."
+        f"“{best.label}” has the highest mean {metric} of the {len(contestants)} trained variants: {stated(best)}"
+        + (f", the same as {', '.join(level)}" if level else "")
+        + "; being the highest of several flatters it."
     ]
     high = [
         row.label
@@ -72,14 +74,16 @@ def _about_encoder(
         first = max(baselines, key=mean)
         behind = [row.label for row in trained if mean(row) < mean(first)]
         lead = mean(best) - mean(first)
+        distance = f"{format_number(abs(lead))} points {'below' if lead > 0 else 'above'}" if lead else "level with"
+        if behind:
+            others = f"above the mean of {', '.join(behind)}"
+        elif all(mean(row) > mean(first) for row in trained):
+            others = "below the mean of every trained variant"
+        else:
+            others = "above the mean of none"
         said.append(
             f"The best of {len(baselines)} baselines, {first.label}, reaches {stated(first)}: "
-            f"{format_number(abs(lead))} points {'below' if lead >= 0 else 'above'} the best variant's mean"
-            + (
-                f", and above the mean of {', '.join(behind)}."
-                if behind
-                else ", and below the mean of every trained variant."
-            )
+            f"{distance} the best variant's mean, and {others}."
         )
     return said
 

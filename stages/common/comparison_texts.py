@@ -42,7 +42,8 @@ def as_text(comparison: Comparison) -> str:
     parts += map(wrapped, comparison.notes)
     for benchmark, rows in comparison.rows.groupby("benchmark", sort=False):
         if rows["note"].eq(SAME).all():
-            parts += ["", f"{benchmark}: {rows['cell'].nunique()} cells, all with the same predictions."]
+            cells = rows["cell"].nunique()
+            parts += ["", f"{benchmark}: {cells} cell{'s, all' if cells > 1 else ','} with the same predictions."]
             continue
         parts += ["", wrapped(caption(comparison, benchmark, rows))]
         parts += ["", to_plain_text(table(rows).drop(columns="Note"))]

@@ -55,7 +55,10 @@ def check_name(name: str) -> None:
         raise UserError(f"name: got {name!r}, under which reports/ holds something else; expected another name")
     for root in (paths.DATA, paths.BENCHMARKS, paths.REPORTS):
         if (root / name).exists():
-            raise UserError(f"name: got {name!r}, for which {root / name} exists; expected another name")
+            raise UserError(
+                f"name: got {name!r}, for which {root / name} exists; expected another name "
+                "(data/README.md: to take a study away)"
+            )
 
 
 def named_files(given: Sequence[str]) -> str | dict[str, str]:
@@ -108,6 +111,16 @@ def read_examples(params: dict[str, Any], settings: Sources) -> pd.DataFrame:
     examples = data.without_duplicates(data.clean(rows, dataset))
     data.check_content(examples, dataset, used["origin"])
     return examples
+
+
+def check_labels(examples: pd.DataFrame, label_columns: Sequence[str]) -> None:
+    """Refuse what has so many labels that a test set has no row of some, as a column of ids has."""
+    labels = examples["label"].nunique()
+    if len(examples) * TEST_SHARE < labels:
+        raise UserError(
+            f"--label-column: got {', '.join(label_columns)} with {labels} labels in {len(examples)} rows, expected "
+            f"{1 / TEST_SHARE:.0f} rows a label or more; name the column that holds the classes"
+        )
 
 
 def alike_labels(labels: Iterable[str]) -> list[list[str]]:

@@ -131,7 +131,9 @@ def _held(repo: "Repo", benchmark: str, name: str) -> Held:
         sides = [_content(repo, file) for file in (folder / "params.yaml", paths.benchmark_params(benchmark))]
         changed = changed_params(*({"params.yaml": side} for side in sides)) if None not in sides else []
         if changed:
-            notes.append(f"{name}: {folder} was made with another {shortened([key for _, key, _, _ in changed])}")
+            notes.append(
+                f"{name}: {folder} was made with other values of {shortened([key for _, key, _, _ in changed])}"
+            )
     pipeline = paths.BENCHMARKS / benchmark / "dvc.yaml"
     if _content(repo, pipeline.with_name("dvc.lock")) is None:
         return Held({}, published, points, notes)
