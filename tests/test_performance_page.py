@@ -62,6 +62,18 @@ def shares_and_memory() -> str:
     return as_table(lines)
 
 
-@pytest.mark.parametrize("table", [ratios, shares_and_memory])
+def profile() -> str:
+    """Milliseconds of an update by kind of operation."""
+    kinds = {
+        "whole": ["ms"], "products": ["products", "attention in one kernel"], "dropout": ["dropout"],
+        "copies and casts": ["copies and casts"], "optimizer": ["optimizer"], "outside of torch": ["outside of torch"],
+    }  # fmt: skip
+    lines = [["phase", "side", *kinds]]
+    for row in pd.read_csv(FOLDER / "profile.csv").to_dict("records"):
+        lines.append([NAMES[row["phase"]], row["side"], *(f"{sum(map(row.get, one)):.0f}" for one in kinds.values())])
+    return as_table(lines)
+
+
+@pytest.mark.parametrize("table", [ratios, shares_and_memory, profile])
 def test_the_page_has_the_table_of_the_committed_measurements(table):
     assert table() in PAGE.read_text(encoding="utf-8"), table()
