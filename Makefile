@@ -77,7 +77,7 @@ bench: .venv/peers ## our phases beside the peers' on the same work (three hours
 
 bench-smoke: .venv/peers ## the same in three minutes on the default study's data, to see that it runs; its ratios mean nothing
 	@dvc repro --quiet data/bbc/dvc.yaml:prepare_data encoders/dvc.yaml:fetch_encoder@minilm_l6
-	@python -m performance.bench --data bbc --settings best --pairs 1 --updates 8 --output reports/performance/smoke
+	@python -m performance.bench --data bbc --pairs 1 --updates 8 --output reports/performance/smoke
 
 lint: .venv/installed ## ruff
 	@ruff check .
