@@ -5,6 +5,7 @@ import dataclasses
 import json
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from performance.work import PHASES, inputs
 from stages.common import paths, provenance
 from stages.common.analysis.tables import to_markdown
 from stages.common.config import load_shared
-from stages.common.engine.machine import choose_machine, gpu_name
+from stages.common.engine.machine import Machine, choose_machine, gpu_name
 from stages.common.errors import UserError, run_stage
 from stages.common.files import write_table, write_text
 
@@ -33,9 +34,9 @@ COLUMNS = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", nargs="+", default=["snips2", "sst5", "imdb"], help="prepared data sets of data/")
+    parser.add_argument("--data", nargs="+", default=["snips2", "sst5", "imdb"], help="that a study has prepared")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
-    parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
+    parser.add_argument("--encoder", default="minilm_l6", help="an encoder that a study has fetched")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
     parser.add_argument("--pairs", type=positive, default=5, help="measurements of each side, in turn")
     parser.add_argument("--updates", type=positive, default=UPDATES, help="counted ones, at best a multiple of 8")
@@ -48,25 +49,23 @@ def main() -> None:
     check_folder(arguments.output)
     machine = choose_machine(load_shared().engine)
     machine = dataclasses.replace(machine, precision=arguments.precision or machine.precision)
-    about = (
-        f"{arguments.encoder}, {arguments.updates} counted updates, medians of {arguments.pairs} pairs; "
-        f"{machine.threads} threads; engine of {provenance.code_revision()}"
-    )
+    about = about_of(arguments.encoder, arguments.updates, arguments.pairs, machine)
     rows = []
     for data in arguments.data:
         for phase in arguments.phases:
-            batches = arguments.updates * (EMBEDDED if phase == "embedding" else 1)
-            task = Task(phase, data, arguments.encoder, batches, **vars(machine))
-            found = compare(task, arguments.settings, arguments.pairs)
-            for row in found:
-                print(
-                    f"{phase}, {data}: ours {row['ours_examples_per_s']:.0f}/s, {row['peer']} ({row['peer_setting']}) "
-                    f"{row['peer_examples_per_s']:.0f}/s, ratio {row['ratio']:.2f} "
-                    f"[{row['ratio_low']:.2f}, {row['ratio_high']:.2f}], of the limit {row['limit_fraction']:.2f}",
-                    flush=True,
-                )
-            rows += found
+            task = task_of(phase, data, arguments.encoder, arguments.updates, machine)
+            rows += compare(task, sides_of(phase, arguments.settings), arguments.pairs)
             write(pd.DataFrame(rows, columns=COLUMNS), arguments.output, about)
+
+
+def about_of(encoder: str, updates: int, pairs: int, machine: Machine) -> str:
+    """What was measured, for the foot of its table."""
+    counted = f"{encoder}, {updates} counted updates, medians of {pairs} pairs; {machine.threads} threads"
+    return f"{counted}; engine of {provenance.code_revision()}"
+
+
+def task_of(phase: str, data: str, encoder: str, updates: int, machine: Machine) -> Task:
+    return Task(phase, data, encoder, updates * (EMBEDDED if phase == "embedding" else 1), **vars(machine))
 
 
 def positive(text: str) -> int:
@@ -92,14 +91,20 @@ def check_peers(phases: list[str]) -> None:
             raise UserError(f"{name}: not installed, expected as a peer of these phases; run: make .venv/peers")
 
 
-def compare(task: Task, settings: list[str], pairs: int) -> list[dict]:
-    """A row for every peer and setting.
+def sides_of(phase: str, settings: list[str]) -> list[tuple[str, str]]:
+    """Our side of a phase, every peer in every setting, and the limit."""
+    return [(OURS, ""), *((peer, setting) for peer in PEERS[phase] for setting in settings), (LIMIT, "")]
 
-    So many rounds, each of which measures our side, every peer in every setting and the limit once, every other round
-    in the opposite order; a pair is two measurements of one round.
+
+def compare(
+    task: Task, sides: list[tuple[str, str]], pairs: int, measure: Callable[[Task], dict] | None = None
+) -> list[dict]:
+    """A row for every peer and setting of ``sides``.
+
+    So many rounds, each of which measures every side once, every other round in the opposite order; a pair is two
+    measurements of one round. ``measure``: without it a process each.
     """
-    peers = [(peer, setting) for peer in PEERS[task.phase] for setting in settings]
-    sides = [(OURS, ""), *peers, (LIMIT, "")]
+    measure, peers = measure or measure_alone, sides[1:-1]
     found = {side: [] for side in sides}
     for number in range(pairs):
         print(f"{task.phase}, {task.data}: round {number + 1} of {pairs}", file=sys.stderr, flush=True)
@@ -129,10 +134,21 @@ def compare(task: Task, settings: list[str], pairs: int) -> list[dict]:
                 "limit_fraction": (ours / limit).median(),
             }
         )
+        tell(rows[-1])
     return rows
 
 
-def measure(task: Task) -> dict:
+def tell(row: dict) -> None:
+    """Print a row."""
+    print(
+        f"{row['phase']}, {row['data']}: ours {row['ours_examples_per_s']:.0f}/s, "
+        f"{row['peer']} ({row['peer_setting']}) {row['peer_examples_per_s']:.0f}/s, ratio {row['ratio']:.2f} "
+        f"[{row['ratio_low']:.2f}, {row['ratio_high']:.2f}], of the limit {row['limit_fraction']:.2f}",
+        flush=True,
+    )
+
+
+def measure_alone(task: Task) -> dict:
     """What one process of ``performance.measure`` says: ``examples_per_s``, and of a side ``peak_mb``."""
     what = f"performance.measure of {task.side}, {task.phase}, {task.data}"
     return json.loads(last_line("performance.measure", json.dumps(vars(task)), what=what))

@@ -27,6 +27,8 @@ ATTEMPTS = 3
 # Rows a batch, and limit in tokens.
 LONG, SHORT = {"imdb": (16, 256)}, (32, 128)
 OURS, LIMIT = "ours", "limit"
+# With this argument a process stays, says that it is ready, and measures once for every line that it is given.
+ASKED, READY = "--asked", "ready"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,17 @@ class Task:
 
 def main() -> None:
     task = Task(**json.loads(sys.argv[1]))
+    measured = measurement(task)
+    if ASKED not in sys.argv:
+        print(json.dumps(measured()))
+        return
+    print(READY, flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(measured()), flush=True)
+
+
+def measurement(task: Task) -> Callable[[], dict[str, float]]:
+    """A function that measures the task's side, which is set up and warm: ``examples_per_s``, of a side ``peak_mb``."""
     work, short, machine = prepare(task)
     synchronize = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(machine.device, lambda: None)
     if task.side == LIMIT:
@@ -68,8 +81,7 @@ def main() -> None:
                 ours(given)
             return seconds_of_products(recorded.products, synchronize)
 
-        print(json.dumps({"examples_per_s": throughput(seconds_at_least, short, work)}))
-        return
+        return lambda: {"examples_per_s": throughput(seconds_at_least, short, work)}
     side = make_side(task, work, machine)
 
     def seconds_of(given: Work) -> float:
@@ -79,11 +91,14 @@ def main() -> None:
         synchronize()
         return perf_counter() - start
 
+    def measured() -> dict[str, float]:
+        found = throughput(seconds_of, short, work)
+        # On a CPU the process's largest resident memory, imports included; on a GPU what torch allocated there.
+        peak = torch.cuda.max_memory_allocated() / 1e6 if machine.device == "cuda" else peak_memory_mb()
+        return {"examples_per_s": found, "peak_mb": peak}
+
     seconds_of(work.first(WARMUP_BATCHES * work.batch_size))
-    found = throughput(seconds_of, short, work)
-    # On a CPU the process's largest resident memory, imports included; on a GPU what torch allocated there.
-    peak = torch.cuda.max_memory_allocated() / 1e6 if machine.device == "cuda" else peak_memory_mb()
-    print(json.dumps({"examples_per_s": found, "peak_mb": peak}))
+    return measured
 
 
 def prepare(task: Task) -> tuple[Work, Work, Machine]:

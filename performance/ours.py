@@ -1,6 +1,6 @@
 """Our side: the functions that the stages call, on a work's texts.
 
-Pooling is the paper's mean, and what no time depends on is as in the default study.
+Pooling is the paper's mean, and what no time depends on is as in the paper's text.
 """
 
 import dataclasses
@@ -10,19 +10,26 @@ import torch
 
 from performance.work import DELETION_RATIO, LEARNING_RATE, Work
 from stages.common.classifier import new_classifier, prepare_rows, train_classifier
-from stages.common.config import load_study
 from stages.common.contrastive import PairBatches, train_contrastive
 from stages.common.denoising import DenoisingBatches, train_denoising
 from stages.common.engine.embedding import embed
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder
-from stages.common.engine.switches import candidates_for
+from stages.common.engine.models import DenoisingDecoder
 from stages.common.engine.tokens import TextTokenizer
 from stages.common.engine.vocabulary import keep_words, restore_words
 from stages.common.pairs import Pairs
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER, Classifying, Contrastive, Denoising
 
-SEED, POOLING, STUDY, STUDY_ENCODER = 0, "mean", "bbc", "minilm_l6"
+SEED, POOLING = 0, "mean"
+COMMON = {"lr": LEARNING_RATE, "clip_gradient": 1.0}
+DENOISING = {"epochs": 1, "deletion_ratio": DELETION_RATIO, "adam_eps": 1e-6, "warmup": 1 / 2}
+CONTRASTIVE = {"epochs": 1, "adam_eps": 1e-6, "warmup": 1 / 3}
+CLASSIFYING = {
+    "max_epochs": 1, "adam_eps": 1e-8, "warmup": 0.2, "weight_decay": 0.01, "freeze_encoder": False,
+    "head_hidden_size": 100, "head_dropout": 0.3, "head_activation": "relu", "stopping": "patience", "patience": 5,
+    "selection_metric": "accuracy",
+}  # fmt: skip
 
 
 class Ours:
@@ -31,12 +38,10 @@ class Ours:
     def __init__(self, work: Work, machine: Machine):
         machine.set_up()
         torch.manual_seed(SEED)
-        self.machine, self.study = machine, load_study(STUDY)
-        settings = self.study.benchmark.hyperparameters[STUDY_ENCODER]
-        changes = dict.fromkeys(("lr_dae", "lr_contrastive", "lr_classifier"), LEARNING_RATE)
-        changes |= {"epochs_dae": 1, "max_epochs_classifier": 1, "deletion_ratio": DELETION_RATIO}
-        self.settings = dataclasses.replace(settings, batch_size=work.batch_size, adam_eps=1e-8, **changes)
-        self.training = self.study.shared.training
+        self.machine, common = machine, COMMON | {"batch_size": work.batch_size}
+        self.denoising = Denoising(**common, **DENOISING)
+        self.contrasting = Contrastive(**common, **CONTRASTIVE)
+        self.classifying = Classifying(**common, **CLASSIFYING)
         self.encoder = load_pretrained(work.encoder, POOLING)
         config, random = self.encoder.transformer.config, torch.Generator().manual_seed(SEED)
         self.tokenizer = TextTokenizer(work.encoder, config, min(work.max_length, config.max_tokens))
@@ -49,29 +54,28 @@ class Ours:
         if work.phase == "classifier":
             self.sequences = self.tokenizer(work.all_texts)
             classes = int(work.class_ids.max()) + 1
-            self.model = new_classifier(self.encoder, classes, self.study, frozen=False, seed=SEED).to(machine.device)
+            self.model = new_classifier(self.encoder, classes, self.classifying, SEED).to(machine.device)
 
     def __call__(self, work: Work) -> None:
         getattr(self, work.phase)(work)
 
     def dae(self, work: Work) -> None:
-        batches = DenoisingBatches(work.texts, self.settings, self.tokenizer, SEED, self.machine.device)
-        train_denoising(self.encoder, self.decoder, batches, self.settings, self.training, self.machine)
+        batches = DenoisingBatches(work.texts, self.denoising, self.tokenizer, SEED, self.machine.device)
+        train_denoising(self.encoder, self.decoder, batches, self.denoising, self.machine)
 
     def contrastive(self, work: Work) -> None:
         pairs = Pairs(work.left, work.right, work.similarity)
-        batches = PairBatches(work.texts, pairs, self.settings, self.tokenizer, SEED, self.machine.device)
-        train_contrastive(self.encoder, batches, self.settings, self.training, self.machine)
+        batches = PairBatches(work.texts, pairs, self.contrasting, self.tokenizer, SEED, self.machine.device)
+        train_contrastive(self.encoder, batches, self.contrasting, self.machine)
 
     def classifier(self, work: Work) -> None:
-        (settings,) = candidates_for(self.study, STUDY_ENCODER, self.settings, "ft")
         class_ids = torch.from_numpy(work.class_ids).to(self.machine.device)
         all_words = keep_words(self.encoder, self.sequences)
         rows = prepare_rows(work.texts, class_ids, self.model, self.tokenizer, self.machine)
         # The loop scores an epoch; the peers do not, so that one batch stands for the selection rows.
         few = slice(work.batch_size)
         selection = dataclasses.replace(rows, sequences=rows.sequences[few], class_ids=rows.class_ids[few])
-        train_classifier(self.model, rows, selection, self.tokenizer, settings, self.training, self.machine, SEED)
+        train_classifier(self.model, rows, selection, self.tokenizer, self.classifying, self.machine, SEED)
         restore_words(self.encoder, all_words)
 
     def embedding(self, work: Work) -> np.ndarray:

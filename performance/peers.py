@@ -23,6 +23,7 @@ PEERS = {
 }
 SETTINGS = ("default", "best")
 BEST_ENCODE_BATCH, BEST_ENCODE_BATCH_ON_CPU = 128, 64
+MOST_SETFIT_ROWS = 500
 GROUPED_BATCHES = 50  # those that transformers sorts together by length where there are 200 and more
 
 
@@ -44,7 +45,7 @@ def _sentence_transformers(work: Work, best: bool, bf16: bool, device: str) -> C
     embeds = work.phase == "embedding"
     weights = {"model_kwargs": {"dtype": torch.bfloat16}} if embeds and bf16 else {}
     model = SentenceTransformer(str(work.encoder), device=device, **weights)
-    model.max_seq_length = work.max_length
+    model.max_seq_length = min(work.max_length, model.max_seq_length)
     if embeds:
         size = BEST_ENCODE_BATCH_ON_CPU if device == "cpu" else BEST_ENCODE_BATCH
         size = {"batch_size": size} if best else {}
@@ -108,9 +109,11 @@ def _setfit(work: Work, bf16: bool, device: str) -> Callable[[Work], object]:
     from setfit import SetFitModel, Trainer, TrainingArguments
 
     model = SetFitModel.from_pretrained(str(work.encoder), device=device)
-    model.model_body.max_seq_length = work.max_length
-    # It draws from all pairs of the rows that it is given: in each work those of the longest, so that this is set-up.
+    model.model_body.max_seq_length = min(work.max_length, model.model_body.max_seq_length)
+    # It lists all pairs of the rows that it is given, 12 million of 4,000. The same few in each work, of whose pairs it
+    # draws a small part, are set-up and short.
     rows = np.unique(np.concatenate([work.left, work.right]))
+    rows = np.random.default_rng(0).permutation(rows)[:MOST_SETFIT_ROWS]
     texts, class_ids = [work.texts[row] for row in rows], work.class_ids[rows].tolist()
 
     def train(given: Work) -> None:
@@ -148,11 +151,12 @@ def _transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[
     classes = int(work.class_ids.max()) + 1
     model = AutoModelForSequenceClassification.from_pretrained(str(work.encoder), num_labels=classes)
     tokenizer = AutoTokenizer.from_pretrained(str(work.encoder))
+    longest = min(work.max_length, model.config.max_position_embeddings)
 
     def train(given: Work) -> None:
         dataset = Dataset.from_dict({"text": given.texts, "label": given.class_ids})
         dataset = dataset.map(
-            lambda rows: tokenizer(rows["text"], truncation=True, max_length=given.max_length),
+            lambda rows: tokenizer(rows["text"], truncation=True, max_length=longest),
             batched=True,
             remove_columns="text",
         )

@@ -29,18 +29,22 @@ from stages.common.classifier import new_classifier, prepare_rows, train_classif
 from stages.common.config import load_study
 from stages.common.contrastive import PairBatches, draw_pairs, train_contrastive
 from stages.common.denoising import DenoisingBatches, train_denoising
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, linear
+from stages.common.engine.machine import choose_machine
+from stages.common.engine.models import linear
 from stages.common.engine.randomness import generator, torch_generator
 from stages.common.engine.runs import Run
 from stages.common.engine.stopping import new_stopping
-from stages.common.engine.switches import candidates_for
 from stages.common.engine.tokens import TextTokenizer, length_buckets
 from stages.common.engine.vocabulary import keep_words
 from stages.common.errors import run_stage
 from stages.common.files import write_table
+from stages.common.resolve import training_settings
 from stages.common.scores.metrics import scores
+from stages.common.settings import DENOISED, THREE_PHASE
+from stages.common.topology import BASELINE, CLASSIFY, CONTRAST, DENOISE, trainings
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER, PRETRAINED, TrainingSettings
 
-STUDY, ENCODER = "bbc", "minilm_l6"
+ENCODER = "minilm_l6"
 VARIANTS = {"three_phase": True, "ft": False}  # whether phases 1 and 2 come before phase 3
 
 
@@ -56,28 +60,25 @@ class Fast:
         decoder = without_dropout(run.new_decoder(self.encoder))
         run.add_layer(self.encoder, BOTTLENECK)
         batches = denoising_batches(run, self.tokenizer)
-        train_denoising(self.encoder, decoder, batches, run.settings, run.training, run.machine)
+        train_denoising(self.encoder, decoder, batches, run.settings.denoising, run.machine)
 
     def contrast(self) -> None:
         run = self.run
         run.add_layer(self.encoder, CONTRASTIVE_LAYER)
-        train_contrastive(self.encoder, pair_batches(run, self.tokenizer), run.settings, run.training, run.machine)
+        train_contrastive(self.encoder, pair_batches(run, self.tokenizer), run.settings.contrastive, run.machine)
 
     def fine_tune(self) -> float:
         """Returns the validation macro F1, in percent, of the epoch that the validation rows choose."""
         run = self.run
-        (settings,) = candidates_for(run.study, run.encoder, run.settings, run.variant)
+        (settings,) = run.settings.classifiers
         keep_words(self.encoder, self.tokenizer(run.labelled_texts(self.tokenizer)))
-        classes = len(run.classes)
-        model = new_classifier(self.encoder, classes, run.study, settings.freeze_encoder, run.seed)
-        model = without_dropout(model).to(run.machine.device)
+        model = without_dropout(new_classifier(self.encoder, len(run.classes), settings, run.seed))
+        model.to(run.machine.device)
         train, validation = (
             prepare_rows(rows["text"].tolist(), run.class_ids(rows), model, self.tokenizer, run.machine)
             for rows in (run.part("train"), run.part("validation"))
         )
-        trained = train_classifier(
-            model, train, validation, self.tokenizer, settings, run.training, run.machine, run.seed
-        )
+        trained = train_classifier(model, train, validation, self.tokenizer, settings, run.machine, run.seed)
         return trained.scores[trained.best_epoch - 1]["macro_f1"]
 
 
@@ -101,24 +102,24 @@ class Plain:
         self.layers.append(linear(size, size, torch_generator(self.run.seed, f"initial {name}")).to(self.device))
 
     def denoise(self) -> None:
-        run, training = self.run, self.run.training
+        run, settings = self.run, self.run.settings.denoising
         writer = tied_decoder(self.folder, self.encoder, run.new_decoder(self.ours)).to(self.device)
         self.add_layer(BOTTLENECK)
         batches = denoising_batches(run, self.tokenizer)
         update = PlainUpdates(
-            [self.encoder, self.layers, writer], run.settings.lr_dae, training.adam_eps_dae, len(batches),
-            training.warmup_dae, 0.0, training.clip_gradient_phases_1_2,
+            [self.encoder, self.layers, writer], settings.lr, settings.adam_eps, len(batches), settings.warmup, 0.0,
+            settings.clip_gradient,
         )  # fmt: skip
         for noised, undamaged in batches:
             update(reconstruction_loss(writer, self.vectors(*noised), *undamaged))
 
     def contrast(self) -> None:
-        run, training = self.run, self.run.training
+        run, settings = self.run, self.run.settings.contrastive
         self.add_layer(CONTRASTIVE_LAYER)
         batches = pair_batches(run, self.tokenizer)
         update = PlainUpdates(
-            [self.encoder, self.layers], run.settings.lr_contrastive, training.adam_eps_contrastive, len(batches),
-            training.warmup_contrastive, 0.0, training.clip_gradient_phases_1_2,
+            [self.encoder, self.layers], settings.lr, settings.adam_eps, len(batches), settings.warmup, 0.0,
+            settings.clip_gradient,
         )  # fmt: skip
         for ids, mask, left, right, similarity in batches:
             vectors = self.vectors(ids, mask)
@@ -126,12 +127,12 @@ class Plain:
 
     def fine_tune(self) -> float:
         """Returns the validation macro F1, in percent, of the epoch that the validation rows choose."""
-        run, training = self.run, self.run.training
-        (settings,) = candidates_for(run.study, run.encoder, run.settings, run.variant)
+        run = self.run
+        (settings,) = run.settings.classifiers
         train, validation = run.part("train"), run.part("validation")
         first = torch_generator(run.seed, "initial head")
-        hidden = linear(self.encoder.config.hidden_size, training.head_hidden_size, first)
-        head = nn.Sequential(hidden, nn.ReLU(), linear(training.head_hidden_size, len(run.classes), first))
+        hidden = linear(self.encoder.config.hidden_size, settings.head_hidden_size, first)
+        head = nn.Sequential(hidden, nn.ReLU(), linear(settings.head_hidden_size, len(run.classes), first))
         head.to(self.device)
         sequences, targets = self.tokenizer(train["text"].tolist()), run.class_ids(train)
         lengths = np.array([len(ids) for ids in sequences])
@@ -139,9 +140,9 @@ class Plain:
         update = PlainUpdates(
             [self.encoder, self.layers, head], settings.lr, settings.adam_eps,
             settings.max_epochs * math.ceil(len(train) / settings.batch_size),
-            training.warmup_classifier, training.weight_decay_classifier, settings.clip_gradient,
+            settings.warmup, settings.weight_decay, settings.clip_gradient,
         )  # fmt: skip
-        stopping = new_stopping(settings.stopping, training.patience, settings.max_epochs)
+        stopping = new_stopping(settings.stopping, settings.patience, settings.max_epochs)
         best, random = (-math.inf, -math.inf), generator(run.seed, "batch order classifier")
         for _ in range(settings.max_epochs):
             order = random.permutation(len(train))
@@ -164,13 +165,13 @@ class Plain:
 def denoising_batches(run: Run, tokenizer: TextTokenizer) -> DenoisingBatches:
     """Phase 1's, in the same order and with the same noise each time."""
     texts = run.denoising_rows()["text"].tolist()
-    return DenoisingBatches(texts, run.settings, tokenizer, run.seed, run.machine.device)
+    return DenoisingBatches(texts, run.settings.denoising, tokenizer, run.seed, run.machine.device)
 
 
 def pair_batches(run: Run, tokenizer: TextTokenizer) -> PairBatches:
     """Phase 2's, in the same order each time."""
-    rows, pairs = draw_pairs(run, run.variant, tokenizer, run.settings.epochs_contrastive)
-    return PairBatches(rows["text"].tolist(), pairs, run.settings, tokenizer, run.seed, run.machine.device)
+    rows, pairs = draw_pairs(run, run.settings.pairs.imbalance, tokenizer)
+    return PairBatches(rows["text"].tolist(), pairs, run.settings.contrastive, tokenizer, run.seed, run.machine.device)
 
 
 FAST = {"fast_bf16": (Fast, "bf16"), "fast_fp32": (Fast, "fp32")}
@@ -180,23 +181,37 @@ PATHS = FAST | {"plain": (Plain, "fp32")}
 @contextlib.contextmanager
 def split_of(seed: int) -> Iterator[None]:
     """The seed's split; one that was not there is gone afterwards, as baselines depend on the folder of all."""
-    folder = paths.splits(STUDY, seed)
+    folder = paths.splits(Path(), seed)
     if folder.is_dir():
         yield
         return
-    output_of("stages.split_data", "--benchmark", STUDY, "--seed", str(seed), what="split_data")
+    output_of("stages.split_data", "--seed", str(seed), what="split_data")
     try:
         yield
     finally:
         shutil.rmtree(folder)
 
 
+def settings_of(variant: str, precision: str) -> TrainingSettings:
+    """Those of all phases of a variant in one, from the pre-trained encoder on."""
+    study = load_study()
+    # Not by the parameter, as the choice for it would be kept for all stages.
+    machine = dataclasses.replace(choose_machine(study.shared.engine), precision=precision)
+    trained = [one for one in trainings(study) if one.encoder == ENCODER and one.program != BASELINE]
+    by_name = {(one.program, one.variant): training_settings(study, one, machine) for one in trained}
+    return dataclasses.replace(
+        by_name[CLASSIFY, variant],
+        start=PRETRAINED,
+        layers=[BOTTLENECK, CONTRASTIVE_LAYER],
+        denoising=by_name[DENOISE, DENOISED].denoising,
+        contrastive=by_name[CONTRAST, THREE_PHASE].contrastive,
+        pairs=by_name[CONTRAST, THREE_PHASE].pairs,
+    )
+
+
 def score(path: type[Fast | Plain], precision: str, variant: str, seed: int) -> float:
     """Validation macro F1, in percent, of a seed's variant."""
-    run = Run(load_study(STUDY), "train_classifier", ENCODER, variant, seed, "plain")
-    # Not by the parameter, as the choice for it would be kept for all stages.
-    run.machine = dataclasses.replace(run.machine, precision=precision)
-    side = path(run)
+    side = path(Run(Path(), CLASSIFY, ENCODER, variant, seed, "plain", settings_of(variant, precision)))
     if VARIANTS[variant]:
         side.denoise()
         side.contrast()

@@ -49,9 +49,9 @@ COLUMNS = [*KINDS, OPTIMIZER, REST, OUTSIDE]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="snips2", help="a prepared data set of data/")
+    parser.add_argument("--data", default="snips2", help="a data set that a study has prepared")
     parser.add_argument("--phases", nargs="+", default=TRAININGS, choices=TRAININGS)
-    parser.add_argument("--encoder", default="minilm_l6", help="a fetched encoder of encoders/")
+    parser.add_argument("--encoder", default="minilm_l6", help="an encoder that a study has fetched")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
     parser.add_argument("--output", type=Path, default=FOLDER / "profile.csv")
     parser.add_argument("--task", help=argparse.SUPPRESS)

@@ -1,12 +1,12 @@
-"""Seconds from the runs of a benchmark to its page, on a benchmark made larger: python -m performance.report.
+"""Seconds from the runs of a study to its page, on a study made larger: python -m performance.report.
 
-Needs a finished benchmark with seeds (make repro). In a folder of its own each run stands many times over, as other
+Needs a finished study with seeds (make repro). In a folder of its own each run stands many times over, as other
 seeds, with a tenth of its predicted classes drawn anew so that seeds differ; then the stages behind the trainings run
-one after another, as dvc would start them. Not counted: dvc itself, and the pictures of the encoders (t-SNE), which
-don't grow with the runs.
+one after another, as dvc would start them. Not counted: dvc itself, what resolves the settings, and the pictures of
+the encoders (t-SNE), which don't grow with the runs.
 """
 
-import argparse
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -15,53 +15,61 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
 from performance.process import output_of
 from stages.common import paths
 from stages.common.analysis.cells import cells
-from stages.common.config import load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import study_in
 from stages.common.errors import UserError, run_stage
-from stages.common.files import read_table, write_table
+from stages.common.files import read_json, read_table, sha256_of, write_json, write_table, write_text
+from stages.common.project import yaml_text
+from stages.common.resolve import REPORT_STAGES
+from stages.common.run_reports import RESULT
 from stages.common.settings import Study
+from stages.common.topology import CLASSIFIER_PHASE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REDRAWN = 0.1
-COPIED = (paths.SHARED_PARAMS, paths.CITATION, paths.DEVIATIONS, paths.PAPER_PARAMS, paths.PAPER_NUMBERS)
+LINKED = (Path("stages"), paths.PAPER, paths.DATA, paths.ENCODERS, paths.SHARED_PARAMS, paths.CITATION)
 
 
 def enlarge(study: Study, seeds: int, root: Path) -> None:
     """Write the study's runs below ``root`` with so many seeds, and the parameters and examples they belong to.
 
-    Only predicted classes are drawn anew: probabilities stay those of the run. Raises UserError where the study is not
-    finished or its seeds are folds, of which there are no more.
+    The study is the default one there. Only predicted classes are drawn anew: probabilities stay those of the run.
+    Raises UserError where the study is not finished or its seeds are folds, of which there are no more.
     """
-    name, known = study.benchmark.name, study.benchmark.seeds
+    name, folder, known = study.benchmark.name, study.folder, study.benchmark.seeds
     if study.dataset.folds is not None:
-        raise UserError(f"{name}: got a benchmark whose seeds are folds, expected one with seeds, such as bbc")
-    if not (paths.REPORTS / name / "index.html").is_file():
-        raise UserError(f"{name}: has no page yet; run: dvc repro {paths.BENCHMARKS / name}/dvc.yaml")
-    files = [*COPIED, paths.dataset_params(study.benchmark.dataset), paths.examples(study.benchmark.dataset)]
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, root / file)
-    yaml, params = YAML(), root / paths.benchmark_params(name)
-    changed = yaml.load(paths.benchmark_params(name)) | {"seeds": list(range(seeds)), "run_representations": []}
-    params.parent.mkdir(parents=True)
-    yaml.dump(changed, params)
+        raise UserError(f"{name}: got a study whose seeds are folds, expected one with seeds, such as bbc")
+    if not (paths.reports(folder) / "index.html").is_file():
+        raise UserError(f"{name}: has no page yet; run: {study.in_folder} repro")
+    root.mkdir(parents=True, exist_ok=True)
+    for linked in LINKED:
+        (root / linked).symlink_to(linked.resolve())
+    params = dataclasses.asdict(study.benchmark) | {"seeds": list(range(seeds)), "draw_encoders": False}
+    write_text(root / paths.PARAMS, yaml_text(params))
+    paths.examples(root).parent.mkdir(parents=True)
+    shutil.copyfile(paths.examples(folder), paths.examples(root))
     for seed in range(seeds):
         copied = known[seed % len(known)]
-        shutil.copytree(paths.splits(name, copied), root / paths.splits(name, seed))
+        shutil.copytree(paths.splits(folder, copied), paths.splits(root, seed))
         for kind in ("histories", "reports"):
-            for file in (paths.RUNS / name / kind).glob(f"*/{copied}-*"):
-                target = root / file.with_name(file.name.replace(str(copied), str(seed), 1))
+            for file in (folder / paths.RUNS / kind).glob(f"*/{copied}-*"):
+                target = root / paths.RUNS / kind / file.parent.name / file.name.replace(str(copied), str(seed), 1)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
         for cell in cells(study):
-            frame, random = read_table(paths.predictions(name, *cell, copied)), np.random.default_rng(seed)
+            frame, random = read_table(paths.predictions(folder, *cell, copied)), np.random.default_rng(seed)
             drawn = pd.Series(random.permutation(frame["predicted"].to_numpy()), index=frame.index)
             frame["predicted"] = frame["predicted"].where(random.random(len(frame)) > REDRAWN, drawn)
-            write_table(root / paths.predictions(name, *cell, seed), frame)
+            write_table(paths.predictions(root, *cell, seed), frame)
+            report = paths.run_report(root, *cell, seed, CLASSIFIER_PHASE)
+            if cell[1] in study.benchmark.baselines and report.is_file():
+                # That of a baseline belongs to its predictions, others to their histories, which stay.
+                checked = {RESULT: sha256_of(paths.predictions(root, *cell, seed))}
+                write_json(report, read_json(report) | checked)
 
 
 def steps(study: Study) -> list[tuple[str, ...]]:
@@ -70,19 +78,17 @@ def steps(study: Study) -> list[tuple[str, ...]]:
         ("summarize_cell", *(["--encoder", encoder] if encoder else []), "--variant", variant)
         for encoder, variant in cells(study)
     ]
-    return [
-        *summaries,
-        *((stage,) for stage in ("collect_results", "render_tables", "render_figures", "render_report")),
-    ]
+    return [*summaries, *((stage,) for stage in REPORT_STAGES)]
 
 
 def run_steps(study: Study, root: Path) -> float:
     """Run them on the runs below ``root``, print the seconds of each, and return their sum."""
     environment, total = os.environ | {"PYTHONPATH": str(REPOSITORY)}, 0.0
+    for stage in ("write_pipelines", "resolve_settings"):
+        output_of(f"stages.{stage}", what=stage, cwd=root, env=environment)
     for stage, *options in steps(study):
         start = time.perf_counter()
-        arguments = ("--benchmark", study.benchmark.name, *options)
-        output_of(f"stages.{stage}", *arguments, what=stage, cwd=root, env=environment)
+        output_of(f"stages.{stage}", *options, what=stage, cwd=root, env=environment)
         taken = time.perf_counter() - start
         print(f"{' '.join((stage, *options))}: {taken:.1f} s", flush=True)
         total += taken
@@ -90,11 +96,10 @@ def run_steps(study: Study, root: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--benchmark", default="bbc", help="a finished benchmark")
+    parser = stage_parser(__doc__)
     parser.add_argument("--runs", type=int, default=600, help="trainings and baselines in all, at least")
     arguments = parser.parse_args()
-    study = load_study(arguments.benchmark)
+    study = study_in(arguments.study)
     seeds = -(-arguments.runs // len(cells(study)))
     with tempfile.TemporaryDirectory() as folder:
         enlarge(study, seeds, Path(folder))

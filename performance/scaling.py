@@ -22,18 +22,19 @@ from stages.common.imbalance import resample
 from stages.common.noise import WordDeletion, english_stop_words
 from stages.common.pairs import make_pairs
 from stages.common.provenance import peak_memory_mb
+from stages.common.resolve import split_settings
 from stages.common.schema import refuse_unknown
 from stages.common.splits import draw_split
 
 STEPS = ("preparation", "splits", "pairs", "noise")
 SIZES, PROCESSES = (1_000, 10_000, 100_000, 1_000_000), 3
-STUDY, BATCH, DELETION_RATIO = "bbc", 32, 0.6
+BATCH, DELETION_RATIO = 32, 0.6
 CLASSES, SHARE_OF_THE_LARGER_CLASS, WORDS_OF_A_TEXT, VOCABULARY = 10, 0.7, 10, 30_000
 
 
 def rows_of_source(count: int) -> pd.DataFrame:
-    """Rows as fetch_data writes them, the columns named as those of the study's source."""
-    random, source = np.random.default_rng(0), load_study(STUDY).dataset
+    """Rows as fetch_data writes them, the columns named as those of the default study's source."""
+    random, source = np.random.default_rng(0), load_study().dataset
     drawn = np.minimum(random.zipf(1.3, (count, WORDS_OF_A_TEXT)), VOCABULARY)
     texts = [" ".join(map("word{}".format, words)) for words in drawn.tolist()]
     shares = SHARE_OF_THE_LARGER_CLASS ** np.arange(CLASSES)
@@ -44,7 +45,7 @@ def rows_of_source(count: int) -> pd.DataFrame:
 
 def prepared(rows: pd.DataFrame) -> pd.DataFrame:
     """What prepare_data does to the rows."""
-    examples = data.without_duplicates(data.clean(rows, load_study(STUDY).dataset))
+    examples = data.without_duplicates(data.clean(rows, load_study().dataset))
     data.content_sha256(examples)
     data.label_counts(examples)
     return data.with_test_rows(examples, len(examples) // 4, "made up")
@@ -52,9 +53,8 @@ def prepared(rows: pd.DataFrame) -> pd.DataFrame:
 
 def measure(step: str, count: int) -> dict:
     """Seconds of the step alone, and the largest memory of the whole process."""
-    given, study = rows_of_source(count), load_study(STUDY)
-    natural = dataclasses.replace(study.benchmark, long_tail_ratio=None, long_tail_largest=None)
-    study = dataclasses.replace(study, benchmark=natural)
+    given = rows_of_source(count)
+    settings = dataclasses.replace(split_settings(load_study()), long_tail_ratio=None, long_tail_largest=None)
     english_stop_words()  # an import that is no part of the work
     if step != "preparation":
         given = prepared(given)
@@ -63,9 +63,9 @@ def measure(step: str, count: int) -> dict:
     if step == "preparation":
         prepared(given)
     elif step == "splits":
-        split = draw_split(given, study, 0, "made up")
+        split = draw_split(given, settings, 0, "made up")
         train = given[split["adapts"]]
-        for setting in study.shared.imbalance.values():
+        for setting in settings.imbalance.values():
             resample(train, setting)
     elif step == "pairs":
         make_pairs(pd.factorize(given["text"])[0], class_ids[:, None], 1, CLASSES, np.random.default_rng(0))

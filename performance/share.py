@@ -1,11 +1,10 @@
-"""What a `dvc repro` spends in its stages, and what beside them: python -m performance.share <arguments of dvc repro>.
+"""What a `dvc repro` spends in its stages, and what beside them: python -m performance.share [--study NAME] [TARGETS].
 
 A hook that Python loads at its start notes when a stage's process begins and when it leaves. The rest of the wall time
 is dvc's own, the shells' that it starts, and the ends of the processes, which free their memory. Stages that dvc finds
 done or in its run cache start no process, so measure in a fresh clone, with the environment active.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -16,30 +15,30 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.common.arguments import stage_parser
 from stages.common.errors import UserError, run_stage
 
 HOOK = """
 import atexit, json, os, sys, time, uuid
 began = time.monotonic()
-if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("stages."):
+if os.path.basename(sys.orig_argv[1]) == "stages":
     def note():
         with open(os.path.join(os.environ["STAGE_TIMES"], uuid.uuid4().hex), "w") as file:
-            module = sys.orig_argv[2].removeprefix("stages.")
-            json.dump({"module": module, "seconds": time.monotonic() - began}, file)
+            json.dump({"module": sys.orig_argv[2], "seconds": time.monotonic() - began}, file)
     atexit.register(note)
 """
 BASELINES = "train_baselines"
 
 
-def measure(arguments: list[str]) -> tuple[pd.DataFrame, float]:
-    """Run ``dvc repro`` with the arguments; returns its stages' processes (columns module, seconds) and its seconds.
+def measure(folder: Path, targets: list[str]) -> tuple[pd.DataFrame, float]:
+    """Run ``dvc repro`` in a study's folder; returns its stages' processes (columns module, seconds) and its seconds.
 
     Raises UserError where it fails or starts no stage.
     """
     with tempfile.TemporaryDirectory() as hook, tempfile.TemporaryDirectory() as times:
         Path(hook, "sitecustomize.py").write_text(HOOK, encoding="utf-8")
         search = os.pathsep.join(filter(None, (hook, os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-m", "dvc", "repro", *arguments]
+        command = [sys.executable, "-m", "dvc", "--cd", str(folder), "repro", *targets]
         start = time.perf_counter()
         result = subprocess.run(command, env=os.environ | {"PYTHONPATH": search, "STAGE_TIMES": times}, check=False)
         seconds = time.perf_counter() - start
@@ -52,9 +51,10 @@ def measure(arguments: list[str]) -> tuple[pd.DataFrame, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of dvc repro")
-    processes, seconds = measure(parser.parse_args().arguments)
+    parser = stage_parser(__doc__)
+    parser.add_argument("targets", nargs="*", help="of dvc repro")
+    arguments = parser.parse_args()
+    processes, seconds = measure(arguments.study, arguments.targets)
     sums = processes.groupby("module")["seconds"].agg(["count", "sum"]).sort_values("sum", ascending=False)
     for module, (count, taken) in sums.iterrows():
         print(f"{module}: {count:.0f} processes, {taken:.1f} s, {taken / seconds:.1%}")

@@ -14,12 +14,12 @@ from performance.process import last_line
 from stages.common.errors import UserError, run_stage
 
 STARTS = 5
-OF_THE_STUDY = ["--benchmark", "bbc", "--encoder", "minilm_l6", "--seed", "0"]
-STAGES = {
-    "train_dae": [],
-    "train_contrastive": ["--variant", "three_phase"],
-    "train_joint": [],
-    "train_classifier": ["--variant", "three_phase"],
+OF_THE_STUDY = ["--encoder", "minilm_l6", "--seed", "0"]
+VARIANTS = {  # of each stage the training that is started
+    "train_dae": "dae_ft",
+    "train_contrastive": "three_phase",
+    "train_joint": "joint",
+    "train_classifier": "three_phase",
 }
 
 
@@ -38,7 +38,7 @@ def until_first_update(stage: str) -> tuple[float, float]:
         raise FirstUpdate
 
     Updates.__call__ = stop
-    sys.argv = [stage, *OF_THE_STUDY, *STAGES[stage]]
+    sys.argv = [stage, *OF_THE_STUDY, "--variant", VARIANTS[stage]]
     try:
         runpy.run_module(f"stages.{stage}", run_name="__main__")
     except FirstUpdate:
@@ -48,12 +48,12 @@ def until_first_update(stage: str) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", nargs="?", choices=STAGES, help="one start of it, in this process")
+    parser.add_argument("stage", nargs="?", choices=VARIANTS, help="one start of it, in this process")
     arguments = parser.parse_args()
     if arguments.stage:
         print("\n", *until_first_update(arguments.stage))
         return
-    for stage in STAGES:
+    for stage in VARIANTS:
         said = [last_line("performance.startup", stage, what=stage) for _ in range(STARTS + 1)]
         found = [map(float, line.split()) for line in said]
         beyond, torch_alone = (median(column) for column in zip(*found[1:], strict=True))

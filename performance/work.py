@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common import paths
-from stages.common.config import load_datasets, load_shared
+from stages.common.config import load_studies
 from stages.common.errors import UserError
 from stages.common.pairs import make_as_many_pairs
 from stages.common.schema import refuse_unknown
@@ -52,14 +52,22 @@ class Work:
 
 
 def inputs(data: str, encoder: str) -> tuple[Path, Path]:
-    """The prepared texts and the fetched encoder; UserError with the command that makes what is missing."""
-    refuse_unknown(paths.DATA, "--data", data, sorted(load_datasets()))
-    refuse_unknown(paths.SHARED_PARAMS, "--encoder", encoder, sorted(load_shared().encoders))
-    file, folder = paths.examples(data), paths.pretrained_encoder(encoder)
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; run: dvc repro data/{data}/dvc.yaml:prepare_data")
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; run: dvc repro encoders/dvc.yaml:fetch_encoder@{encoder}")
+    """The prepared texts and the fetched encoder, of the first study that has them.
+
+    UserError with the command that makes what is missing; every study of a data set prepares the same texts.
+    """
+    studies = load_studies().values()
+    of_data = [study for study in studies if study.benchmark.dataset == data]
+    of_encoder = [study for study in studies if encoder in study.benchmark.encoders]
+    refuse_unknown(paths.STUDIES, "--data", data, sorted({study.benchmark.dataset for study in studies}))
+    refuse_unknown(paths.STUDIES, "--encoder", encoder, sorted({one for s in studies for one in s.benchmark.encoders}))
+    files = [paths.examples(study.folder) for study in of_data]
+    folders = [paths.pretrained_encoder(study.folder, encoder) for study in of_encoder]
+    file, folder = (next((one for one in made if one.exists()), None) for made in (files, folders))
+    if file is None:
+        raise UserError(f"{files[0]}: no such file; run: {of_data[0].in_folder} repro prepare_data")
+    if folder is None:
+        raise UserError(f"{folders[0]}: no such folder; run: {of_encoder[0].in_folder} repro fetch_encoder@{encoder}")
     return file, folder
 
 
