@@ -1,1 +1,1 @@
-"""The stages of the benchmark; each module is one stage, run as ``python -m stages.<name>``."""
+"""The stages of a study, a module each, which dvc starts through ``__main__``, and the commands that a person types."""

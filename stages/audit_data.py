@@ -6,23 +6,22 @@ Counts and row ids of every data set that is prepared here; what was counted of 
 import argparse
 
 from stages.common import paths
-from stages.common.config import load_datasets
+from stages.common.config import load_studies
 from stages.common.errors import UserError, run_stage
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    datasets = load_datasets()
+    studies = load_studies()
 
     from stages.common.audit.overlap import entry
     from stages.common.files import read_json, write_json
     from stages.common.paper_data import read_prepared
 
-    prepared = read_prepared(datasets)
+    prepared = read_prepared(studies.values())
     if not prepared:
         raise UserError(
-            f"{paths.DATA}: got no prepared data set, expected one; run: dvc repro "
-            f"{paths.DATA}/bbc/dvc.yaml:prepare_data"
+            f"{paths.DATA}: got no data set that a study has prepared, expected one; run: dvc repro prepare_data"
         )
     entries = read_json(paths.DATA_AUDIT) if paths.DATA_AUDIT.is_file() else {}
     for name, (dataset, examples) in prepared.items():

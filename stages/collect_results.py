@@ -1,17 +1,14 @@
-"""Stage collect_results: a benchmark's tables of results, runs, differences and claims, and scores for dvc plots."""
-
-import argparse
+"""Stage collect_results: a study's tables of results, runs, differences and claims, and scores for dvc plots."""
 
 from stages.common import paths
-from stages.common.config import load_paper, load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import load_paper, study_in
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    arguments = parser.parse_args()
-    study, paper = load_study(arguments.benchmark), load_paper()
+    arguments = stage_parser(__doc__).parse_args()
+    study, paper = study_in(arguments.study), load_paper()
 
     from stages.common.analysis.results import read_summaries, scores_frame
     from stages.common.files import write_table
@@ -19,8 +16,8 @@ def main() -> None:
 
     tables = result_tables(study, read_summaries(study), paper)
     for name, table in tables.items():
-        write_table(paths.results(study.benchmark.name).with_name(name), table)
-    write_table(paths.plot_data(study.benchmark.name, "scores"), scores_frame(study, tables["results.csv"]))
+        write_table(paths.results(study.folder).with_name(name), table)
+    write_table(paths.plot_data(study.folder, "scores"), scores_frame(study, tables["results.csv"]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main() -> None:
     from stages.common.paper import Reproduction, read_numbers
     from stages.common.plan import plan, stages_of_dvc, summary
 
-    work, needed = Reproduction(read_numbers(), settings, shared, studies), stages_of_dvc()
+    work, needed = Reproduction(read_numbers(), settings, shared, studies), stages_of_dvc(studies)
     planned = plan(work, needed)
     write_table(paths.PAPER_COMMANDS, planned)
     summed = summary(work, needed, planned)

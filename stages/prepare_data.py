@@ -1,23 +1,20 @@
 """Stage prepare_data: cleaned, checked examples with a fixed test set, and a manifest of what they hold."""
 
-import argparse
-
 from stages.common import paths
-from stages.common.config import load_dataset
+from stages.common.arguments import stage_parser
 from stages.common.errors import UserError, run_stage, warn
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", required=True, help="a folder of data/")
-    arguments = parser.parse_args()
-    dataset = load_dataset(arguments.dataset)
+    folder = stage_parser(__doc__).parse_args().study
 
     from stages.common import data
     from stages.common.files import read_json, read_table, write_json, write_table
     from stages.common.label_counts import check_labels_by_split
+    from stages.common.training_settings import DataSettings, read_settings
 
-    rows, used = read_table(paths.raw_rows(dataset.name)), read_json(paths.used_source(dataset.name))
+    dataset = read_settings(DataSettings, folder, "prepare_data").dataset
+    rows, used = read_table(paths.raw_rows(folder)), read_json(paths.used_source(folder))
     origin = used["origin"]
     examples = data.clean(rows, dataset)
     # Counted before duplicates go: of a text in both parts only the test row stays.
@@ -45,8 +42,8 @@ def main() -> None:
         "source": used,
         "licence": dataset.licence.strip(),
     }
-    write_table(paths.examples(dataset.name), examples)
-    write_json(paths.manifest(dataset.name), manifest)
+    write_table(paths.examples(folder), examples)
+    write_json(paths.manifest(folder), manifest)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
-"""Copy a finished benchmark's results to reports/published/, which is kept in git; not a part of the pipeline."""
+"""Copy a finished study's results to reports/published/, which is kept in git; not a part of the pipeline."""
 
-import argparse
-
-from stages.common.config import load_datasets, load_paper, load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import load_datasets, load_paper, study_in
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    study = load_study(parser.parse_args().benchmark)
+    study = study_in(stage_parser(__doc__).parse_args().study)
 
     from stages.common.published import publish
 

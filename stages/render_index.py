@@ -1,4 +1,4 @@
-"""Render the page over all benchmarks that have results, and its tables; not a part of the pipeline.
+"""Render the page over all studies that have results, and its tables; not a part of the pipeline.
 
 Of what git keeps, the README says the same.
 """
@@ -24,21 +24,20 @@ def main() -> None:
     from stages.common.pages import overview, overview_tables, readme
     from stages.common.pages.finished import finished_here, finished_published
 
-    folder = paths.PUBLISHED if published else paths.REPORTS
     finished = finished_published(kept) if published else finished_here(studies)
     if not finished:
-        make = "make publish BENCHMARK=..." if published else "make repro"
-        raise UserError(f"{folder}: got no benchmark with results, expected at least one; run: {make}")
-    work = paper.Reproduction(paper.read_numbers(), settings, shared, studies, folder)
+        where, make = (paths.PUBLISHED, "make publish STUDY=...") if published else (paths.REPORTS, "make repro")
+        raise UserError(f"{where}: got no study with results, expected at least one; run: {make}")
+    work = paper.Reproduction(paper.read_numbers(), settings, shared, studies, published=published)
     shown = overview.overview_of(work, finished, {name: dataset.title for name, dataset in datasets.items()})
     frames = overview_tables.tables(shown)
-    write_text(folder / "tables.md", overview_tables.as_markdown(frames))
-    write_text(folder / "tables.tex", overview_tables.as_latex(frames))
-    write_text(folder / "index.html", overview.render_overview(shown))
+    write_text(shown.page.with_name(f"{shown.tables}.md"), overview_tables.as_markdown(frames))
+    write_text(shown.page.with_name(f"{shown.tables}.tex"), overview_tables.as_latex(frames))
+    write_text(shown.page, overview.render_overview(shown))
     if published:
         text = paths.README.read_text(encoding="utf-8")
         write_text(paths.README, with_part(paths.README, text, readme.NAME, readme.COMMAND, readme.readme_part(shown)))
-    print(f"The page over all benchmarks with results: {folder / 'index.html'}")
+    print(f"The page over all studies with results: {shown.page}")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
-"""Stage render_report: the self-contained page of a benchmark."""
-
-import argparse
+"""Stage render_report: the self-contained page of a study."""
 
 from stages.common import paths
-from stages.common.config import load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import study_in
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    study = load_study(parser.parse_args().benchmark)
+    arguments = stage_parser(__doc__).parse_args()
+    study = study_in(arguments.study)
 
     from stages.common.files import write_text
     from stages.common.page import render_page
     from stages.common.pages.finished import read_finished
 
-    write_text(paths.REPORTS / study.benchmark.name / "index.html", render_page(read_finished(study), texts=True))
+    page = render_page(read_finished(study, with_costs=False), texts=True, with_costs=False)
+    write_text(paths.reports(study.folder) / "index.html", page)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,15 @@
 """Stage render_representations: the same test rows before and after the phases, as pictures and numbers."""
 
-import argparse
-
 from stages.common import paths
-from stages.common.config import load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import study_in
 from stages.common.errors import run_stage
+from stages.common.topology import ENCODER_PHASE, REPRESENTATIONS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
-    parser.add_argument("--seed", required=True, type=int)
-    arguments = parser.parse_args()
-    study = load_study(arguments.benchmark)
+    arguments = stage_parser(__doc__, "encoder", "seed").parse_args()
+    study = study_in(arguments.study)
     study.check_encoder(arguments.encoder)
 
     from stages.common import representations
@@ -22,10 +18,10 @@ def main() -> None:
     from stages.common.figures_representations import representations_figure
     from stages.common.files import new_folder, write_table
 
-    run = Run(study, "render_representations", arguments.encoder, "", arguments.seed, "encoder")
-    points, separation = representations.represent(run)
+    run = Run.from_settings(study.folder, REPRESENTATIONS, arguments.encoder, "", arguments.seed, ENCODER_PHASE)
+    points, separation = representations.represent(run, study)
     panels = representations.panels_of(study, arguments.encoder)
-    with new_folder(paths.representations(study.benchmark.name, arguments.encoder)) as folder:
+    with new_folder(paths.representations(study.folder, arguments.encoder)) as folder:
         write_table(folder / "representations.csv", points)
         write_table(folder / "separation.csv", separation.assign(seed=arguments.seed))
         for projection in representations.PROJECTIONS:

@@ -1,32 +1,30 @@
-"""Stage render_summary: reports/<benchmark>/summary.txt, what the terminal shows at the end of a study."""
+"""Stage render_summary: reports/summary.txt, what the terminal shows at the end of a study."""
 
-import argparse
 import textwrap
 
 from stages.common import paths
-from stages.common.config import load_dataset, load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import study_in
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    arguments = parser.parse_args()
-    study = load_study(arguments.benchmark)
+    arguments = stage_parser(__doc__).parse_args()
+    study = study_in(arguments.study)
 
     from stages.common.analysis import tables
     from stages.common.analysis.results import read_results
     from stages.common.files import write_text
 
-    source = paths.results(study.benchmark.name)
+    source = paths.results(study.folder)
     results, claims = read_results(source), read_results(source.with_name("claims.csv"))
     metrics = list(dict.fromkeys([study.benchmark.primary_metric, "accuracy"]))
-    caption = tables.caption(study, load_dataset(study.benchmark.dataset).title, results)
+    caption = tables.caption(study, study.dataset.title, results)
     parts = [
         textwrap.fill(caption, tables.TERMINAL_WIDTH) + "\n",
         tables.to_plain_text(tables.results_table(study, results, metrics)),
         tables.claims_as_text(study, claims),
-        f"The page with figures, learning curves and cost: {source.with_name('index.html')}\n",
+        f"The page with figures and learning curves: {source.with_name('index.html')}\n",
     ]
     write_text(source.with_name("summary.txt"), "\n".join(parts))
 

@@ -12,20 +12,17 @@ def main() -> None:
     shared, settings, studies, datasets = load_shared(), load_paper(), load_studies(), load_datasets()
 
     from stages.common import paper, paper_data
-    from stages.common.files import write_table
-    from stages.common.paper_tables import write_texts
+    from stages.common.paper_tables import write_comparison
 
     work, frames = paper.Reproduction(paper.read_numbers(), settings, shared, studies), {}
-    prepared = paper_data.read_prepared(datasets)
+    prepared = paper_data.read_prepared(studies.values())
     for table in paper.DATA_TABLES:
         frames[table, "", ""] = paper_data.comparison(work.numbers, table, prepared, settings.stand_in_datasets)
     for which in paper.measured_tables(work):
         frames[which] = paper.comparison(work, *which, with_extra=True)
     titles = {name: dataset.title for name, dataset in datasets.items()}
-    for (table, encoder, protocol), frame in frames.items():
-        file = paths.paper_table(table, encoder, protocol, paths.PAPER_TABLES_SO_FAR)
-        write_table(file, frame)
-        write_texts(file, table, encoder, protocol, shared, titles)
+    for which, frame in frames.items():
+        file = write_comparison(frame, *which, shared, titles)
         print(f"{file.with_suffix('.md')}: {paper.count_of(frame)}")
     print(f"{paths.PUBLISHED / 'tables.md'}: the same of the published runs")
 

@@ -1,14 +1,13 @@
 """Stage run_audit: what the paper's printed numbers say about each other, reports/paper/audit.json and audit.md."""
 
-import argparse
-
 from stages.common import paths
+from stages.common.arguments import stage_parser
 from stages.common.config import load_datasets, load_shared
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    stage_parser(__doc__).parse_args()
     shared, datasets = load_shared(), load_datasets()
 
     from stages.common.audit import of_paper

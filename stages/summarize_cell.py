@@ -1,19 +1,14 @@
-"""Stage summarize_cell: one cell's metrics over the benchmark's seeds, from its predictions."""
-
-import argparse
+"""Stage summarize_cell: one cell's metrics over the study's seeds, from its predictions."""
 
 from stages.common import paths
-from stages.common.config import load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import study_in
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    parser.add_argument("--encoder", default="", help="a key of encoders in params.yaml; left out where none is needed")
-    parser.add_argument("--variant", required=True, help="a variant or baseline that the benchmark runs")
-    arguments = parser.parse_args()
-    study = load_study(arguments.benchmark)
+    arguments = stage_parser(__doc__, "encoder?", "variant").parse_args()
+    study = study_in(arguments.study)
 
     from stages.common.analysis.cells import check_cell, check_split, summarize
     from stages.common.files import write_json
@@ -23,8 +18,8 @@ def main() -> None:
     check_split(study, cell)
     summary = summarize(study, cell)
     declared = {metric: round(summary["metrics"][metric]["mean"], 4) for metric in ("accuracy", "macro_f1")}
-    write_json(paths.cell_summary(study.benchmark.name, *cell), summary)
-    write_json(paths.cell_metrics(study.benchmark.name, *cell), declared)
+    write_json(paths.cell_summary(paths.reports(study.folder), *cell), summary)
+    write_json(paths.cell_metrics(study.folder, *cell), declared)
 
 
 if __name__ == "__main__":

@@ -1,66 +1,49 @@
 """Stage train_classifier: phase 3, a classifier on a variant's encoder, and its predictions."""
 
-import argparse
 import copy
 
 from stages.common import paths
-from stages.common.config import load_study
+from stages.common.arguments import stage_parser
 from stages.common.errors import run_stage
-from stages.common.settings import PRETRAINED, TRAINED_ENCODER_STAGES
+from stages.common.topology import CLASSIFIER_PHASE, CLASSIFY
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/")
-    parser.add_argument("--encoder", required=True, help="an encoder of params.yaml")
-    parser.add_argument("--variant", required=True, help="a variant of params.yaml")
-    parser.add_argument("--seed", required=True, type=int)
+    parser = stage_parser(__doc__, "encoder", "variant", "seed")
     parser.add_argument("--validation-only", action="store_true", help="leave the test part alone (for searches)")
     arguments = parser.parse_args()
-    study = load_study(arguments.benchmark)
-    study.check_cell(arguments.encoder, arguments.variant, (*TRAINED_ENCODER_STAGES, PRETRAINED))
 
-    from stages.common.classifier import (
-        Trained,
-        new_classifier,
-        predict,
-        prepare_rows,
-        train_classifier,
-    )
+    from stages.common.classifier import Trained, new_classifier, predict, prepare_rows, train_classifier
     from stages.common.engine.runs import Run
-    from stages.common.engine.sharing import has_classifier_of_three_phase, take_over_predictions
-    from stages.common.engine.switches import candidates_for
+    from stages.common.engine.sharing import has_same_start, take_over_predictions
     from stages.common.engine.vectors import write_vectors
     from stages.common.engine.vocabulary import keep_words
     from stages.common.files import write_table
     from stages.common.scores.predictions import predictions_table
 
-    run = Run(study, "train_classifier", arguments.encoder, arguments.variant, arguments.seed, "classifier")
-    if not arguments.validation_only and has_classifier_of_three_phase(run):
+    run = Run.from_settings(
+        arguments.study, CLASSIFY, arguments.encoder, arguments.variant, arguments.seed, CLASSIFIER_PHASE
+    )
+    if not arguments.validation_only and has_same_start(run):
         take_over_predictions(run)
         return
-    run.start_processes()
-    encoder = run.load_encoder(run.variant)
+    encoder = run.load_start()
     tokenizer = run.tokenizer(encoder)
     # Those of the test texts as well, for the predictions; without a gradient their vectors decide nothing.
     keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
-    chosen_by, test = study.protocol.selection_split, "test"
+    chosen_by, test = run.settings.selection_split, "test"
 
     def rows_of(part: str, model):
         rows = run.trained_on(run.part(part), tokenizer) if part == "train" else run.scored(run.part(part), tokenizer)
         return prepare_rows(rows["text"].tolist(), run.class_ids(rows), model, tokenizer, run.machine)
 
     def train(settings) -> Trained:
-        model = new_classifier(copy.deepcopy(encoder), len(run.classes), study, settings.freeze_encoder, run.seed)
-        model.to(run.machine.device)
+        model = new_classifier(copy.deepcopy(encoder), len(run.classes), settings, run.seed).to(run.machine.device)
         rows, selection = rows_of("train", model), rows_of(chosen_by, model)
         run.seed_dropout()
-        return train_classifier(
-            model, rows, selection, tokenizer, settings, run.training, run.machine, run.seed, run.positive
-        )
+        return train_classifier(model, rows, selection, tokenizer, settings, run.machine, run.seed, run.positive)
 
-    tried = [train(settings) for settings in candidates_for(study, run.encoder, run.settings, run.variant)]
-    run.end_processes()
+    tried = [train(settings) for settings in run.settings.classifiers]
     best = max(tried, key=lambda one: one.score)
     # Every choice is made: a test part that chose nothing is scored from here on, once.
     parts = [part for part in ("validation", test) if run.has_part(part)]
@@ -69,7 +52,7 @@ def main() -> None:
     logits = {part: predict(best.model, rows_of(part, best.model), tokenizer, run.machine) for part in parts}
     probabilities = {part: values.softmax(1).cpu().numpy() for part, values in logits.items()}
     table = predictions_table({part: run.part(part) for part in parts}, probabilities, run.classes)
-    write_table(paths.predictions(run.name, run.encoder, run.variant, run.seed), table)
+    write_table(paths.predictions(run.folder, run.encoder, run.variant, run.seed), table)
     if not arguments.validation_only:
         write_vectors(run, best.model.encoder, tokenizer)
     run.write_records(best.updates, sum(one.sequence_updates for one in tried), tokenizer, **best.facts(tried))

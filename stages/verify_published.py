@@ -1,18 +1,15 @@
-"""Compare your own run of a benchmark with the published one; ``make verify BENCHMARK=...``.
+"""Compare your own run of a study with the published one; ``make verify STUDY=...``.
 
 Exit status 0 where all cells agree, 1 where one differs, 2 where there is nothing to compare.
 """
 
-import argparse
-
-from stages.common.config import load_study
+from stages.common.arguments import stage_parser
+from stages.common.config import study_in
 from stages.common.errors import run_stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--benchmark", required=True, help="a folder of benchmarks/ that reports/published/ has too")
-    study = load_study(parser.parse_args().benchmark)
+    study = study_in(stage_parser(__doc__).parse_args().study)
 
     from stages.common.verification import verify
     from stages.common.verification_text import as_text

@@ -22,7 +22,7 @@ def sentences(study: Study, rows: Sequence[Row], results: pd.DataFrame, claims: 
     by_cell = primary.set_index(["encoder", "variant"])
     found = [row for row in rows if (row.encoder, row.variant) in by_cell.index]
     said = []
-    for encoder in study.benchmark.run_encoders:
+    for encoder in study.benchmark.encoders:
         trained = [row for row in found if row.encoder == encoder and row.variant in study.shared.variants]
         baselines = [row for row in found if row.encoder in (encoder, "") and row.variant in study.shared.baselines]
         if not trained:

@@ -1,6 +1,5 @@
 """Majority class, TF-IDF with logistic regression, and logistic regression on a frozen encoder's embeddings."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,47 +8,34 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.engine import encoder_files
-from stages.common.engine.switches import pooling_of, selection_metric
 from stages.common.files import read_table
 from stages.common.scores.metrics import scores
-from stages.common.settings import Study
+from stages.common.training_settings import BaselineSettings
 
 if TYPE_CHECKING:
+    from stages.common.engine.machine import Machine
     from stages.common.engine.models import SentenceEncoder
 
 MAX_ITERATIONS = 1000
 
 
-def read_parts(study: Study, seed: int, root: Path = Path()) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The labelled examples by part of this seed's split below ``root``, and all classes in alphabetical order.
+def read_parts(folder: Path, seed: int) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The labelled examples by part of a study's split of this seed, and all classes in alphabetical order.
 
     A row keeps its number in the file of examples as index. A part without rows is left out, as the validation part
     is where the protocol cuts none.
     """
-    split = read_table(root / paths.splits(study.benchmark.name, seed) / "split.parquet").set_index("example_id")
-    examples = read_table(paths.examples(study.benchmark.dataset)).join(split, on="example_id", how="inner")
+    split = read_table(paths.splits(folder, seed) / "split.parquet").set_index("example_id")
+    examples = read_table(paths.examples(folder)).join(split, on="example_id", how="inner")
     parts = {part: examples[examples["part"] == part] for part in ("train", "validation", "test")}
     parts = {part: rows for part, rows in parts.items() if len(rows)}
     return parts, sorted(pd.concat(parts.values())["label"].unique())
 
 
-def input_files(study: Study, encoder: str, seed: int) -> list[Path]:
+def input_files(folder: Path, encoder: str, seed: int) -> list[Path]:
     """What a baseline reads, for its report."""
-    weights = [paths.pretrained_encoder(encoder) / encoder_files.WEIGHTS] if encoder else []
-    return [
-        paths.examples(study.benchmark.dataset),
-        paths.splits(study.benchmark.name, seed) / "split.parquet",
-        *weights,
-    ]
-
-
-def machine_of(study: Study, encoder: str) -> dict[str, Any]:
-    """Where a baseline runs, for its report: scikit-learn in float64 on the CPU, embeddings where trainings run."""
-    if not encoder:
-        return {"device": "cpu", "precision": "fp64", "threads": 1, "gpu": None}
-    from stages.common.engine.machine import choose_machine, gpu_name
-
-    return dataclasses.asdict(choose_machine(study.shared.engine)) | {"gpu": gpu_name()}
+    weights = [paths.pretrained_encoder(folder, encoder) / encoder_files.WEIGHTS] if encoder else []
+    return [paths.examples(folder), paths.splits(folder, seed) / "split.parquet", *weights]
 
 
 def features_of(variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarray | None = None) -> dict[str, Any]:
@@ -67,23 +53,21 @@ def features_of(variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarra
     return {part: vectors[rows.index] for part, rows in parts.items()}
 
 
-def embeddings(study: Study, encoder_name: str) -> np.ndarray:
+def embeddings(folder: Path, settings: BaselineSettings) -> np.ndarray:
     """Unit vectors, (examples, hidden size), of all examples by the pre-trained encoder, pooled by the protocol."""
     from stages.common.engine.encoder_folder import load_pretrained
 
-    folder = paths.pretrained_encoder(encoder_name)
-    encoder_files.check_pretrained(folder, study.shared.encoders[encoder_name].sha256, encoder_name)
-    encoder = load_pretrained(folder, pooling_of(study, encoder_name))
-    return unit_vectors(read_table(paths.examples(study.benchmark.dataset))["text"].tolist(), encoder, folder, study)
+    of_encoder = paths.pretrained_encoder(folder, settings.encoder.name)
+    encoder_files.check_pretrained(of_encoder, settings.encoder.sha256)
+    encoder = load_pretrained(of_encoder, settings.encoder.pooling)
+    return unit_vectors(read_table(paths.examples(folder))["text"].tolist(), encoder, of_encoder, settings.machine)
 
 
-def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, study: Study) -> np.ndarray:
+def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, machine: "Machine") -> np.ndarray:
     """An encoder's sentence vectors, of unit length, (texts, hidden size); ``folder`` holds its tokenizer."""
     from stages.common.engine.embedding import embed
-    from stages.common.engine.machine import choose_machine
     from stages.common.engine.tokens import TextTokenizer
 
-    machine = choose_machine(study.shared.engine)
     machine.set_up()
     encoder.to(machine.device)
     config = encoder.transformer.config
@@ -93,15 +77,20 @@ def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, stu
 
 
 def fit_and_predict(
-    variant: str, features: dict[str, Any], parts: dict[str, pd.DataFrame], classes: list[str], study: Study
+    variant: str,
+    features: dict[str, Any],
+    parts: dict[str, pd.DataFrame],
+    classes: list[str],
+    settings: BaselineSettings,
 ) -> tuple[dict[str, np.ndarray], float | None]:
     """Probabilities, (rows, classes), of validation and test rows, and the C chosen on the protocol's selection rows.
 
     Of equally good values the smallest C (the strongest regularization) is taken; the majority class has none.
     """
     labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    chosen_by = study.protocol.selection_split
-    _, strength, model = best_model(_models(variant, study), features, labels, classes, study, chosen_by)
+    metric, chosen_by = settings.selection_metric, settings.selection_split
+    models = _models(variant, settings.strengths)
+    _, strength, model = best_model(models, features, labels, classes, metric, chosen_by)
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
     for part in [part for part in parts if part != "train"]:
@@ -115,33 +104,27 @@ def best_model(
     features: dict[str, Any],
     labels: dict[str, np.ndarray],
     classes: list[str],
-    study: Study,
+    metric: str,
     chosen_by: str,
 ) -> tuple[float, float | None, Any]:
     """Fit all on the training part; score (percent) on the part ``chosen_by``, strength and model of the first best."""
     fitted = []
     for strength, model in models:
         predicted = model.fit(features["train"], labels["train"]).predict(features[chosen_by])
-        fitted.append((validation_score(labels[chosen_by], predicted, classes, study), strength, model))
+        fitted.append((scores(labels[chosen_by], predicted, classes)[metric], strength, model))
     return max(fitted, key=lambda one: one[0])
 
 
-def validation_score(labels: np.ndarray, predicted: np.ndarray, classes: list[str], study: Study) -> float:
-    """The benchmark's selection metric, in percent."""
-    return scores(labels, predicted, classes)[selection_metric(study.benchmark)]
-
-
-def _models(variant: str, study: Study) -> list[tuple[float | None, Any]]:
+def _models(variant: str, strengths: list[float]) -> list[tuple[float | None, Any]]:
     if variant == "majority":
         from sklearn.dummy import DummyClassifier
 
         return [(None, DummyClassifier(strategy="most_frequent"))]
-    return logistic_regressions(study)
+    return logistic_regressions(strengths)
 
 
-def logistic_regressions(study: Study) -> list[tuple[float, Any]]:
+def logistic_regressions(strengths: list[float]) -> list[tuple[float, Any]]:
     """One a value of C, the strongest regularization first."""
     from sklearn.linear_model import LogisticRegression
 
-    strengths = sorted(study.shared.baseline_inverse_regularization)
-    return [(c, LogisticRegression(C=c, max_iter=MAX_ITERATIONS)) for c in strengths]
+    return [(c, LogisticRegression(C=c, max_iter=MAX_ITERATIONS)) for c in sorted(strengths)]

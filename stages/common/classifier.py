@@ -16,14 +16,12 @@ from stages.common.engine.embedding import embed, sorted_batches
 from stages.common.engine.losses import classification_loss
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import ClassifierHead, SentenceEncoder
-from stages.common.engine.processes import of_first
 from stages.common.engine.randomness import generator, torch_generator
 from stages.common.engine.stopping import new_stopping
-from stages.common.engine.switches import ClassifierSettings
 from stages.common.engine.tokens import TextTokenizer, length_buckets
 from stages.common.engine.training import Updates, slices
 from stages.common.scores.metrics import scores
-from stages.common.settings import Study, Training
+from stages.common.training_settings import Classifying
 
 
 @dataclass
@@ -47,7 +45,7 @@ class Trained:
     """A classifier trained on so many ``rows``, with the weights of its best epoch; ``scores``: percent an epoch."""
 
     model: "Classifier"
-    settings: ClassifierSettings
+    settings: Classifying
     updates: Updates
     rows: int
     best_epoch: int
@@ -96,18 +94,17 @@ class Classifier(nn.Module):
             return self.head(self.encoder(*tokenizer.pad([rows.sequences[i] for i in batch], machine.device)))
 
 
-def new_classifier(encoder: SentenceEncoder, classes: int, study: Study, frozen: bool, seed: int) -> Classifier:
+def new_classifier(encoder: SentenceEncoder, classes: int, settings: Classifying, seed: int) -> Classifier:
     """The classifier on ``encoder``; the same seed draws the same initial head in every variant."""
-    training = study.shared.training
     head = ClassifierHead(
         encoder.hidden_size,
-        training.head_hidden_size,
+        settings.head_hidden_size,
         classes,
-        training.head_dropout,
-        study.protocol.head_activation,
+        settings.head_dropout,
+        settings.head_activation,
         torch_generator(seed, "initial head"),
     )
-    return Classifier(encoder, head, frozen)
+    return Classifier(encoder, head, settings.freeze_encoder)
 
 
 def prepare_rows(
@@ -122,7 +119,7 @@ def prepare_rows(
 def batch_losses(
     model: Classifier, rows: Rows, batch: np.ndarray, tokenizer: TextTokenizer, machine: Machine, pieces: int = 1
 ) -> Iterator[Tensor]:
-    """This process's share of the loss of the examples numbered in ``batch``, in parts for so many pieces."""
+    """The loss of the examples numbered in ``batch``, in parts for so many pieces."""
     for piece in slices(len(batch), pieces):
         chosen = batch[piece]
         logits = model.logits(rows, chosen, tokenizer, machine)
@@ -146,8 +143,7 @@ def train_classifier(
     train: Rows,
     selection: Rows,
     tokenizer: TextTokenizer,
-    settings: ClassifierSettings,
-    training: Training,
+    settings: Classifying,
     machine: Machine,
     seed: int,
     positive: int | None = None,
@@ -164,18 +160,18 @@ def train_classifier(
         lr=settings.lr,
         eps=settings.adam_eps,
         total=settings.max_epochs * math.ceil(len(train) / settings.batch_size),
-        warmup=training.warmup_classifier,
-        weight_decay=training.weight_decay_classifier,
+        warmup=settings.warmup,
+        weight_decay=settings.weight_decay,
         clip_gradient=settings.clip_gradient,
     )
-    stopping = new_stopping(settings.stopping, training.patience, settings.max_epochs)
+    stopping = new_stopping(settings.stopping, settings.patience, settings.max_epochs)
     best, best_epoch, best_weights, by_epoch = (-math.inf, -math.inf), 0, {}, []
     for epoch in range(1, settings.max_epochs + 1):
         model.train()
         order = order_random.permutation(len(train))
         for batch in length_buckets(order, train.lengths, settings.batch_size, order_random):
             update(partial(batch_losses, model, train, batch, tokenizer, machine), epoch)
-        found, selection_loss = of_first(evaluate(model, selection, tokenizer, machine, positive))
+        found, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
         by_epoch.append(found)
         update.end_epoch(found[settings.selection_metric], selection_loss)
         rank = (found[settings.selection_metric], -selection_loss)

@@ -1,105 +1,119 @@
-"""Two revisions compared: which parameters differ, and what that did to every cell, paired by seed and test row."""
+"""Two revisions of a study or two studies: which settings differ, and what that did to every cell, paired by row."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import cells
 from stages.common.errors import UserError
 from stages.common.paired import Paired, means, pair
-from stages.common.revisions import WORKSPACE, Held, Revision, changed_params, shortened
+from stages.common.revision_params import MACHINE, changed
+from stages.common.revisions import Side
 from stages.common.settings import Study
+from stages.common.topology import cells
 
 COLUMNS = [
-    "benchmark", "cell", "metric", "seeds", "n_test", "a", "b", "difference", "by_seed",
+    "cell", "metric", "seeds", "n_test", "a", "b", "difference", "by_seed",
     "ci_low", "ci_high", "ci_kind", "alike", "from_a", "from_b", "note",
 ]  # fmt: skip
-PARAM_COLUMNS = ["file", "key", "a", "b"]
+PARAM_COLUMNS = ["key", "a", "b"]
 SAME, POINTS_ONLY = "the same predictions", "point values only"
 NAMES = ("A", "B")
+DEFINITIONS = ("variant_definitions", "baseline_definitions", "encoder_definitions")
+Sides = tuple[Side, Side]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two revisions, the parameters that differ (``PARAM_COLUMNS``), and a row a cell and metric (``COLUMNS``).
+    """Two sides, the settings that differ (``PARAM_COLUMNS``), and a row a cell and metric (``COLUMNS``).
 
-    ``rows``: numbers in percent and percentage points, B minus A; missing where there is none. ``notes``: one line for
-    everything that a reader of the rows must know besides.
+    ``params``: None where those of one side are not known; ``rows``: numbers in percent and percentage points, B minus
+    A, missing where there is none; ``notes``: one line for everything that a reader of the rows must know besides.
     """
 
-    first: Revision
-    second: Revision
-    studies: Mapping[str, Study]
-    params: pd.DataFrame
+    sides: Sides
+    params: pd.DataFrame | None
     rows: pd.DataFrame
     notes: list[str]
 
+    @property
+    def study(self) -> Study:
+        """The study whose primary metric and statistical rules hold."""
+        return self.sides[0].study
 
-def common_benchmarks(first: Revision, second: Revision) -> list[str]:
-    """The benchmarks of which both revisions hold something; refuses two that have none in common."""
-    common = [name for name in first.benchmarks if name in second.benchmarks]
-    if not common:
-        has = [f"{one.name} holds {', '.join(one.benchmarks) or 'none'}" for one in (first, second)]
-        raise UserError(
-            f"benchmarks: {' and '.join(has)}, expected one in common; a revision holds what its "
-            f"{paths.BENCHMARKS}/*/dvc.lock, {paths.published('*')} or {paths.REPORTS}/*/metrics has: dvc repro, commit"
-        )
-    return common
+    @property
+    def name(self) -> str:
+        """What is compared, in a few words."""
+        return "two studies" if self.sides[0].is_study else f"{self.study.benchmark.name} in two revisions"
 
 
-def compare(first: Revision, second: Revision, studies: Mapping[str, Study]) -> Comparison:
-    """Compare what two revisions hold of the benchmarks that both have.
-
-    ``studies``: the benchmarks as the working tree has them, whose primary metric and statistical rules hold.
-    """
-    rows, notes = [], []
-    for one, other in ((first, second), (second, first)):
-        if more := sorted(set(one.params) - set(other.params)):
-            notes.append(f"only in {one.name}: {shortened(more)}")
-    for benchmark in common_benchmarks(first, second):
-        if benchmark not in studies:
-            notes.append(f"{benchmark}: not compared, the working tree has no {paths.benchmark_params(benchmark)}")
-            continue
-        sides = first.benchmarks[benchmark], second.benchmarks[benchmark]
-        notes += [f"{benchmark}: {note}" for side in sides for note in side.notes]
-        found = [row for cell in _in_order(studies[benchmark], sides) for row in _rows(studies[benchmark], cell, sides)]
-        points = list(dict.fromkeys(row["cell"] for row in found if row["note"] == POINTS_ONLY))
-        for revision, side in zip((first, second), sides, strict=True):
-            notes += _how_to_get(benchmark, revision, side, points)
-        rows += found
-    for name in sorted(set(first.benchmarks) ^ set(second.benchmarks)):
-        notes.append(f"{name}: only {(first if name in first.benchmarks else second).name} holds any of it")
+def compare(first: Side, second: Side) -> Comparison:
+    """Compare the cells of two sides, of two studies those with the same encoder and variant."""
+    sides = (first, second)
+    _refuse_nothing_in_common(sides)
+    rows = [row for cell in _in_order(sides) for row in _rows(cell, sides)]
+    points = list(dict.fromkeys(row["cell"] for row in rows if row["note"] == POINTS_ONLY))
+    notes = [note for side in sides for note in side.notes]
+    notes += [f"{side.name}: its settings are not known" for side in sides if side.params is None]
+    notes += [note for side in sides for note in _how_to_get(side, points)]
     return Comparison(
-        first,
-        second,
-        studies,
-        pd.DataFrame(changed_params(first.params, second.params), columns=PARAM_COLUMNS, dtype=object),
+        sides,
+        _changed_params(sides),
         pd.DataFrame(rows, columns=COLUMNS).astype({"n_test": "Int64"}),
         list(dict.fromkeys(notes)),
     )
 
 
-def _in_order(study: Study, sides: tuple[Held, Held]) -> list[str]:
-    """The cells of either side: in the order of the benchmark's tables, then those that it no longer runs."""
-    known = [paths.cell_name(*cell) for cell in cells(study)]
-    found = list(dict.fromkeys([*sides[0].cells(), *sides[1].cells()]))
+def _refuse_nothing_in_common(sides: Sides) -> None:
+    datasets = [side.study.benchmark.dataset for side in sides]
+    if datasets[0] != datasets[1]:
+        said = " and ".join(f"{side.name} of {name}" for side, name in zip(sides, datasets, strict=True))
+        raise UserError(f"studies: got {said}, expected two of one data set")
+    held = [set(side.cells()) for side in sides]
+    if not held[0] & held[1]:
+        first = sides[0].study
+        has = [f"{side.name} has {', '.join(side.cells()) or 'none'}" for side in sides]
+        raise UserError(
+            f"cells: {' and '.join(has)}, expected one in common; they come from {first.folder / paths.LOCK}, "
+            f"{paths.PUBLISHED} and {paths.reports(first.folder)}/metrics; run: {first.in_folder} repro"
+        )
+
+
+def _changed_params(sides: Sides) -> pd.DataFrame | None:
+    params = [side.params for side in sides]
+    if None in params:
+        return None
+    # A study's name is no setting; params files alone do not say on what machine.
+    left_out = {"name"} | ({MACHINE} if any(MACHINE not in one for one in params) else set())
+    first, second = ({key: value for key, value in one.items() if key not in left_out} for one in params)
+    if sides[0].is_study:
+        # Which variants a study has, its list of them says.
+        for key in DEFINITIONS:
+            common = first[key].keys() & second[key].keys()
+            first[key], second[key] = ({name: side[key][name] for name in common} for side in (first, second))
+    return pd.DataFrame(changed(first, second), columns=PARAM_COLUMNS, dtype=object)
+
+
+def _in_order(sides: Sides) -> list[str]:
+    """The cells of either side: in the order of the studies' tables, then those that they no longer run."""
+    known = dict.fromkeys(paths.cell_name(*cell) for side in sides for cell in cells(side.study))
+    found = dict.fromkeys(cell for side in sides for cell in side.cells())
     return [cell for cell in known if cell in found] + [cell for cell in found if cell not in known]
 
 
 def compared_metrics(study: Study) -> list[str]:
-    """Accuracy and the benchmark's primary metric, the primary one first."""
+    """Accuracy and the study's primary metric, the primary one first."""
     return list(dict.fromkeys([study.benchmark.primary_metric, "accuracy"]))
 
 
-def _rows(study: Study, cell: str, sides: tuple[Held, Held]) -> list[dict[str, Any]]:
+def _rows(cell: str, sides: Sides) -> list[dict[str, Any]]:
     """The rows of one cell."""
+    study = sides[0].study
     metrics = compared_metrics(study)
-    sources, predictions = zip(*(side.predictions(cell) for side in sides), strict=True)
-    about = {"benchmark": study.benchmark.name, "cell": cell, "from_a": sources[0], "from_b": sources[1]}
+    predictions = [side.predictions(cell) for side in sides]
+    about = {"cell": cell, "from_a": sides[0].source(cell), "from_b": sides[1].source(cell)}
     if all(predictions):
         try:
             found = pair(study, *predictions, metrics, NAMES)
@@ -116,7 +130,7 @@ def _rows(study: Study, cell: str, sides: tuple[Held, Held]) -> list[dict[str, A
     return [about | _point_columns(metric, points, about["note"] == SAME) for metric in metrics]
 
 
-def _why_no_pair(cell: str, sides: tuple[Held, Held]) -> str:
+def _why_no_pair(cell: str, sides: Sides) -> str:
     present = [cell in side.cells() for side in sides]
     if not all(present):
         return f"only in {NAMES[present.index(True)]}"
@@ -150,18 +164,18 @@ def _point_columns(metric: str, points: list[dict[str, float]], same: bool) -> d
     return {"metric": metric, "a": first, "b": second, "difference": 0.0 if same else second - first}
 
 
-def _how_to_get(benchmark: str, revision: Revision, side: Held, cells_without_pair: list[str]) -> list[str]:
-    """How to get the predictions that a revision was made with and that are not here."""
-    lacking = [cell for cell in cells_without_pair if not side.predictions(cell)[1]]
+def _how_to_get(side: Side, cells_without_pair: list[str]) -> list[str]:
+    """How to get the predictions that a side was made with and that are not here."""
+    lacking = [cell for cell in cells_without_pair if not side.source(cell)]
     if not lacking:
         return []
-    pipeline = paths.BENCHMARKS / benchmark / "dvc.yaml"
-    how = f"dvc repro {pipeline}"
-    if revision.name != WORKSPACE:
+    how = f"{side.study.in_folder} repro"
+    if not side.lies:
         # By the commit, because git does not know the names of experiments; dvc fetches for what is checked out only:
         # with --all-commits it takes one version of each path.
-        how = f"git checkout {revision.commit[:7]}; dvc fetch {pipeline} (from a remote) or {how}; git checkout -"
+        fetch = f"{side.study.in_folder} fetch (from a remote) or " if any(map(side.checksums, lacking)) else ""
+        how = f"git checkout {side.commit[:7]}; {fetch}{how}; git checkout -"
     return [
-        f"{benchmark}: the predictions of {revision.name} are not in the cache ({len(lacking)} of {len(side.cells())} "
-        f"cells), so that only point values can be compared; {how}"
+        f"the predictions of {side.name} are not in the cache ({len(lacking)} of {len(side.cells())} cells), so that "
+        f"only point values can be compared; {how}"
     ]

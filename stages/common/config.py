@@ -7,18 +7,9 @@ from stages.common import paths
 from stages.common.errors import UserError
 from stages.common.paper_settings import Paper
 from stages.common.schema import build, read_yaml, refuse_unknown
-from stages.common.settings import (
-    BASELINES,
-    DENOISED,
-    JOINT,
-    PRETRAINED,
-    THREE_PHASE,
-    TRAINED_ENCODER_STAGES,
-    Benchmark,
-    Shared,
-    Study,
-)
-from stages.common.source_settings import SPLITS, Dataset
+from stages.common.settings import BASELINES, PRETRAINED, THREE_PHASE, Benchmark, Shared, Study
+from stages.common.source_settings import SPLITS, Dataset, EncoderSource
+from stages.common.topology import is_ablation
 
 ENCODER_KEYS = {
     "python_package": ("package", "version", "folder", "sha256"),
@@ -28,11 +19,12 @@ ENCODER_KEYS = {
 
 
 def load_shared() -> Shared:
-    """Read and check the root ``params.yaml``."""
-    shared = build(Shared, read_yaml(paths.SHARED_PARAMS), paths.SHARED_PARAMS)
-    for name, encoder in shared.encoders.items():
-        why = f"source {encoder.source!r}"
-        _refuse_missing(paths.SHARED_PARAMS, f"encoders.{name}", encoder, ENCODER_KEYS[encoder.source], why)
+    """Read and check ``shared.yaml`` and the definitions of ``encoders/``."""
+    encoders = {file.stem: _load_encoder(file) for file in sorted(paths.ENCODERS.glob("*.yaml"))}
+    content = read_yaml(paths.SHARED_PARAMS)
+    if "encoders" in content:
+        raise UserError(f"{paths.SHARED_PARAMS}: encoders: got them here, expected a file each in {paths.ENCODERS}/")
+    shared = build(Shared, content | {"encoders": encoders}, paths.SHARED_PARAMS)
     for name, setting in shared.imbalance.items():
         if setting.max_ratio <= setting.min_ratio:
             raise UserError(
@@ -61,12 +53,26 @@ def load_shared() -> Shared:
     return shared
 
 
+def _load_encoder(file: Path) -> EncoderSource:
+    encoder = build(EncoderSource, read_yaml(file), file)
+    for key in ENCODER_KEYS[encoder.source]:
+        if getattr(encoder, key) is None:
+            raise UserError(f"{file}: {key}: the key is missing, expected a text for source {encoder.source!r}")
+    return encoder
+
+
+def dataset_names() -> list[str]:
+    """The data sets that have a definition."""
+    return sorted(file.stem for file in paths.DATA.glob("*.yaml"))
+
+
 def load_dataset(name: str) -> Dataset:
-    """Read and check ``data/<name>/params.yaml``."""
-    file = paths.dataset_params(name)
-    refuse_unknown(paths.DATA, "dataset", name, _folders_with_params(paths.DATA))
-    dataset = build(Dataset, read_yaml(file), file)
-    _named_after_folder(file, dataset.name, name)
+    """Read and check ``data/<name>.yaml``."""
+    file = paths.dataset_definition(name)
+    refuse_unknown(paths.DATA, "dataset", name, dataset_names())
+    dataset = build(Dataset, {"name": name} | read_yaml(file), file)
+    if dataset.name != name:
+        raise UserError(f"{file}: name: got {dataset.name!r}, expected the file's name {name!r}")
     _check_source(dataset, file)
     names = dataset.class_names
     if names is not None and dataset.positive_class is not None:
@@ -103,7 +109,7 @@ def _check_source(dataset: Dataset, file: Path) -> None:
 
 def load_datasets() -> dict[str, Dataset]:
     """Read and check all data sets, by name."""
-    return {name: load_dataset(name) for name in _folders_with_params(paths.DATA)}
+    return {name: load_dataset(name) for name in dataset_names()}
 
 
 def load_paper() -> Paper:
@@ -111,48 +117,128 @@ def load_paper() -> Paper:
     return build(Paper, read_yaml(paths.PAPER_PARAMS), paths.PAPER_PARAMS)
 
 
-def load_study(name: str) -> Study:
-    """Read and check one benchmark with everything it refers to."""
-    refuse_unknown(paths.BENCHMARKS, "benchmark", name, _folders_with_params(paths.BENCHMARKS))
-    return _load_study(load_shared(), name, paths.benchmark_params(name))
+def study_folders() -> dict[str, Path]:
+    """The folder of every study by its name, the default study first."""
+    default = read_yaml(Path(paths.PARAMS)).get("name")
+    if not isinstance(default, str):
+        raise UserError(f"{paths.PARAMS}: name: got {default!r}, expected a name for the default study")
+    others = sorted(file.parent for file in paths.STUDIES.glob(f"*/{paths.PARAMS}"))
+    for folder in others:
+        if folder.name == default:
+            raise UserError(f"{folder}: got the default study's name ({paths.PARAMS}), expected another one")
+    return {default: Path()} | {folder.name: folder for folder in others}
+
+
+def load_study(name: str = "") -> Study:
+    """Read and check one study with everything it refers to; without a name the default one."""
+    folders = study_folders()
+    name = name or next(iter(folders))
+    refuse_unknown(paths.STUDIES, "study", name, folders)
+    return _load_study(load_shared(), name, folders)
+
+
+def study_in(folder: Path) -> Study:
+    """Read and check the study of a folder, the top folder or one of ``studies/``."""
+    return load_study(folder.name)
 
 
 def load_studies() -> dict[str, Study]:
-    """Read and check all benchmarks, by name."""
-    shared = load_shared()
-    names = _folders_with_params(paths.BENCHMARKS)
-    return {name: _load_study(shared, name, paths.benchmark_params(name)) for name in names}
+    """Read and check all studies, by name."""
+    shared, folders = load_shared(), study_folders()
+    return {name: _load_study(shared, name, folders) for name in folders}
 
 
 def load_published() -> dict[str, Study]:
-    """Read and check all published benchmarks by the params files that were published with them, by name."""
-    shared = load_shared()
-    names = _folders_with_params(paths.PUBLISHED)
-    return {name: _load_study(shared, name, paths.published(name) / "params.yaml") for name in names}
+    """Read and check all published studies by the params files that were published with them, by name."""
+    shared, folders = load_shared(), study_folders()
+    names = sorted(file.parent.name for file in paths.PUBLISHED.glob(f"*/{paths.PARAMS}"))
+    found = {}
+    for name in names:
+        file, folder = paths.published(name) / paths.PARAMS, folders.get(name, paths.STUDIES / name)
+        found[name] = _checked(shared, name, folder, {"name": name} | read_yaml(file), file)
+    return found
 
 
-def _load_study(shared: Shared, name: str, file: Path) -> Study:
-    content = read_yaml(file)
-    twice = sorted(set(content) & set(Shared.__dataclass_fields__))
-    if twice:
-        raise UserError(
-            f"{file}: {twice[0]}: the key also stands in {paths.SHARED_PARAMS}; expected it in one of the two"
-        )
+def _load_study(shared: Shared, name: str, folders: dict[str, Path]) -> Study:
+    file = paths.study_params(folders[name])
+    return _checked(shared, name, folders[name], with_base(name, folders), file)
+
+
+def base_files(name: str) -> list[Path]:
+    """The params files of the studies that a study builds on, the nearest first."""
+    return [paths.study_params(study_folders()[base]) for base in _bases(name, study_folders())]
+
+
+def _bases(name: str, folders: dict[str, Path]) -> list[str]:
+    found = [name]
+    while (base := read_yaml(paths.study_params(folders[found[-1]])).get("base")) is not None:
+        file = paths.study_params(folders[found[-1]])
+        refuse_unknown(file, "base", base, folders)
+        if base in found:
+            raise UserError(f"{file}: base: got {base!r}, which itself builds on {found[-1]!r}; expected no circle")
+        found.append(base)
+    return found[1:]
+
+
+def with_base(name: str, folders: dict[str, Path]) -> dict[str, Any]:
+    """A study's keys over those of its bases, a mapping's one by one; of the known encoders only those that it runs."""
+    content: dict[str, Any] = {}
+    for one in [*reversed(_bases(name, folders)), name]:
+        content = _over(content, read_yaml(paths.study_params(folders[one])))
+    content = {"name": name} | {key: value for key, value in content.items() if key != "base"}
+    file = paths.study_params(folders[name])
+    own = read_yaml(file)
+    if own.get("name", name) != name:
+        raise UserError(f"{file}: name: got {own['name']!r}, expected the folder's name {name!r}")
+    if "seeds" not in own:
+        raise UserError(f"{file}: seeds: the key is missing, expected a list; dvc reads it there, not from a base")
+    content["name"] = name
+    for key in ("hyperparameters", "variants"):
+        if isinstance(content.get(key), dict) and isinstance(content.get("encoders"), list):
+            others = {file.stem for file in paths.ENCODERS.glob("*.yaml")} - set(content["encoders"])
+            content[key] = {encoder: value for encoder, value in content[key].items() if encoder not in others}
+    return content
+
+
+def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The keys of ``own`` over those of ``base``, mappings merged."""
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _over(base[key], value) if both else value
+    return merged
+
+
+def _checked(shared: Shared, name: str, folder: Path, content: dict[str, Any], file: Path) -> Study:
     benchmark = build(Benchmark, content, file)
-    _named_after_folder(file, benchmark.name, name)
-    dataset = _check_benchmark(shared, benchmark, file)
-    return Study(shared, benchmark, dataset)
+    if benchmark.name != name:
+        raise UserError(f"{file}: name: got {benchmark.name!r}, expected {name!r}")
+    return Study(shared, benchmark, _check_benchmark(shared, benchmark, file), folder)
 
 
 def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Dataset:
-    """Refuse what does not fit together; returns the benchmark's data set."""
-    refuse_unknown(file, "dataset", benchmark.dataset, _folders_with_params(paths.DATA))
+    """Refuse what does not fit together; returns the study's data set."""
+    refuse_unknown(file, "dataset", benchmark.dataset, dataset_names())
     dataset = load_dataset(benchmark.dataset)
     refuse_unknown(file, "protocol", benchmark.protocol, shared.protocols)
-    for encoder in benchmark.run_encoders:
-        refuse_unknown(file, "run_encoders", encoder, shared.encoders)
+    for encoder in benchmark.encoders:
+        refuse_unknown(file, "encoders", encoder, shared.encoders)
         refuse_unknown(file, "hyperparameters", encoder, benchmark.hyperparameters)
-    _check_representations(benchmark, file)
+    for baseline in benchmark.baselines:
+        refuse_unknown(file, "baselines", baseline, shared.baselines)
+    _check_variants(shared, benchmark, file)
+    _check_split(benchmark, file)
+    for encoder in benchmark.hyperparameters:
+        refuse_unknown(file, "hyperparameters", encoder, shared.encoders)
+        _check_hyperparameters(shared, benchmark, encoder, file)
+    if dataset.folds is not None and max(benchmark.seeds) >= dataset.folds:
+        raise UserError(
+            f"{file}: seeds: got {benchmark.seeds}, expected folds of {benchmark.dataset}: 0 to {dataset.folds - 1}"
+        )
+    return dataset
+
+
+def _check_split(benchmark: Benchmark, file: Path) -> None:
     if any(seed < 0 for seed in benchmark.seeds):
         raise UserError(f"{file}: seeds: got {benchmark.seeds}, expected whole numbers of at least 0")
     if (benchmark.long_tail_ratio is None) != (benchmark.long_tail_largest is None):
@@ -168,93 +254,40 @@ def _check_benchmark(shared: Shared, benchmark: Benchmark, file: Path) -> Datase
             f"{file}: long_tail_largest: got {benchmark.long_tail_largest}, expected at least long_tail_ratio "
             f"({benchmark.long_tail_ratio:g}), so that the smallest class keeps a row"
         )
-    for encoder, settings in benchmark.hyperparameters.items():
-        refuse_unknown(file, "hyperparameters", encoder, shared.encoders)
-        place = f"hyperparameters.{encoder}"
-        length = settings.max_length
-        if length not in ("model", "estimate") and not (isinstance(length, int) and length >= 3):
-            raise UserError(
-                f"{file}: {place}.max_length: got {length!r}, expected a whole number of at least 3, model or estimate"
-            )
-        for key in ("lr_classifier", "max_epochs_classifier"):
-            by_variant = getattr(settings, key)
-            if isinstance(by_variant, dict):
-                for variant in by_variant:
-                    refuse_unknown(file, f"{place}.{key}", variant, shared.variants)
-                for variant in benchmark.run_variants.trained():
-                    if shared.variants[variant].recipe is None and variant not in by_variant:
-                        raise UserError(f"{file}: {place}.{key}.{variant}: the key is missing, expected a number")
-    _check_run_variants(shared, benchmark, file)
-    if dataset.folds is not None and max(benchmark.seeds) >= dataset.folds:
+
+
+def _check_hyperparameters(shared: Shared, benchmark: Benchmark, encoder: str, file: Path) -> None:
+    settings, place = benchmark.hyperparameters[encoder], f"hyperparameters.{encoder}"
+    length = settings.max_length
+    if length not in ("model", "estimate") and not (isinstance(length, int) and length >= 3):
         raise UserError(
-            f"{file}: seeds: got {benchmark.seeds}, expected folds of {benchmark.dataset}: 0 to {dataset.folds - 1}"
+            f"{file}: {place}.max_length: got {length!r}, expected a whole number of at least 3, model or estimate"
         )
-    return dataset
+    for key in ("lr_classifier", "max_epochs_classifier"):
+        by_variant = getattr(settings, key)
+        if not isinstance(by_variant, dict):
+            continue
+        for variant in by_variant:
+            refuse_unknown(file, f"{place}.{key}", variant, shared.variants)
+        for variant in benchmark.variants_of(encoder) if encoder in benchmark.encoders else []:
+            if shared.variants[variant].recipe is None and variant not in by_variant:
+                raise UserError(f"{file}: {place}.{key}.{variant}: the key is missing, expected a number")
 
 
-def _check_representations(benchmark: Benchmark, file: Path) -> None:
-    """Encoders that are drawn are run, and phase 1 or 2 trains them."""
-    for encoder in benchmark.run_representations:
-        refuse_unknown(file, "run_representations", encoder, benchmark.run_encoders)
-    lists = benchmark.run_variants
-    if benchmark.run_representations and not any(getattr(lists, stage) for stage in TRAINED_ENCODER_STAGES):
-        got = ", ".join(benchmark.run_representations)
-        raise UserError(f"{file}: run_representations: got {got}, expected [] where no stage trains an encoder")
-
-
-def _check_run_variants(shared: Shared, benchmark: Benchmark, file: Path) -> None:
-    """Every list holds what its stage can run, and what a variant needs is in the other lists."""
-    lists, variants = benchmark.run_variants, shared.variants
-    trained = lists.trained()
-    fitting = {stage: [n for n, v in variants.items() if v.encoder_from == stage] for stage in TRAINED_ENCODER_STAGES}
-    fitting["train_dae"], fitting["train_joint"] = [DENOISED], [JOINT]  # their commands name no variant
-    contrastive = [n for n in fitting["train_contrastive"] if variants[n].encoder_of is None and n != THREE_PHASE]
-    with_encoder = [n for n, v in variants.items() if v.encoder_from != PRETRAINED and v.encoder_of is None]
-    fitting["train_contrastive"] = [THREE_PHASE]
-    fitting["train_contrastive_ablation"] = contrastive
-    fitting["train_classifier"] = [n for n in with_encoder if n not in contrastive]
-    fitting["train_classifier_ablation"] = contrastive
-    fitting["train_classifier_ordinary"] = [n for n, v in variants.items() if v.encoder_of == THREE_PHASE]
-    fitting["train_classifier_from_pretrained"] = [n for n, v in variants.items() if v.encoder_from == PRETRAINED]
-    fitting["train_baselines"] = [n for n, b in shared.baselines.items() if not b.needs_encoder]
-    fitting["train_baselines_on_embeddings"] = [n for n, b in shared.baselines.items() if b.needs_encoder]
-    fitting["summarize_cell"] = trained + lists.train_baselines_on_embeddings
-    fitting["summarize_cell_without_encoder"] = lists.train_baselines
-    for stage, allowed in fitting.items():
-        given, place = getattr(lists, stage), f"run_variants.{stage}"
-        if len(set(given)) != len(given):
-            raise UserError(f"{file}: {place}: got {given}, expected no variant twice")
-        for variant in given:
-            refuse_unknown(file, place, variant, allowed)
-    for variant in trained:
-        maker = variants[variant].encoder_of or variant
-        stage = variants[variant].encoder_from
-        stage = "train_contrastive_ablation" if maker in contrastive else stage
-        if stage != PRETRAINED and maker not in getattr(lists, stage):
-            raise UserError(f"{file}: run_variants.{stage}: {maker!r} is missing, whose encoder {variant!r} needs")
-    for stage, needed in (
-        ("train_contrastive", ("train_dae", DENOISED)),
-        ("train_contrastive_ablation", ("train_contrastive", THREE_PHASE)),
-        ("train_classifier_ablation", ("train_classifier", THREE_PHASE)),
-    ):
-        if getattr(lists, stage) and needed[1] not in getattr(lists, needed[0]):
-            raise UserError(f"{file}: run_variants.{needed[0]}: {needed[1]!r} is missing, which {stage} builds on")
-    for stage in ("summarize_cell", "summarize_cell_without_encoder"):
-        for variant in fitting[stage]:
-            if variant not in getattr(lists, stage):
-                raise UserError(f"{file}: run_variants.{stage}: {variant!r} is missing, which another stage trains")
-
-
-def _folders_with_params(root: Path) -> list[str]:
-    return sorted(path.parent.name for path in root.glob("*/params.yaml"))
-
-
-def _refuse_missing(file: Path, place: str, section: Any, keys: tuple[str, ...], why: str) -> None:
-    for key in keys:
-        if getattr(section, key) is None:
-            raise UserError(f"{file}: {place}.{key}: the key is missing, expected a text for {why}")
-
-
-def _named_after_folder(file: Path, got: str, expected: str) -> None:
-    if got != expected:
-        raise UserError(f"{file}: name: got {got!r}, expected the folder's name {expected!r}")
+def _check_variants(shared: Shared, benchmark: Benchmark, file: Path) -> None:
+    """Every encoder has a list of variants that exist, each once, and what an ablation is compared with is in it."""
+    for encoder in benchmark.variants if isinstance(benchmark.variants, dict) else []:
+        refuse_unknown(file, "variants", encoder, benchmark.encoders)
+    for encoder in benchmark.encoders:
+        if isinstance(benchmark.variants, dict):
+            refuse_unknown(file, "variants", encoder, benchmark.variants)
+        variants = benchmark.variants_of(encoder)
+        if len(set(variants)) < len(variants):
+            raise UserError(f"{file}: variants: got {variants}, expected none of them twice")
+        for variant in variants:
+            refuse_unknown(file, "variants", variant, shared.variants)
+            if is_ablation(shared, variant) and THREE_PHASE not in variants:
+                raise UserError(f"{file}: variants: {THREE_PHASE!r} is missing, with which {variant!r} is compared")
+    if not benchmark.trained() and not benchmark.baselines:
+        known = ", ".join(shared.variants)
+        raise UserError(f"{file}: variants: got none and no baselines, expected at least one of: {known}")

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.common.data import label_levels
 from stages.common.engine.losses import contrastive_loss
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import SentenceEncoder
@@ -18,8 +17,8 @@ from stages.common.engine.tokens import TextTokenizer, length_buckets
 from stages.common.engine.training import Updates, slices
 from stages.common.engine.vocabulary import keep_words, restore_words
 from stages.common.looks import BestLook
-from stages.common.pairs import Pairs, make_as_many_pairs, make_pairs
-from stages.common.settings import Hyperparameters, Training
+from stages.common.pairs import Pairs, label_levels, make_as_many_pairs, make_pairs
+from stages.common.training_settings import Contrastive
 
 if TYPE_CHECKING:
     from stages.common.engine.runs import Run
@@ -27,20 +26,19 @@ if TYPE_CHECKING:
 HELD_BACK = 0.1
 
 
-def draw_pairs(run: "Run", variant: str, tokenizer: TextTokenizer, epochs: int) -> tuple[pd.DataFrame, Pairs]:
-    """A variant's (resampled) rows and the balanced pairs of them.
+def draw_pairs(run: "Run", imbalance: str, tokenizer: TextTokenizer) -> tuple[pd.DataFrame, Pairs]:
+    """The rows that an imbalance setting makes of the training part, and the balanced pairs of them.
 
     Every imbalance setting draws with a generator of the same state; a control draws as many pairs
-    as the variant it is compared with.
+    as the setting that it is compared with.
     """
-    rows = run.contrastive_rows(variant, tokenizer)
+    rows, counted = run.contrastive_rows(imbalance, tokenizer), run.settings.pairs.as_many_as
     text_ids, _ = pd.factorize(rows["text"])
-    drawn = (text_ids, label_levels(rows), epochs, len(run.classes), generator(run.seed, "pairs"))
-    compared = run.study.shared.variants[variant].pairs_as_many_as
-    if compared is None:
-        return rows, make_pairs(*drawn)
-    _, others = draw_pairs(run, compared, tokenizer, epochs)
-    return rows, make_as_many_pairs(len(others), *drawn)
+    drawn = (text_ids, label_levels(rows), run.settings.contrastive.epochs, len(run.classes))
+    if counted is None or imbalance != run.settings.pairs.imbalance:
+        return rows, make_pairs(*drawn, generator(run.seed, "pairs"))
+    _, others = draw_pairs(run, counted, tokenizer)
+    return rows, make_as_many_pairs(len(others), *drawn, generator(run.seed, "pairs"))
 
 
 def without_held_back(pairs: Pairs) -> Pairs:
@@ -55,7 +53,7 @@ class PairBatches:
         self,
         texts: list[str],
         pairs: Pairs,
-        settings: Hyperparameters,
+        settings: Contrastive,
         tokenizer: TextTokenizer,
         seed: int,
         device: str,
@@ -86,7 +84,7 @@ class PairBatches:
 
 
 def pair_losses(encoder: SentenceEncoder, batch: tuple, machine: Machine, pieces: int = 1) -> Iterator[torch.Tensor]:
-    """This process's share of the loss of one batch of ``PairBatches``, in parts for so many pieces of its pairs."""
+    """The loss of one batch of ``PairBatches``, in parts for so many pieces of its pairs."""
     *texts, left, right, similarity = batch
     for piece in slices(len(similarity), pieces):
         share = len(similarity[piece]) / len(similarity)
@@ -113,8 +111,7 @@ def pair_loss(encoder: SentenceEncoder, batch: tuple, machine: Machine) -> torch
 def train_contrastive(
     encoder: SentenceEncoder,
     batches: PairBatches,
-    settings: Hyperparameters,
-    training: Training,
+    settings: Contrastive,
     machine: Machine,
     looks: BestLook | None = None,
 ) -> Updates:
@@ -127,12 +124,12 @@ def train_contrastive(
     update = Updates(
         "train_contrastive",
         [encoder],
-        lr=settings.lr_contrastive,
-        eps=training.adam_eps_contrastive,
+        lr=settings.lr,
+        eps=settings.adam_eps,
         total=len(batches),
-        warmup=training.warmup_contrastive,
+        warmup=settings.warmup,
         weight_decay=0.0,
-        clip_gradient=training.clip_gradient_phases_1_2,
+        clip_gradient=settings.clip_gradient,
     )
     for batch in batches:
         update(partial(pair_losses, encoder, batch, machine), epoch=1)

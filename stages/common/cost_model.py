@@ -7,30 +7,21 @@ import math
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
-from stages.common import paths
-from stages.common.engine.switches import for_variant, freezes_encoder, joint_settings, settings_of
+from stages.common import paths, topology
+from stages.common.engine.machine import Machine
 from stages.common.errors import UserError
 from stages.common.imbalance import class_ratios
 from stages.common.pairs import repetitions
 from stages.common.paper_settings import Costs
-from stages.common.settings import THREE_PHASE, Study
+from stages.common.resolve import training_settings
+from stages.common.settings import Study
+from stages.common.topology import Training
+from stages.common.training_settings import TrainingSettings
 
 BACKWARD_AND_FORWARD = 6  # floating-point operations a token and weight
 # Of the texts that go through the layers, the share that is decoded, into a choice from the vocabulary at every token.
-DECODED = {"train_dae": 1 / 2, "train_joint": 1 / 4}
-PHASES_1_2 = (
-    "train_dae",
-    "train_contrastive",
-    "train_contrastive_ablation",
-    "train_contrastive_from_pretrained",
-    "train_joint",
-)
-PHASE_3 = (
-    "train_classifier",
-    "train_classifier_ablation",
-    "train_classifier_ordinary",
-    "train_classifier_from_pretrained",
-)
+DECODED = {topology.DENOISE: 1 / 2, topology.JOINT_TRAINING: 1 / 4}
+ANY_MACHINE = Machine("cpu", "fp32", 1)  # nothing that is counted here depends on it
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ def training_rows(study: Study) -> tuple[int, int]:
     dataset, benchmark = study.dataset, study.benchmark
     rows = dataset.expected.rows_by_split
     if rows is None:
-        file = paths.dataset_params(dataset.name)
+        file = paths.dataset_definition(dataset.name)
         raise UserError(f"{file}: expected.rows_by_split: the key is missing, expected the rows that costs come from")
     train = rows["train"]
     if dataset.folds is not None:
@@ -68,7 +59,7 @@ def class_sizes(study: Study) -> dict[str, int]:
     """Expected rows of each class that phases 1 and 2 see, at least one."""
     labels = study.dataset.expected.labels
     if labels is None:
-        file = paths.dataset_params(study.dataset.name)
+        file = paths.dataset_definition(study.dataset.name)
         raise UserError(f"{file}: expected.labels: the key is missing, expected the label counts that pairs come from")
     share = training_rows(study)[1] / sum(labels.values())
     return {label: max(1, round(share * count)) for label, count in labels.items()}
@@ -96,61 +87,61 @@ def _resampled(study: Study, imbalance: str) -> list[int]:
     return [size * (ratios[label] + (ratios[label] > 1)) for label, size in sizes.items()]
 
 
-def is_shared(study: Study, variant: str) -> bool:
-    """Whether a variant's pairs are expected to be those of three_phase, whose trainings it then takes over."""
-    definition, original = study.shared.variants[variant], study.shared.variants[THREE_PHASE]
-    if variant == THREE_PHASE or definition.encoder_from != original.encoder_from:
+def is_shared(study: Study, training: Training, settings: TrainingSettings) -> bool:
+    """Whether a training is expected to start from the rows of the one that it then takes over."""
+    if settings.same_as is None:
         return False
-    if definition.imbalance == "none" and study.protocol.no_imbalance_lowercase:
+    own, other = (study.shared.variants[variant] for variant in (training.variant, settings.same_as))
+    if own.pairs_as_many_as not in (None, settings.same_as):
         return False
-    return _resampled(study, definition.imbalance) == _resampled(study, original.imbalance)
+    if own.imbalance == "none" and study.protocol.no_imbalance_lowercase:
+        return False
+    return _resampled(study, own.imbalance) == _resampled(study, other.imbalance)
 
 
-def sequence_updates(study: Study, stage: str, encoder: str, variant: str) -> tuple[float, float]:
+def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     """Updates of a training, and the texts in them that go through the transformer with a gradient.
 
     Phase 1: each text is encoded and decoded. Phase 2: both sides of a pair. Joint: the longer stream's steps, both
     streams in each. Phase 3: none where the encoder is frozen, as its vectors are computed once. What a variant shares
-    with three_phase it does not train.
+    with another one it does not train.
     """
-    if stage in ("train_contrastive_ablation", "train_classifier_ablation") and is_shared(study, variant):
-        return 0.0, 0.0
     train, labelled = training_rows(study)
-    settings = settings_of(study, encoder, train)
-    if stage in PHASE_3:
-        recipe = study.shared.variants[variant].recipe
-        if recipe:
-            rows = len(recipe.lr_classifier) * recipe.max_epochs_classifier * train
-            return rows / settings.batch_size, float(rows)
-        rows = for_variant(settings, "max_epochs_classifier", variant) * train
-        return rows / settings.batch_size, 0.0 if freezes_encoder(study, encoder, settings) else float(rows)
-    if stage == "train_joint":
-        settings, _ = joint_settings(study, settings)
-    texts = settings.epochs_dae * (labelled + study.dataset.expected.rows_by_split.get("unlabelled", 0))
-    if stage == "train_dae":
-        return texts / settings.batch_size, 2.0 * texts
-    resampled = _resampled(study, study.shared.variants[variant].imbalance)
-    pairs = expected_pairs(resampled, settings.epochs_contrastive, len(resampled))
-    if stage == "train_joint":
-        longer = max(texts, pairs)
-        return longer / settings.batch_size, 4.0 * longer
-    return pairs / settings.batch_size, 2.0 * pairs
+    settings = training_settings(study, training, ANY_MACHINE).for_rows(train)
+    if is_shared(study, training, settings):
+        return 0.0, 0.0
+    if settings.classifiers:
+        rows = sum(candidate.max_epochs * train for candidate in settings.classifiers)
+        trained = sum(
+            candidate.max_epochs * train for candidate in settings.classifiers if not candidate.freeze_encoder
+        )
+        return rows / settings.classifiers[0].batch_size, float(trained)
+    texts, pairs = 0.0, 0.0
+    if settings.denoising:
+        unlabelled = study.dataset.expected.rows_by_split.get("unlabelled", 0)
+        texts = float(settings.denoising.epochs * (labelled + unlabelled))
+    if settings.contrastive:
+        resampled = _resampled(study, settings.pairs.as_many_as or settings.pairs.imbalance)
+        pairs = expected_pairs(resampled, settings.contrastive.epochs, len(resampled))
+    batch_size = (settings.denoising or settings.contrastive).batch_size
+    longer, in_each_step = max(texts, pairs), 4.0 if texts and pairs else 2.0
+    return longer / batch_size, in_each_step * longer
 
 
-def stage_cost(study: Study, stage: str, encoder: str, variant: str, words: float, costs: Costs) -> Cost:
-    """The cost of one stage of a benchmark on texts of so many ``words``; only trainings of an encoder cost anything.
+def training_cost(study: Study, training: Training, words: float, costs: Costs) -> Cost:
+    """The cost of one training on texts of so many ``words``; only those of an encoder's phases cost anything.
 
     A training takes the longer of what its updates and what its tokens take.
     """
-    if stage not in (*PHASES_1_2, *PHASE_3):
+    if training.stage in topology.BASELINE_STAGES:
         return Cost()
-    updates, sequences = sequence_updates(study, stage, encoder, variant)
-    size = costs.encoders[encoder]
-    weights_million = size.layer_weights_million + DECODED.get(stage, 0.0) * size.vocabulary_weights_million
+    updates, sequences = sequence_updates(study, training)
+    size = costs.encoders[training.encoder]
+    weights_million = size.layer_weights_million + DECODED.get(training.stage, 0.0) * size.vocabulary_weights_million
     teraflop = BACKWARD_AND_FORWARD * sequences * words * costs.tokens_per_word * weights_million / 1e6
     seconds = {
         name: max(updates / device.updates_per_second, teraflop / device.teraflops)
         for name, device in costs.devices.items()
     }
-    disk = size.file_mb if stage in PHASES_1_2 else 0.0
+    disk = size.file_mb if training.phase == topology.ENCODER_PHASE else 0.0
     return Cost(sequences, seconds["gpu"] / 60, seconds["cpu"] / 3600, disk)

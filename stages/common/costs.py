@@ -1,28 +1,16 @@
 """What a study cost and where it ran, summed from its run reports; what was not written down says so."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.common import paths
+from stages.common import paths, run_reports
 from stages.common.settings import Study
+from stages.common.topology import BASELINE_STAGES, trainings
 
-NOT_RECORDED = "not recorded"
-PHASE_OF_STAGE = {
-    "train_dae": "encoder",
-    "train_contrastive": "encoder",
-    "train_contrastive_ablation": "encoder",
-    "train_contrastive_from_pretrained": "encoder",
-    "train_joint": "encoder",
-    "train_classifier": "classifier",
-    "train_classifier_ablation": "classifier",
-    "train_classifier_ordinary": "classifier",
-    "train_classifier_from_pretrained": "classifier",
-    "train_baselines": "classifier",
-    "train_baselines_on_embeddings": "classifier",
-}
+NOT_RECORDED, FROM_CACHE = "not recorded", "from the cache, not timed here"
 PLACES = {
     "data_from": "Data from",
     "encoder_from": "Encoder from",
@@ -30,7 +18,6 @@ PLACES = {
     "gpu": "GPU",
     "precision": "Precision",
     "threads": "CPU threads",
-    "processes": "Processes a training",
     "cpu_model": "CPU",
     "revision": "Code revision",
 }
@@ -53,7 +40,7 @@ class Cost:
     """Sums over the runs of a stage; a quantity is None where no run recorded it.
 
     ``sequences_per_second`` is the rate inside the training loops, ``seconds`` are those of the whole processes, and
-    ``peak_memory_mb`` is the largest of the runs; of several processes that share batches they are the first one's.
+    ``peak_memory_mb`` is the largest of the runs.
     """
 
     stage: str
@@ -67,12 +54,13 @@ class Cost:
 
 
 def read_reports(study: Study) -> list[Run]:
-    """The report of every training that the benchmark's params ask for, in the order of the stages."""
+    """The report of every training of the study, in the order of the stages; None where it came from the cache."""
     runs = []
     for stage, *training in _trainings(study):
-        file = paths.report(study.benchmark.name, *training)
-        report = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-        runs.append(Run(stage, *training, report))
+        result = paths.predictions(study.folder, *training[:3])
+        if stage not in BASELINE_STAGES:
+            result = paths.history(study.folder, *training)
+        runs.append(Run(stage, *training, run_reports.read(study.folder, *training, result)))
     return runs
 
 
@@ -84,14 +72,13 @@ def read_published_reports(study: Study, file: Path) -> list[Run]:
     return [Run(stage, *training, found.get(tuple(training))) for stage, *training in _trainings(study)]
 
 
-def _trainings(study: Study) -> Iterator[tuple[str, str, str, int, str]]:
-    """Stage, encoder, variant, seed and phase of every training of a benchmark."""
-    for stage, phase in PHASE_OF_STAGE.items():
-        encoders = [""] if stage == "train_baselines" else study.benchmark.run_encoders
-        for encoder in encoders:
-            for variant in getattr(study.benchmark.run_variants, stage):
-                for seed in study.benchmark.seeds:
-                    yield stage, encoder, variant, seed, phase
+def _trainings(study: Study) -> list[tuple[str, str, str, int, str]]:
+    """Stage, encoder, variant, seed and phase of every training of a study."""
+    return [
+        (training.stage, training.encoder, training.variant, seed, training.phase)
+        for training in trainings(study)
+        for seed in study.benchmark.seeds
+    ]
 
 
 def costs(runs: Sequence[Run]) -> list[Cost]:
@@ -157,6 +144,6 @@ def inputs(runs: Sequence[Run]) -> list[tuple[str, str]]:
         for run in runs
         if run.report is not None
         for file, checksum in (run.report.get("inputs") or {}).items()
-        if not file.startswith(f"{paths.RUNS}/")
+        if file.startswith((f"{paths.RUNS}/data/", f"{paths.RUNS}/pretrained/"))
     )
     return sorted(pairs)

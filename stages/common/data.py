@@ -186,9 +186,3 @@ def label_counts(examples: pd.DataFrame) -> dict[str, int]:
     """Rows a label, unlabelled rows left out, labels in alphabetical order."""
     labels = examples.loc[examples["split"] != "unlabelled", "label"]
     return {label: int(count) for label, count in labels.value_counts().sort_index().items()}
-
-
-def label_levels(rows: pd.DataFrame) -> np.ndarray:
-    """Integer labels of shape (rows, levels), top level first; only their equality has a meaning."""
-    columns = [column for column in rows.columns if column.startswith("label_")] or ["label"]
-    return np.column_stack([pd.factorize(rows[column])[0] for column in columns])

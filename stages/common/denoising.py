@@ -9,13 +9,13 @@ import torch
 
 from stages.common.engine.losses import denoising_loss
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import generator
 from stages.common.engine.tokens import TextTokenizer, length_buckets
 from stages.common.engine.training import Updates, slices
 from stages.common.looks import BestLook
 from stages.common.noise import WordDeletion
-from stages.common.settings import Hyperparameters, Training
+from stages.common.training_settings import CONTRASTIVE_LAYER, Denoising
 
 
 class DenoisingBatches:
@@ -24,13 +24,13 @@ class DenoisingBatches:
     Every copy of a text gets noise of its own.
     """
 
-    def __init__(self, texts: list[str], settings: Hyperparameters, tokenizer: TextTokenizer, seed: int, device: str):
+    def __init__(self, texts: list[str], settings: Denoising, tokenizer: TextTokenizer, seed: int, device: str):
         self.noise = WordDeletion(texts, settings.deletion_ratio)
         self.targets = tokenizer(texts)
         self.lengths = np.array([len(ids) for ids in self.targets])
         self.settings, self.tokenizer, self.device = settings, tokenizer, device
         self.order_random, self.noise_random = generator(seed, "batch order dae"), generator(seed, "noise")
-        self.examples = settings.epochs_dae * len(texts)
+        self.examples = settings.epochs * len(texts)
         self.sequence_updates = 0
 
     def __len__(self) -> int:
@@ -38,7 +38,7 @@ class DenoisingBatches:
 
     def __iter__(self):
         """Yields noised ids and mask, and undamaged ids and mask, as ``TextTokenizer.pad`` makes them."""
-        order = self.order_random.permutation(np.tile(np.arange(len(self.targets)), self.settings.epochs_dae))
+        order = self.order_random.permutation(np.tile(np.arange(len(self.targets)), self.settings.epochs))
         for batch in length_buckets(order, self.lengths, self.settings.batch_size, self.order_random):
             # A noised copy of a long text is no further text.
             self.sequence_updates += 2 * len(batch)  # each is encoded and decoded
@@ -57,7 +57,7 @@ def reconstruction_losses(
     machine: Machine,
     pieces: int = 1,
 ) -> Iterator[torch.Tensor]:
-    """This process's share of the loss of one batch, in parts for so many pieces of its texts."""
+    """The loss of one batch, in parts for so many pieces of its texts."""
     tokens = _predicted(*undamaged).sum(dim=1)
     for piece in slices(len(tokens), pieces):
         whole = piece == slice(0, len(tokens))
@@ -89,8 +89,7 @@ def train_denoising(
     encoder: SentenceEncoder,
     decoder: DenoisingDecoder,
     batches: DenoisingBatches,
-    settings: Hyperparameters,
-    training: Training,
+    settings: Denoising,
     machine: Machine,
     looks: BestLook | None = None,
 ) -> Updates:
@@ -104,12 +103,12 @@ def train_denoising(
     update = Updates(
         "train_dae",
         [encoder, decoder],
-        lr=settings.lr_dae,
-        eps=training.adam_eps_dae,
+        lr=settings.lr,
+        eps=settings.adam_eps,
         total=len(batches),
-        warmup=training.warmup_dae,
+        warmup=settings.warmup,
         weight_decay=0.0,
-        clip_gradient=training.clip_gradient_phases_1_2,
+        clip_gradient=settings.clip_gradient,
     )
     for noised, undamaged in batches:
         update(partial(reconstruction_losses, encoder, decoder, noised, undamaged, machine), epoch=1)

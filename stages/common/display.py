@@ -1,4 +1,4 @@
-"""What figures and page share: a benchmark's lines in their one order, a colour each, histories and captions."""
+"""What figures and page share: a study's lines in their one order, a colour each, histories and captions."""
 
 import base64
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import cells
 from stages.common.analysis.tables import METRIC_TITLES
 from stages.common.figure_style import PALETTE
 from stages.common.settings import Study
+from stages.common.topology import CLASSIFIER_STAGES, DENOISE, JOINT_TRAINING, PAIR_STAGES, cells, trainings
 
 BASELINE_COLOUR = "#7a7a7a"
 MOST_SVG_BYTES = 500_000
@@ -19,7 +19,7 @@ MOST_SVG_BYTES = 500_000
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table or figure: one cell of a benchmark; ``encoder`` is empty where none is needed."""
+    """A line of a table or figure: one cell of a study; ``encoder`` is empty where none is needed."""
 
     encoder: str
     variant: str
@@ -45,34 +45,30 @@ _LOSS_CAPTION = (
     "Loss against optimiser step; each point is the mean of consecutive steps where there are many. "
     "One panel a variant, one line a seed (solid, broken, dotted); the grey lines are the other panels'."
 )
-_PAIRED = ("train_contrastive", "train_contrastive_ablation", "train_contrastive_from_pretrained")
-_TRAINED = (
-    "train_classifier", "train_classifier_ablation", "train_classifier_ordinary", "train_classifier_from_pretrained",
-)  # fmt: skip
 CURVES = (
-    Curves("learning_curves_denoising", ("train_dae",), "encoder", "step", "loss", "Phase 1: denoising",
+    Curves("learning_curves_denoising", (DENOISE,), "encoder", "step", "loss", "Phase 1: denoising",
            "token cross-entropy", _LOSS_CAPTION),
-    Curves("learning_curves_contrastive", _PAIRED, "encoder", "step", "loss",
+    Curves("learning_curves_contrastive", PAIR_STAGES, "encoder", "step", "loss",
            "Phase 2: contrastive", "squared error of the cosine", _LOSS_CAPTION),
-    Curves("learning_curves_joint", ("train_joint",), "encoder", "step", "loss", "Joint phases 1 and 2",
+    Curves("learning_curves_joint", (JOINT_TRAINING,), "encoder", "step", "loss", "Joint phases 1 and 2",
            "sum of both losses", _LOSS_CAPTION),
-    Curves("learning_curves_classifier", _TRAINED, "classifier", "step", "loss", "Phase 3: training loss",
+    Curves("learning_curves_classifier", CLASSIFIER_STAGES, "classifier", "step", "loss", "Phase 3: training loss",
            "cross-entropy", _LOSS_CAPTION),
-    Curves("learning_curves_validation", _TRAINED, "classifier", "epoch", "validation_metric",
+    Curves("learning_curves_validation", CLASSIFIER_STAGES, "classifier", "epoch", "validation_metric",
            "Phase 3: choice of the epoch", "{selection_metric} on {selection_split} rows, percent",
            "The metric that chooses the epoch, at the end of every epoch. Panels and lines as above."),
 )  # fmt: skip
 
 
 def variant_colours(study: Study) -> dict[str, str]:
-    """A colour by variant, fixed by the order in the root params file; baselines share one grey."""
+    """A colour by variant, fixed by the order in shared.yaml; baselines share one grey."""
     colours = {variant: PALETTE[index % len(PALETTE)] for index, variant in enumerate(study.shared.variants)}
     return {**colours, **dict.fromkeys(study.shared.baselines, BASELINE_COLOUR)}
 
 
 def rows_of(study: Study) -> list[Row]:
-    """The cells of a benchmark in table order: by encoder, then what needs none."""
-    several, colours = len(study.benchmark.run_encoders) > 1, variant_colours(study)
+    """The cells of a study in table order: by encoder, then what needs none."""
+    several, colours = len(study.benchmark.encoders) > 1, variant_colours(study)
     rows = []
     for encoder, variant in cells(study):
         suffix = f" ({study.shared.encoders[encoder].title})" if encoder and several else ""
@@ -81,22 +77,23 @@ def rows_of(study: Study) -> list[Row]:
 
 
 def rows_of_stages(study: Study, stages: Sequence[str]) -> list[Row]:
-    """The lines whose variant one of the ``stages`` runs."""
-    run = {variant for stage in stages for variant in getattr(study.benchmark.run_variants, stage)}
-    return [row for row in rows_of(study) if row.variant in run]
+    """The lines whose cell one of the ``stages`` trains."""
+    trained = {(training.encoder, training.variant) for training in trainings(study) if training.stage in stages}
+    return [row for row in rows_of(study) if (row.encoder, row.variant) in trained]
 
 
 def curves_of(study: Study) -> list[Curves]:
-    """The learning curves that this benchmark has."""
+    """The learning curves that this study has."""
     return [curves for curves in CURVES if rows_of_stages(study, curves.stages)]
 
 
-def figure_file(benchmark: str, name: str, suffix: str) -> Path:
-    return figures_folder(benchmark) / f"{name}.{suffix}"
+def figure_file(folder: Path, name: str, suffix: str) -> Path:
+    return figures_folder(folder) / f"{name}.{suffix}"
 
 
-def figures_folder(benchmark: str) -> Path:
-    return paths.REPORTS / benchmark / "figures"
+def figures_folder(folder: Path) -> Path:
+    """Where the figures of the study in ``folder`` lie."""
+    return paths.reports(folder) / "figures"
 
 
 def data_uri(svg: Path) -> str:
@@ -112,7 +109,7 @@ def read_histories(study: Study, curves: Curves) -> pd.DataFrame:
     frames = []
     for row in rows_of_stages(study, curves.stages):
         for seed in study.benchmark.seeds:
-            file = paths.history(study.benchmark.name, row.encoder, row.variant, seed, curves.phase)
+            file = paths.history(study.folder, row.encoder, row.variant, seed, curves.phase)
             if file.is_file():
                 frames.append(pd.read_csv(file).assign(encoder=row.encoder, variant=row.variant, seed=seed))
     columns = ["encoder", "variant", "seed", curves.x, curves.y]

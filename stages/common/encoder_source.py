@@ -44,8 +44,8 @@ def _find(name: str, source: EncoderSource, settings: Sources) -> tuple[Path, st
             package = package_folder(source.package, source.version, source.folder, paths.SHARED_PARAMS)
             return package, source.origin, "pip install --force-reinstall -r requirements.txt"
     raise UserError(
-        f"{paths.SHARED_PARAMS}: encoders.{name}: got {source.origin}, which sources.order ({settings.order}) does not "
-        f"reach; {_folder_remedy(name)}, or extend the order"
+        f"{paths.encoder_definition(name)}: source: got {source.origin}, which sources.order ({settings.order}) does "
+        f"not reach; {_folder_remedy(name)}, or extend the order"
     )
 
 

@@ -1,6 +1,7 @@
 """Errors a user can cause: one line on standard error, exit status 2, no traceback."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -22,6 +23,10 @@ def run_stage(main: Callable[[], None]) -> None:
         end_under_dvc()
     except UserError as error:
         fail(str(error))
+    except BrokenPipeError:
+        # Who reads the output has seen enough, as head has; Python would say so again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except OSError as error:
         if not is_disk_full(error):
             raise

@@ -71,7 +71,7 @@ def claims_figure(study: Study, claims: pd.DataFrame) -> Figure:
     ``claims`` holds the columns of claims.csv; its rows are drawn in their order below the text of their claim. A
     comparison takes the colour of what the claimed variant is compared with.
     """
-    several, colours = len(study.benchmark.run_encoders) > 1, variant_colours(study)
+    several, colours = len(study.benchmark.encoders) > 1, variant_colours(study)
     lines: list[tuple[str, pd.Series | None]] = []
     for text, group in claims.groupby("text", sort=False):
         lines.append((wrapped(str(text), 84), None))

@@ -21,7 +21,7 @@ def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
 
     A trained cell without rows shows as missing. A label that no test row has is a grey line.
     """
-    trained = study.benchmark.run_variants.trained()
+    trained = study.benchmark.trained()
     rows = [row for row in rows_of(study) if row.variant in trained]
     classes = list(dict.fromkeys(confusion["label"]))
     columns = max(1, min(COLUMNS, len(rows)))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.common.errors import UserError
-from stages.common.paths import pipeline_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +94,7 @@ def read_json(path: Path) -> Any:
 
 def refuse_missing(path: Path) -> None:
     if not path.is_file():
-        raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro {pipeline_of(path)})")
+        raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro in the study's folder)")
 
 
 def sha256_of(path: Path) -> str:

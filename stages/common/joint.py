@@ -8,7 +8,7 @@ from stages.common.denoising import DenoisingBatches, reconstruction_losses
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.training import Updates
-from stages.common.settings import Hyperparameters, Training
+from stages.common.training_settings import Denoising
 
 
 def endless(batches):
@@ -22,14 +22,13 @@ def train_joint(
     decoder: DenoisingDecoder,
     denoising: DenoisingBatches,
     pairs: PairBatches,
-    settings: Hyperparameters,
-    training: Training,
-    warmup: float,
+    settings: Denoising,
     machine: Machine,
 ) -> Updates:
     """Train in place with one batch of each stream a step; the shorter stream is cycled, the last weights are kept.
 
-    The denoising loss acts on the bottleneck's output, the contrastive loss on the second layer's.
+    ``settings``: of the schedule. The denoising loss acts on the bottleneck's output, the contrastive loss on the
+    second layer's.
     """
     encoder.train()
     decoder.train()
@@ -38,12 +37,12 @@ def train_joint(
     update = Updates(
         "train_joint",
         [encoder, decoder],
-        lr=settings.lr_dae,
-        eps=training.adam_eps_dae,
+        lr=settings.lr,
+        eps=settings.adam_eps,
         total=steps,
-        warmup=warmup,
+        warmup=settings.warmup,
         weight_decay=0.0,
-        clip_gradient=training.clip_gradient_phases_1_2,
+        clip_gradient=settings.clip_gradient,
     )
     for (noised, undamaged), pair_batch in islice(zip(endless(denoising), endless(pairs), strict=False), steps):
         losses = (

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from stages.common.data import label_levels
 from stages.common.engine.embedding import embed
 from stages.common.engine.machine import Machine
 from stages.common.engine.models import SentenceEncoder
 from stages.common.engine.randomness import generator
 from stages.common.engine.tokens import TextTokenizer
-from stages.common.pairs import Pairs, make_pairs
+from stages.common.pairs import Pairs, label_levels, make_pairs
 
 if TYPE_CHECKING:
     from stages.common.engine.runs import Run

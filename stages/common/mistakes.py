@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.analysis.cells import cells, read_predictions, test_rows
+from stages.common.analysis.cells import read_predictions, test_rows
 from stages.common.scores.predictions import classes_of
 from stages.common.settings import Study
+from stages.common.topology import cells
 
 CONFUSION_COLUMNS = ["encoder", "variant", "label", "predicted", "rows", "percent"]
 DISAGREEMENT_COLUMNS = ["encoder", "example_id", "label", "spread", "distinct_predictions"]
@@ -20,7 +21,7 @@ def trained_predictions(study: Study) -> tuple[pd.DataFrame, list[str]]:
     """
     frames, classes = [], set()
     for encoder, variant in cells(study):
-        if variant in study.benchmark.run_variants.trained():
+        if variant in study.benchmark.trained():
             for seed, frame in read_predictions(study, (encoder, variant)).items():
                 rows = test_rows(frame)[["example_id", "label", "predicted"]]
                 frames.append(rows.assign(encoder=encoder, variant=variant, seed=seed))

@@ -1,4 +1,4 @@
-"""The report page of a benchmark: one HTML file without network access, made from results, figures and run reports."""
+"""The report page of a study: one HTML file without network access, made from results, figures and run reports."""
 
 import dataclasses
 from typing import Any
@@ -10,34 +10,36 @@ from stages.common.analysis.tables import METRIC_TITLES, format_setting
 from stages.common.answer import sentences
 from stages.common.costs import costs, environment, inputs
 from stages.common.display import captions, curves_of, data_uri, figure_file, rows_of
-from stages.common.pages.cells import cell_rows, details, metrics_of_cells
+from stages.common.pages.cells import FACTS, cell_rows, details, metrics_of_cells, run_facts
 from stages.common.pages.citation import citation
 from stages.common.pages.claims import NO_VERDICTS, claims_context, with_names
 from stages.common.pages.deviations import deviation_rows, shown_protocols
 from stages.common.pages.finished import Finished
-from stages.common.pages.layout import render
+from stages.common.pages.layout import link, render
 from stages.common.pictures import pictures
 from stages.common.settings import SPLIT_SETTINGS, Study
 
 
-def render_page(finished: Finished, texts: bool) -> str:
+def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
-    Figures, class counts and run reports of the study are read by name, never by listing a folder; one that does not
-    exist shows as not recorded.
+    ``with_costs``: what the trainings took and on which machine; else the page is the same after a run with the same
+    results, and refers to ``render_costs``. Figures and class counts of the study are read by name, never by listing a
+    folder; one that does not exist shows as not recorded.
     """
     study, rows = finished.study, cell_rows(finished)
     return render(
         "report.html.j2",
+        all_studies=link(finished.all_studies(), finished.folder),
         study=study,
         benchmark=study.benchmark,
         dataset=study.dataset,
-        encoders=[study.shared.encoders[encoder] for encoder in study.benchmark.run_encoders],
+        encoders=[study.shared.encoders[encoder] for encoder in study.benchmark.encoders],
         answer=sentences(study, rows_of(study), finished.results, finished.claims),
         metrics=METRIC_TITLES,
         metric_order=metrics_of_cells(finished),
         results=rows,
-        details=details(finished, rows),
+        details=details(finished, rows, with_costs),
         addresses={one["anchor"] for row in rows for one in row["numbers"] if one},
         claims=claims_context([finished], with_names(finished.study, finished.claims), NO_VERDICTS),
         figures=_figures(study),
@@ -49,18 +51,35 @@ def render_page(finished: Finished, texts: bool) -> str:
         measured=False,
         protocols=shown_protocols(study.shared),
         settings=_settings(study),
-        costs=costs(finished.trainings),
-        environment=environment(finished.trainings),
-        inputs=inputs(finished.trainings),
         citation=citation(),
+        **(_costs(finished) if with_costs else {"costs": None}),
     )
+
+
+def render_costs(finished: Finished) -> str:
+    """The page of what a study's trainings took here, on which machine, and with which versions."""
+    study = finished.study
+    trainings = [run_facts(study, run) | {"encoder": run.encoder} for run in finished.trainings]
+    return render(
+        "costs.html.j2",
+        study=study,
+        dataset=study.dataset,
+        trainings=trainings,
+        facts=list(FACTS.values()),
+        **_costs(finished),
+    )
+
+
+def _costs(finished: Finished) -> dict[str, Any]:
+    runs = finished.trainings
+    return {"costs": costs(runs), "environment": environment(runs), "inputs": inputs(runs)}
 
 
 def _figures(study: Study) -> dict[str, dict[str, str]]:
     """By name: data URI, title, caption, alternative text."""
     found = {}
     for name, (title, caption, alternative) in captions(study).items():
-        file = figure_file(study.benchmark.name, name, "svg")
+        file = figure_file(study.folder, name, "svg")
         if file.is_file():
             found[name] = {"uri": data_uri(file), "title": title, "caption": caption, "alternative": alternative}
     return found
@@ -68,7 +87,7 @@ def _figures(study: Study) -> dict[str, dict[str, str]]:
 
 def _class_counts(study: Study, seed: int) -> list[dict[str, Any]]:
     """The lines of one seed's class counts, a class each and their sum; none where the split was not recorded."""
-    file = paths.splits(study.benchmark.name, seed) / "class_counts.csv"
+    file = paths.splits(study.folder, seed) / "class_counts.csv"
     if not file.is_file():
         return []
     counts = pd.read_csv(file, dtype={"label": str}, keep_default_na=False)
@@ -82,7 +101,7 @@ def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:
     rules = dataclasses.asdict(shared.statistics) | {"claim_margin": shared.verdicts.claim_margin}
     split = {name: getattr(benchmark, name) for name in SPLIT_SETTINGS}
     groups = [(f"Protocol “{benchmark.protocol}”", dataclasses.asdict(study.protocol)), ("Split", split)]
-    for encoder in benchmark.run_encoders:
+    for encoder in benchmark.encoders:
         title = f"Hyper-parameters, {shared.encoders[encoder].title}"
         groups.append((title, dataclasses.asdict(benchmark.hyperparameters[encoder])))
     groups += [

@@ -10,6 +10,12 @@ from stages.common.errors import UserError
 MAX_REPETITION_FACTOR = 1000
 
 
+def label_levels(rows: pd.DataFrame) -> np.ndarray:
+    """Integer labels of shape (rows, levels), top level first; only their equality has a meaning."""
+    columns = [column for column in rows.columns if column.startswith("label_")] or ["label"]
+    return np.column_stack([pd.factorize(rows[column])[0] for column in columns])
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Rows ``left[i]`` and ``right[i]`` form a pair with label similarity ``similarity[i]`` (float32)."""

@@ -3,22 +3,24 @@
 import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import command
+from stages.common.analysis.cells import Cell
 from stages.common.analysis.differences import claims_frame, differences_frame
 from stages.common.analysis.results import results_frame, runs_frame
 from stages.common.analysis.statistics import paper_verdict, prediction_interval
 from stages.common.errors import UserError
 from stages.common.paper_settings import Paper
 from stages.common.settings import Shared, Study
+from stages.common.topology import cells, command
 
-DESCRIBED, RELEASED = PROTOCOLS = ("described", "released")
+DESCRIBED = "described"  # the protocol that is the paper's text
+PROTOCOLS = (DESCRIBED, "released")
 DATA_TABLES, MEASURED_TABLES = (1, 2), (3, 4, 6, 7)
 CITED = "cited"  # tables.csv's encoder of a number that the paper quotes from another paper
 MISSING, EXTRA, QUOTED, NOT_COMPARABLE = "missing", "extra", "quoted", "not comparable"
@@ -31,16 +33,22 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The paper's numbers (as ``read_numbers`` gives them), who stands in for whom, and the benchmarks by name.
+    """The paper's numbers (as ``read_numbers`` gives them), who stands in for whom, and the studies by name.
 
-    ``reports``: the folder below which each benchmark has the summaries of its cells.
+    ``published``: whether the summaries of the cells are those that git keeps instead of those of the runs here.
     """
 
     numbers: pd.DataFrame
     settings: Paper
     shared: Shared
     studies: Mapping[str, Study]
-    reports: Path = paths.REPORTS
+    published: bool = field(default=False, kw_only=True)
+
+    def summary(self, study: Study, cell: Cell) -> dict[str, Any] | None:
+        """A cell's summary; None where it was not run."""
+        folder = paths.published(study.benchmark.name) if self.published else paths.reports(study.folder)
+        file = paths.cell_summary(folder, *cell)
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def read_numbers(file: Path = paths.PAPER_NUMBERS) -> pd.DataFrame:
@@ -63,30 +71,33 @@ def printed(numbers: pd.DataFrame, table: int, encoder: str, paper: Paper) -> pd
     return pd.concat(chosen).drop_duplicates(["dataset", "variant", "metric"])
 
 
-def find_study(work: Reproduction, dataset: str, protocol: str, encoder: str, variant: str) -> Study | None:
-    """The benchmark that reproduces a cell of the paper, by its params; None where there is none.
+def find_study(work: Reproduction, dataset: str, protocol: str, cell: Cell) -> Study | None:
+    """The study that reproduces a cell of the paper, by its params; None where there is none.
 
     One of a data set that stands in comes after one of the data set itself. Raises UserError where two would do.
     """
     stand_ins = [name for name, original in work.settings.stand_in_datasets.items() if original == dataset]
     for name in [dataset, *stand_ins]:
-        fitting = [
-            study
-            for study in work.studies.values()
-            if study.benchmark.reproduces_paper
-            and (study.benchmark.dataset, study.benchmark.protocol) == (name, protocol)
-            and encoder in study.benchmark.run_encoders
-            and variant in study.benchmark.run_variants.summarize_cell
-        ]
+        fitting = [study for study in studies_of(work, name, protocol) if cell in cells(study)]
         if len(fitting) > 1:
-            names = " and ".join(str(paths.benchmark_params(study.benchmark.name)) for study in fitting)
+            files = " and ".join(str(study.params) for study in fitting)
             raise UserError(
-                f"{names}: got two benchmarks of {name}, {protocol}, {paths.cell_name(encoder, variant)}, expected "
-                "one; set reproduces_paper: false in the other"
+                f"{files}: got two studies of {name}, {protocol}, {paths.cell_name(*cell)}, expected one; "
+                "set reproduces_paper: false in the other"
             )
         if fitting:
             return fitting[0]
     return None
+
+
+def studies_of(work: Reproduction, dataset: str, protocol: str) -> list[Study]:
+    """The studies of a data set under a protocol that are compared with the paper."""
+    return [
+        study
+        for study in work.studies.values()
+        if study.benchmark.reproduces_paper
+        and (study.benchmark.dataset, study.benchmark.protocol) == (dataset, protocol)
+    ]
 
 
 def _comparable(study: Study, encoder: str, paper: Paper) -> bool:
@@ -120,7 +131,7 @@ def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
     numbers, metrics, rows = read_numbers(), set(results["metric"]), []
     by_encoder = {
         encoder: pd.concat([printed(numbers, table, encoder, paper) for table in MEASURED_TABLES])
-        for encoder in study.benchmark.run_encoders
+        for encoder in study.benchmark.encoders
     }
     for line in results.to_dict("records"):
         of = by_encoder.get(line["encoder"], numbers[:0])
@@ -135,7 +146,7 @@ def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
 
 
 def result_tables(study: Study, summaries: list[dict[str, Any]], paper: Paper) -> dict[str, pd.DataFrame]:
-    """A benchmark's tables by file name, from the summaries of its cells and, for comparisons, their predictions."""
+    """A study's tables by file name, from the summaries of its cells and, for comparisons, their predictions."""
     differences = differences_frame(study)
     return {
         "results.csv": beside(study, results_frame(study, summaries), paper),
@@ -145,18 +156,9 @@ def result_tables(study: Study, summaries: list[dict[str, Any]], paper: Paper) -
     }
 
 
-def check_table(shared: Shared, table: int, encoder: str, protocol: str) -> None:
-    """Refuse a measured table without a known encoder and protocol, and a table of data with one."""
-    for name, value, known in (("--encoder", encoder, shared.encoders), ("--protocol", protocol, shared.protocols)):
-        if table in MEASURED_TABLES and value not in known:
-            raise UserError(f"{name}: got {value!r} for table {table}, expected one of: {', '.join(known)}")
-        if table in DATA_TABLES and value:
-            raise UserError(f"{name}: got {value!r} for table {table}, which is of data alone; leave it out")
-
-
 def measured_tables(work: Reproduction) -> Iterator[tuple[int, str, str]]:
     """Table, encoder and protocol of every measured table: the paper's encoders and the stand-ins that are run."""
-    run = {encoder for study in work.studies.values() for encoder in study.benchmark.run_encoders}
+    run = {encoder for study in work.studies.values() for encoder in study.benchmark.encoders}
     stand_ins = [encoder for encoder in work.settings.stand_in_encoders if encoder in run]
     numbers = work.numbers
     for table, protocol in itertools.product(MEASURED_TABLES, PROTOCOLS):
@@ -194,19 +196,18 @@ def _of_paper(number: Mapping[str, Any], encoder: str) -> dict[str, Any]:
 
 def _row(work: Reproduction, number: Mapping[str, Any], encoder: str, protocol: str) -> dict[str, Any]:
     """The row of one number that the paper measured."""
-    study = find_study(work, number["dataset"], protocol, encoder, number["variant"])
+    cell = (encoder, number["variant"])
+    study = find_study(work, number["dataset"], protocol, cell)
     row, notes = _of_paper(number, number["encoder"]) | {"verdict": MISSING}, [number["note"]]
     if number["encoder"] != encoder:
         notes.append(f"the paper's figure is of {number['encoder']}")
     if study is None:
-        notes.append("no benchmark runs it")
+        notes.append("no study runs it")
     else:
-        cell = (encoder, number["variant"])
-        row |= {"benchmark": study.benchmark.name, "benchmark_dataset": study.benchmark.dataset}
-        row |= {"command": command(study, cell)}
+        row |= _of_study(study, cell)
         if study.benchmark.dataset != number["dataset"]:
             notes.append(f"ours is of {study.benchmark.dataset}")
-        summary = _summary(work, study, cell)
+        summary = work.summary(study, cell)
         if summary is not None:
             row |= _measured(summary, number["metric"])
             found = summary["metrics"][row["metric"]]
@@ -215,9 +216,10 @@ def _row(work: Reproduction, number: Mapping[str, Any], encoder: str, protocol: 
     return row | {"note": "; ".join(filter(None, notes))}
 
 
-def _summary(work: Reproduction, study: Study, cell: tuple[str, str]) -> dict[str, Any] | None:
-    file = paths.cell_summary(study.benchmark.name, *cell, work.reports)
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+def _of_study(study: Study, cell: Cell) -> dict[str, Any]:
+    """What a row says of the study that runs the cell."""
+    benchmark = study.benchmark
+    return {"benchmark": benchmark.name, "benchmark_dataset": benchmark.dataset, "command": command(study, cell)}
 
 
 def _measured(summary: Mapping[str, Any], metric: str) -> dict[str, Any]:
@@ -229,17 +231,17 @@ def _measured(summary: Mapping[str, Any], metric: str) -> dict[str, Any]:
 
 def _extra_rows(work: Reproduction, table: int, encoder: str, protocol: str) -> list[dict[str, Any]]:
     """The cells that exist and that no table of the paper has for the encoder, in the metrics of this table."""
-    known = pd.concat([printed(work.numbers, one, encoder, work.settings) for one in MEASURED_TABLES])
+    known = pd.concat([printed(work.numbers, other, encoder, work.settings) for other in MEASURED_TABLES])
     in_paper = set(zip(known["dataset"], known["variant"], strict=True))
     wanted, rows = printed(work.numbers, table, encoder, work.settings), []
     for dataset, of_dataset in wanted.groupby("dataset", sort=False):
-        study = find_study(work, dataset, protocol, encoder, of_dataset["variant"].iloc[0])
-        for variant in study.benchmark.run_variants.summarize_cell if study else []:
-            summary = None if (dataset, variant) in in_paper else _summary(work, study, (encoder, variant))
-            if summary is None:
+        study = find_study(work, dataset, protocol, (encoder, of_dataset["variant"].iloc[0]))
+        for cell in cells(study) if study else []:
+            if cell[0] != encoder or (dataset, cell[1]) in in_paper:
                 continue
-            row = {"dataset": dataset, "variant": variant, "benchmark": study.benchmark.name, "verdict": EXTRA}
-            row |= {"benchmark_dataset": study.benchmark.dataset, "command": command(study, (encoder, variant))}
-            row |= {"note": "the paper has no such cell"}
-            rows += [row | _measured(summary, metric) for metric in of_dataset["metric"].unique()]
+            summary = work.summary(study, cell)
+            if summary is not None:
+                about = {"dataset": dataset, "variant": cell[1], "verdict": EXTRA, "note": "the paper has no such cell"}
+                about |= _of_study(study, cell)
+                rows += [about | _measured(summary, metric) for metric in of_dataset["metric"].unique()]
     return rows

@@ -1,13 +1,13 @@
 """Tables 1 and 2 of the paper, rows and words of its data sets, beside what the prepared data hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from stages.common import paths
 from stages.common.analysis.statistics import AGREES, DISAGREES
-from stages.common.paper import DATA_TABLES, MISSING
-from stages.common.settings import Dataset
+from stages.common.paper import DATA_TABLES, DESCRIBED, MISSING, Reproduction, studies_of
+from stages.common.settings import Dataset, Study
 
 COLUMNS = ["table", "dataset", "metric", "paper", "reproduced", "delta", "verdict", "note"]
 
@@ -32,10 +32,20 @@ def statistics(dataset: Dataset, examples: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def read_prepared(datasets: Mapping[str, Dataset]) -> dict[str, tuple[Dataset, pd.DataFrame]]:
-    """Those of the data sets that are prepared, with their examples."""
-    files = {name: paths.examples(name) for name in datasets}
-    return {name: (datasets[name], pd.read_parquet(file)) for name, file in files.items() if file.is_file()}
+def data_studies(work: Reproduction) -> dict[str, Study]:
+    """By data set of the paper the study whose prepared data its tables 1 and 2 are counted in, where there is one."""
+    found = {name: studies_of(work, name, DESCRIBED) for name in dict.fromkeys(work.numbers["dataset"])}
+    return {name: studies[0] for name, studies in found.items() if studies}
+
+
+def read_prepared(studies: Iterable[Study]) -> dict[str, tuple[Dataset, pd.DataFrame]]:
+    """The data sets that some of the studies have prepared, with their examples; of several studies the first."""
+    found = {}
+    for study in studies:
+        file = paths.examples(study.folder)
+        if study.dataset.name not in found and file.is_file():
+            found[study.dataset.name] = (study.dataset, pd.read_parquet(file))
+    return found
 
 
 def comparison(

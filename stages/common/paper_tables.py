@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from stages.common import paths
 from stages.common.analysis.results import read_frame
 from stages.common.analysis.tables import (
     METRIC_TITLES,
@@ -17,8 +18,7 @@ from stages.common.analysis.tables import (
     to_latex,
     to_markdown,
 )
-from stages.common.errors import UserError
-from stages.common.files import write_text
+from stages.common.files import write_table, write_text
 from stages.common.paper import CITED, DATA_TABLES, MISSING
 from stages.common.settings import Shared
 
@@ -100,14 +100,21 @@ def caption(table: int, encoder: str, protocol: str, shared: Shared) -> str:
     )
 
 
-def write_texts(
-    file: Path, table: int, encoder: str, protocol: str, shared: Shared, datasets: Mapping[str, str]
-) -> None:
-    """Write the table whose CSV is ``file`` as Markdown and LaTeX beside it."""
-    if not file.is_file():
-        raise UserError(f"{file}: no such file, expected what compare_with_paper writes; run: make tables")
-    frame = read_frame(file)
+def write_comparison(
+    frame: pd.DataFrame,
+    table: int,
+    encoder: str,
+    protocol: str,
+    shared: Shared,
+    datasets: Mapping[str, str],
+    folder: Path = paths.PAPER_REPORTS,
+) -> Path:
+    """Write a table as CSV and, beside it, as Markdown and LaTeX; returns the CSV. ``datasets``: titles by name."""
+    file = folder / paths.paper_table(table, encoder, protocol).name
+    write_table(file, frame)
+    frame = read_frame(file)  # with empty texts and missing numbers as a reader of the file has them
     texts = data_table(frame, datasets) if table in DATA_TABLES else measured_table(frame, shared, datasets)
     below = caption(table, encoder, protocol, shared)
     write_text(file.with_suffix(".md"), to_markdown(texts) + "\n" + escape_markdown(below) + "\n")
     write_text(file.with_suffix(".tex"), to_latex(texts, below))
+    return file

@@ -1,33 +1,35 @@
-"""Where everything lies, relative to the repository's root, in which every stage runs."""
+"""Where everything lies, relative to the repository's top folder, in which every stage and command works.
+
+``folder`` is that of a study: the top folder itself for the default study, ``studies/<name>`` for another.
+"""
 
 import os
 from pathlib import Path
 
 from stages.common.errors import UserError
 
-SHARED_PARAMS = Path("params.yaml")
+SHARED_PARAMS = Path("shared.yaml")
 DATA = Path("data")
-BENCHMARKS = Path("benchmarks")
+STUDIES = Path("studies")
 ENCODERS = Path("encoders")
-RUNS = Path("runs")
-REPORTS = Path("reports")
 PAPER = Path("paper")
 PAPER_PARAMS = PAPER / "params.yaml"
 PAPER_NUMBERS = PAPER / "tables.csv"
 PAPER_SETTINGS = PAPER / "hyperparameters.yaml"
 PAPER_REFERENCES = PAPER / "references.csv"
-PAPER_PIPELINE = PAPER / "dvc.yaml"
 PAPER_COMMANDS = PAPER / "commands.csv"
-PAPER_REPORTS = REPORTS / "paper"
 DEVIATIONS = PAPER / "deviations.yaml"
 CITATION = Path("CITATION.cff")
-PAPER_TABLES_SO_FAR = PAPER_REPORTS / "so_far"
+REPORTS = Path("reports")
+PAPER_REPORTS = REPORTS / "paper"
 PAPER_AUDIT = PAPER_REPORTS / "audit.json"
 PUBLISHED = REPORTS / "published"
+ALL_STUDIES, PUBLISHED_STUDIES = REPORTS / "studies.html", PUBLISHED / "index.html"  # pages over several studies
 PUBLISHED_AUDIT = PUBLISHED / "audit.json"
 DATA_AUDIT = PUBLISHED / "data_audit.json"
 README = Path("README.md")
 ENGINE_CHOICE = Path(".engine.json")
+PARAMS, RESOLVED, PIPELINE, LOCK, RUNS = "params.yaml", "resolved.yaml", "dvc.yaml", "dvc.lock", "runs"  # of a study
 DATA_FOLDER, ENCODERS_FOLDER = "DATA_FOLDER", "ENCODERS_FOLDER"  # environment variables
 
 
@@ -41,52 +43,47 @@ def named_folder(variable: str, setting: str | None, key: str) -> Path | None:
     return None
 
 
-def dataset_params(dataset: str) -> Path:
-    return DATA / dataset / "params.yaml"
+def dataset_definition(dataset: str) -> Path:
+    return DATA / f"{dataset}.yaml"
 
 
-def raw_rows(dataset: str) -> Path:
-    return DATA / dataset / "raw.parquet"
+def encoder_definition(encoder: str) -> Path:
+    return ENCODERS / f"{encoder}.yaml"
 
 
-def used_source(dataset: str) -> Path:
+def study_params(folder: Path) -> Path:
+    return folder / PARAMS
+
+
+def raw_rows(folder: Path) -> Path:
+    return folder / RUNS / "data" / "raw.parquet"
+
+
+def used_source(folder: Path) -> Path:
     """Which of the data set's sources the raw rows come from."""
-    return DATA / dataset / "source.json"
+    return folder / RUNS / "data" / "source.json"
 
 
-def examples(dataset: str) -> Path:
-    return DATA / dataset / "examples.parquet"
+def examples(folder: Path) -> Path:
+    return folder / RUNS / "data" / "examples.parquet"
 
 
-def manifest(dataset: str) -> Path:
-    return DATA / dataset / "manifest.json"
+def manifest(folder: Path) -> Path:
+    return folder / RUNS / "data" / "manifest.json"
 
 
-def pretrained_encoder(encoder: str) -> Path:
-    return ENCODERS / encoder
+def pretrained_encoder(folder: Path, encoder: str) -> Path:
+    return folder / RUNS / "pretrained" / encoder
 
 
-def encoder_source(encoder: str) -> Path:
+def encoder_source(folder: Path, encoder: str) -> Path:
     """Where the pre-trained encoder's files come from; beside its folder, which holds the files alone."""
-    return ENCODERS / f"{encoder}.json"
+    return folder / RUNS / "pretrained" / f"{encoder}.json"
 
 
-def benchmark_params(benchmark: str) -> Path:
-    return BENCHMARKS / benchmark / "params.yaml"
-
-
-def pipeline_of(file: Path) -> Path:
-    """The ``dvc.yaml`` with the stage that makes a file below data/, runs/ or reports/."""
-    match file.parts:
-        case ("reports", "paper", "audit.json" | "audit.md"):
-            return Path("dvc.yaml")
-        case ("reports", "paper", *_):
-            return PAPER_PIPELINE
-        case ("data", name, *_):
-            return DATA / name / "dvc.yaml"
-        case ("runs" | "reports", name, *_):
-            return BENCHMARKS / name / "dvc.yaml"
-    return Path("dvc.yaml")
+def settings(folder: Path, stage: str, item: str = "") -> Path:
+    """What a stage uses, resolved, and its code's checksums; ``item``: which training, encoder or cell."""
+    return folder / RUNS / "settings" / f"{'-'.join(filter(None, [stage, item]))}.json"
 
 
 def cell_name(encoder: str, variant: str) -> str:
@@ -94,73 +91,79 @@ def cell_name(encoder: str, variant: str) -> str:
     return f"{encoder}-{variant}" if encoder else variant
 
 
-def splits(benchmark: str, seed: int) -> Path:
+def splits(folder: Path, seed: int) -> Path:
     """Folder of one seed's split: ``split.parquet``, ``contrastive_<setting>.parquet``, ``class_counts.csv``."""
-    return RUNS / benchmark / "splits" / str(seed)
+    return folder / RUNS / "splits" / str(seed)
 
 
-def trained_encoder(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
-    return RUNS / benchmark / "encoders" / cell_name(encoder, variant) / str(seed)
+def trained_encoder(folder: Path, encoder: str, variant: str, seed: int) -> Path:
+    return folder / RUNS / "encoders" / cell_name(encoder, variant) / str(seed)
 
 
-def predictions(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
-    return RUNS / benchmark / "predictions" / cell_name(encoder, variant) / f"{seed}.parquet"
+def predictions(folder: Path, encoder: str, variant: str, seed: int) -> Path:
+    return folder / RUNS / "predictions" / cell_name(encoder, variant) / f"{seed}.parquet"
 
 
-def vectors(benchmark: str, encoder: str, variant: str, seed: int) -> Path:
+def vectors(folder: Path, encoder: str, variant: str, seed: int) -> Path:
     """Sentence vectors of a fine-tuned encoder, for the pictures."""
-    return RUNS / benchmark / "vectors" / cell_name(encoder, variant) / f"{seed}.safetensors"
+    return folder / RUNS / "vectors" / cell_name(encoder, variant) / f"{seed}.safetensors"
 
 
-def history(benchmark: str, encoder: str, variant: str, seed: int, phase: str) -> Path:
-    return RUNS / benchmark / "histories" / cell_name(encoder, variant) / f"{seed}-{phase}.csv"
+def history(folder: Path, encoder: str, variant: str, seed: int, phase: str) -> Path:
+    return folder / RUNS / "histories" / cell_name(encoder, variant) / f"{seed}-{phase}.csv"
 
 
-def report(benchmark: str, encoder: str, variant: str, seed: int, phase: str) -> Path:
-    return RUNS / benchmark / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"
+def run_report(folder: Path, encoder: str, variant: str, seed: int, phase: str) -> Path:
+    """What two identical trainings may differ in: seconds, memory, machine. No output of dvc."""
+    return folder / RUNS / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"
 
 
-def cell_summary(benchmark: str, encoder: str, variant: str, reports: Path = REPORTS) -> Path:
-    return reports / benchmark / "cells" / f"{cell_name(encoder, variant)}.json"
+def reports(folder: Path) -> Path:
+    """The folder of a study's tables, figures and page; ``published`` is its counterpart that git keeps."""
+    return folder / REPORTS
 
 
-def cell_metrics(benchmark: str, encoder: str, variant: str) -> Path:
-    return REPORTS / benchmark / "metrics" / f"{cell_name(encoder, variant)}.json"
+def published(study: str) -> Path:
+    """What git keeps of a finished study."""
+    return PUBLISHED / study
 
 
-def results(benchmark: str) -> Path:
-    return REPORTS / benchmark / "results.csv"
+def cell_summary(reports: Path, encoder: str, variant: str) -> Path:
+    return reports / "cells" / f"{cell_name(encoder, variant)}.json"
 
 
-def paper_table(table: int, encoder: str, protocol: str, folder: Path = PAPER_REPORTS) -> Path:
+def cell_metrics(folder: Path, encoder: str, variant: str) -> Path:
+    return reports(folder) / "metrics" / f"{cell_name(encoder, variant)}.json"
+
+
+def results(folder: Path) -> Path:
+    return reports(folder) / "results.csv"
+
+
+def paper_table(table: int, encoder: str, protocol: str) -> Path:
     """A table of the paper beside ours as CSV; ``encoder`` and ``protocol`` are empty for the tables of data.
 
     The protocol ``described``, which is the paper's text, is not named.
     """
     suffix = "" if protocol in ("", "described") else f"-{protocol}"
-    return folder / f"{'-'.join(filter(None, [f'table_{table}', encoder]))}{suffix}.csv"
+    return PAPER_REPORTS / f"{'-'.join(filter(None, [f'table_{table}', encoder]))}{suffix}.csv"
 
 
-def published(benchmark: str) -> Path:
-    """What git keeps of a finished study."""
-    return PUBLISHED / benchmark
-
-
-def pictures(benchmark: str) -> Path:
+def pictures(folder: Path) -> Path:
     """Folder of what is drawn from encoders and single predictions: below it confusions and representations."""
-    return REPORTS / benchmark / "pictures"
+    return reports(folder) / "pictures"
 
 
-def mistakes(benchmark: str) -> Path:
+def mistakes(folder: Path) -> Path:
     """Folder of ``confusion.csv`` with its figure, and ``disagreements.csv``."""
-    return pictures(benchmark) / "mistakes"
+    return pictures(folder) / "mistakes"
 
 
-def representations(benchmark: str, encoder: str) -> Path:
+def representations(folder: Path, encoder: str) -> Path:
     """Folder of ``representations.csv``, ``separation.csv`` and a figure a projection."""
-    return pictures(benchmark) / f"representations-{encoder}"
+    return pictures(folder) / f"representations-{encoder}"
 
 
-def plot_data(benchmark: str, name: str) -> Path:
+def plot_data(folder: Path, name: str) -> Path:
     """What ``dvc plots`` draws."""
-    return REPORTS / benchmark / "plots" / f"{name}.csv"
+    return reports(folder) / "plots" / f"{name}.csv"

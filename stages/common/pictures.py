@@ -32,8 +32,9 @@ def pictures(study: Study, texts: bool) -> dict[str, Any]:
     ``texts``: whether the rows that variants differ on are shown with their texts, cut at ``MOST_CHARACTERS``, which
     only a page that stays with the reader may do; else with their ids alone.
     """
+    drawn = study.benchmark.encoders if study.benchmark.draw_encoders else []
     return {
-        "representations": [_representation(study, encoder) for encoder in study.benchmark.run_representations],
+        "representations": [_representation(study, encoder) for encoder in drawn],
         "confusion": _confusion(study),
         "disagreements": _disagreements(study, texts),
         "texts": texts,
@@ -44,7 +45,7 @@ def pictures(study: Study, texts: bool) -> dict[str, Any]:
 
 def _representation(study: Study, encoder: str) -> dict[str, Any]:
     """One encoder's numbers and figures; ``lines`` is empty where its stage has not run."""
-    folder = paths.representations(study.benchmark.name, encoder)
+    folder = paths.representations(study.folder, encoder)
     found = {"title": study.shared.encoders[encoder].title, "lines": [], "figures": [], "seed": None}
     file = folder / "separation.csv"
     if not file.is_file():
@@ -78,7 +79,7 @@ def _figure(file: Path, title: str, caption: str, alternative: str) -> dict[str,
 
 
 def _confusion(study: Study) -> dict[str, str] | None:
-    file = paths.mistakes(study.benchmark.name) / "confusion.svg"
+    file = paths.mistakes(study.folder) / "confusion.svg"
     if not file.is_file():
         return None
     caption = (
@@ -91,7 +92,7 @@ def _confusion(study: Study) -> dict[str, str] | None:
 
 def _disagreements(study: Study, texts: bool) -> list[dict[str, Any]] | None:
     """A table an encoder; None where the stage has not run."""
-    file = paths.mistakes(study.benchmark.name) / "disagreements.csv"
+    file = paths.mistakes(study.folder) / "disagreements.csv"
     if not file.is_file():
         return None
     frame = pd.read_csv(file, dtype={"example_id": str, "label": str}, keep_default_na=False)
@@ -120,7 +121,7 @@ def _table(study: Study, encoder: str, rows: pd.DataFrame, by_id: Mapping[str, s
 
 
 def _texts(study: Study) -> dict[str, str]:
-    examples = read_table(paths.examples(study.benchmark.dataset))
+    examples = read_table(paths.examples(study.folder))
     return dict(zip(examples["example_id"].astype(str), examples["text"], strict=True))
 
 

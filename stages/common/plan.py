@@ -1,65 +1,63 @@
 """The map of commands: for every number of the paper its command, the stages that it runs, and what they may cost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 
 import networkx
 import pandas as pd
 
-from stages.common import paths
-from stages.common.analysis.cells import command
-from stages.common.cost_model import Cost, stage_cost, total
+from stages.common.cost_model import Cost, total, training_cost
 from stages.common.paper import CITED, DATA_TABLES, PROTOCOLS, Reproduction, find_study
+from stages.common.paper_run import Wanted, stages_of
+from stages.common.settings import Study
+from stages.common.topology import command, summary_stage, training_stage, trainings
 
 NUMBER_COLUMNS = ["table", "encoder", "dataset", "variant", "metric", "value"]
 PLAN_COLUMNS = ["command", "stages", "stages_by_kind", "sequence_updates", "gpu_minutes", "cpu_hours", "disk_mb"]
-Needed = Callable[[str], Mapping[str, str]]
+Stage = tuple[str, str]  # the study's name, and the stage as dvc names it within the study
+Needed = Callable[[Wanted], set[Stage]]
 
 
-def stages_of_dvc() -> Needed:
-    """A function from a command to the stages that it may run, itself included: dvc's address and command of each."""
+def stages_of_dvc(studies: Mapping[str, Study]) -> Needed:
+    """A function from wanted stages to all that dvc may run for them, themselves included, by each study's graph."""
     from dvc.repo import Repo
 
-    with Repo(".") as repo:
-        graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.addressing)
-        commands = {stage.addressing: stage.cmd for stage in repo.index.stages}
+    graphs: dict[str, networkx.DiGraph] = {}
 
-    def needed(command: str) -> dict[str, str]:
-        target = command.removeprefix("dvc repro ")
-        if target not in graph:
-            return {}
-        return {address: commands[address] for address in [*sorted(networkx.descendants(graph, target)), target]}
+    def graph_of(name: str) -> networkx.DiGraph:
+        if name not in graphs:
+            with Repo(str(studies[name].folder)) as repo:
+                graphs[name] = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name)
+        return graphs[name]
+
+    def needed(wanted: Wanted) -> set[Stage]:
+        return {
+            (name, before)
+            for name, stages in wanted.items()
+            for stage in stages
+            for before in (stage, *networkx.descendants(graph_of(name), stage))
+        }
 
     return needed
 
 
-def kind_of(address: str) -> str:
-    """The stage's name in its pipeline, without what a matrix adds."""
-    return address.rpartition(":")[2].partition("@")[0]
+def kind_of(study: Study, stage: str) -> str:
+    """A stage's name without what a matrix or an encoder's own block adds."""
+    block = stage.partition("@")[0]
+    for encoder in study.benchmark.encoders:
+        block = block.removesuffix(f"_{encoder}")
+    return block
 
 
-def command_for(work: Reproduction, number: Mapping[str, str], protocol: str) -> str:
-    """The command that makes one number of the paper under a protocol; empty where no benchmark runs it."""
+def wanted_for(work: Reproduction, number: Mapping[str, str], protocol: str) -> tuple[str, Wanted]:
+    """The command that makes one number of the paper under a protocol, and its stages; empty where no study runs it."""
     if number["table"] in DATA_TABLES:
-        return f"dvc repro {paths.PAPER_PIPELINE}:table_{number['table']}"
-    study = find_study(work, number["dataset"], protocol, number["encoder"], number["variant"])
-    return command(study, (number["encoder"], number["variant"])) if study else ""
-
-
-def cost_of(work: Reproduction, address: str, stage_command: str) -> Cost:
-    """The cost of one stage, from its command line."""
-    words = stage_command.split()
-    given = dict(zip(words[3::2], words[4::2], strict=True))
-    study = work.studies.get(given.get("--benchmark"))
+        return f"make table TABLE={number['table']}", stages_of(work, number["table"], "", "")
+    cell = (number["encoder"], number["variant"])
+    study = find_study(work, number["dataset"], protocol, cell)
     if study is None:
-        return Cost()
-    numbers = work.numbers
-    average = numbers.loc[(numbers["dataset"] == study.benchmark.dataset) & (numbers["metric"] == "average_words")]
-    # What names no variant makes the encoder of the one that is called after it.
-    variant = given.get("--variant", "joint")
-    return stage_cost(
-        study, kind_of(address), given.get("--encoder", ""), variant, average["value"].iloc[0], work.settings.costs
-    )
+        return "", {}
+    return command(study, cell), {study.benchmark.name: [summary_stage(study, cell)]}
 
 
 def plan(work: Reproduction, needed: Needed) -> pd.DataFrame:
@@ -68,18 +66,19 @@ def plan(work: Reproduction, needed: Needed) -> pd.DataFrame:
     for number in work.numbers[work.numbers["encoder"] != CITED].to_dict("records"):
         row = {name: number[name] for name in NUMBER_COLUMNS}
         for protocol in PROTOCOLS:
-            one = command_for(work, number, protocol)
-            if one not in found:
-                found[one] = _planned(work, needed(one))
-            row |= {f"{name}_{protocol}": value for name, value in ({"command": one} | found[one]).items()}
+            typed, wanted = wanted_for(work, number, protocol)
+            if typed not in found:
+                found[typed] = _planned(work, needed(wanted))
+            row |= {f"{name}_{protocol}": value for name, value in ({"command": typed} | found[typed]).items()}
         rows.append(row)
-    return pd.DataFrame(rows, columns=[*NUMBER_COLUMNS, *(f"{name}_{p}" for p in PROTOCOLS for name in PLAN_COLUMNS)])
+    columns = [f"{name}_{protocol}" for protocol in PROTOCOLS for name in PLAN_COLUMNS]
+    return pd.DataFrame(rows, columns=[*NUMBER_COLUMNS, *columns])
 
 
-def _planned(work: Reproduction, stages: Mapping[str, str]) -> dict[str, object]:
-    """Count and cost of a set of stages."""
-    kinds = Counter(kind_of(address) for address in stages)
-    cost = total([Cost(), *(cost_of(work, address, one) for address, one in stages.items())])
+def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
+    """``PLAN_COLUMNS`` but the command, for the stages."""
+    kinds = Counter(kind_of(work.studies[name], stage) for name, stage in stages)
+    cost = total([Cost(), *_costs(work, stages)])
     return {
         "stages": len(stages),
         "stages_by_kind": " ".join(f"{kind}:{count}" for kind, count in sorted(kinds.items())),
@@ -90,20 +89,32 @@ def _planned(work: Reproduction, stages: Mapping[str, str]) -> dict[str, object]
     }
 
 
+def _costs(work: Reproduction, stages: Set[Stage]) -> Iterator[Cost]:
+    """The cost of each training among the stages."""
+    of_words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
+    for name in sorted({name for name, _ in stages}):
+        study = work.studies[name]
+        for training in trainings(study):
+            seeds = [seed for seed in study.benchmark.seeds if (name, training_stage(study, training, seed)) in stages]
+            if seeds:
+                words = of_words[study.benchmark.dataset]
+                yield from [training_cost(study, training, words, work.settings.costs)] * len(seeds)
+
+
 def summary(work: Reproduction, needed: Needed, planned: pd.DataFrame) -> pd.DataFrame:
     """The plan summed by protocol, table and encoder, and in all; a stage that several numbers need counts once."""
     rows = []
     for protocol in PROTOCOLS:
-        column = f"command_{protocol}"
         groups = [*planned.groupby(["table", "encoder"], sort=False), (("all", ""), planned)]
         for (table, encoder), lines in groups:
             about = {"protocol": protocol, "table": table, "encoder": encoder, "numbers": len(lines)}
-            rows.append(about | {"no command": int((lines[column] == "").sum())} | _of_all(work, needed, lines[column]))
+            about |= {"no command": int((lines[f"command_{protocol}"] == "").sum())}
+            rows.append(about | _of_all(work, needed, lines, protocol))
     return pd.DataFrame(rows)
 
 
-def _of_all(work: Reproduction, needed: Needed, commands: Iterable[str]) -> dict[str, object]:
-    stages = {address: one for command in set(commands) for address, one in needed(command).items()}
-    planned = _planned(work, stages)
+def _of_all(work: Reproduction, needed: Needed, lines: pd.DataFrame, protocol: str) -> dict[str, object]:
+    wanted = [wanted_for(work, number, protocol)[1] for number in lines.to_dict("records")]
+    planned = _planned(work, set().union(*map(needed, wanted)))
     del planned["stages_by_kind"]
     return planned

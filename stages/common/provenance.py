@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages.common import paths
@@ -70,11 +71,11 @@ def seconds_so_far() -> float:
     return time.time() - psutil.Process().create_time()
 
 
-def origins(dataset: str, encoder: str) -> dict[str, str | None]:
-    """Where the data and the pre-trained encoder came from, as the stages that fetched them wrote it down."""
+def origins(folder: Path, encoder: str) -> dict[str, str | None]:
+    """Where a study's data and pre-trained encoder came from, as the stages that fetched them wrote it down."""
     return {
-        "data_from": _origin(paths.used_source(dataset)),
-        "encoder_from": _origin(paths.encoder_source(encoder)) if encoder else None,
+        "data_from": _origin(paths.used_source(folder)),
+        "encoder_from": _origin(paths.encoder_source(folder, encoder)) if encoder else None,
     }
 
 
@@ -98,5 +99,6 @@ def environment(told: float = 0.0) -> dict[str, object]:
     }
 
 
-def input_hashes(files: list[Path]) -> dict[str, str]:
-    return {str(file): sha256_of(file) for file in files}
+def input_hashes(folder: Path, files: Sequence[Path]) -> dict[str, str]:
+    """Checksums of a study's files by their names in its folder."""
+    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}

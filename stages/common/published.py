@@ -1,5 +1,6 @@
 """What git keeps of a finished study: numbers, tables, page, predictions by id, run reports; no text, no weight."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -17,27 +18,32 @@ from stages.common.files import new_folder, read_json, write_table, write_text
 from stages.common.page import render_page
 from stages.common.pages.finished import read_finished
 from stages.common.paper_settings import Paper
-from stages.common.paper_tables import write_texts
+from stages.common.paper_tables import write_comparison
+from stages.common.prediction_checksums import checksums
+from stages.common.project import yaml_text
+from stages.common.revision_params import own_settings
 from stages.common.settings import Study
 
 FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
 FOLDERS = ("cells", "tables")
 DRAWN = ("figures", "pictures")  # what the page shows; of the second, the tables are kept
 COPIED = ("example_id", "split", "label", "predicted")
+PARAMS_HEADER = (
+    "# All settings of the published run. What the names of protocols and variants stand for: shared.yaml.\n"
+)
 
 
 def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
-    """Copy a benchmark's results to ``reports/published/<benchmark>``; returns that folder.
+    """Copy a study's results to ``reports/published/<study>``; returns that folder.
 
-    ``titles``: of the data sets by name. Refuses a study that lacks a table, a cell's predictions or a run's report,
-    and tables that are not those of the predictions.
+    ``titles``: of the data sets by name. Refuses a study that lacks a table or a cell's predictions, and tables that
+    are not those of the predictions. A training that came from the cache has no report, and the page says so.
     """
-    name = study.benchmark.name
-    source, target = paths.REPORTS / name, paths.published(name)
-    predictions, reports = all_predictions(study), all_reports(study)
+    source, target = paths.reports(study.folder), paths.published(study.benchmark.name)
+    predictions = all_predictions(study)
     for one in (*FILES, *FOLDERS, *DRAWN):
         if not (source / one).exists():
-            raise UserError(f"{source / one}: no such file; run: dvc repro {paths.BENCHMARKS / name}/dvc.yaml")
+            raise UserError(f"{source / one}: no such file; run: {study.in_folder} repro")
     check_tables(study, settings, source)
     check_mistakes(study)
     with new_folder(target) as new:
@@ -49,21 +55,28 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
             kept = new / table.relative_to(source)
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(table, kept)
-        # Not a copy of the reader's own page, which shows texts.
-        write_text(new / "index.html", render_page(read_finished(study), texts=False))
+        # Not a copy of the reader's own page, which shows texts and no costs.
+        finished = dataclasses.replace(read_finished(study), folder=target)
+        write_text(new / "index.html", render_page(finished, texts=False, with_costs=True))
         write_paper_tables(study, settings, titles, new / "tables")
         write_table(new / "predictions.parquet", predictions)
-        lines = [json.dumps(report, ensure_ascii=False) for report in reports]
-        (new / "run_reports.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        shutil.copyfile(paths.benchmark_params(name), new / "params.yaml")
+        write_table(new / "checksums.csv", checksums(predictions))
+        lines = [json.dumps(run.report, ensure_ascii=False) + "\n" for run in read_reports(study) if run.report]
+        write_text(new / "run_reports.jsonl", "".join(lines))
+        write_text(new / paths.PARAMS, params_text(study))
     return target
+
+
+def params_text(study: Study) -> str:
+    """The study's settings, those of its base filled in, so that they stand alone."""
+    return PARAMS_HEADER + yaml_text(own_settings(study))
 
 
 def check_tables(study: Study, settings: Paper, folder: Path) -> None:
     """Refuse a table in ``folder`` that differs from what the predictions of the study's runs give."""
     summaries = {cell: summarize(study, cell) for cell in cells(study)}
     for (encoder, variant), summary in summaries.items():
-        file = folder / "cells" / paths.cell_summary(study.benchmark.name, encoder, variant).name
+        file = paths.cell_summary(folder, encoder, variant)
         _refuse_others(file, pd.json_normalize(read_json(file)), pd.json_normalize(summary), study)
     for name, table in paper.result_tables(study, list(summaries.values()), settings).items():
         _refuse_others(folder / name, read_frame(folder / name), table, study)
@@ -72,7 +85,7 @@ def check_tables(study: Study, settings: Paper, folder: Path) -> None:
 def check_mistakes(study: Study) -> None:
     """The same for the study's confusions and disagreements."""
     predictions, classes = mistakes.trained_predictions(study)
-    place = paths.mistakes(study.benchmark.name)
+    place = paths.mistakes(study.folder)
     for name, table in (
         ("confusion.csv", mistakes.confusion_frame(predictions, classes)),
         ("disagreements.csv", mistakes.disagreements_frame(predictions)),
@@ -89,22 +102,20 @@ def _refuse_others(file: Path, found: pd.DataFrame, expected: pd.DataFrame, stud
     except AssertionError:
         raise UserError(
             f"{file}: got other numbers than the predictions of the runs give, expected those; "
-            f"run: dvc repro {paths.BENCHMARKS / study.benchmark.name}/dvc.yaml"
+            f"run: {study.in_folder} repro"
         ) from None
 
 
 def write_paper_tables(study: Study, settings: Paper, titles: Mapping[str, str], folder: Path) -> None:
-    """The numbers that the paper prints for the benchmark's data set, beside its cells; none where it has no such."""
+    """The numbers that the paper prints for the study's data set, beside its cells; none where it has no such."""
     benchmark = study.benchmark
     work = paper.Reproduction(paper.read_numbers(), settings, study.shared, {benchmark.name: study})
     dataset = settings.stand_in_datasets.get(benchmark.dataset, benchmark.dataset)
     for table, encoder, protocol in paper.measured_tables(work) if benchmark.reproduces_paper else ():
         frame = paper.comparison(work, table, encoder, protocol, with_extra=True)
         frame = frame[(frame["dataset"] == dataset) & (frame["verdict"] != paper.QUOTED)]
-        if protocol == benchmark.protocol and encoder in benchmark.run_encoders and len(frame):
-            file = paths.paper_table(table, encoder, protocol, folder)
-            write_table(file, frame)
-            write_texts(file, table, encoder, protocol, study.shared, titles)
+        if protocol == benchmark.protocol and encoder in benchmark.encoders and len(frame):
+            write_comparison(frame, table, encoder, protocol, study.shared, titles, folder)
 
 
 def all_predictions(study: Study) -> pd.DataFrame:
@@ -117,15 +128,3 @@ def all_predictions(study: Study) -> pd.DataFrame:
             who = {"encoder": encoder, "variant": variant, "seed": seed}
             frames.append(kept.assign(**who)[[*who, *kept.columns]])
     return pd.concat(frames, ignore_index=True)
-
-
-def all_reports(study: Study) -> list[dict]:
-    """The report of every training, in the order of the stages."""
-    runs = read_reports(study)
-    missing = [run.stage for run in runs if run.report is None]
-    if missing:
-        raise UserError(
-            f"{paths.RUNS / study.benchmark.name}/reports: {len(missing)} run reports are missing, the first of "
-            f"{missing[0]}; run: dvc repro {paths.BENCHMARKS / study.benchmark.name}/dvc.yaml"
-        )
-    return [run.report for run in runs]

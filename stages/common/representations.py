@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stages.common import paths
+from stages.common import topology
 from stages.common.engine.switches import freezes_encoder, starts_at_random
 from stages.common.errors import UserError
-from stages.common.settings import PRETRAINED, Study
+from stages.common.settings import Study
 
 if TYPE_CHECKING:
     from stages.common.engine.runs import Run
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 PRETRAINED_PHASE, FINE_TUNED_PHASE = "pretrained", "phase_3"
 # By the stage that makes an encoder: the name of what it has been through, and how a panel says it.
 PHASES = {
-    "train_dae": ("phase_1", "After phase 1"),
-    "train_contrastive": ("phases_1_2", "After phases 1 and 2"),
-    "train_contrastive_from_pretrained": ("phase_2", "After phase 2 alone"),
-    "train_joint": ("joint", "After both in one training"),
+    topology.DENOISE: ("phase_1", "After phase 1"),
+    topology.CONTRAST: ("phases_1_2", "After phases 1 and 2"),
+    topology.CONTRAST_PRETRAINED: ("phase_2", "After phase 2 alone"),
+    topology.JOINT_TRAINING: ("joint", "After both in one training"),
 }
 PROJECTIONS = ("pca", "tsne")
 TSNE_SEED, TSNE_PERPLEXITY = 0, 30
@@ -47,8 +47,9 @@ def panels_of(study: Study, encoder: str) -> list[Panel]:
     Behind each stands what phase 3 makes of it, where phase 3 trains the encoder.
     """
     found = [Panel(PRETRAINED_PHASE, "", "Pre-trained", "before any phase"), *_fine_tuned(study, encoder, "")]
+    trained = [training for training in topology.trainings(study) if training.encoder == encoder]
     for stage, (phase, title) in PHASES.items():
-        for variant in getattr(study.benchmark.run_variants, stage):
+        for variant in (training.variant for training in trained if training.stage == stage):
             found.append(Panel(phase, variant, title, study.title(variant)))
             found += _fine_tuned(study, encoder, variant)
     return found
@@ -58,16 +59,15 @@ def _fine_tuned(study: Study, encoder: str, start: str) -> list[Panel]:
     """The variants that phase 3 trains from the encoder of ``start``, empty for the pre-trained one."""
     frozen = freezes_encoder(study, encoder, study.benchmark.hyperparameters[encoder])
     found = []
-    for variant in study.benchmark.run_variants.trained():
-        definition = study.shared.variants[variant]
-        starts = "" if definition.encoder_from == PRETRAINED else definition.encoder_of or variant
-        if starts == start and (definition.recipe or not frozen):
+    for variant in study.benchmark.variants_of(encoder):
+        starts = topology.maker_of(study.shared, variant) or ""
+        if starts == start and (study.shared.variants[variant].recipe or not frozen):
             title = "Phase 3 from random weights" if not start and starts_at_random(study, encoder) else "After phase 3"
             found.append(Panel(FINE_TUNED_PHASE, variant, title, study.title(variant)))
     return found
 
 
-def represent(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
+def represent(run: "Run", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Points and separation of the run's encoder and seed.
 
     Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase; each
@@ -80,15 +80,14 @@ def represent(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
     test, train = pictured_rows(run)
     if len(test) < 2:
         raise UserError(
-            f"{paths.benchmark_params(run.name)}: run_representations: got {len(test)} test row, expected at least 2; "
-            "leave the encoder out"
+            f"{study.params}: draw_encoders: got true with {len(test)} test row, expected at least 2; set it to false"
         )
     points, separation = [], []
-    for panel in panels_of(run.study, run.encoder):
+    for panel in panels_of(study, run.encoder):
         if panel.phase == FINE_TUNED_PHASE:
             vectors, train_vectors = np.split(read_vectors(run, panel.variant), [len(test)])
         else:
-            encoder = run.load_encoder(panel.variant) if panel.variant else pretrained
+            encoder = run.load_trained(panel.variant) if panel.variant else pretrained
             vectors, train_vectors = (unit_vectors(run, encoder, tokenizer, rows) for rows in (test, train))
         labels, who = test["label"].to_numpy(), {"phase": panel.phase, "variant": panel.variant}
         rows = pd.DataFrame({**who, "example_id": test["example_id"].to_numpy(), "class": labels})

@@ -102,7 +102,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def build(cls: type, content: Any, file: Path, key: str = "") -> Any:
-    """Make an instance of the dataclass ``cls`` from a mapping; ``file`` and ``key`` name the place in errors."""
+    """Make an instance of the dataclass ``cls`` from a mapping; ``file`` and ``key`` name the place in errors.
+
+    A part that is an instance already, read from a file of its own, stays.
+    """
+    if isinstance(content, cls):
+        return content
     if not isinstance(content, Mapping):
         raise _refusal(file, key, content, "a mapping of keys")
     fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -135,8 +140,10 @@ def _convert(hint: Any, value: Any, file: Path, key: str) -> Any:
         containers = [option for option in arguments if typing.get_origin(option) or dataclasses.is_dataclass(option)]
         if simple:
             return _convert(simple[0], value, file, key)
+        kind = list if isinstance(value, list) else dict
+        fitting = [option for option in containers if (typing.get_origin(option) or dict) is kind]
         if isinstance(value, Mapping | list) and containers:
-            return _convert(containers[0], value, file, key)
+            return _convert((fitting or containers)[0], value, file, key)
         raise _refusal(file, key, value, _type_name(hint))
     if dataclasses.is_dataclass(hint):
         return build(hint, value, file, key)

@@ -1,31 +1,35 @@
 """Hyper-parameter search on validation rows of one seed that is never reported.
 
-Each trial runs the very stages of the pipeline in a workspace of its own, with one point of the grid written into
-its copy of the benchmark's params file. First phase 1 is chosen, then phase 2, then phase 3 for each variant.
+Each trial runs the very stages of the pipeline in a workspace of its own, in which the study is the default one, with
+one point of the grid in its params file. First phase 1 is chosen, then phase 2, then phase 3 for each variant.
 """
 
+import dataclasses
 import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from stages.common import paths
 from stages.common.analysis.tables import METRIC_TITLES
-from stages.common.baselines import best_model, logistic_regressions, read_parts, unit_vectors, validation_score
+from stages.common.baselines import best_model, logistic_regressions, read_parts, unit_vectors
+from stages.common.engine.machine import choose_machine
 from stages.common.engine.switches import selection_metric
 from stages.common.errors import UserError
-from stages.common.files import read_table
+from stages.common.files import read_table, write_text
+from stages.common.project import yaml_text
+from stages.common.scores.metrics import scores
 from stages.common.scores.predictions import classes_of
-from stages.common.settings import PRETRAINED, Study
+from stages.common.settings import DENOISED, PRETRAINED, THREE_PHASE, Study
+from stages.common.topology import CONTRAST, DENOISE, JOINT_TRAINING
 
 Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
@@ -33,7 +37,9 @@ TOLERANCE = 1.0  # points of the selection metric; on 200 validation rows its st
 PHASE_1 = {"epochs_dae": [1], "deletion_ratio": [0.4, 0.6], "lr_dae": [1e-5, 5e-5, 1e-4]}
 PHASE_2 = {"epochs_contrastive": [2, 4], "lr_contrastive": [1e-4, 2e-4, 5e-4]}
 PHASE_3 = {"max_epochs_classifier": [4, 8], "lr_classifier": [2e-4, 5e-4, 1e-3]}
-SHARED = (Path("stages"), paths.DATA, paths.ENCODERS, paths.SHARED_PARAMS, paths.ENGINE_CHOICE)
+LINKED = (
+    Path("stages"), paths.DATA, paths.ENCODERS, paths.PAPER, paths.SHARED_PARAMS, paths.CITATION, paths.ENGINE_CHOICE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,81 +66,84 @@ def best_of(trials: list[Trial]) -> Trial:
 
 
 class Search:
-    """The search for one encoder of a benchmark."""
+    """The search for one encoder of a study."""
 
     def __init__(self, study: Study, encoder: str, seed: int, folder: Path):
         if seed in study.benchmark.seeds:
-            file = paths.benchmark_params(study.benchmark.name)
-            raise UserError(f"{file}: seeds: got {seed}, which is reported; expected another seed for the search")
+            raise UserError(
+                f"{study.params}: seeds: got {seed}, which is reported; expected another seed for the search"
+            )
         if study.protocol.selection_split != "validation" or study.dataset.folds is not None:
             raise UserError(
-                f"{paths.benchmark_params(study.benchmark.name)}: got protocol {study.benchmark.protocol!r} and folds "
-                f"{study.dataset.folds}, expected a protocol that selects on validation rows and a data set without "
-                "folds: a search must not see what is reported"
+                f"{study.params}: got protocol {study.benchmark.protocol!r} and folds {study.dataset.folds}, expected "
+                "a protocol that selects on validation rows and a data set without folds: a search must not see "
+                "what is reported"
             )
         self.study, self.encoder, self.seed, self.folder = study, encoder, seed, folder
-        self.name = study.benchmark.name
+        self.machine = choose_machine(study.shared.engine)
+        self.metric = selection_metric(study.benchmark)
         self.trials: list[Trial] = []
         self.report: dict[str, Any] = {}  # of the newest trial; all run on one machine
 
     def run(self) -> list[Trial]:
         """All trials, in order; prints a line after each."""
-        start = self._workspace("split", {}, None)
+        start = self._workspace("split", {}, self._inputs())
         self._stage(start, "split_data")
         denoised = best_of([self._phase_1(point, start) for point in points(PHASE_1)])
         contrasted = best_of([self._phase_2(point, denoised) for point in points(PHASE_2)])
-        for variant, definition in self.study.shared.variants.items():
-            # A control's classifier is trained as that of the variant without the control.
-            if definition.pairs_as_many_as is None and variant in self._trained_variants():
-                self._make_encoder(variant, contrasted.workspace)
-                for point in points(PHASE_3):
-                    self._phase_3(denoised.point | contrasted.point, point, variant, contrasted.workspace)
+        for variant in self._searched_variants():
+            self._make_encoder(variant, contrasted.workspace)
+            for point in points(PHASE_3):
+                self._phase_3(denoised.point | contrasted.point, point, variant, contrasted.workspace)
         return self.trials
 
-    def _trained_variants(self) -> list[str]:
-        lists = self.study.benchmark.run_variants
-        return [variant for variant in lists.trained() if self.study.shared.variants[variant].recipe is None]
+    def _searched_variants(self) -> list[str]:
+        """Those of the study but for controls, whose classifiers are trained as those without, and recipes."""
+        known = self.study.shared.variants
+        trained = self.study.benchmark.variants_of(self.encoder)
+        return [name for name in trained if known[name].pairs_as_many_as is None and known[name].recipe is None]
 
     def _phase_1(self, point: Point, start: Path) -> Trial:
-        workspace = self._workspace("phase_1", point, start)
-        self._stage(workspace, "train_dae", "--encoder", self.encoder)
-        return self._probed("phase 1", "dae_ft", point, workspace)
+        workspace = self._workspace("phase_1", point, start / paths.RUNS)
+        self._train(workspace, DENOISE, DENOISED)
+        return self._probed("phase 1", DENOISED, point, workspace)
 
     def _phase_2(self, point: Point, denoised: Trial) -> Trial:
-        workspace = self._workspace("phase_2", denoised.point | point, denoised.workspace)
-        self._stage(workspace, "train_contrastive", "--encoder", self.encoder, "--variant", "three_phase")
-        return self._probed("phase 2", "three_phase", point, workspace)
+        workspace = self._workspace("phase_2", denoised.point | point, denoised.workspace / paths.RUNS)
+        self._train(workspace, CONTRAST, THREE_PHASE)
+        return self._probed("phase 2", THREE_PHASE, point, workspace)
 
     def _make_encoder(self, variant: str, workspace: Path) -> None:
         """Run what makes the variant's encoder in the workspace of phase 2's best trial, where it is not made yet."""
         source = self.study.shared.variants[variant].encoder_from
-        if source == "train_joint":
-            self._stage(workspace, "train_joint", "--encoder", self.encoder)
-        elif source not in ("train_dae", PRETRAINED) and variant != "three_phase":
-            self._stage(workspace, "train_contrastive", "--encoder", self.encoder, "--variant", variant)
+        if source == JOINT_TRAINING:
+            self._train(workspace, JOINT_TRAINING, variant)
+        elif source not in (DENOISE, PRETRAINED) and variant != THREE_PHASE:
+            self._train(workspace, CONTRAST, variant)
 
     def _phase_3(self, earlier: Point, point: Point, variant: str, start: Path) -> Trial:
-        workspace = self._workspace(f"phase_3-{variant}", earlier | point, start)
-        self._stage(workspace, "train_classifier", "--encoder", self.encoder, "--variant", variant, "--validation-only")
-        predictions = read_table(workspace / paths.predictions(self.name, self.encoder, variant, self.seed))
+        workspace = self._workspace(f"phase_3-{variant}", earlier | point, start / paths.RUNS)
+        self._train(workspace, "train_classifier", variant, "--validation-only")
+        predictions = read_table(paths.predictions(workspace, self.encoder, variant, self.seed))
         labels, predicted = predictions["label"].to_numpy(), predictions["predicted"].to_numpy()
-        score = validation_score(labels, predicted, classes_of(predictions), self.study)
+        score = scores(labels, predicted, classes_of(predictions))[self.metric]
         return self._done("phase 3", variant, point, score, workspace, "classifier")
 
     def _probed(self, phase: str, variant: str, point: Point, workspace: Path) -> Trial:
         """Score an encoder by logistic regression on its vectors of training rows, on validation rows."""
         from stages.common.engine.encoder_folder import load_trained
 
-        folder = workspace / paths.trained_encoder(self.name, self.encoder, variant, self.seed)
-        parts, classes = read_parts(self.study, self.seed, workspace)
+        folder = paths.trained_encoder(workspace, self.encoder, variant, self.seed)
+        parts, classes = read_parts(workspace, self.seed)
         labels = {part: parts[part]["label"].to_numpy() for part in ("train", "validation")}
         encoder = load_trained(folder)
-        vectors = {part: unit_vectors(parts[part]["text"].tolist(), encoder, folder, self.study) for part in labels}
-        score, _, _ = best_model(logistic_regressions(self.study), vectors, labels, classes, self.study, "validation")
+        vectors = {part: unit_vectors(parts[part]["text"].tolist(), encoder, folder, self.machine) for part in labels}
+        models = logistic_regressions(self.study.shared.baseline_inverse_regularization)
+        score, _, _ = best_model(models, vectors, labels, classes, self.metric, "validation")
         return self._done(phase, variant, point, score, workspace, "encoder")
 
     def _done(self, phase: str, variant: str, point: Point, score: float, workspace: Path, report: str) -> Trial:
-        file = workspace / paths.report(self.name, self.encoder, variant, self.seed, report)
+        file = paths.run_report(workspace, self.encoder, variant, self.seed, report)
         self.report = json.loads(file.read_text(encoding="utf-8"))
         updates = self.report["sequence_updates"]
         trial = Trial(phase, variant, point, score, updates, workspace)
@@ -143,33 +152,72 @@ class Search:
         print(f"{phase}, {variant}: {settings}: {score:.1f} ({updates} sequences)", flush=True)
         return trial
 
-    def _workspace(self, phase: str, point: Point, start: Path | None) -> Path:
-        """A folder in which stages run: shared code and data, its own params, the runs of ``start`` linked."""
+    def _inputs(self) -> dict[Path, Path]:
+        """What a search starts from, the prepared data and the encoder of the study, by its place in a workspace."""
+        found = {}
+        for place in (paths.examples, lambda folder: paths.pretrained_encoder(folder, self.encoder)):
+            found[place(Path())] = made = place(self.study.folder)
+            if not made.exists():
+                raise UserError(
+                    f"{made}: not there, expected it before a search; run: {self.study.in_folder} repro prepare_data "
+                    f"fetch_encoder@{self.encoder}"
+                )
+        return found
+
+    def _workspace(self, phase: str, point: Point, start: Path | Mapping[Path, Path]) -> Path:
+        """A folder in which stages run: shared code and data, its own params, and the runs of ``start`` linked.
+
+        ``start``: another workspace's runs, or the inputs of all.
+        """
         name = "-".join([phase, *(f"{value:g}" for value in point.values())])
         folder = (self.folder / name).resolve()
         shutil.rmtree(folder, ignore_errors=True)
-        params = paths.benchmark_params(self.name)
-        (folder / params).parent.mkdir(parents=True)
-        for shared in SHARED:
-            (folder / shared).symlink_to(shared.resolve())
-        yaml = YAML()
-        content = yaml.load(params)
-        content["hyperparameters"][self.encoder].update(point)
-        yaml.dump(content, folder / params)
-        if start is not None:
-            shutil.copytree(start / paths.RUNS, folder / paths.RUNS, copy_function=os.link)
+        folder.mkdir(parents=True)
+        for linked in LINKED:
+            (folder / linked).symlink_to(linked.resolve())
+        write_text(folder / paths.PARAMS, yaml_text(self._params(point)))
+        for place, made in start.items() if isinstance(start, Mapping) else [(Path(paths.RUNS), start)]:
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            if made.is_dir():
+                shutil.copytree(made, folder / place, copy_function=os.link)
+            else:
+                os.link(made, folder / place)
+        if isinstance(start, Mapping):
+            self._run(folder, "write_pipelines")
+        else:  # all have the same stages
+            os.link(start.with_name(paths.PIPELINE), folder / paths.PIPELINE)
+        self._run(folder, "resolve_settings")
         return folder
 
+    def _params(self, point: Point) -> dict[str, Any]:
+        """The study's params for one encoder and the variants that are searched, with the point written in."""
+        content = dataclasses.asdict(self.study.benchmark)
+        settings = content["hyperparameters"][self.encoder] | next(points(PHASE_3)) | point
+        variants = list(dict.fromkeys([THREE_PHASE, *self.study.benchmark.variants_of(self.encoder)]))
+        return content | {
+            "encoders": [self.encoder],
+            "variants": variants,
+            "baselines": [],
+            "draw_encoders": False,
+            "hyperparameters": {self.encoder: settings},
+        }
+
+    def _train(self, workspace: Path, stage: str, variant: str, *options: str) -> None:
+        self._stage(workspace, stage, "--encoder", self.encoder, "--variant", variant, *options)
+
     def _stage(self, workspace: Path, stage: str, *arguments: str) -> None:
-        command = [sys.executable, "-m", f"stages.{stage}", "--benchmark", self.name, "--seed", str(self.seed)]
-        finished = subprocess.run([*command, *arguments], cwd=workspace, capture_output=True, text=True)
+        self._run(workspace, stage, "--seed", str(self.seed), *arguments)
+
+    def _run(self, workspace: Path, stage: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", f"stages.{stage}", *arguments]
+        finished = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
         if finished.returncode:
             raise UserError(f"{stage} in {workspace}: {finished.stderr.strip()}")
 
 
 def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) -> str:
     """What the table of trials shows and on what they ran (``report``: of one of them), as Markdown."""
-    benchmark = study.benchmark
+    benchmark, named = study.benchmark, "" if study.folder == Path() else f" --study {study.benchmark.name}"
     return f"""# Hyper-parameters of {benchmark.name}, {study.shared.encoders[encoder].title}
 
 Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1
@@ -184,7 +232,7 @@ ten minutes can afford: more might be better, so differences may be of speed as 
 Run on {report["device"]} ({report["gpu"] or report["cpu_model"]}), {report["precision"]}, {report["threads"]} threads,
 torch {report["versions"]["torch"]}.
 
-    python -m stages.search_hyperparameters --benchmark {benchmark.name} --encoder {encoder} --seed {seed} --table ...
+    python -m stages.search_hyperparameters{named} --encoder {encoder} --seed {seed} --table ...
 """
 
 

@@ -1,6 +1,7 @@
 """The parameters of the project as frozen dataclasses; ``config`` reads them from the params files."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from stages.common import paths
 from stages.common.schema import (
@@ -19,9 +20,13 @@ from stages.common.source_settings import Dataset, EncoderSource, Sources
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 PRETRAINED = "pretrained"
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
-DENOISED, JOINT = "dae_ft", "joint"  # the variants whose encoders train_dae and train_joint make
-SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a benchmark
+DENOISED = "dae_ft"  # the variant whose encoder train_dae makes
+SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a study
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
+
+
+def _auto_or_count(value: int | str) -> str | None:
+    return None if value == "auto" or (isinstance(value, int) and value > 0) else "auto, or 1 or more"
 
 
 @dataclass(frozen=True)
@@ -136,17 +141,17 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Engine:
-    """Where and how precisely the trainings run."""
+    """Where and how precisely the trainings run, and on how many threads of a CPU."""
 
     device: str = checked(one_of("auto", "cpu", "cuda", "mps"))
     precision: str = checked(one_of("auto", "fp32", "bf16"))
     bf16_min_speedup: float = checked(number(above=0))
-    processes: int = checked(number(least=1))
+    threads: int | str = checked(_auto_or_count)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The root ``params.yaml``."""
+    """``shared.yaml``, with the definitions of ``encoders/``."""
 
     sources: Sources
     encoders: dict[str, EncoderSource] = checked(not_empty)
@@ -160,34 +165,6 @@ class Shared:
     claims: dict[str, Claim]
     verdicts: Verdicts
     engine: Engine
-
-
-@dataclass(frozen=True)
-class RunVariants:
-    """The variants that each stage of a benchmark's pipeline runs (dvc takes its lists from here)."""
-
-    train_dae: list[str]
-    train_contrastive: list[str]
-    train_contrastive_ablation: list[str]
-    train_contrastive_from_pretrained: list[str]
-    train_joint: list[str]
-    train_classifier: list[str]
-    train_classifier_ablation: list[str]
-    train_classifier_ordinary: list[str]
-    train_classifier_from_pretrained: list[str]
-    train_baselines: list[str]
-    train_baselines_on_embeddings: list[str]
-    summarize_cell: list[str]
-    summarize_cell_without_encoder: list[str]
-
-    def trained(self) -> list[str]:
-        """All variants whose classifier is trained."""
-        return (
-            self.train_classifier
-            + self.train_classifier_ablation
-            + self.train_classifier_ordinary
-            + self.train_classifier_from_pretrained
-        )
 
 
 @dataclass(frozen=True)
@@ -209,10 +186,10 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """``benchmarks/<name>/params.yaml``: a data set under one protocol with its settings.
+    """A study's ``params.yaml``, its base filled in: a data set under one protocol with its settings.
 
-    ``run_representations``: the encoders of ``run_encoders`` whose vectors are drawn before and after the phases.
-    ``train_rows``: how many training rows are drawn for each seed; None: all.
+    ``variants``: those that are trained, a list for all encoders or one an encoder. ``draw_encoders``: whether vectors
+    are drawn before and after the phases. ``train_rows``: how many training rows are drawn for each seed; None: all.
     """
 
     name: str
@@ -221,46 +198,59 @@ class Benchmark:
     reproduces_paper: bool
     primary_metric: str = checked(one_of("accuracy", "macro_f1"))
     seeds: list[int] = checked(distinct)
-    run_encoders: list[str] = checked(distinct)
-    run_representations: list[str] = checked(none_twice)
-    run_variants: RunVariants
+    encoders: list[str] = checked(distinct)
+    variants: list[str] | dict[str, list[str]]
+    baselines: list[str] = checked(none_twice)
+    draw_encoders: bool
     validation_share: float = checked(number(above=0, below=1))
+    train_rows: int | None = checked(number(least=2))
     long_tail_ratio: float | None = checked(number(least=1))
     long_tail_largest: int | None = checked(number(least=1))
-    train_rows: int | None = checked(number(least=2))
     hyperparameters: dict[str, Hyperparameters]
+
+    def variants_of(self, encoder: str) -> list[str]:
+        """The variants that are trained on an encoder, in the order of the tables."""
+        return self.variants[encoder] if isinstance(self.variants, dict) else self.variants
+
+    def trained(self) -> list[str]:
+        """The variants that are trained on some encoder, in the order of the tables."""
+        return list(dict.fromkeys(variant for encoder in self.encoders for variant in self.variants_of(encoder)))
 
 
 @dataclass(frozen=True)
 class Study:
-    """A benchmark together with what it shares with all others."""
+    """A study's settings together with what it shares with all others, and its folder."""
 
     shared: Shared
     benchmark: Benchmark
     dataset: Dataset
+    folder: Path
 
     @property
     def protocol(self) -> Protocol:
         return self.shared.protocols[self.benchmark.protocol]
 
+    @property
+    def params(self) -> Path:
+        """The file that a reader edits."""
+        return paths.study_params(self.folder)
+
+    @property
+    def in_folder(self) -> str:
+        """How ``dvc`` is called for it from the top folder."""
+        return "dvc" if self.folder == Path() else f"dvc --cd {self.folder}"
+
+    def encoder_baselines(self) -> list[str]:
+        """The baselines that are computed for each encoder."""
+        return [name for name in self.benchmark.baselines if self.shared.baselines[name].needs_encoder]
+
+    def other_baselines(self) -> list[str]:
+        """The baselines that need no encoder."""
+        return [name for name in self.benchmark.baselines if not self.shared.baselines[name].needs_encoder]
+
     def check_encoder(self, encoder: str) -> None:
-        """Refuse an encoder without settings in this benchmark."""
-        file = paths.benchmark_params(self.benchmark.name)
-        refuse_unknown(file, "hyperparameters", encoder, self.benchmark.hyperparameters)
-
-    def check_cell(self, encoder: str, variant: str, stages: tuple[str, ...]) -> Variant:
-        """The variant's definition; refuses an encoder without settings and a variant of other ``stages``."""
-        self.check_encoder(encoder)
-        fitting = [name for name, known in self.shared.variants.items() if known.encoder_from in stages]
-        refuse_unknown(paths.SHARED_PARAMS, "variants", variant, fitting)
-        return self.shared.variants[variant]
-
-    def check_baseline(self, encoder: str, variant: str) -> None:
-        """Refuse a baseline that does not exist, and an encoder where the baseline has none or the other way round."""
-        fitting = [name for name, known in self.shared.baselines.items() if known.needs_encoder == bool(encoder)]
-        refuse_unknown(paths.SHARED_PARAMS, "baselines", variant, fitting)
-        if encoder:
-            refuse_unknown(paths.SHARED_PARAMS, "encoders", encoder, self.shared.encoders)
+        """Refuse an encoder that the study does not run."""
+        refuse_unknown(self.params, "encoders", encoder, self.benchmark.encoders)
 
     def title(self, variant: str) -> str:
         known = {**self.shared.variants, **self.shared.baselines}

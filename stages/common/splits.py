@@ -5,10 +5,10 @@ import pandas as pd
 
 from stages.common.engine.randomness import generator
 from stages.common.errors import UserError, warn
-from stages.common.settings import Benchmark, Study
+from stages.common.training_settings import SplitSettings
 
 
-def draw_split(examples: pd.DataFrame, study: Study, seed: int, origin: str) -> pd.DataFrame:
+def draw_split(examples: pd.DataFrame, settings: SplitSettings, seed: int, origin: str) -> pd.DataFrame:
     """Columns example_id, part (train, validation, test or unlabelled) and adapts (phases 1 and 2 use row and label).
 
     Test rows are the data set's; one with ``folds`` has none, and fold number ``seed`` is the test part. An official
@@ -17,36 +17,36 @@ def draw_split(examples: pd.DataFrame, study: Study, seed: int, origin: str) -> 
     same balance, and the split has no row for the others. With a ``long_tail_ratio`` the training part is cut to class
     sizes that fall geometrically, and the others are unlabelled.
     """
-    benchmark, protocol, folds = study.benchmark, study.protocol, study.dataset.folds
+    folds = settings.folds
     part = examples["split"].copy()
     if folds is not None:
         part[_fold_of(examples["label"], folds) == seed] = "test"
     if not (part == "test").any():
-        raise UserError(f"{origin}: got no test rows, expected a test split or test_rows in the data set's params.yaml")
-    if not (part == "validation").any() and protocol.validation_cut:
+        raise UserError(f"{origin}: got no test rows, expected a test split or test_rows in the data set's definition")
+    if not (part == "validation").any() and settings.validation_cut:
         candidates = examples.index[part == "train"]
         random = generator(seed, "split")
-        chosen = _stratified_share(examples.loc[candidates, "label"], benchmark.validation_share, random)
+        chosen = _stratified_share(examples.loc[candidates, "label"], settings.validation_share, random)
         part[chosen] = "validation"
         if not len(chosen) or len(chosen) == len(candidates):
             raise UserError(
                 f"{origin}: got {len(candidates)} rows besides the test set, expected enough for "
-                f"validation_share {benchmark.validation_share}"
+                f"validation_share {settings.validation_share}"
             )
-    if benchmark.train_rows is not None:
-        part = part.drop(_beyond(examples.loc[part == "train", "label"], benchmark.train_rows, seed, origin))
+    if settings.train_rows is not None:
+        part = part.drop(_beyond(examples.loc[part == "train", "label"], settings.train_rows, seed, origin))
         examples = examples.loc[part.index]
-    if benchmark.long_tail_ratio is not None:
+    if settings.long_tail_ratio is not None:
         labels = examples.loc[part == "train", "label"]
-        kept = _long_tail(labels, benchmark, seed, origin)
+        kept = _long_tail(labels, settings, seed, origin)
         part[labels.index.difference(kept)] = "unlabelled"
-    if not (part == protocol.selection_split).any():
+    if not (part == settings.selection_split).any():
         raise UserError(
-            f"{origin}: got no {protocol.selection_split} rows, expected some to choose the best epoch by; "
+            f"{origin}: got no {settings.selection_split} rows, expected some to choose the best epoch by; "
             "set validation_cut to true or selection_split to test in the protocol"
         )
     _check_classes(examples["label"], part, seed, origin)
-    everywhere = protocol.rows_of_phases_1_2 == "all_without_test_set" and folds is not None
+    everywhere = settings.rows_of_phases_1_2 == "all_without_test_set" and folds is not None
     adapts = part != "unlabelled" if everywhere else part == "train"
     return pd.DataFrame({"example_id": examples["example_id"], "part": part, "adapts": adapts})
 
@@ -98,13 +98,13 @@ def _beyond(labels: pd.Series, train_rows: int, seed: int, origin: str) -> pd.In
     return _stratified_share(labels, 1 - train_rows / len(labels), generator(seed, "training rows"))
 
 
-def _long_tail(labels: pd.Series, benchmark: Benchmark, seed: int, origin: str) -> pd.Index:
+def _long_tail(labels: pd.Series, settings: SplitSettings, seed: int, origin: str) -> pd.Index:
     """Training rows whose class sizes fall geometrically; which class is large is drawn by the seed."""
     random = generator(seed, "long tail")
     classes = sorted(labels.unique())
     order = [classes[i] for i in random.permutation(len(classes))]
     steps = np.arange(len(order)) / max(1, len(order) - 1)
-    sizes = np.round(benchmark.long_tail_largest * benchmark.long_tail_ratio**-steps).astype(int)
+    sizes = np.round(settings.long_tail_largest * settings.long_tail_ratio**-steps).astype(int)
     kept = []
     for label, size in zip(order, sizes, strict=True):
         rows = labels.index[labels == label]

@@ -1,21 +1,24 @@
-"""A reader's own run of a benchmark against the one that git keeps of it, cell by cell and paired by seed and row."""
+"""A reader's own run of a study against the one that git keeps of it, cell by cell and paired by seed and row."""
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import Cell, cells, predictions_by_cell, read_predictions
+from stages.common.analysis.cells import Cell, predictions_by_cell, read_predictions
 from stages.common.analysis.statistics import UNDECIDED
-from stages.common.costs import Run, environment, read_published_reports, read_reports
+from stages.common.config import load_published
+from stages.common.costs import FROM_CACHE, NOT_RECORDED, Run, environment, inputs, read_published_reports, read_reports
 from stages.common.errors import UserError
 from stages.common.paired import Paired, Predictions, means, pair
-from stages.common.revisions import changed_params
+from stages.common.prediction_checksums import content_sha256
+from stages.common.revision_params import changed, own_settings
 from stages.common.settings import Study
+from stages.common.topology import cells
 
 COLUMNS = [
     "cell", "metric", "seeds", "n_test", "own", "published", "difference", "ci_low", "ci_high", "ci_kind", "alike",
@@ -30,8 +33,8 @@ ENGINE = ("Device", "GPU", "Precision", "CPU threads", "CPU", "CPU flags", "torc
 class Verification:
     """A row a cell (``COLUMNS``, percent and percentage points, own minus published), and what the two runs differ in.
 
-    ``params``: one line for each parameter or input that differs; ``engine``: name, published and own value of what
-    the runs ran on.
+    ``params``: one line for each setting or input that differs; ``engine``: name, published and own value of what the
+    runs ran on.
     """
 
     rows: pd.DataFrame
@@ -47,28 +50,27 @@ def verify(study: Study) -> Verification:
 
     Only cells and seeds that both have are compared; a cell without one shows as not run.
     """
-    name = study.benchmark.name
-    published = _read_published(name)
+    kept = _published_study(study)
+    published, checksums = _read_published(study)
     own = {cell: _own_predictions(study, cell) for cell in cells(study)}
     if not any(own.values()):
-        raise UserError(
-            f"{paths.RUNS / name}/predictions: got no predictions of this benchmark, expected your own run; "
-            f"run: dvc repro {paths.BENCHMARKS / name}/dvc.yaml"
-        )
+        place = paths.predictions(study.folder, "", "x", 0).parent.parent
+        raise UserError(f"{place}: got no predictions, expected those of your own run; run: {study.in_folder} repro")
     found = [
-        _row(study, cell, published.get(cell, {}), own.get(cell, {})) for cell in dict.fromkeys([*own, *published])
+        _row(study, cell, published.get(cell, {}), own.get(cell, {}), checksums)
+        for cell in dict.fromkeys([*own, *published])
     ]
-    runs = _published_runs(study), read_reports(study)
-    facts = [dict(environment(side)) for side in runs]
+    reports = paths.published(study.benchmark.name) / "run_reports.jsonl"
+    runs = read_published_reports(kept, reports), read_reports(study)
     return Verification(
         rows=pd.DataFrame(found, columns=COLUMNS).astype({"n_test": "Int64"}),
-        params=[*_file_differences(study), *_run_differences(*runs)],
-        engine=[(key, *(side.get(key, "not recorded") for side in facts)) for key in ENGINE],
+        params=[*_other_settings(kept, study), *_other_inputs(*runs)],
+        engine=_engine(*runs),
     )
 
 
-def verdict(found: Paired, metric: str, tolerance: float, widest: float) -> str:
-    """Identical where the predictions are the same to the last bit, else by the paired difference.
+def verdict(found: Paired, same: bool, metric: str, tolerance: float, widest: float) -> str:
+    """Identical where the checksums are the ``same``, else by the paired difference.
 
     It agrees where 0 lies in the difference's interval or where the difference is at most ``tolerance`` percentage
     points, unless the interval is wider than ``widest``, which no run could leave: that is undecided. Otherwise, and
@@ -76,7 +78,7 @@ def verdict(found: Paired, metric: str, tolerance: float, widest: float) -> str:
     """
     if found.other_rows:
         return DIFFERS
-    if found.same:
+    if same:
         return SAME
     interval = found.differences[metric].interval
     if abs(interval.mean) <= tolerance:
@@ -92,42 +94,56 @@ def summary(study: Study, verification: Verification) -> str:
     said = ", ".join(f"{counts[one]} {one}" for one in (SAME, AGREES, UNDECIDED, DIFFERS, NOT_RUN) if counts[one])
     outcome = "differs from" if verification.differs() else "does not differ from"
     if not counts.keys() - {NOT_RUN}:
-        file = paths.BENCHMARKS / study.benchmark.name
         raise UserError(
-            f"{study.benchmark.name}: got no cell that was run here and is published; dvc repro {file}/dvc.yaml"
+            f"{study.benchmark.name}: got no cell that was run here and is published; run: {study.in_folder} repro"
         )
     return (
         f"{study.benchmark.name}: your own run {outcome} the published one; of {len(verification.rows)} cells: {said}"
     )
 
 
-def _read_published(name: str) -> dict[Cell, dict[int, pd.DataFrame]]:
-    file = paths.published(name) / "predictions.parquet"
-    if not file.is_file():
-        known = sorted(one.parent.name for one in file.parent.parent.glob("*/predictions.parquet"))
-        raise UserError(f"{file}: no such file, expected a published benchmark, one of: {', '.join(known) or '(none)'}")
-    return predictions_by_cell(pd.read_parquet(file))
+def _published_study(study: Study) -> Study:
+    """The study as it was published; refuses one of which git does not keep all that is read here."""
+    folder = paths.published(study.benchmark.name)
+    if not folder.is_dir():
+        known = sorted(file.parent.name for file in paths.PUBLISHED.glob(f"*/{paths.PARAMS}"))
+        raise UserError(f"{folder}: no such folder, expected a published study, one of: {', '.join(known) or '(none)'}")
+    for name in (paths.PARAMS, "predictions.parquet", "checksums.csv", "run_reports.jsonl"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}: no such file, expected what was published; git checkout {folder}")
+    return load_published()[study.benchmark.name]
+
+
+def _read_published(study: Study) -> tuple[dict[Cell, Predictions], dict[tuple[str, int], str]]:
+    """The published predictions by cell and seed, and their checksums by the cell's name and seed."""
+    folder = paths.published(study.benchmark.name)
+    checksums = pd.read_csv(folder / "checksums.csv", dtype={"cell": str})
+    by_cell = {(line.cell, line.seed): line.sha256 for line in checksums.itertuples()}
+    return predictions_by_cell(pd.read_parquet(folder / "predictions.parquet")), by_cell
 
 
 def _own_predictions(study: Study, cell: Cell) -> Predictions:
-    """The predictions of those of the benchmark's seeds that were run."""
+    """The predictions of those of the study's seeds that were run."""
     benchmark = study.benchmark
-    there = [seed for seed in benchmark.seeds if paths.predictions(benchmark.name, *cell, seed).is_file()]
+    there = [seed for seed in benchmark.seeds if paths.predictions(study.folder, *cell, seed).is_file()]
     return read_predictions(dataclasses.replace(study, benchmark=dataclasses.replace(benchmark, seeds=there)), cell)
 
 
-def _row(study: Study, cell: Cell, published: Predictions, own: Predictions) -> dict[str, Any]:
+def _row(
+    study: Study, cell: Cell, published: Predictions, own: Predictions, checksums: Mapping[tuple[str, int], str]
+) -> dict[str, Any]:
     """The row of one cell."""
-    metric, rules = study.benchmark.primary_metric, study.shared.verdicts
-    row = {"cell": paths.cell_name(*cell), "metric": metric, "verdict": NOT_RUN, "note": ""}
+    metric, rules, name = study.benchmark.primary_metric, study.shared.verdicts, paths.cell_name(*cell)
+    row = {"cell": name, "metric": metric, "verdict": NOT_RUN, "note": ""}
     if not published or not own:
-        side, name = ("published", NAMES[0]) if published else ("own", NAMES[1])
-        return row | {side: means(study, published or own, [metric])[metric], "note": f"only in {name}"}
+        side, whose = ("published", NAMES[0]) if published else ("own", NAMES[1])
+        return row | {side: means(study, published or own, [metric])[metric], "note": f"only in {whose}"}
     try:
         found = pair(study, published, own, [metric], NAMES)
     except UserError as error:
         return row | {"verdict": DIFFERS, "note": f"not paired: {error}"}
     one = found.differences[metric]
+    same = all(content_sha256(own[seed]) == checksums.get((name, seed)) for seed in found.seeds)
     return row | {
         "seeds": ", ".join(map(str, found.seeds)),
         "n_test": found.n_test,
@@ -138,51 +154,28 @@ def _row(study: Study, cell: Cell, published: Predictions, own: Predictions) -> 
         "ci_high": one.interval.high,
         "ci_kind": one.interval.kind,
         "alike": found.alike,
-        "verdict": verdict(found, metric, rules.claim_margin, rules.undecided_interval_width),
+        "verdict": verdict(found, same, metric, rules.claim_margin, rules.undecided_interval_width),
         "note": "; ".join([*found.other_seeds, *found.other_rows]),
     }
 
 
-def _published_runs(study: Study) -> list[Run]:
-    file = paths.published(study.benchmark.name) / "run_reports.jsonl"
-    if not file.is_file():
-        raise UserError(f"{file}: no such file, expected the reports of the published runs; git checkout {file}")
-    return read_published_reports(study, file)
+def _other_settings(published: Study, study: Study) -> Iterator[str]:
+    """The study's settings, those of its base filled in, that are not those of the published run."""
+    for key, first, second in changed(own_settings(published), own_settings(study)):
+        yield f"{study.params}: {key}: {first} in {NAMES[0]}, {second} in yours"
 
 
-def _file_differences(study: Study) -> Iterable[str]:
-    """The parameters of the benchmark's own file that are not those of the published run."""
-    files = paths.published(study.benchmark.name) / "params.yaml", paths.benchmark_params(study.benchmark.name)
-    for _, key, first, second in changed_params(*({"params.yaml": file.read_bytes()} for file in files)):
-        yield f"{files[1]}: {key}: {first} in {NAMES[0]}, {second} in yours"
+def _other_inputs(published: Sequence[Run], own: Sequence[Run]) -> Iterator[str]:
+    """The data and pre-trained encoders that the runs' reports name by other checksums, as far as both name them."""
+    first, second = (dict(inputs(runs)) for runs in (published, own))
+    for file in first:
+        if file in second and first[file] != second[file]:
+            yield f"{file}: sha256 {first[file][:12]} in {NAMES[0]}, {second[file][:12]} in yours"
 
 
-def _run_differences(published: Sequence[Run], own: Sequence[Run]) -> Iterable[str]:
-    """What the reports of the same training resolve otherwise: hyper-parameters, switches, data and encoder."""
-    sides = [{_who(run.report): _settings(run.report) for run in runs if run.report} for runs in (published, own)]
-    changed: Counter[tuple[str, str, str]] = Counter()
-    common = [who for who in sides[0] if who in sides[1]]
-    for who in common:
-        first, second = (side[who] for side in sides)
-        changed.update(
-            (key, str(first.get(key, "missing")), str(second.get(key, "missing")))
-            for key in dict.fromkeys([*first, *second])
-            if first.get(key) != second.get(key)
-        )
-    for (key, first, second), count in changed.items():
-        yield f"{count} of {len(common)} trainings: {key}: {first} in {NAMES[0]}, {second} in yours"
-
-
-def _who(report: Mapping[str, Any]) -> tuple:
-    return tuple(report[key] for key in ("encoder", "variant", "seed", "phase"))
-
-
-def _settings(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a report says of a training that another machine should not change; checksums by their first letters."""
-    inputs = {
-        file: checksum[:12]
-        for file, checksum in report.get("inputs", {}).items()
-        # What the run itself made depends on the machine.
-        if not file.startswith(f"{paths.RUNS}/")
-    }
-    return {**report.get("parameters", {}), **report.get("switches", {}), **inputs}
+def _engine(published: Sequence[Run], own: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """What the runs ran on; of trainings that came from the cache nothing is known here."""
+    first, second = (dict(environment(runs)) for runs in (published, own))
+    if not any(run.report for run in own):
+        second = dict.fromkeys(ENGINE, FROM_CACHE)
+    return [(key, first.get(key, NOT_RECORDED), second.get(key, NOT_RECORDED)) for key in ENGINE]

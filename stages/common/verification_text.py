@@ -10,7 +10,7 @@ from stages.common.verification import NOT_RUN, SAME, Verification, summary
 
 def as_text(study: Study, verification: Verification) -> str:
     """The whole text; the last line is the summary."""
-    lines = verification.params or ["No parameter and no input differs."]
+    lines = verification.params or ["No setting and no input differs."]
     lines += ["", *(_engine(*facts) for facts in verification.engine), "", _rule(study, verification.rows)]
     notes = [f"{row.cell}: {row.note}" for row in verification.rows.itertuples() if row.note]
     parts = [*map(wrapped, lines), "", to_plain_text(_table(verification.rows)), *map(wrapped, notes)]
@@ -26,7 +26,7 @@ def _rule(study: Study, rows: pd.DataFrame) -> str:
     return (
         f"{METRIC_TITLES[study.benchmark.primary_metric]} in percent on the test rows; difference: yours minus "
         f"published, paired by seed and test row, with {100 * study.shared.statistics.confidence:g}% intervals "
-        f"({kinds}). Identical: the same predictions to the last bit. Agrees: 0 lies in the interval, or the "
+        f"({kinds}). Identical: predictions with the published checksums. Agrees: 0 lies in the interval, or the "
         f"difference is at most {study.shared.verdicts.claim_margin:g} points. Undecided: 0 lies in it, but it is "
         f"wider than {study.shared.verdicts.undecided_interval_width:g} points. Another machine gives other last "
         "digits that a training amplifies; an interval of test rows only does not cover that."

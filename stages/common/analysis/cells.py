@@ -17,30 +17,17 @@ from stages.common.schema import refuse_unknown
 from stages.common.scores.metrics import metrics_of, row_values
 from stages.common.scores.predictions import PROBABILITY, classes_of
 from stages.common.settings import Study
+from stages.common.topology import cells, command
 
 Cell = tuple[str, str]
 
 
-def cells(study: Study) -> list[Cell]:
-    """The cells of a benchmark in the order of its tables: by encoder, then what needs none."""
-    lists, encoders = study.benchmark.run_variants, study.benchmark.run_encoders
-    with_encoder = [(encoder, variant) for encoder in encoders for variant in lists.summarize_cell]
-    return with_encoder + [("", variant) for variant in lists.summarize_cell_without_encoder]
-
-
 def check_cell(study: Study, cell: Cell) -> None:
-    """Refuse a cell that the benchmark's params file does not name."""
+    """Refuse a cell that the study's params file does not name."""
     known = cells(study)
     if cell not in known:
         names = ", ".join(paths.cell_name(*one) for one in known)
-        file = paths.benchmark_params(study.benchmark.name)
-        raise UserError(f"{file}: run_variants: got {paths.cell_name(*cell)!r}, expected one of: {names}")
-
-
-def command(study: Study, cell: Cell) -> str:
-    """The command that makes a cell's summary and everything it needs."""
-    stage = "summarize_cell" if cell[0] else "summarize_cell_without_encoder"
-    return f"dvc repro {paths.BENCHMARKS}/{study.benchmark.name}/dvc.yaml:{stage}@{paths.cell_name(*cell)}"
+        raise UserError(f"{study.params}: variants: got {paths.cell_name(*cell)!r}, expected one of: {names}")
 
 
 def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
@@ -50,7 +37,7 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
     """
     by_seed = {}
     for seed in study.benchmark.seeds:
-        file = paths.predictions(study.benchmark.name, *cell, seed)
+        file = paths.predictions(study.folder, *cell, seed)
         if not file.is_file():
             raise UserError(
                 f"{file}: no such file, expected the predictions of seed {seed}; run: {command(study, cell)}"
@@ -115,12 +102,12 @@ def check_predictions(frame: pd.DataFrame, file: Path) -> None:
 def check_split(study: Study, cell: Cell) -> None:
     """Refuse predictions whose test rows are not those of their seed's split."""
     for seed, frame in read_predictions(study, cell).items():
-        split = read_table(paths.splits(study.benchmark.name, seed) / "split.parquet")
+        split = read_table(paths.splits(study.folder, seed) / "split.parquet")
         expected, found = set(split.loc[split["part"] == "test", "example_id"]), set(test_rows(frame)["example_id"])
         if found != expected:
             first = min(found ^ expected)
             raise UserError(
-                f"{paths.predictions(study.benchmark.name, *cell, seed)}: example_id: got {len(found)} test rows, "
+                f"{paths.predictions(study.folder, *cell, seed)}: example_id: got {len(found)} test rows, "
                 f"expected the {len(expected)} of the split of seed {seed}; the first that only one of the two has is "
                 f"{first!r}; run: {command(study, cell)}"
             )
@@ -165,7 +152,7 @@ def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | Non
     """The data set's positive class, which the predictions must know."""
     positive, known = study.dataset.positive_class, classes_of(next(iter(by_seed.values())))
     if positive is not None:
-        refuse_unknown(paths.dataset_params(study.dataset.name), "positive_class", positive, known)
+        refuse_unknown(paths.dataset_definition(study.dataset.name), "positive_class", positive, known)
     return positive
 
 

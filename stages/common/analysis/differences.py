@@ -10,10 +10,11 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.analysis import mcnemar, statistics
-from stages.common.analysis.cells import Cell, cells, folds_of, pools_folds, read_predictions, test_rows, test_values
+from stages.common.analysis.cells import Cell, folds_of, pools_folds, read_predictions, test_rows, test_values
 from stages.common.analysis.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS
 from stages.common.errors import UserError
 from stages.common.settings import Study
+from stages.common.topology import cells
 
 # Also where no row has a number.
 TYPES = {"n_seeds": "Int64", "n_test": "Int64", "p_value": float, "mcnemar_p": float, "detectable": float}
@@ -60,7 +61,7 @@ def claims_frame(study: Study, differences: pd.DataFrame) -> pd.DataFrame:
     compared = {(row["encoder"], row["variant"], row["other"]): row for row in differences.to_dict("records")}
     rows = []
     for name, claim in study.shared.claims.items():
-        for encoder in study.benchmark.run_encoders:
+        for encoder in study.benchmark.encoders:
             for other in claim.others:
                 row = {"claim": name, "text": claim.text, "variant": claim.variant, "other": other, "encoder": encoder}
                 row |= {"metric": study.benchmark.primary_metric, "verdict": statistics.NOT_RUN}
@@ -87,7 +88,7 @@ def _pairs(study: Study) -> list[tuple[str, tuple[Cell, Cell]]]:
         both_ways = [pair, pair[::-1]]
         as_claimed = [one for one in both_ways if (one[0][1], one[1][1]) in claimed]
         found += [(next(iter(encoders), ""), one) for one in as_claimed or both_ways[:1]]
-    return sorted(found, key=lambda one: [*study.benchmark.run_encoders, ""].index(one[0]))
+    return sorted(found, key=lambda one: [*study.benchmark.encoders, ""].index(one[0]))
 
 
 def compare(study: Study, pair: Sequence[Cell], one: CellRows, other: CellRows) -> dict[str, Any]:

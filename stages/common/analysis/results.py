@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import Cell, cells, command
+from stages.common.analysis.cells import Cell
 from stages.common.errors import UserError
 from stages.common.scores.metrics import metrics_of
 from stages.common.settings import THREE_PHASE, Study
+from stages.common.topology import cells, command, is_ablation
 
 RESULT_COLUMNS = [
     "dataset", "encoder", "protocol", "variant", "metric", "n_seeds", "n_test", "mean", "std",
@@ -36,7 +37,7 @@ def read_summaries(study: Study) -> list[dict[str, Any]]:
     """The summaries of all cells in table order; one that is missing or of other seeds is an error with its command."""
     summaries = []
     for cell in cells(study):
-        file = paths.cell_summary(study.benchmark.name, *cell)
+        file = paths.cell_summary(paths.reports(study.folder), *cell)
         if not file.is_file():
             raise UserError(f"{file}: no such file, expected the cell's summary; run: {command(study, cell)}")
         summary = json.loads(file.read_text(encoding="utf-8"))
@@ -69,11 +70,9 @@ def note(study: Study, cell: Cell) -> str:
     said = []
     if study.protocol.selection_split == "test" and cell[1] != "majority":
         said.append(f"{'C' if cell[1] in study.shared.baselines else 'best epoch'} chosen on the test rows")
-    if cell[1] in study.benchmark.run_variants.train_classifier_ablation:
+    if cell[1] in study.shared.variants and is_ablation(study.shared, cell[1]):
         files = {
-            seed: [
-                paths.predictions(study.benchmark.name, cell[0], variant, seed) for variant in (cell[1], THREE_PHASE)
-            ]
+            seed: [paths.predictions(study.folder, cell[0], variant, seed) for variant in (cell[1], THREE_PHASE)]
             for seed in study.benchmark.seeds
         }
         same = [str(seed) for seed, pair in files.items() if filecmp.cmp(*pair, shallow=False)]
@@ -119,8 +118,10 @@ def scores_frame(study: Study, results: pd.DataFrame) -> pd.DataFrame:
 def read_results(file: Path) -> pd.DataFrame:
     """Read results.csv, runs.csv, claims.csv or differences.csv back."""
     if not file.is_file():
-        target = f"{paths.BENCHMARKS}/{file.parent.name}/dvc.yaml:collect_results"
-        raise UserError(f"{file}: no such file, expected what collect_results writes; run: dvc repro {target}")
+        raise UserError(
+            f"{file}: no such file, expected what collect_results writes; "
+            "run dvc repro collect_results in the study's folder"
+        )
     return read_frame(file)
 
 

@@ -60,7 +60,7 @@ def format_setting(value: object) -> str:
 def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
     """One sentence under the results table: whose numbers they are and what their intervals cover."""
     benchmark = study.benchmark
-    encoders = ", ".join(study.shared.encoders[encoder].title for encoder in benchmark.run_encoders)
+    encoders = ", ".join(study.shared.encoders[encoder].title for encoder in benchmark.encoders)
     kinds = " or ".join(dict.fromkeys(results["ci_kind"])) or "none"
     seeds, rows = len(benchmark.seeds), " or ".join(str(count) for count in dict.fromkeys(results["n_test"]))
     tail = f" (long-tailed training part, {benchmark.long_tail_ratio:g} to 1)" if benchmark.long_tail_ratio else ""
@@ -121,7 +121,7 @@ def _encoder_title(study: Study, encoder: str) -> str:
 
 
 def _encoder_column(study: Study) -> list[str]:
-    return ["Encoder"] if len(study.benchmark.run_encoders) > 1 else []
+    return ["Encoder"] if len(study.benchmark.encoders) > 1 else []
 
 
 def to_markdown(frame: pd.DataFrame) -> str:

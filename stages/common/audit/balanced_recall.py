@@ -64,5 +64,5 @@ def audit(printed: Printed) -> Item:
         **table(list(rows[0]), rows),
         code=code_of(__name__),
         falsify="Test rows that are not balanced, or a printed pair that differs.",
-        data="paper/tables.csv, tables 3 and 6; class counts of the test sets, data/*/params.yaml",
+        data="paper/tables.csv, tables 3 and 6; class counts of the test sets, data/*.yaml",
     )

@@ -152,7 +152,7 @@ def audit(printed: Printed) -> Item:
             "Test rows of other class counts, each metric taken from its own epoch, or means over several runs would "
             "explain it: the authors' predictions, or one matrix for a run that the search missed."
         ),
-        data="paper/tables.csv, tables 3, 6 and 7; class counts of the test sets, data/*/params.yaml",
+        data="paper/tables.csv, tables 3, 6 and 7; class counts of the test sets, data/*.yaml",
     )
 
 

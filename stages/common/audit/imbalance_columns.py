@@ -114,5 +114,5 @@ def audit(printed: Printed) -> Item:
             "Another formula or other training rows than the paper's text gives. In the released code the texts of "
             "no_imbalance are lower-cased, which RoBERTa notices; three_phase and extra_imbalance are not affected."
         ),
-        data="paper/tables.csv, tables 1 and 4; class counts of the training sets, data/*/params.yaml; imbalance",
+        data="paper/tables.csv, tables 1 and 4; class counts of the training sets, data/*.yaml; imbalance",
     )

@@ -29,7 +29,7 @@ def read_entries(datasets: Mapping[str, Dataset]) -> dict[str, dict[str, Any]]:
         expected = datasets[name].expected.sha256 if name in datasets else None
         if expected is not None and entry["content_sha256"] != expected:
             got = f"{name}: content_sha256: got {entry['content_sha256']}, expected {expected}"
-            raise UserError(f"{paths.DATA_AUDIT}: {got} of {paths.dataset_params(name)}; {REMEDY}")
+            raise UserError(f"{paths.DATA_AUDIT}: {got} of {paths.dataset_definition(name)}; {REMEDY}")
     return entries
 
 
@@ -87,7 +87,7 @@ def audit_data(printed: Printed, entries: Entries) -> Item:
             "The counts on the authors' copies of the data; near-duplicates, which are not counted, could make the "
             "overlap larger."
         ),
-        data="reports/published/data_audit.json, counted on data/*/examples.parquet; paper/tables.csv",
+        data="reports/published/data_audit.json, counted on the prepared data; paper/tables.csv",
     )
 
 
@@ -101,7 +101,7 @@ SHOWN_DATA = [
     "Data set", "Training rows", "Test rows", *COUNTED, "With another label", "At most on a printed accuracy",
 ]  # fmt: skip
 SHOWN_RUNS = [
-    "Benchmark",
+    "Study",
     "Encoder",
     "Variant",
     "Test rows",
@@ -135,7 +135,7 @@ def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
     for one in published:
         name = one.study.benchmark.dataset
         if name not in entries:
-            rows.append({"Benchmark": one.name} | dict.fromkeys(SHOWN_RUNS[1:], MISSING))
+            rows.append({"Study": one.name} | dict.fromkeys(SHOWN_RUNS[1:], MISSING))
             continue
         for encoder, variant in cells(one.study):
             frames = one.of_cell((encoder, variant)).values()
@@ -145,11 +145,11 @@ def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
             accuracy, without = 100 * right.mean(), 100 * right[~shared].mean()
             changes.append((abs(without - accuracy), f"{one.name}, {variant}"))
             beyond |= changes[-1][0] >= one.study.shared.verdicts.claim_margin
-            row = {"Benchmark": one.name, "Encoder": encoder, "Variant": variant}
+            row = {"Study": one.name, "Encoder": encoder, "Variant": variant}
             row |= {"Test rows": len(tested), "Of them in training": shared.sum()}
             row |= {"Accuracy": format_printed(accuracy), "Without them": format_printed(without)}
             rows.append(row | {"Change": points(without - accuracy)})
-    finding = "No published benchmark has a data set that was counted."
+    finding = "No published study has a data set that was counted."
     if changes:
         largest, where = max(changes)
         finding = (
@@ -163,7 +163,7 @@ def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
         method=(
             "All test predictions of a published cell, seeds taken together, and the same without the rows whose text "
             "(in lower case, single spaces) one of that run's own training rows has; in percent and points. A change "
-            "below the margin of the claims (params.yaml) passes. Where a study trains on some rows the count is an "
+            "below the margin of the claims (shared.yaml) passes. Where a study trains on some rows the count is an "
             "upper bound; under released, folds have all test rows among those of phases 1 and 2: not counted here."
         ),
         finding=finding,

@@ -45,7 +45,7 @@ def row_of(one: PublishedStudy) -> dict:
             for check, wrong in findings_of_run(of_run, labels, one.study.dataset.positive_class).items():
                 checked[check] += 1
                 found[check] += wrong
-    row = {"Benchmark": one.name, "Runs": len(gaps)}
+    row = {"Study": one.name, "Runs": len(gaps)}
     row |= {check: f"{checked[check]} checked, {found[check]} findings" for check in CHECKS}
     low, high = (round(gap, 2) + 0.0 for gap in (min(gaps), max(gaps)))  # no minus before a zero
     row["Macro F1 below the harmonic mean by"] = f"{low:.2f} to {high:.2f}"
@@ -57,7 +57,7 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
     rows = [row_of(one) for one in published]
     checked, found = (sum(row[key] for row in rows) for key in ("checked", "findings"))
     runs = sum(row["Runs"] for row in rows)
-    said = f"{checked} checks on {runs} runs of {len(rows)} published benchmarks: {found} findings."
+    said = f"{checked} checks on {runs} runs of {len(rows)} published studies: {found} findings."
     if unused := [name for name in CHECKS if all(row[name].startswith("0 checked") for row in rows)]:
         said += f" No published test set is one to check these on: {', '.join(unused).lower()}."
     return Item(
@@ -69,9 +69,9 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
             "one confusion matrix for the positive class's metrics (two classes), macro recall as accuracy (balanced "
             "test rows). The last column shows how far the mean of the classes' F1 really lies below the harmonic mean."
         ),
-        finding=said if rows else "No benchmark is published.",
+        finding=said if rows else "No study is published.",
         outcome=(FINDING if found else PASSES) if rows else NOT_RUN,
-        **table(["Benchmark", "Runs", *CHECKS, "Macro F1 below the harmonic mean by"], rows),
+        **table(["Study", "Runs", *CHECKS, "Macro F1 below the harmonic mean by"], rows),
         code=code_of(__name__),
         falsify="A run in reports/published whose numbers fail one of the checks.",
         data="reports/published/*: runs.csv and the labels of predictions.parquet",

@@ -24,7 +24,7 @@ REFERENCE_COLUMNS = ["dataset", "encoder", "model", "metric", "value", "rows", "
 class Printed:
     """``numbers``: of paper.read_numbers; ``settings``: paper/hyperparameters.yaml; ``references``: its neighbour.
 
-    ``datasets`` are those of the paper, by name; ``variants`` and ``imbalance`` are the root params file's.
+    ``datasets`` are those of the paper, by name; ``variants`` and ``imbalance`` are those of shared.yaml.
     """
 
     numbers: pd.DataFrame
@@ -59,8 +59,8 @@ class Printed:
         counts = (self.datasets[dataset].expected.labels_by_split or {}).get(split)
         if counts is None:
             raise UserError(
-                f"{paths.dataset_params(dataset)}: expected.labels_by_split.{split}: the key is missing, expected the "
-                "rows of each class, which the audit needs"
+                f"{paths.dataset_definition(dataset)}: expected.labels_by_split.{split}: the key is missing, expected "
+                "the rows of each class, which the audit needs"
             )
         return counts
 

@@ -54,7 +54,7 @@ def read_published(studies: Mapping[str, Study]) -> list[PublishedStudy]:
         folder = paths.published(name)
         for file in ("predictions.parquet", "runs.csv"):
             if not (folder / file).is_file():
-                raise UserError(f"{folder / file}: no such file; run: make publish BENCHMARK={name}")
+                raise UserError(f"{folder / file}: no such file; run: make publish STUDY={name}")
         predictions = pd.read_parquet(folder / "predictions.parquet")
         found.append(PublishedStudy(studies[name], predictions, read_frame(folder / "runs.csv")))
     return found

@@ -1,4 +1,4 @@
-"""Plain fine-tuning by a benchmark's settings against an ordinary recipe, with and without phases 1 and 2."""
+"""Plain fine-tuning by a study's settings against an ordinary recipe, with and without phases 1 and 2."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from stages.common.audit.published_runs import PublishedStudy
 
 FT, FT_ORDINARY, THREE, THREE_ORDINARY = VARIANTS = ("ft", "ft_ordinary", "three_phase", "three_phase_ordinary")
 SHOWN = [
-    "Benchmark", "Encoder", "Protocol", "FT", "FT, ordinary", "Ordinary minus own settings",
+    "Study", "Encoder", "Protocol", "FT", "FT, ordinary", "Ordinary minus own settings",
     "Three phases minus FT, own settings", "Three phases minus FT, ordinary", "Intervals",
 ]  # fmt: skip
 
@@ -30,7 +30,7 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
     """Every published study and encoder with both recipes."""
     rows, said, stronger, decided = [], [], 0, 0
     for one in published:
-        for encoder in one.study.benchmark.run_encoders:
+        for encoder in one.study.benchmark.encoders:
             if not one.has(*((encoder, variant) for variant in VARIANTS)):
                 continue
             gain = difference(one, encoder, FT_ORDINARY, FT)
@@ -38,7 +38,7 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
             decided += gain["ci_kind"] != ROWS_ONLY
             stronger += gain["ci_kind"] != ROWS_ONLY and gain["ci_low"] > 0
             plain, ordinary = (one.mean((encoder, variant)) for variant in (FT, FT_ORDINARY))
-            about = {"Benchmark": one.name, "Encoder": encoder, "Protocol": one.study.benchmark.protocol}
+            about = {"Study": one.name, "Encoder": encoder, "Protocol": one.study.benchmark.protocol}
             values = {"FT": format_number(plain), "FT, ordinary": format_number(ordinary)}
             values |= dict(zip(SHOWN[5:8], map(stated, [gain, *leads]), strict=True))
             rows.append(about | values | {"Intervals": gain["ci_kind"]})
@@ -53,11 +53,11 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         title="How strong the fine-tuning baseline is",
         question="Does plain fine-tuning get better by a recipe that many would use, on the same rows and budget?",
         method=(
-            "Our runs: phase 3 by the benchmark's own settings (table 5's, in some with fewer epochs), and with the "
+            "Our runs: phase 3 by the study's own settings (table 5's, in some with fewer epochs), and with the "
             "encoder trained, its learning rate one of two and at most ten epochs, both chosen on the rows that choose "
-            "the epoch. Paired differences by seed and test row in points of the benchmark's primary metric."
+            "the epoch. Paired differences by seed and test row in points of the study's primary metric."
         ),
-        finding="; ".join(said) + "." if said else "No published benchmark has both recipes.",
+        finding="; ".join(said) + "." if said else "No published study has both recipes.",
         outcome=outcome if rows else NOT_RUN,
         **table(SHOWN, rows),
         code=code_of(__name__),

@@ -18,7 +18,7 @@ from stages.common.settings import SPLIT_SETTINGS, Study
 CELLS = ("three_phase", "joint", "ft")
 MOST_SWITCHES = 2  # some switches are coupled: a test set that selects needs no validation rows
 SHOWN = [
-    "Switch", "From", "To", "Benchmark", "Encoder", "Variant", "Described", "Switched", "Difference", "Intervals",
+    "Switch", "From", "To", "Study", "Encoder", "Variant", "Described", "Switched", "Difference", "Intervals",
     "Effect",
 ]  # fmt: skip
 
@@ -53,12 +53,12 @@ def base_of(one: PublishedStudy, encoder: str, published: Sequence[PublishedStud
         other
         for other in published
         if other.study.benchmark.protocol == DESCRIBED
-        and encoder in other.study.benchmark.run_encoders
+        and encoder in other.study.benchmark.encoders
         and _settings(other.study, encoder) == _settings(one.study, encoder)
     ]
     if len(fitting) > 1:
         names = " and ".join(str(paths.published(other.name)) for other in fitting)
-        raise UserError(f"{names}: got two benchmarks of the same settings, expected one; remove the other")
+        raise UserError(f"{names}: got two studies of the same settings, expected one; remove the other")
     return fitting[0] if fitting else None
 
 
@@ -75,9 +75,9 @@ def rows_of(one: PublishedStudy, published: Sequence[PublishedStudy]) -> list[di
     """A row for every compared cell of a study with a switch changed; of one without a base a row that says so."""
     changed, rows = switched(one.study), []
     from_to = {"From": [pair[0] for pair in changed.values()], "To": [pair[1] for pair in changed.values()]}
-    about = {"Switch": ", ".join(changed), "Benchmark": one.name}
+    about = {"Switch": ", ".join(changed), "Study": one.name}
     about |= {key: ", ".join(map(format_setting, values)) for key, values in from_to.items()}
-    for encoder in one.study.benchmark.run_encoders:
+    for encoder in one.study.benchmark.encoders:
         base = base_of(one, encoder, published)
         if base is None:
             rows.append(about | {"Encoder": encoder, "Effect": "not run under described with these settings"})
@@ -99,11 +99,9 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
             rows += rows_of(one, published)
     measured = [row for row in rows if "Difference" in row]
     moved = [row for row in measured if row["Effect"] in ("higher", "lower")]
-    finding = "No benchmark with a single switch changed is published."
+    finding = "No study with a single switch changed is published."
     if measured:
-        which = ", ".join(
-            f"{row['Switch']} ({row['Benchmark']}, {row['Variant']}: {row['Difference']})" for row in moved
-        )
+        which = ", ".join(f"{row['Switch']} ({row['Study']}, {row['Variant']}: {row['Difference']})" for row in moved)
         finding = f"{len(measured)} cells compared with their own under described; {len(moved)} moved" + (
             f": {which}." if moved else "."
         )
@@ -112,8 +110,8 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         title="What the released code's differences do",
         question="How far does each switch between the paper's text and the released code move the result, alone?",
         method=(
-            f"Each published benchmark whose protocol differs from described in at most {MOST_SWITCHES} switches, "
-            "against the published benchmark of described with the same data set, seeds and settings: paired "
+            f"Each published study whose protocol differs from described in at most {MOST_SWITCHES} switches, "
+            "against the published study of described with the same data set, seeds and settings: paired "
             f"differences (switched minus described) of {', '.join(CELLS)} by seed or fold and test row, in points of "
             "the primary metric."
         ),
@@ -122,5 +120,5 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         **table(SHOWN, rows),
         code=code_of(__name__),
         falsify="The same comparison with more seeds, another data set or the paper's encoders.",
-        data="reports/published/*: params.yaml, predictions.parquet; protocols of params.yaml",
+        data="reports/published/*: params.yaml, predictions.parquet; protocols of shared.yaml",
     )

@@ -26,16 +26,19 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: can't be read as JSON: {error}; make the folder again with dvc repro") from None
 
 
-def check_files(folder: Path, remake: str) -> None:
-    """Refuse a folder that lacks a file; ``remake`` is the command that makes it again."""
+REMAKE = "make it again with dvc repro --force and the stage that dvc.yaml names for it"
+
+
+def check_files(folder: Path, remake: str = REMAKE) -> None:
+    """Refuse a folder that lacks a file; ``remake`` says how to make it again."""
     for name in (CONFIG, WEIGHTS, TOKENIZER):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: {name} is missing; make it again: {remake}")
+            raise UserError(f"{folder}: {name} is missing; {remake}")
 
 
-def check_pretrained(folder: Path, sha256: str | None, encoder: str) -> None:
+def check_pretrained(folder: Path, sha256: str | None) -> None:
     """Refuse the folder of a pre-trained encoder that lacks a file or holds other weights."""
-    remake = f"dvc repro --force encoders/dvc.yaml:fetch_encoder@{encoder}"
+    remake = f"make it again: dvc repro --force fetch_encoder@{folder.name}"
     check_files(folder, remake)
     check_weights(folder, sha256, remake)
 
@@ -44,4 +47,4 @@ def check_weights(folder: Path, expected: str | None, remake: str) -> None:
     """Refuse weights other than those with sha256 ``expected``; None: a revision of the hub pinned them."""
     got = sha256_of(folder / WEIGHTS) if expected is not None else None
     if got != expected:
-        raise UserError(f"{folder / WEIGHTS}: got sha256 {got}, expected {expected}; make it again: {remake}")
+        raise UserError(f"{folder / WEIGHTS}: got sha256 {got}, expected {expected}; {remake}")

@@ -9,9 +9,6 @@ from torch.nn import functional as F
 from stages.common.engine.dropout import dropout
 from stages.common.engine.transformer import CrossAttentionToVector, Transformer, TransformerConfig, initialize
 
-BOTTLENECK = "bottleneck"
-CONTRASTIVE_LAYER = "contrastive_layer"
-
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer with torch's usual uniform initial values, drawn from ``generator``."""

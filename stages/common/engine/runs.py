@@ -10,98 +10,69 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.common import paths, provenance
-from stages.common.engine import encoder_folder, processes
+from stages.common import paths, run_reports
+from stages.common.engine import encoder_folder
 from stages.common.engine.encoder_files import WEIGHTS, check_files, check_pretrained
 from stages.common.engine.long_texts import cut_rows, first_pieces
-from stages.common.engine.machine import Machine, choose_machine, gpu_name
-from stages.common.engine.models import CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.machine import Machine, gpu_name
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import generator, seed_dropout, torch_generator
-from stages.common.engine.switches import (
-    cuts_long_texts,
-    keeps_stopword_copies,
-    normalizes,
-    pooling_of,
-    settings_of,
-    starts_at_random,
-)
 from stages.common.engine.tokens import TextTokenizer, resolve_max_length
 from stages.common.engine.training import Updates
 from stages.common.errors import UserError
-from stages.common.files import read_table, write_json, write_table
-from stages.common.settings import PRETRAINED, EncoderSource, Hyperparameters, Protocol, Study, Training
+from stages.common.files import read_table, write_table
+from stages.common.training_settings import PRETRAINED, RANDOM, TrainingSettings, read_settings
 
 
 @dataclass
 class Run:
-    """A training of one phase for one cell and seed, from its inputs to its history and report."""
+    """A training of one phase for one cell and seed, from its inputs to its history and report.
 
-    study: Study
+    ``folder``: of the study; ``encoder`` and ``variant``: the cell; ``resolved``: its settings for any number of rows.
+    """
+
+    folder: Path
     stage: str
     encoder: str
     variant: str
     seed: int
     phase: str
+    resolved: TrainingSettings
     rows: dict[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def from_settings(cls, folder: Path, stage: str, encoder: str, variant: str, seed: int, phase: str) -> "Run":
+        """The run whose settings ``resolve_settings`` wrote."""
+        item = paths.cell_name(encoder, variant) if variant else encoder
+        return cls(folder, stage, encoder, variant, seed, phase, read_settings(TrainingSettings, folder, stage, item))
+
     def __post_init__(self) -> None:
-        machine = choose_machine(self.study.shared.engine)
-        if processes.is_started():
-            processes.join(machine.device)
-        self.processes = processes.count()
-        self.machine: Machine = dataclasses.replace(machine, threads=max(1, machine.threads // self.processes))
+        self.machine: Machine = self.resolved.machine
         self.machine.set_up()
-        self.inputs: list[Path] = [paths.examples(self.name_of_data), self.split_folder / "split.parquet"]
-
-    def start_processes(self) -> None:
-        """Train in ``engine.processes`` processes like this one, which ends with them; with one this goes on itself."""
-        wanted = self.study.shared.engine.processes
-        if wanted > 1 and not processes.is_started():
-            processes.start(wanted, self.machine.device)
-
-    def end_processes(self) -> None:
-        """Behind the training: the first process goes on alone and writes what came out."""
-        processes.end_all_but_first()
+        self.inputs: list[Path] = [paths.examples(self.folder), self.split_folder / "split.parquet"]
 
     def seed_dropout(self) -> None:
         """Right before the training: new layers draw from the same generator, and variants have different ones."""
-        number = processes.number()
-        seed_dropout(self.seed, f"dropout {self.phase}" + (f" {number}" if number else ""))
-
-    @property
-    def name(self) -> str:
-        return self.study.benchmark.name
-
-    @property
-    def name_of_data(self) -> str:
-        return self.study.benchmark.dataset
-
-    @property
-    def protocol(self) -> Protocol:
-        return self.study.protocol
-
-    @property
-    def training(self) -> Training:
-        return self.study.shared.training
+        seed_dropout(self.seed, f"dropout {self.phase}")
 
     @cached_property
-    def settings(self) -> Hyperparameters:
-        """The benchmark's hyper-parameters as the protocol uses them."""
-        return settings_of(self.study, self.encoder, int((self.examples["part"] == "train").sum()))
+    def settings(self) -> TrainingSettings:
+        """The settings for this seed's number of training rows."""
+        return self.resolved.for_rows(int((self.examples["part"] == "train").sum()))
 
     @property
     def split_folder(self) -> Path:
-        return paths.splits(self.name, self.seed)
+        return paths.splits(self.folder, self.seed)
 
     @property
     def pretrained_folder(self) -> Path:
-        return paths.pretrained_encoder(self.encoder)
+        return paths.pretrained_encoder(self.folder, self.encoder)
 
     @cached_property
     def examples(self) -> pd.DataFrame:
         """All examples with the column ``part`` of this seed's split."""
         split = read_table(self.split_folder / "split.parquet")
-        return read_table(paths.examples(self.name_of_data)).merge(split, on="example_id", validate="one_to_one")
+        return read_table(paths.examples(self.folder)).merge(split, on="example_id", validate="one_to_one")
 
     @cached_property
     def classes(self) -> list[str]:
@@ -111,7 +82,7 @@ class Run:
     @property
     def positive(self) -> int | None:
         """The number of the data set's positive class; None where it has none."""
-        name = self.study.dataset.positive_class
+        name = self.settings.positive_class
         return None if name is None else self.classes.index(name)
 
     def part(self, *parts: str) -> pd.DataFrame:
@@ -136,26 +107,26 @@ class Run:
         chosen = self.examples["adapts"] | (self.examples["part"] == "unlabelled")
         return self._counted(self.examples[chosen])
 
-    def contrastive_rows_file(self, variant: str) -> Path:
-        """Where ``split_data`` wrote what the variant's imbalance setting makes of the labelled rows."""
-        return self.split_folder / f"contrastive_{self.study.shared.variants[variant].imbalance}.parquet"
+    def contrastive_rows_file(self, imbalance: str) -> Path:
+        """Where ``split_data`` wrote what an imbalance setting makes of the labelled rows."""
+        return self.split_folder / f"contrastive_{imbalance}.parquet"
 
-    def contrastive_rows(self, variant: str, tokenizer: TextTokenizer) -> pd.DataFrame:
-        """The (resampled) rows that the variant's pairs are made of."""
-        file = self.contrastive_rows_file(variant)
+    def contrastive_rows(self, imbalance: str, tokenizer: TextTokenizer) -> pd.DataFrame:
+        """The (resampled) rows that pairs are made of."""
+        file = self.contrastive_rows_file(imbalance)
         self.inputs.append(file)
         rows = read_table(file)
-        if not keeps_stopword_copies(self.study, self.encoder):
+        if not self.settings.pairs.keeps_stopword_copies:
             rows = rows[~rows["stop_words_deleted"]].reset_index(drop=True)
         return self.trained_on(rows, tokenizer)
 
     def trained_on(self, rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:
         """Training rows as they are trained on: long texts in pieces where the protocol cuts them."""
-        return cut_rows(rows, tokenizer) if cuts_long_texts(self.study) else rows
+        return cut_rows(rows, tokenizer) if self.settings.encoder.cuts_long_texts else rows
 
     def scored(self, rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:
         """Validation or test rows as they are scored: of long texts the first piece where the protocol cuts them."""
-        return first_pieces(rows, tokenizer) if cuts_long_texts(self.study) else rows
+        return first_pieces(rows, tokenizer) if self.settings.encoder.cuts_long_texts else rows
 
     @property
     def has_validation_set(self) -> bool:
@@ -172,37 +143,35 @@ class Run:
 
     def load_pretrained(self) -> SentenceEncoder:
         """The pre-trained encoder, its files and checksum verified."""
-        source: EncoderSource = self.study.shared.encoders[self.encoder]
-        check_pretrained(self.pretrained_folder, source.sha256, self.encoder)
+        check_pretrained(self.pretrained_folder, self.settings.encoder.sha256)
         self.inputs.append(self.pretrained_folder / WEIGHTS)
         encoder = encoder_folder.load_pretrained(self.pretrained_folder, *self._pooling)
         return encoder.to(self.machine.device)
 
     @property
     def _pooling(self) -> tuple[str, bool]:
-        return pooling_of(self.study, self.encoder), normalizes(self.study, self.encoder)
+        return self.settings.encoder.pooling, self.settings.encoder.normalizes
 
-    def load_encoder(self, variant: str) -> SentenceEncoder:
-        """The encoder that phase 3 of a variant starts from: exported by a phase, pre-trained, or a random one."""
-        definition = self.study.shared.variants[variant]
-        if definition.encoder_from == PRETRAINED:
-            if not starts_at_random(self.study, self.encoder):
-                return self.load_pretrained()
-            random = torch_generator(self.seed, "initial encoder")
-            encoder = encoder_folder.random_encoder(self.pretrained_folder, *self._pooling, random)
-            return encoder.to(self.machine.device)
-        maker = definition.encoder_of or variant
-        folder = paths.trained_encoder(self.name, self.encoder, maker, self.seed)
-        item = f"{paths.cell_name(self.encoder, maker)}-{self.seed}"
-        stage = definition.encoder_from
-        check_files(folder, f"dvc repro {paths.BENCHMARKS / self.name}/dvc.yaml:{stage}@{item}")
+    def load_start(self) -> SentenceEncoder:
+        """The encoder that the training starts from: exported by a phase, pre-trained, or a random one."""
+        start = self.settings.start
+        if start == PRETRAINED:
+            return self.load_pretrained()
+        if start != RANDOM:
+            return self.load_trained(start)
+        random = torch_generator(self.seed, "initial encoder")
+        return encoder_folder.random_encoder(self.pretrained_folder, *self._pooling, random).to(self.machine.device)
+
+    def load_trained(self, variant: str) -> SentenceEncoder:
+        """The encoder that phases 1 and 2 made for a variant."""
+        folder = paths.trained_encoder(self.folder, self.encoder, variant, self.seed)
+        check_files(folder)
         self.inputs.append(folder / WEIGHTS)
         return encoder_folder.load_trained(folder).to(self.machine.device)
 
     def add_layer(self, encoder: SentenceEncoder, name: str) -> None:
-        """Add a layer if the protocol has it, with the same initial weights in every variant of the seed."""
-        wanted = self.protocol.contrastive_layer if name == CONTRASTIVE_LAYER else self.protocol.bottleneck
-        if wanted:
+        """Add a layer if the settings name it, with the same initial weights in every variant of the seed."""
+        if name in self.settings.layers:
             encoder.add_layer(name, torch_generator(self.seed, f"initial {name}"))
             encoder.to(self.machine.device)
 
@@ -217,7 +186,7 @@ class Run:
         config = encoder.transformer.config
         texts = self.examples.loc[self.examples["part"] == "train", "text"].tolist()
         random = generator(self.seed, "estimate of max_length")
-        length = resolve_max_length(self.settings.max_length, self.pretrained_folder, config, texts, random)
+        length = resolve_max_length(self.settings.encoder.max_length, self.pretrained_folder, config, texts, random)
         return TextTokenizer(self.pretrained_folder, config, length)
 
     def export(self, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
@@ -225,7 +194,7 @@ class Run:
         # The last update may spoil them, and no loss is computed behind it.
         if not all(parameter.isfinite().all() for parameter in encoder.parameters()):
             raise UserError(f"{self.stage}: the weights are not finite after the last step; lower the learning rate")
-        folder = paths.trained_encoder(self.name, self.encoder, self.variant, self.seed)
+        folder = paths.trained_encoder(self.folder, self.encoder, self.variant, self.seed)
         encoder_folder.export(encoder, self.pretrained_folder, tokenizer.max_length, folder)
 
     def write_records(self, updates: Updates, sequence_updates: int, tokenizer: TextTokenizer, **facts: object) -> None:
@@ -242,27 +211,21 @@ class Run:
         )
 
     def place(self, kind: Callable[..., Path], variant: str | None = None) -> Path:
-        """This run's ``paths.history`` or ``paths.report``, or that of another variant."""
-        return kind(self.name, self.encoder, variant or self.variant, self.seed, self.phase)
+        """This run's ``paths.history`` or ``paths.run_report``, or that of another variant."""
+        return kind(self.folder, self.encoder, variant or self.variant, self.seed, self.phase)
 
     def write_report(self, **facts: object) -> None:
         """Write who, what, where and on what, and the run's own ``facts``."""
+        settings = {key: value for key, value in dataclasses.asdict(self.settings).items() if value not in (None, [])}
         report = {
             "stage": self.stage,
-            "benchmark": self.name,
-            "dataset": self.name_of_data,
-            "protocol": self.study.benchmark.protocol,
             "encoder": self.encoder,
             "variant": self.variant,
             "seed": self.seed,
             "phase": self.phase,
-            "parameters": dataclasses.asdict(self.settings) | dataclasses.asdict(self.training),
-            "switches": dataclasses.asdict(self.protocol),
+            "settings": settings,
             "rows": self.rows,
             **dataclasses.asdict(self.machine),
-            "processes": self.processes,
             "gpu": gpu_name(),
-            "inputs": provenance.input_hashes(self.inputs),
-            **provenance.origins(self.name_of_data, self.encoder),
         }
-        write_json(self.place(paths.report), report | provenance.environment() | facts)
+        run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history))

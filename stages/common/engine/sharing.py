@@ -9,33 +9,25 @@ from pathlib import Path
 
 from stages.common import paths
 from stages.common.engine.runs import Run
-from stages.common.engine.switches import candidates_for
 from stages.common.files import new_file, new_folder
-from stages.common.settings import THREE_PHASE
 
 
-def has_rows_of_three_phase(run: Run) -> bool:
-    """Whether the variant's pairs are those of three_phase: made of the same rows, and as many."""
-    definition = run.study.shared.variants[run.variant]
-    if run.variant == THREE_PHASE or definition.encoder_from != "train_contrastive":
+def has_same_rows(run: Run) -> bool:
+    """Whether the variant's pairs are those of the one that it may take over."""
+    if run.settings.same_as is None:
         return False
-    rows, others = (run.contrastive_rows_file(variant) for variant in (run.variant, THREE_PHASE))
-    return definition.pairs_as_many_as in (None, THREE_PHASE) and filecmp.cmp(rows, others, shallow=False)
+    pairs = run.settings.pairs
+    rows, others = (run.contrastive_rows_file(name) for name in (pairs.imbalance, pairs.compared))
+    return filecmp.cmp(rows, others, shallow=False)
 
 
-def has_classifier_of_three_phase(run: Run) -> bool:
-    """Whether phase 3 starts from three_phase's encoder, byte for byte, and trains it with the same settings."""
-    if run.variant == THREE_PHASE or run.study.shared.variants[run.variant].encoder_from != "train_contrastive":
+def has_same_start(run: Run) -> bool:
+    """Whether phase 3 starts from the encoder of the variant that it may take over, byte for byte."""
+    if run.settings.same_as is None:
         return False
-    own_settings, settings = (
-        candidates_for(run.study, run.encoder, run.settings, variant) for variant in (run.variant, THREE_PHASE)
-    )
-    return own_settings == settings and _has_encoder_of_three_phase(run)
-
-
-def _has_encoder_of_three_phase(run: Run) -> bool:
     own, other = (
-        paths.trained_encoder(run.name, run.encoder, variant, run.seed) for variant in (run.variant, THREE_PHASE)
+        paths.trained_encoder(run.folder, run.encoder, variant, run.seed)
+        for variant in (run.variant, run.settings.same_as)
     )
     if not own.is_dir() or not other.is_dir():
         return False
@@ -44,22 +36,21 @@ def _has_encoder_of_three_phase(run: Run) -> bool:
 
 
 def take_over_encoder(run: Run) -> None:
-    """Give the variant three_phase's encoder and history, and a report that says so."""
-    folders = [paths.trained_encoder(run.name, run.encoder, name, run.seed) for name in (THREE_PHASE, run.variant)]
-    _copy(*folders)
-    _take_over_history(run)
+    """Give the variant the other's encoder and history, and a report that says so."""
+    _take_over(run, paths.trained_encoder)
 
 
 def take_over_predictions(run: Run) -> None:
-    """Give the variant three_phase's predictions, vectors and history, and a report that says so."""
-    for kind in (paths.predictions, paths.vectors):
-        _copy(*(kind(run.name, run.encoder, name, run.seed) for name in (THREE_PHASE, run.variant)))
-    _take_over_history(run)
+    """Give the variant the other's predictions, vectors and history, and a report that says so."""
+    _take_over(run, paths.predictions, paths.vectors)
 
 
-def _take_over_history(run: Run) -> None:
-    _copy(run.place(paths.history, THREE_PHASE), run.place(paths.history))
-    run.write_report(same_training_as=THREE_PHASE)
+def _take_over(run: Run, *kinds) -> None:
+    variants = (run.settings.same_as, run.variant)
+    for kind in kinds:
+        _copy(*(kind(run.folder, run.encoder, variant, run.seed) for variant in variants))
+    _copy(*(run.place(paths.history, variant) for variant in variants))
+    run.write_report(same_training_as=run.settings.same_as)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -4,38 +4,22 @@ docs/protocols.md says in words what each value of a switch does.
 """
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
-from stages.common.settings import Benchmark, Hyperparameters, Study
+from stages.common.settings import THREE_PHASE, Benchmark, Hyperparameters, Study
+from stages.common.training_settings import Classifying, Contrastive, Denoising, SmallSets
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
 # What the authors' joint training uses whatever table 5 says: its functions' defaults.
-JOINT_DEFAULTS = {"lr_dae": 2e-5, "epochs_dae": 1, "epochs_contrastive": 1}
-JOINT_DEFAULT_WARMUP = 0.5
+JOINT_DEFAULTS = {"lr": 2e-5, "epochs": 1, "warmup": 0.5}
 LONG = {"medium", "long"}
 
 
-@dataclass(frozen=True)
-class ClassifierSettings:
-    """What one training of phase 3 needs besides the shared ``Training`` section."""
-
-    lr: float
-    max_epochs: int
-    batch_size: int
-    adam_eps: float
-    freeze_encoder: bool
-    clip_gradient: float | None
-    stopping: str
-    selection_metric: str
-
-
-def settings_of(study: Study, encoder: str, training_rows: int) -> Hyperparameters:
-    """The benchmark's hyper-parameters for ``encoder`` as the protocol uses them on so many training rows."""
-    settings = study.benchmark.hyperparameters[encoder]
-    if study.protocol.batch_of_small_sets == "fifth" and training_rows <= SMALL_SET_ROWS:
-        return dataclasses.replace(settings, batch_size=max(1, int(SMALL_SET_SHARE * settings.batch_size)))
-    return settings
+def small_sets(study: Study, settings: Hyperparameters) -> SmallSets | None:
+    """The batch size of small training parts, where the protocol has one of its own for them."""
+    if study.protocol.batch_of_small_sets == "fifth":
+        return SmallSets(SMALL_SET_ROWS, max(1, int(SMALL_SET_SHARE * settings.batch_size)))
+    return None
 
 
 def freezes_encoder(study: Study, encoder: str, settings: Hyperparameters) -> bool:
@@ -44,11 +28,16 @@ def freezes_encoder(study: Study, encoder: str, settings: Hyperparameters) -> bo
     return always or settings.freeze_encoder
 
 
-def joint_settings(study: Study, settings: Hyperparameters) -> tuple[Hyperparameters, float]:
-    """Settings and warm-up share of joint training."""
+def joint_settings(study: Study, denoising: Denoising, contrastive: Contrastive) -> tuple[Denoising, Contrastive]:
+    """Settings of joint training from those of phases 1 and 2; its schedule stands in the first."""
     if study.protocol.joint_settings == "defaults_of_code":
-        return dataclasses.replace(settings, **JOINT_DEFAULTS), JOINT_DEFAULT_WARMUP
-    return settings, study.shared.training.warmup_joint
+        return dataclasses.replace(denoising, **JOINT_DEFAULTS), dataclasses.replace(contrastive, epochs=1)
+    return dataclasses.replace(denoising, warmup=study.shared.training.warmup_joint), contrastive
+
+
+def draws_as_many_pairs(study: Study, variant: str) -> bool:
+    """Whether a variant draws as many pairs as three_phase would from the same rows."""
+    return study.shared.variants[variant].pairs_as_many_as in (None, THREE_PHASE)
 
 
 def is_sentence_encoder(study: Study, encoder: str) -> bool:
@@ -79,11 +68,6 @@ def cuts_long_texts(study: Study) -> bool:
     return study.protocol.long_texts == "cut_at_full_stops" and "long" in study.dataset.text_lengths
 
 
-def holds_back_pairs(study: Study, has_validation_set: bool) -> bool:
-    """Whether a tenth of the pairs is taken out of phase 2, as validation data of a set that has none of its own."""
-    return study.protocol.contrastive_validation == "tenth_of_pairs" and not has_validation_set
-
-
 def pooling_of(study: Study, encoder: str) -> str:
     """``mean`` or ``cls``: the protocol's pooling for this encoder."""
     return "cls" if study.protocol.pooling == "cls" else study.shared.encoders[encoder].pooling
@@ -100,23 +84,27 @@ def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
     return value[variant] if isinstance(value, dict) else value
 
 
-def candidates_for(study: Study, encoder: str, settings: Hyperparameters, variant: str) -> list[ClassifierSettings]:
-    """Phase 3's settings of one cell: the benchmark's, or one a learning rate of the variant's recipe.
-
-    ``settings`` are the hyper-parameters as the protocol uses them.
-    """
+def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying]:
+    """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe."""
+    settings, training = study.benchmark.hyperparameters[encoder], study.shared.training
     recipe = study.shared.variants[variant].recipe
     rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
     epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
     return [
-        ClassifierSettings(
+        Classifying(
             lr=rate,
             max_epochs=epochs,
             batch_size=settings.batch_size,
             adam_eps=settings.adam_eps,
-            freeze_encoder=not recipe and freezes_encoder(study, encoder, settings),
+            warmup=training.warmup_classifier,
+            weight_decay=training.weight_decay_classifier,
             clip_gradient=study.protocol.clip_gradient,
+            freeze_encoder=not recipe and freezes_encoder(study, encoder, settings),
+            head_hidden_size=training.head_hidden_size,
+            head_dropout=training.head_dropout,
+            head_activation=study.protocol.head_activation,
             stopping=study.protocol.stopping,
+            patience=training.patience,
             selection_metric=selection_metric(study.benchmark),
         )
         for rate in rates

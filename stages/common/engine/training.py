@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from stages.common.engine import processes
 from stages.common.errors import UserError
 
 LOG_EVERY_SECONDS = 10.0
@@ -54,8 +53,7 @@ class Updates:
         twice as many pieces, as is every later update. Raises UserError with phase and step where a loss is not finite
         or a single row does not fit.
         """
-        value = processes.sum_gradients(self.parameters, self._gradient(losses))
-        # The sum: where one process's part is not finite, all stop with the same words.
+        value = self.gradient(losses)
         self._refuse_not_finite("the loss", value, self.step + 1)
         self.step += 1
         if self.clip_gradient is not None:
@@ -69,7 +67,7 @@ class Updates:
         self.history.append({"step": self.step, "epoch": epoch, "loss": value, "learning_rate": rate})
         self.progress.show(self.step, value, rate)
 
-    def _gradient(self, losses: Callable[[int], Iterable[Tensor]]) -> float:
+    def gradient(self, losses: Callable[[int], Iterable[Tensor]]) -> float:
         """Leave the gradient of the summed losses with the parameters, and return the sum."""
         while True:
             value = 0.0
@@ -118,9 +116,8 @@ def _leave_the_compiler_alone() -> None:
 
 
 def slices(rows: int, pieces: int) -> list[slice]:
-    """This process's share of ``rows`` in so many pieces of nearly equal size, or single rows where there are fewer."""
-    own = processes.own_rows(rows)
-    bounds = [own.start + (own.stop - own.start) * piece // pieces for piece in range(pieces + 1)]
+    """So many pieces of ``rows`` of nearly equal size, or single rows where there are fewer."""
+    bounds = [rows * piece // pieces for piece in range(pieces + 1)]
     return [slice(start, end) for start, end in itertools.pairwise(bounds) if start < end]
 
 
@@ -138,9 +135,7 @@ class Progress:
         self.phase, self.total = phase, total
         self.start = self.last = time.monotonic()
         self.seconds = 0.0
-        self.is_shown = processes.number() == 0
-        shows_bar = self.is_shown and sys.stderr.isatty()
-        self.bar = tqdm(total=total, desc=phase, unit="update", leave=False) if shows_bar else None
+        self.bar = tqdm(total=total, desc=phase, unit="update", leave=False) if sys.stderr.isatty() else None
 
     def show(self, step: int, loss: float, rate: float) -> None:
         if self.bar is not None:
@@ -148,7 +143,7 @@ class Progress:
             self.bar.update()
             return
         now = time.monotonic()
-        if self.is_shown and (now - self.last >= LOG_EVERY_SECONDS or step == self.total):
+        if now - self.last >= LOG_EVERY_SECONDS or step == self.total:
             updates_per_second = step / max(now - self.start, 1e-9)
             left = (self.total - step) / updates_per_second
             print(

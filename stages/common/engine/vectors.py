@@ -49,12 +49,12 @@ def unit_vectors(run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer,
 def write_vectors(run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
     """Keep what a fine-tuned encoder, whose weights are not kept, makes of the pictured rows."""
     vectors = np.concatenate([unit_vectors(run, encoder, tokenizer, rows) for rows in pictured_rows(run)])
-    with new_file(paths.vectors(run.name, run.encoder, run.variant, run.seed)) as file:
+    with new_file(paths.vectors(run.folder, run.encoder, run.variant, run.seed)) as file:
         save_file({KEY: vectors.astype(np.float16)}, file)
 
 
 def read_vectors(run: "Run", variant: str) -> np.ndarray:
     """What ``write_vectors`` kept of a variant: the test rows' vectors, then the training rows'."""
-    file = paths.vectors(run.name, run.encoder, variant, run.seed)
+    file = paths.vectors(run.folder, run.encoder, variant, run.seed)
     refuse_missing(file)
     return load_file(file)[KEY].astype(np.float32)

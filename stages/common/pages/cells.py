@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from stages.common import paths
-from stages.common.analysis.cells import command
 from stages.common.analysis.tables import (
     METRIC_TITLES,
     format_interval,
@@ -14,11 +13,12 @@ from stages.common.analysis.tables import (
     format_printed,
     format_signed,
 )
-from stages.common.costs import NOT_RECORDED, Run
+from stages.common.costs import FROM_CACHE, NOT_RECORDED, Run
 from stages.common.display import Row, rows_of
 from stages.common.pages.finished import Finished
 from stages.common.pages.layout import quantity
 from stages.common.settings import DENOISED, Study
+from stages.common.topology import CONTRAST, command, maker_of
 
 PHASES = {"encoder": "phases 1 and 2", "classifier": "phase 3"}
 FACTS = {
@@ -39,14 +39,14 @@ def metrics_of_cells(finished: Finished) -> list[str]:
     return sorted(known, key=lambda metric: metric != finished.study.benchmark.primary_metric)
 
 
-def details_name(benchmark: str, encoder: str, variant: str) -> str:
+def details_name(study: str, encoder: str, variant: str) -> str:
     """The id of a cell's details."""
-    return f"details={benchmark}/{paths.cell_name(encoder, variant)}"
+    return f"details={study}/{paths.cell_name(encoder, variant)}"
 
 
-def anchor(benchmark: str, encoder: str, variant: str, metric: str) -> str:
+def anchor(study: str, encoder: str, variant: str, metric: str) -> str:
     """The address of one number within a page; a link to it opens the details of its cell."""
-    return f"cell={benchmark}/{paths.cell_name(encoder, variant)}/{metric}"
+    return f"cell={study}/{paths.cell_name(encoder, variant)}/{metric}"
 
 
 def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
 
 
 def cell_rows(finished: Finished) -> list[dict[str, Any]]:
-    """A row for every cell that the benchmark's params name, in table order; ``numbers`` is None where it lacks one."""
+    """A row for every cell that the study's params name, in table order; ``numbers`` is None where it lacks one."""
     metrics = metrics_of_cells(finished)
     return [_cell_row(finished, row, metrics) for row in rows_of(finished.study)]
 
@@ -94,12 +94,12 @@ def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str,
     }
 
 
-def details(finished: Finished, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What lies behind each of the rows that ``cell_rows`` gives."""
-    return [_details(finished, line) for line in rows]
+def details(finished: Finished, rows: Sequence[dict[str, Any]], with_runs: bool = True) -> list[dict[str, Any]]:
+    """What lies behind each of the rows that ``cell_rows`` gives; ``with_runs``: what each training took, and where."""
+    return [_details(finished, line, with_runs) for line in rows]
 
 
-def _details(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
+def _details(finished: Finished, line: dict[str, Any], with_runs: bool) -> dict[str, Any]:
     row, study, runs = line["row"], finished.study, finished.runs
     own = runs[(runs["variant"] == row.variant) & (runs["encoder"] == row.encoder)]
     values = {(one.split, one.seed, one.metric): format_number(one.value) for one in own.itertuples()}
@@ -107,7 +107,7 @@ def _details(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
     return {
         **line,
         "id": line["details"],
-        "benchmark": finished.name,
+        "study": finished.name,
         "dataset": study.dataset.title,
         "protocol": study.benchmark.protocol,
         "validation": METRIC_TITLES[primary],
@@ -120,7 +120,7 @@ def _details(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
             for seed in study.benchmark.seeds
         ],
         "facts": list(FACTS.values()),
-        "runs": [_run(study, run) for run in _runs_behind(finished, row)],
+        "runs": [run_facts(study, run) for run in _runs_behind(finished, row)] if with_runs else None,
     }
 
 
@@ -129,8 +129,8 @@ def _runs_behind(finished: Finished, row: Row) -> list[Run]:
     wanted = [(row.variant, phase) for phase in ("encoder", "classifier")]
     variant = finished.study.shared.variants.get(row.variant)
     if variant is not None:
-        maker = variant.encoder_of or row.variant
-        denoised = variant.encoder_from == "train_contrastive"
+        maker = maker_of(finished.study.shared, row.variant) or row.variant
+        denoised = variant.encoder_from == CONTRAST
         wanted = [*([(DENOISED, "encoder")] if denoised else []), (maker, "encoder"), (row.variant, "classifier")]
     return [
         run
@@ -140,9 +140,10 @@ def _runs_behind(finished: Finished, row: Row) -> list[Run]:
     ]
 
 
-def _run(study: Study, run: Run) -> dict[str, Any]:
+def run_facts(study: Study, run: Run) -> dict[str, Any]:
+    """What a training took, as texts: its phase, whose it is, its seed, and ``FACTS``."""
     report = run.report
-    texts = [NOT_RECORDED] * len(FACTS) if report is None else [_fact(report, key) for key in FACTS]
+    texts = [FROM_CACHE, *[""] * (len(FACTS) - 1)] if report is None else [_fact(report, key) for key in FACTS]
     stage = "phase 1" if run.stage == "train_dae" else "phase 2" if "contrastive" in run.stage else PHASES[run.phase]
     stage = stage if "baselines" not in run.stage else "fit"
     return {"stage": stage, "of": study.title(run.variant), "seed": run.seed, "facts": texts}

@@ -14,20 +14,20 @@ from stages.common.pages.forest import HEIGHT, WIDTH, drawing, scale_of
 # The tests of a comparison, with their headings; one that no comparison has is not shown.
 TESTS = {"p_value": "p", "p_holm": "p, Holm", "mcnemar_p": "p, McNemar"}
 LEAST_P = 0.001
-NO_VERDICTS = pd.DataFrame(columns=["claim", "verdict"])  # of one benchmark alone, which is no family
+NO_VERDICTS = pd.DataFrame(columns=["claim", "verdict"])  # of one study alone, which is no family
 
 
 def family(finished: Sequence[Finished]) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """The claims of several benchmarks below each other, the overall verdicts, and who is left out of these.
+    """The claims of several studies below each other, the overall verdicts, and who is left out of these.
 
-    The frames are ``families.with_holm``'s and ``families.overall``'s. A benchmark that repeats the comparisons of
+    The frames are ``families.with_holm``'s and ``families.overall``'s. A study that repeats the comparisons of
     another (one on all training rows goes before one on some of them), and one without p-values is no part of a family:
     its claims are there, without ``p_holm``.
     """
     inside: dict[tuple, Finished] = {}
     for one in sorted(finished, key=lambda one: one.study.benchmark.train_rows is not None):
         benchmark = one.study.benchmark
-        keys = [(benchmark.dataset, benchmark.protocol, encoder) for encoder in benchmark.run_encoders]
+        keys = [(benchmark.dataset, benchmark.protocol, encoder) for encoder in benchmark.encoders]
         if "p_value" in one.claims and not inside.keys() & set(keys):
             inside |= dict.fromkeys(keys, one)
     members = [one for one in finished if any(one is member for member in inside.values())]
@@ -44,7 +44,7 @@ def family(finished: Sequence[Finished]) -> tuple[pd.DataFrame, pd.DataFrame, li
 def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, Any]:
     """What the section of claims shows.
 
-    ``claims``: as ``with_names`` gives it, for one benchmark or several below each other; ``verdicts``: those over all
+    ``claims``: as ``with_names`` gives it, for one study or several below each other; ``verdicts``: those over all
     comparisons of a family, as ``families.overall`` gives them, without a row where none are stated.
     """
     by_name = {finished.name: finished.study for finished in studies}
@@ -61,7 +61,7 @@ def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: 
             rows.append(
                 {
                     "pair": f"{study.title(line['variant'])} minus {study.title(line['other'])}",
-                    "benchmark": line["benchmark"],
+                    "study": line["benchmark"],
                     "dataset": line["dataset"],
                     "dataset_title": study.dataset.title,
                     "protocol": line["protocol"],

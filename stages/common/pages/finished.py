@@ -1,4 +1,4 @@
-"""The results that a page shows, as read from a benchmark's folder: one that was run here, or one that git keeps."""
+"""The results that a page shows, as read from a study's folder: one that was run here, or one that git keeps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ from stages.common.settings import Study
 
 @dataclass(frozen=True)
 class Finished:
-    """A study with its tables (columns of results.csv, runs.csv, differences.csv and claims.csv) and its trainings."""
+    """A study with its tables (columns of results.csv, runs.csv, differences.csv and claims.csv) and its trainings.
+
+    ``folder``: where its page lies.
+    """
 
     study: Study
     results: pd.DataFrame
@@ -22,24 +25,29 @@ class Finished:
     differences: pd.DataFrame
     claims: pd.DataFrame
     trainings: list[Run]
+    folder: Path
 
     @property
     def name(self) -> str:
         return self.study.benchmark.name
 
+    def all_studies(self) -> Path:
+        """The page over several studies that this one's page belongs to."""
+        return paths.PUBLISHED_STUDIES if self.folder.parent == paths.PUBLISHED else paths.ALL_STUDIES
 
-def read_finished(study: Study) -> Finished:
-    """What was run here: ``reports/<benchmark>`` and the reports of its runs."""
-    return _read(study, paths.REPORTS / study.benchmark.name, read_reports(study))
+
+def read_finished(study: Study, with_costs: bool = True) -> Finished:
+    """What was run here: the study's tables and, ``with_costs``, the reports of its runs."""
+    return _read(study, paths.reports(study.folder), read_reports(study) if with_costs else [])
 
 
 def finished_here(studies: Mapping[str, Study]) -> list[Finished]:
-    """The benchmarks that have results in ``reports/``."""
-    return [read_finished(study) for name, study in studies.items() if paths.results(name).is_file()]
+    """The studies that have results here."""
+    return [read_finished(study) for study in studies.values() if paths.results(study.folder).is_file()]
 
 
 def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
-    """The benchmarks of ``reports/published/``, whose studies are those of ``load_published``."""
+    """The studies of ``reports/published/``, whose studies are those of ``load_published``."""
     folders = {name: paths.published(name) for name in studies}
     return [
         _read(study, folders[name], read_published_reports(study, folders[name] / "run_reports.jsonl"))
@@ -49,4 +57,4 @@ def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
 
 def _read(study: Study, folder: Path, trainings: list[Run]) -> Finished:
     names = ("results", "runs", "differences", "claims")
-    return Finished(study, *(read_results(folder / f"{name}.csv") for name in names), trainings)
+    return Finished(study, *(read_results(folder / f"{name}.csv") for name in names), trainings, folder)

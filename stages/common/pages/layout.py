@@ -3,6 +3,7 @@
 import base64
 import functools
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def _engine() -> jinja2.Environment:
     engine.filters["quantity"] = quantity
     engine.filters["name"] = lambda text: text.replace(" ", "-")
     return engine
+
+
+def link(page: Path, folder: Path) -> str:
+    """The address of a page on another one that lies in ``folder``."""
+    return Path(os.path.relpath(page, folder)).as_posix()
 
 
 def quantity(value: float | None, digits: int = 0) -> str:

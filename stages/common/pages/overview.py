@@ -1,4 +1,4 @@
-"""The page over all benchmarks that have results: the answer, the paper's tables, claims, audit, deviations, cost."""
+"""The page over all studies that have results: the answer, the paper's tables, claims, audit, deviations, cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from stages.common.pages.cells import cell_rows, details
 from stages.common.pages.citation import citation
 from stages.common.pages.deviations import deviation_rows, shown_protocols
 from stages.common.pages.finished import Finished
-from stages.common.pages.layout import render
+from stages.common.pages.layout import link, render
 from stages.common.scores.metrics import METRICS
 
 
@@ -24,7 +24,7 @@ from stages.common.scores.metrics import METRICS
 class Overview:
     """All that the page and the tables beside it are made from.
 
-    ``work`` holds all benchmarks, ``finished`` those with results; ``datasets``: titles by name; ``audit_file``: where
+    ``work`` holds all studies, ``finished`` those with results; ``datasets``: titles by name; ``audit_file``: where
     the audit of the paper lies, if it was made, and ``audit_command``: what makes it.
     """
 
@@ -35,15 +35,23 @@ class Overview:
     audit_command: str
 
     @property
+    def page(self) -> Path:
+        return paths.PUBLISHED_STUDIES if self.work.published else paths.ALL_STUDIES
+
+    @property
+    def tables(self) -> str:
+        """The name, without its ending, of the tables beside the page."""
+        return "tables" if self.work.published else self.page.stem
+
+    @property
     def claiming(self) -> Sequence[Finished]:
-        """The benchmarks whose claims are told; what a single switch does is told in the audit, beside its base."""
+        """The studies whose claims are told; what a single switch does is told in the audit, beside its base."""
         return [one for one in self.finished if not is_switch_study(one.study)] or self.finished
 
 
 def overview_of(work: paper.Reproduction, finished: Sequence[Finished], datasets: Mapping[str, str]) -> Overview:
-    """The overview of what was run here, or of what git keeps, by the folder that ``work`` names."""
-    published = work.reports == paths.PUBLISHED
-    file, command = (paths.PUBLISHED_AUDIT, "make audit") if published else (paths.PAPER_AUDIT, "dvc repro")
+    """The overview of what was run here, or of what git keeps, as ``work`` says."""
+    file, command = (paths.PUBLISHED_AUDIT, "make audit") if work.published else (paths.PAPER_AUDIT, "dvc repro")
     return Overview(work, finished, datasets, file, command)
 
 
@@ -54,14 +62,16 @@ def render_overview(overview: Overview) -> str:
     claiming = overview.claiming
     all_claims, verdicts, apart = claims.family(claiming)
     items, cells = audit.read_audit(overview.audit_file), all_cells(overview)
-    behind = {one.name: [line for line in cells if line["benchmark"] == one.name] for one in finished}
+    behind = {one.name: [line for line in cells if line["study"] == one.name] for one in finished}
     grids = paper_grid.grids(work, numbers, overview.datasets)
     shown = [cell for grid in grids for row in grid["rows"] for cell in row["cells"]]
     addresses = _address_once([*shown, *(cell for line in cells for cell in line["shown"])])
     return render(
         "overview.html.j2",
         finished=finished,
-        published=work.reports == paths.PUBLISHED,
+        published=work.published,
+        pages={one.name: link(one.folder / "index.html", overview.page.parent) for one in finished},
+        tables=overview.tables,
         statistics=work.shared.statistics,
         verdicts=work.shared.verdicts,
         answer=overview_answer.overview_answer(claiming, all_claims, verdicts, numbers),
@@ -90,17 +100,17 @@ def render_overview(overview: Overview) -> str:
 
 
 def all_cells(overview: Overview) -> list[dict[str, Any]]:
-    """A row for every cell of every benchmark, in the order of the benchmarks and of their tables."""
-    return [_with_benchmark(one, line) for one in overview.finished for line in cell_rows(one)]
+    """A row for every cell of every study, in the order of the studies and of their tables."""
+    return [_with_study(one, line) for one in overview.finished for line in cell_rows(one)]
 
 
-def _with_benchmark(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
-    """A line of the table of all cells; a metric that the benchmark lacks is None."""
+def _with_study(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
+    """A line of the table of all cells; a metric that the study lacks is None."""
     numbers = dict(zip(line["metrics"], line["numbers"], strict=True))
     study = finished.study
     return {
         **line,
-        "benchmark": finished.name,
+        "study": finished.name,
         "dataset": study.benchmark.dataset,
         "dataset_title": study.dataset.title,
         "encoder_name": line["row"].encoder,
@@ -124,7 +134,7 @@ def _filters(overview: Overview, numbers: pd.DataFrame) -> list[dict[str, Any]]:
     studies = [one.study for one in overview.finished]
     benchmarks = [study.benchmark for study in studies]
     datasets = dict.fromkeys([*(one.dataset for one in benchmarks), *numbers["dataset"]])
-    encoders = dict.fromkeys([*(name for one in benchmarks for name in one.run_encoders), *numbers["encoder"]])
+    encoders = dict.fromkeys([*(name for one in benchmarks for name in one.encoders), *numbers["encoder"]])
     protocols = dict.fromkeys([*(one.protocol for one in benchmarks), *numbers["protocol"]])
     shared = overview.work.shared
     return [
@@ -139,7 +149,7 @@ def _filters(overview: Overview, numbers: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _made(finished: Finished) -> dict[str, Any]:
-    """What one benchmark cost, where it ran and what it started from."""
+    """What one study cost, where it ran and what it started from."""
     return {
         "name": finished.name,
         "title": finished.study.dataset.title,

@@ -1,4 +1,4 @@
-"""Whether the method helps, by how much and how sure, over all benchmarks: three sentences, computed from results."""
+"""Whether the method helps, by how much and how sure, over all studies: three sentences, computed from results."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def overview_answer(
 def _against_fine_tuning(finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     pair = claims[(claims["variant"] == THREE_PHASE) & (claims["other"] == PLAIN)].dropna(subset=["difference"])
     if pair.empty:
-        return "No benchmark has run both the three phases and plain fine-tuning yet, so whether they help is open."
+        return "No study has run both the three phases and plain fine-tuning yet, so whether they help is open."
     own = pair[pair["protocol"] == TEXT_PROTOCOL]
     said = []
     if len(own):
@@ -52,7 +52,7 @@ def _against_fine_tuning(finished: Sequence[Finished], claims: pd.DataFrame, ver
 
 
 def _over_all(pair: pd.DataFrame, verdicts: pd.DataFrame) -> str:
-    """The verdict over all data sets of a family; nothing where one benchmark alone is none."""
+    """The verdict over all data sets of a family; nothing where one study alone is none."""
     count = pair["dataset"].nunique()
     if count < 2 or verdicts.empty:
         return ""
@@ -112,10 +112,10 @@ def _against_the_encoder(finished: Sequence[Finished]) -> str:
         else []
     )
     if not said:
-        return "How much of it is the encoder's cannot be told: no benchmark has a baseline on the untouched encoder."
+        return "How much of it is the encoder's cannot be told: no study has a baseline on the untouched encoder."
     encoders = " or ".join(
         dict.fromkeys(
-            one.study.shared.encoders[encoder].title for one in own for encoder in one.study.benchmark.run_encoders
+            one.study.shared.encoders[encoder].title for one in own for encoder in one.study.benchmark.encoders
         )
     )
     return (

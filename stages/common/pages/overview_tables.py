@@ -11,7 +11,7 @@ from stages.common.scores.metrics import METRICS
 
 CAPTIONS = {
     "paper": "The paper's measured numbers beside ours, in percent. A stand-in encoder or data set is not comparable.",
-    "results": "Every cell of every benchmark in percent: mean and interval.",
+    "results": "Every cell of every study in percent: mean and interval.",
     "claims": "The paper's claims: paired differences in percentage points with their intervals.",
 }
 
@@ -24,7 +24,7 @@ def tables(overview: Overview) -> dict[str, pd.DataFrame]:
 def as_markdown(frames: dict[str, pd.DataFrame]) -> str:
     """All tables with their captions in one document."""
     parts = [f"{escape_markdown(CAPTIONS[name])}\n\n{to_markdown(frame)}" for name, frame in frames.items()]
-    return "# Tables of all benchmarks\n\n" + "\n".join(parts)
+    return "# Tables of all studies\n\n" + "\n".join(parts)
 
 
 def as_latex(frames: dict[str, pd.DataFrame]) -> str:
@@ -45,7 +45,7 @@ def _paper(overview: Overview) -> pd.DataFrame:
 def _results(overview: Overview) -> pd.DataFrame:
     rows = [
         {
-            "Benchmark": line["benchmark"],
+            "Study": line["study"],
             "Data set": line["dataset_title"],
             "Encoder": line["encoder"],
             "Protocol": line["protocol"],
@@ -68,7 +68,7 @@ def _claims(overview: Overview) -> pd.DataFrame:
     rows = [
         {
             "Claim": group["text"],
-            "Benchmark": row["benchmark"],
+            "Study": row["study"],
             "Encoder": row["encoder_title"],
             "Protocol": row["protocol"],
             "Compared": row["pair"],

@@ -95,7 +95,7 @@ def _cell(line: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def missing_details(
     work: paper.Reproduction, frame: pd.DataFrame, datasets: Mapping[str, str], finished: Collection[str]
 ) -> list[dict[str, Any]]:
-    """What lies behind the numbers of benchmarks that are not ``finished``: the command that makes each cell."""
+    """What lies behind the numbers of studies that are not ``finished``: the command that makes each cell."""
     missing = frame[frame["benchmark"].notna() & ~frame["benchmark"].isin(finished)]
     missing = missing.drop_duplicates(["benchmark", "encoder", "variant"])
     return [
@@ -104,7 +104,7 @@ def missing_details(
             "title": _variant_title(work, line["variant"]),
             "colour": "none",
             "first": None,
-            "benchmark": line["benchmark"],
+            "study": line["benchmark"],
             "dataset": datasets.get(line["benchmark_dataset"], line["benchmark_dataset"]),
             "encoder": work.shared.encoders[line["encoder"]].title,
             "protocol": line["protocol"],

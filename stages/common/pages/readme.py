@@ -32,7 +32,7 @@ def readme_part(overview: Overview) -> str:
     shown = [one for one in overview.finished if _is_shown(one.study)]
     rows: dict[str, dict[str, str]] = {overview.finished[0].study.title(cell): {} for cell in CELLS}
     for one in shown:
-        for encoder in one.study.benchmark.run_encoders:
+        for encoder in one.study.benchmark.encoders:
             heading = _heading(one.study, encoder)
             for title, text in [*_means(one, encoder), *_comparisons(one, encoder)]:
                 rows.setdefault(title, {})[heading] = text
@@ -42,12 +42,12 @@ def readme_part(overview: Overview) -> str:
 
 def _is_shown(study: Study) -> bool:
     """Whether the study is of the paper's text and runs what the claims compare."""
-    run = study.benchmark.run_variants.trained()
+    run = study.benchmark.trained()
     return study.benchmark.protocol == TEXT_PROTOCOL and {THREE_PHASE, PLAIN, "joint", "dae_ft", "cl_ft"} <= {*run}
 
 
 def _heading(study: Study, encoder: str) -> str:
-    names = [study.benchmark.name, *([encoder] if len(study.benchmark.run_encoders) > 1 else [])]
+    names = [study.benchmark.name, *([encoder] if len(study.benchmark.encoders) > 1 else [])]
     return ", ".join([*names, metric_name(study.benchmark.primary_metric)])
 
 
