@@ -2,10 +2,19 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: audit bench bench-smoke compare help index page-test paper-graph publish repro tables plan test lint pipelines requirements verify
+GOALS := audit bench bench-smoke compare gc help index lint page-test paper-graph pipelines plan preview publish remote repro \
+  requirements studies table tables test verify
+.PHONY: $(GOALS)
+# make repro snips_l6, without STUDY=, would run the default study first.
+UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
+$(if $(UNKNOWN),$(error got $(UNKNOWN), expected commands that make lists (a study is named by STUDY=$(firstword $(UNKNOWN)))))
 
 PYTHON ?= python3
-# dvc starts the stages as `python -m ...`: the environment's Python comes first, active or not.
+# Whatever takes STUDY=name takes the default study where it is left out.
+OF_STUDY = $(if $(STUDY),--study "$(STUDY)")
+FOLDER = $(patsubst %params.yaml,%,$(if $(STUDY),$(wildcard studies/$(STUDY)/params.yaml)))
+IN_STUDY = $(if $(FOLDER),--cd $(FOLDER))
+# dvc starts the stages as `python ...`: the environment's Python comes first, active or not.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## the commands
@@ -21,17 +30,36 @@ help: ## the commands
 	@$(PYTHON) -m venv .venv
 	@pip install --quiet --disable-pip-version-check -r requirements.txt || { \
 	  echo "error: the packages could not be installed; the first run needs the network (pip's message stands above)" >&2; exit 2; }
+	@python -m compileall -q stages  # so that a study, which depends on this folder, does not see it change
 	@touch $@
 
-repro: .venv/installed ## the default study, its table, and where the page is
-	@python -m stages.check_params
-	@python -m stages.choose_engine
-	@dvc repro
-	@cat reports/bbc/summary.txt
+repro: .venv/installed ## the default study, its table, and where the pages are; another one: make repro STUDY=snips_l6
+	@python -m stages.check_studies $(OF_STUDY)
+	@python -m stages.choose_engine $(OF_STUDY)
+	@dvc $(IN_STUDY) repro
+	@cat $(FOLDER)reports/summary.txt
+	@python -m stages.render_costs $(OF_STUDY)
 	@python -m stages.render_index
 
-index: .venv/installed ## the page over all benchmarks that have results: reports/index.html, tables.md, tables.tex
+studies: .venv/installed ## all studies: what each runs, and whether it is complete, stale or was never run
+	@python -m stages.list_studies
+
+preview: .venv/installed ## what dvc would train, and why, before it does: make preview [STUDY=snips_l6]
+	@python -m stages.preview_run $(OF_STUDY)
+
+gc: .venv/installed ## take out of dvc's cache what no study and no experiment needs; make gc DRY=1 only tells
+	@python -m stages.clean_cache $(if $(DRY),--dry)
+
+remote: .venv/installed ## one default remote of dvc for all studies: make remote URL=...
+	@test -n "$(URL)" || { echo "error: URL: got nothing, expected a folder or an address, as in: make remote URL=/mnt/cache" >&2; exit 2; }
+	@python -m stages.set_remote --url "$(URL)"
+
+index: .venv/installed ## the page over all studies that have results: reports/studies.html, studies.md, studies.tex
 	@python -m stages.render_index
+
+table: .venv/installed ## one table of the paper beside ours, complete: make table TABLE=3 ENCODER=minilm_l12 [PROTOCOL=released]
+	@test -n "$(TABLE)" || { echo "error: TABLE: got nothing, expected a number, as in: make table TABLE=3 ENCODER=minilm_l12" >&2; exit 2; }
+	@python -m stages.make_table --table "$(TABLE)" --encoder "$(ENCODER)" --protocol "$(PROTOCOL)"
 
 tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
 	@python -m stages.render_tables_so_far
@@ -39,21 +67,20 @@ tables: .venv/installed ## the paper's tables beside ours, from the cells that e
 plan: .venv/installed ## each number of the paper with its command and estimated cost: paper/commands.csv
 	@python -m stages.plan_commands
 
-publish: .venv/installed ## copy a finished benchmark's results to reports/published/: make publish BENCHMARK=snips_l6
-	@test -n "$(BENCHMARK)" || { echo "error: BENCHMARK: got nothing, expected a study, as in: make publish BENCHMARK=bbc" >&2; exit 2; }
-	@python -m stages.publish_results --benchmark "$(BENCHMARK)"
+publish: .venv/installed ## copy a finished study's results to reports/published/: make publish STUDY=snips_l6
+	@test -n "$(STUDY)" || { echo "error: STUDY: got nothing, expected a study, as in: make publish STUDY=bbc" >&2; exit 2; }
+	@python -m stages.publish_results $(OF_STUDY)
 	@python -m stages.render_index --published
 
 audit: .venv/installed ## the audit of the paper with our published runs: reports/published/audit.md
 	@python -m stages.audit_data
 	@python -m stages.publish_audit
 
-compare: .venv/installed ## two experiments, with paired intervals: make compare A=HEAD~1 B=experiment (B: the files as they lie)
-	@python -m stages.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)"
+compare: .venv/installed ## two revisions or studies, with paired intervals: make compare A=HEAD~1 B=my-experiment [STUDY=snips_l6]
+	@python -m stages.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)" $(OF_STUDY)
 
-verify: .venv/installed ## your own run of a published benchmark against reports/published/: make verify BENCHMARK=snips_l6
-	@test -n "$(BENCHMARK)" || { echo "error: BENCHMARK: got nothing, expected a study, as in: make verify BENCHMARK=bbc" >&2; exit 2; }
-	@python -m stages.verify_published --benchmark "$(BENCHMARK)"
+verify: .venv/installed ## your own run of a published study against reports/published/: make verify [STUDY=snips_l6]
+	@python -m stages.verify_published $(OF_STUDY)
 
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup
@@ -76,17 +103,15 @@ bench: .venv/peers ## our phases beside the peers' on the same work (three hours
 	@python -m performance.bench
 
 bench-smoke: .venv/peers ## the same in three minutes on the default study's data, to see that it runs; its ratios mean nothing
-	@dvc repro --quiet data/bbc/dvc.yaml:prepare_data encoders/dvc.yaml:fetch_encoder@minilm_l6
+	@dvc repro --quiet prepare_data fetch_encoder@minilm_l6
 	@python -m performance.bench --data bbc --pairs 1 --updates 8 --output reports/performance/smoke
 
 lint: .venv/installed ## ruff
 	@ruff check .
 	@ruff format --check .
 
-pipelines: .venv/installed ## copy the pipelines into every folder with a params.yaml of data/ and benchmarks/; write paper/dvc.yaml
-	@for params in data/*/params.yaml benchmarks/*/params.yaml; do \
-	  folder=$$(dirname $$params); cp $$(dirname $$folder)/pipeline.yaml $$folder/dvc.yaml; done
-	@python -m stages.write_paper_pipeline
+pipelines: .venv/installed ## complete every folder with a params.yaml in studies/, and the default study: dvc.yaml and the like
+	@python -m stages.write_pipelines
 
 requirements: .venv/installed ## pin requirements.in again
 	@pip install --quiet --disable-pip-version-check pip-tools
