@@ -65,9 +65,11 @@ def released_study(study, tmp_path_factory) -> tuple[Path, dict[str, dict[str, l
     Of its runs there are those that lead to RELEASED for the first seed, the encoders' pictures and the baselines.
     """
     root = study.copy(tmp_path_factory.mktemp("released") / "project")
-    shutil.rmtree(root / "runs")
+    for folder in (root / "runs").iterdir():
+        if folder.name not in ("data", "pretrained"):
+            shutil.rmtree(folder)
     tiny_project.use_released_protocol(root)
     ran = [f"--variant ({'|'.join(RELEASED)}) --seed 0$", "train_(dae|joint) .*--seed 0$", "split_data .*--seed 0$"]
-    ran += ["prepare_data", "train_baselines", "render_representations"]
+    ran += ["resolve_settings", "prepare_data", "train_baselines", "render_representations"]
     commands = [command for command in study.commands if re.search("|".join(ran), command)]
     return root, tiny_project.run_recorded(root, commands)

@@ -38,8 +38,8 @@ def die_at(moment: int) -> None:
 def main() -> None:
     command, *outputs = sys.argv[1:]
     sys.path[0] = str(Path.cwd())
-    module, *sys.argv[1:] = command.split()[2:]
-    stage = importlib.import_module(module)
+    name, *sys.argv[1:] = command.split("/stages ")[1].split()
+    stage = importlib.import_module(f"stages.{name}")
     # Once for all runs: each is a fork of this process.
     for slow in SLOW:
         importlib.import_module(slow)

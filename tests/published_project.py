@@ -8,8 +8,11 @@ import pandas as pd
 
 from stages.common import paths
 from stages.common.analysis.cells import predictions_by_cell
-from stages.common.config import load_study
-from stages.common.files import write_table
+from stages.common.config import load_study, study_folders
+from stages.common.files import sha256_of, write_table
+from stages.common.run_reports import RESULT
+from stages.common.settings import Study
+from stages.common.topology import BASELINE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TABLES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
@@ -19,14 +22,15 @@ def params_files() -> list[Path]:
     """The parameters and the texts of the paper that pages are made from, relative to the repository."""
     found = [
         paths.README,
+        Path(paths.PARAMS),
         paths.SHARED_PARAMS,
         paths.PAPER_PARAMS,
         paths.PAPER_NUMBERS,
         paths.DEVIATIONS,
         paths.CITATION,
     ]
-    for root in (paths.DATA, paths.BENCHMARKS):
-        found += [file.relative_to(REPOSITORY) for file in (REPOSITORY / root).glob("*/params.yaml")]
+    for pattern in (f"{paths.DATA}/*.yaml", f"{paths.ENCODERS}/*.yaml", f"{paths.STUDIES}/*/{paths.PARAMS}"):
+        found += [file.relative_to(REPOSITORY) for file in REPOSITORY.glob(pattern)]
     return found
 
 
@@ -37,33 +41,53 @@ def copy_params(root: Path) -> None:
 
 
 def put_back(name: str, root: Path) -> None:
-    """Write a published benchmark's tables, cells and run reports below ``root``, the working directory, as run.
+    """Write a published study's tables, cells and run reports below ``root``, the working directory, as run.
 
     Learning curves and class counts are not kept, so that pages show them as not recorded.
     """
-    source, target = REPOSITORY / paths.published(name), root / paths.REPORTS / name
-    target.mkdir(parents=True)
+    study = load_study(name)
+    source, target = REPOSITORY / paths.published(name), root / paths.reports(study.folder)
+    target.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         shutil.copyfile(source / table, target / table)
     shutil.copytree(source / "cells", target / "cells")
-    known = load_study(name).benchmark
-    for line in (source / "run_reports.jsonl").read_text(encoding="utf-8").splitlines():
-        report = json.loads(line)
+    write_predictions(study, root)
+    write_run_reports(study, root)
+
+
+def write_predictions(study: Study, root: Path) -> None:
+    """Write what is published of a study's predictions as its own run has them."""
+    table = pd.read_parquet(REPOSITORY / paths.published(study.benchmark.name) / "predictions.parquet")
+    for cell, by_seed in predictions_by_cell(table).items():
+        for seed, rows in by_seed.items():
+            write_table(root / paths.predictions(study.folder, *cell, seed), rows)
+
+
+def write_run_reports(study: Study, root: Path) -> None:
+    """Write the published run reports as the study's own run has them, each beside an empty history."""
+    lines = (REPOSITORY / paths.published(study.benchmark.name) / "run_reports.jsonl").read_text(encoding="utf-8")
+    for report in map(json.loads, lines.splitlines()):
         run = (report["encoder"], report["variant"], report["seed"], report["phase"])
-        file = root / paths.report(known.name, *run)
+        result = root / paths.predictions(study.folder, *run[:3])
+        if report["stage"] != BASELINE:
+            result = root / paths.history(study.folder, *run)
+            result.parent.mkdir(parents=True, exist_ok=True)
+            result.touch()
+        file = root / paths.run_report(study.folder, *run)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(line, encoding="utf-8")
+        file.write_text(json.dumps(report | {RESULT: sha256_of(result)}), encoding="utf-8")
 
 
 def make_published_project(root: Path, name: str) -> Path:
-    """Write the params and predictions of a published benchmark below ``root`` as its own run, and nothing else of it.
+    """Write the params and predictions of a published study below ``root``, the working directory, as its own run.
 
-    Returns the folder in which the repository keeps the published benchmark.
+    Nothing else of it is there. Returns the folder in which the repository keeps the published study.
     """
     folder = REPOSITORY / paths.published(name)
     copy_params(root)
-    shutil.copyfile(folder / "params.yaml", root / paths.benchmark_params(name))
-    for cell, by_seed in predictions_by_cell(pd.read_parquet(folder / "predictions.parquet")).items():
-        for seed, rows in by_seed.items():
-            write_table(root / paths.predictions(name, *cell, seed), rows)
+    own = study_folders()[name]
+    named = f"name: {name}\n" if own == Path() else ""
+    params = named + (folder / paths.PARAMS).read_text(encoding="utf-8")
+    (root / paths.study_params(own)).write_text(params, encoding="utf-8")
+    write_predictions(load_study(name), root)
     return folder

@@ -45,8 +45,8 @@ def record_reading(cls: type) -> None:
         value = object.__getattribute__(self, name)
         if name in fields and Path(sys._getframe(1).f_code.co_filename).name not in CHECKING:
             place, _ = names.get(id(self), ("", None))
-            if place:
-                recorded["sections" if holds_sections(value) else "params"].add(f"{place}.{name}".replace(":.", ":"))
+            if place and not holds_sections(value):
+                recorded["params"].add(f"{place}.{name}".replace(":.", ":"))
         return value
 
     cls.__getattribute__ = read
@@ -76,10 +76,10 @@ def main() -> None:
     sys.addaudithook(opened)
     found = {}
     for command in commands:
-        module, *arguments = command.split()[2:]
-        sys.argv = [module, *arguments]
+        name, *arguments = command.split("/stages ")[1].split()
+        sys.argv = [name, *arguments]
         recorded.clear()
-        importlib.import_module(module).main()
+        importlib.import_module(f"stages.{name}").main()
         found[command] = {kind: sorted(read) for kind, read in recorded.items()}
     Path(output).write_text(json.dumps(found), encoding="utf-8")
 

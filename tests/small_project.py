@@ -1,5 +1,6 @@
-"""A small copy of the project in a folder: its params files, its pipelines, and a data set of few short texts."""
+"""A small copy of the project in a folder: its params files, its pipeline, and a data set of few short texts."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -12,45 +13,55 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from stages.common.config import load_studies
+from stages.common.project import write_project
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-SHARED, DATASET, BENCHMARK = "params.yaml", "data/small/params.yaml", "benchmarks/small/params.yaml"
+SHARED, STUDY, DATASET, ENCODER = "shared.yaml", "params.yaml", "data/small.yaml", "encoders/minilm_l6.yaml"
 ROWS = "data/small/rows.csv"
 CLASSES = {"fruit": "apple", "metal": "iron", "tree": "oak"}
 ROWS_PER_CLASS = 20
+PAPER = ("params.yaml", "tables.csv", "hyperparameters.yaml", "references.csv", "deviations.yaml")
 
 
 def make_project(root: Path) -> Path:
-    """Write the data set and benchmark ``small`` and what they share below ``root``.
+    """Write the default study ``small``, its data set and what it shares below ``root``.
 
-    The stages stay in the repository: ``run_stage`` imports them from there and works in ``root``.
+    The code stays in the repository, to which a link leads.
     """
-    for folder in ("data/small", "benchmarks/small", "paper"):
-        (root / folder).mkdir(parents=True)
-    for file, content in _params_and_pipelines().items():
+    for file, content in _params_and_pipeline().items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_bytes(content)
+    (root / "stages").symlink_to(REPOSITORY / "stages")
     write_rows(root, good_rows())
     return root
 
 
 @functools.cache
-def _params_and_pipelines() -> dict[str, bytes]:
+def _params_and_pipeline() -> dict[str, bytes]:
     """The files' contents, made once: reading and writing YAML takes most of the time."""
-    copies = {SHARED: SHARED, DATASET: "data/bbc/params.yaml", BENCHMARK: "benchmarks/bbc/params.yaml"}
-    for folder in ("data", "benchmarks"):
-        for copy in ("pipeline.yaml", "small/dvc.yaml"):
-            copies[f"{folder}/{copy}"] = f"{folder}/pipeline.yaml"
-    copies |= {file: file for file in ("paper/params.yaml", "paper/tables.csv")}
+    copies = {SHARED: SHARED, STUDY: STUDY, DATASET: "data/bbc.yaml"}
+    encoders = [f"encoders/{file.name}" for file in (REPOSITORY / "encoders").glob("*.yaml")]
+    copies |= {file: file for file in (*encoders, *(f"paper/{name}" for name in PAPER), "CITATION.cff")}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         for file, original in copies.items():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / original, root / file)
-        source = {"files": ROWS}
-        change(root, DATASET, {"name": "small", "source": source, "test_rows": 15, "expected": {}})
-        change(root, BENCHMARK, {"name": "small", "dataset": "small", "long_tail_ratio": 4, "long_tail_largest": 8})
-        # No probe of a second in every training stage.
-        change(root, SHARED, {"engine.device": "cpu", "engine.precision": "fp32"})
-        return {file: (root / file).read_bytes() for file in copies}
+        (root / "stages").symlink_to(REPOSITORY / "stages")
+        change(root, DATASET, {"source": {"files": ROWS}, "test_rows": 15, "expected": {}})
+        change(root, STUDY, {"name": "small", "dataset": "small", "long_tail_ratio": 4, "long_tail_largest": 8})
+        # No probe of a second where settings are resolved, and the same number of threads on every machine.
+        change(root, SHARED, {"engine.device": "cpu", "engine.precision": "fp32", "engine.threads": 1})
+        make_pipelines(root)
+        return {file: (root / file).read_bytes() for file in (*copies, "dvc.yaml")}
+
+
+def make_pipelines(root: Path) -> None:
+    """Generate the pipelines anew, as ``make pipelines`` does after an edit of encoders, variants or baselines."""
+    with contextlib.chdir(root):
+        for study in load_studies().values():
+            write_project(study)
 
 
 def good_rows() -> list[tuple[str, str]]:
@@ -60,6 +71,7 @@ def good_rows() -> list[tuple[str, str]]:
 
 def write_rows(root: Path, rows: list[tuple[str, str]]) -> None:
     lines = ["text,label", *(f"{text},{label}" for text, label in rows)]
+    (root / ROWS).parent.mkdir(parents=True, exist_ok=True)
     (root / ROWS).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -82,8 +94,7 @@ def change(root: Path, file: str, values: dict[str, Any]) -> None:
 def use_encoder(root: Path, folder: Path) -> None:
     """Let the project's encoder come from a folder."""
     weights = (folder / "model.safetensors").read_bytes()
-    source = {"source": "folder", "folder": str(folder), "sha256": hashlib.sha256(weights).hexdigest()}
-    change(root, SHARED, {f"encoders.minilm_l6.{key}": value for key, value in source.items()})
+    change(root, ENCODER, {"source": "folder", "folder": str(folder), "sha256": hashlib.sha256(weights).hexdigest()})
 
 
 def use_one_core() -> None:
@@ -107,7 +118,7 @@ def run_stage(root: Path, stage: str, *arguments: str) -> subprocess.CompletedPr
 
 
 def run_stages(root: Path, *stages: str) -> None:
-    """Run stages that must succeed, each given as on the command line."""
+    """Run stages that must succeed, each given as on the command line; ``resolve_settings`` comes first."""
     for line in stages:
         result = run_stage(root, *line.split())
         assert result.returncode == 0, result.stderr

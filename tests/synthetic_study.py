@@ -1,4 +1,4 @@
-"""A benchmark's results, histories and run reports made up in a folder, for tests of what only reads them."""
+"""A study's results, histories and run reports made up in a folder, for tests of what only reads them."""
 
 import json
 import shutil
@@ -9,7 +9,6 @@ import pandas as pd
 from small_project import change
 
 from stages.common import paths
-from stages.common.analysis.cells import cells, command
 from stages.common.analysis.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
 from stages.common.analysis.statistics import (
     ROWS_ONLY,
@@ -20,10 +19,11 @@ from stages.common.analysis.statistics import (
     p_value,
 )
 from stages.common.config import load_study
-from stages.common.costs import PHASE_OF_STAGE
-from stages.common.files import write_table
+from stages.common.files import sha256_of, write_table
+from stages.common.run_reports import RESULT
 from stages.common.scores.metrics import METRICS
 from stages.common.settings import Study
+from stages.common.topology import BASELINE, Training, cells, command, trainings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOSTILE_CLASS = "<script>alert(1)</script>"
@@ -35,8 +35,8 @@ SETTINGS = ("normal", "extra", "none")
 
 
 COPIED = (
-    "params.yaml", "benchmarks/bbc/params.yaml", "data/bbc/params.yaml", "paper/params.yaml", "paper/tables.csv",
-    "paper/deviations.yaml", "CITATION.cff",
+    "shared.yaml", "params.yaml", "data/bbc.yaml", "paper/params.yaml", "paper/tables.csv", "paper/deviations.yaml",
+    "CITATION.cff", *(f"encoders/{file.name}" for file in REPOSITORY.glob("encoders/*.yaml")),
 )  # fmt: skip
 # Texts that a user's params may hold, by the parameter: each would run, break out of its place or upset a table.
 RUNS = "window.injected = true"
@@ -48,33 +48,34 @@ HOSTILE_TEXTS = {
     "variants.extra_imbalance.title": r"50% of A&B_c $x$ #1 {z} ^ \input{secret} ``so'' -- \\",
     "variants.no_imbalance.title": "🧪 ≥ 1 naïve Ελληνικά 漢字",
     "variants.no_imbalance_equal_updates.title": "long " * 1000 + "x" * 5000,
-    "encoders.minilm_l6.title": f'"><svg onload="{RUNS}">&amp;',
     "claims.imbalance_correction_helps.text": f"{{{{ 7 * 7 }}}} {{% raw %}} </script><script>{RUNS}</script>",
+}
+HOSTILE_TITLES = {  # by the file that holds the title
+    "data/bbc.yaml": f"<script>{RUNS}</script> & friends",
+    "encoders/minilm_l6.yaml": f'"><svg onload="{RUNS}">&amp;',
 }
 
 
 def make_study(root: Path, seeds: str = "[0, 1]", hostile: bool = False) -> Study:
-    """Write a whole benchmark below ``root``, which must be the working directory; its texts may be hostile."""
+    """Write a whole default study below ``root``, which must be the working directory; its texts may be hostile."""
     for file in COPIED:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, root / file)
     if hostile:
-        change(root, "params.yaml", HOSTILE_TEXTS)
-        change(root, "data/bbc/params.yaml", {"title": f"<script>{RUNS}</script> & friends"})
-    params = root / "benchmarks/bbc/params.yaml"
+        change(root, "shared.yaml", HOSTILE_TEXTS)
+        for file, title in HOSTILE_TITLES.items():
+            change(root, file, {"title": title})
+    params = root / paths.PARAMS
     lines = params.read_text(encoding="utf-8").splitlines()
     params.write_text("\n".join(f"seeds: {seeds}" if line.startswith("seeds:") else line for line in lines) + "\n")
-    study, random = load_study("bbc"), np.random.default_rng(0)
+    study, random = load_study(), np.random.default_rng(0)
     _write_tables(study, random)
     for seed in study.benchmark.seeds:
-        _write_class_counts(seed, random)
-    for stage, phase in PHASE_OF_STAGE.items():
-        encoders = [""] if stage == "train_baselines" else study.benchmark.run_encoders
-        for encoder in encoders:
-            for variant in getattr(study.benchmark.run_variants, stage):
-                for seed in study.benchmark.seeds:
-                    _write_run((study.benchmark.name, encoder, variant, seed, phase), stage, random)
+        _write_class_counts(study, seed, random)
     _write_predictions(study, random)
+    for training in trainings(study):
+        for seed in study.benchmark.seeds:
+            _write_run(study, training, seed, random)
     return study
 
 
@@ -84,18 +85,18 @@ def _write_predictions(study: Study, random: np.random.Generator) -> None:
     rows = pd.DataFrame({"example_id": [f"test-{row:06d}" for row in range(TEST_ROWS)], "split": "test"})
     texts = [f"{number} {HOSTILE_TEXT}" for number in range(TEST_ROWS)]
     examples = rows.assign(text=texts, label=labels)
-    write_table(paths.examples(study.benchmark.dataset), examples[["example_id", "text", "label", "split"]])
+    write_table(paths.examples(study.folder), examples[["example_id", "text", "label", "split"]])
     for cell in cells(study):
         for seed in study.benchmark.seeds:
             right = random.random(TEST_ROWS) < 0.6
             predicted = np.where(right, labels, random.choice(LABELS, TEST_ROWS))
             shares = {f"probability_{label}": (predicted == label).astype(np.float32) for label in LABELS}
             table = rows.assign(label=labels, predicted=predicted, **shares)
-            write_table(paths.predictions(study.benchmark.name, *cell, seed), table)
+            write_table(paths.predictions(study.folder, *cell, seed), table)
 
 
 def _write_tables(study: Study, random: np.random.Generator) -> None:
-    results, runs, claims, file = [], [], [], paths.results(study.benchmark.name)
+    results, runs, claims, file = [], [], [], paths.results(study.folder)
     about = {"dataset": study.benchmark.dataset, "protocol": study.benchmark.protocol}
     for number, (encoder, variant) in enumerate(cells(study)):
         for metric in METRICS:
@@ -137,31 +138,36 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
     write_table(file.with_name("differences.csv"), pd.DataFrame(claims, columns=DIFFERENCE_COLUMNS))
 
 
-def _write_class_counts(seed: int, random: np.random.Generator) -> None:
+def _write_class_counts(study: Study, seed: int, random: np.random.Generator) -> None:
     counts = pd.DataFrame({"label": LABELS, "train": random.permutation([7, 14, 28, 56, 112])})
     counts = counts.assign(validation=40, test=100, unlabelled=200)
     for setting, least in zip(SETTINGS, (15, 100, 0), strict=True):
         small = counts["train"] < least
         counts[setting] = counts["train"] * np.where(small, 2, 1)
         counts[f"{setting}_stopword_copies"] = counts["train"] * small
-    write_table(paths.splits("bbc", seed) / "class_counts.csv", counts)
+    write_table(paths.splits(study.folder, seed) / "class_counts.csv", counts)
 
 
-def _write_run(run: tuple[str, str, str, int, str], stage: str, random: np.random.Generator) -> None:
-    steps = 42
+def _write_run(study: Study, training: Training, seed: int, random: np.random.Generator) -> None:
+    """History and report of a training; a baseline, whose predictions are there, has no history."""
+    run, steps = (study.folder, training.encoder, training.variant, seed, training.phase), 42
     history = pd.DataFrame({"step": np.arange(1, steps + 1), "epoch": np.arange(steps) // 7 + 1})
     history["loss"] = 1.8 * np.exp(-history["step"] / 12) + 0.1 * random.random(steps)
     history["learning_rate"] = 1e-4
     ends = history["step"] % 7 == 0
     history["validation_metric"] = np.where(
-        ends & (run[-1] == "classifier"), 95 - 60 / history["epoch"] ** 2 + random.normal(0, 2, steps), np.nan
+        ends & (training.phase == "classifier"), 95 - 60 / history["epoch"] ** 2 + random.normal(0, 2, steps), np.nan
     )
     history["validation_loss"] = np.where(ends, 0.4, np.nan)
-    if "baselines" not in stage:
-        write_table(paths.history(*run), history)
-    report = {"stage": stage, "updates": steps, "sequence_updates": 1302, "seconds": 9.5, "sequences_per_second": 217.0}
+    result = paths.predictions(*run[:-1])
+    if training.program != BASELINE:
+        result = paths.history(*run)
+        write_table(result, history)
+    where = dict(zip(("encoder", "variant", "seed", "phase"), run[1:], strict=True))
+    report = {"stage": training.program, **where, RESULT: sha256_of(result)}
+    report |= {"updates": steps, "sequence_updates": 1302, "seconds": 9.5, "sequences_per_second": 217.0}
     report |= {"peak_memory_mb": 900.5, "device": "cpu", "precision": "fp32", "threads": 2, "cpu_model": "A processor"}
     report |= {"cpu_flags": ["avx2", "fma"], "gpu": None, "versions": {"torch": "2.13.0"}, "revision": "0123abc"}
-    file = paths.report(*run)
+    file = paths.run_report(*run)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(report), encoding="utf-8")

@@ -1,10 +1,21 @@
 """Class counts of splits and texts that stand in a data set more than once."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_project import DATASET, REPOSITORY, change, error_line, good_rows, make_project, run_stage, write_rows
+from small_project import (
+    DATASET,
+    REPOSITORY,
+    change,
+    error_line,
+    good_rows,
+    make_project,
+    run_stage,
+    run_stages,
+    write_rows,
+)
 
 from stages.common import paths
 from stages.common.audit.overlap import entry
@@ -53,14 +64,14 @@ def test_with_folds_every_training_row_is_a_test_row_once(dataset):
 
 def test_the_stage_keeps_what_was_counted_elsewhere(tmp_path):
     root = make_project(tmp_path)
-    assert error_line(run_stage(root, "audit_data")).startswith("data: got no prepared data set, expected one")
+    assert error_line(run_stage(root, "audit_data")).startswith(
+        "data: got no data set that a study has prepared, expected one"
+    )
     file = root / paths.DATA_AUDIT
     file.parent.mkdir(parents=True)
     file.write_text('{"other": {}}', encoding="utf-8")
     write_rows(root, good_rows())
-    for line in (("fetch_data", "--dataset", "small"), ("prepare_data", "--dataset", "small"), ("audit_data",)):
-        result = run_stage(root, *line)
-        assert result.returncode == 0, result.stderr
+    run_stages(root, "resolve_settings", "fetch_data", "prepare_data", "audit_data")
     found = json.loads(file.read_text(encoding="utf-8"))
     assert list(found) == ["other", "small"] and found["small"]["normalised"]["test_rows_in_train"] == 0
 
@@ -68,10 +79,10 @@ def test_the_stage_keeps_what_was_counted_elsewhere(tmp_path):
 def test_other_class_counts_of_a_split_are_refused(tmp_path):
     root = make_project(tmp_path)
     change(root, DATASET, {"expected": {"labels_by_split": {"train": {"fruit": 1}}}})
-    assert run_stage(root, "fetch_data", "--dataset", "small").returncode == 0
-    line = error_line(run_stage(root, "prepare_data", "--dataset", "small"))
+    run_stages(root, "resolve_settings", "fetch_data")
+    line = error_line(run_stage(root, "prepare_data"))
     assert "got label counts {" in line and "in the split 'train', expected {'fruit': 1}; mend it" in line
-    assert not (root / paths.examples("small")).exists()
+    assert not (root / paths.examples(Path())).exists()
 
 
 @pytest.mark.parametrize("name", OWN)

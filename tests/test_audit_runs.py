@@ -32,10 +32,11 @@ def in_repository():
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A project with params files, the paper's numbers and one published benchmark."""
-    for folder in ("data", "paper"):
-        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.parquet", "*.lock"))
-    shutil.copyfile(REPOSITORY / paths.SHARED_PARAMS, tmp_path / paths.SHARED_PARAMS)
+    """A project with params files, the paper's numbers and one published study."""
+    for folder in ("data", "encoders", "paper"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    for file in (paths.SHARED_PARAMS, paths.PARAMS):
+        shutil.copyfile(REPOSITORY / file, tmp_path / file)
     shutil.copytree(REPOSITORY / paths.published(BASE), tmp_path / paths.published(BASE))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -47,7 +48,7 @@ def publish_copy(root, name, protocol, changes, params=None):
     change(root, str(paths.SHARED_PARAMS), {f"protocols.{protocol}": own})
     folder = paths.published(name)
     shutil.copytree(root / paths.published(BASE), root / folder)
-    change(root, str(folder / "params.yaml"), {"name": name, "protocol": protocol} | (params or {}))
+    change(root, str(folder / "params.yaml"), {"protocol": protocol} | (params or {}))
     frame = pd.read_parquet(root / folder / "predictions.parquet")
     of_cell = (frame["encoder"] == CELL[0]) & (frame["variant"] == CELL[1]) & (frame["split"] == "test")
     wrong = frame[of_cell & (frame["label"] != frame["predicted"])]
@@ -89,7 +90,7 @@ def test_the_committed_audit_is_that_of_the_repository(in_repository):
     assert text == to_text(items)
 
 
-def test_without_a_switched_benchmark_the_item_is_not_run(root):
+def test_without_a_switched_study_the_item_is_not_run(root):
     item = switches.audit(published())
     assert (item.outcome, item.rows) == ("not run", [])
 
@@ -108,7 +109,7 @@ def test_a_switch_has_the_effect_that_was_made(root, changes):
     assert moved["Switch"] == ", ".join(changes)
 
 
-def test_more_switches_at_once_are_no_such_benchmark(root):
+def test_more_switches_at_once_are_no_such_study(root):
     publish_copy(root, "snips_switched", "mine", SWITCH | COUPLED)
     assert switches.audit(published()).outcome == "not run"
 
@@ -120,16 +121,16 @@ def test_other_settings_are_not_compared(root):
     assert row["Effect"].startswith("not run under described") and item.outcome == "not run"
 
 
-def test_two_benchmarks_to_compare_with_are_refused(root):
+def test_two_studies_to_compare_with_are_refused(root):
     publish_copy(root, "snips_again", "described", {})
     publish_copy(root, "snips_switched", "mine", SWITCH)
-    with pytest.raises(UserError, match="snips_again and reports/published/snips_l6: got two benchmarks of the same"):
+    with pytest.raises(UserError, match="snips_again and reports/published/snips_l6: got two studies of the same"):
         switches.audit(published())
 
 
 def test_both_recipes_are_compared_by_the_published_numbers(in_repository):
     item = recipe.audit(published())
-    rows = {row["Benchmark"]: row for row in records(item)}
+    rows = {row["Study"]: row for row in records(item)}
     for name, row in rows.items():
         results = pd.read_csv(REPOSITORY / paths.published(name) / "results.csv", keep_default_na=False)
         primary = results[results["metric"] == "accuracy"].set_index("variant")["mean"].astype(float)
@@ -189,4 +190,4 @@ def test_the_stages_write_both_forms_of_the_same_items(root):
 def test_a_missing_published_file_is_named(root):
     (root / paths.published(BASE) / "predictions.parquet").unlink()
     line = error_line(run_stage(root, "publish_audit"))
-    assert line == f"reports/published/{BASE}/predictions.parquet: no such file; run: make publish BENCHMARK={BASE}"
+    assert line == f"reports/published/{BASE}/predictions.parquet: no such file; run: make publish STUDY={BASE}"

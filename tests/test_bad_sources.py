@@ -4,9 +4,19 @@ import json
 
 import pandas as pd
 import pytest
-from small_project import DATASET, ROWS, change, contents, error_line, make_project, run_stage, run_stages
+from small_project import (
+    DATASET,
+    ROWS,
+    change,
+    contents,
+    error_line,
+    make_pipelines,
+    make_project,
+    run_stage,
+    run_stages,
+)
 
-FETCH, PREPARE = "fetch_data --dataset small", "prepare_data --dataset small"
+RESOLVE, FETCH, PREPARE = "resolve_settings", "fetch_data", "prepare_data"
 SPLIT_ROWS = "text,label,part\na,0,train\nb,1,train\nc,-1,test\nd,-1,test\n"
 TEST_SPLIT = {"test_rows": None, "source.split_column": "part"}
 
@@ -37,6 +47,8 @@ def project(tmp_path):
 def test_what_cannot_be_fetched(project, content, values, said):
     (project / ROWS).write_text(content, encoding="utf-8")
     change(project, DATASET, values)
+    make_pipelines(project)
+    run_stages(project, RESOLVE)
     before = contents(project)
     assert error_line(run_stage(project, *FETCH.split())).startswith(said)
     assert contents(project) == before
@@ -83,7 +95,7 @@ def test_what_cannot_be_prepared(project, content, values, said):
     if content is not None:
         (project / ROWS).write_text(content, encoding="utf-8")
     change(project, DATASET, values)
-    run_stages(project, FETCH)
+    run_stages(project, RESOLVE, FETCH)
     before = contents(project)
     assert error_line(run_stage(project, *PREPARE.split())).startswith(said)
     assert contents(project) == before
@@ -92,11 +104,11 @@ def test_what_cannot_be_prepared(project, content, values, said):
 def test_test_texts_that_also_stand_in_training_are_counted_and_warned_of(project):
     (project / ROWS).write_text(SPLIT_ROWS.replace("-1", "1").replace("d,", "a,"), encoding="utf-8")
     change(project, DATASET, TEST_SPLIT | {"deduplicate": False})
-    run_stages(project, FETCH)
+    run_stages(project, RESOLVE, FETCH)
     result = run_stage(project, *PREPARE.split())
     said = f"warning: own files {ROWS}: 1 test rows have a text that also stands in the training rows\n"
     assert (result.returncode, result.stderr) == (0, said)
-    manifest = json.loads((project / "data/small/manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((project / "runs/data/manifest.json").read_text(encoding="utf-8"))
     assert manifest["texts_also_in_train"] == {"validation": 0, "test": 1}
 
 
@@ -109,6 +121,6 @@ def test_odd_files_are_prepared(project):
     ]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(project / ROWS, index=False, encoding="utf-8-sig")
     change(project, DATASET, {"test_rows": 2})
-    run_stages(project, FETCH, PREPARE)
-    examples = pd.read_parquet(project / "data/small/examples.parquet")
+    run_stages(project, RESOLVE, FETCH, PREPARE)
+    examples = pd.read_parquet(project / "runs/data/examples.parquet")
     assert examples["text"].tolist() == [" ".join(text.split()) for text, _ in rows]

@@ -1,5 +1,7 @@
 """The check of a results.csv before it counts as complete: a row for every cell and metric, and numbers in each."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,12 +13,12 @@ from stages.common.analysis.cells import cells
 from stages.common.analysis.results import missing_numbers, read_results
 from stages.common.scores.metrics import METRICS
 
-FILE = paths.results("bbc")
+FILE = paths.results(Path())
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """A whole benchmark with two seeds in the working directory."""
+    """A whole study with two seeds in the working directory."""
     monkeypatch.chdir(tmp_path)
     return make_study(tmp_path)
 
@@ -58,7 +60,7 @@ def test_rows_that_are_missing_are_named_in_the_table_s_order(study):
 
 
 def test_the_stage_passes_complete_results(study, tmp_path):
-    result = run_stage(tmp_path, "check_results", "--benchmark", "bbc")
+    result = run_stage(tmp_path, "check_results")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"{FILE}: complete, {len(read_results(FILE))} rows\n"
 
@@ -77,12 +79,12 @@ def test_the_stage_refuses_incomplete_results_in_one_line(study, tmp_path, damag
     results = read_results(FILE)
     damage(results, row_of(results, "no_imbalance", "accuracy")).to_csv(FILE, index=False)
     before = contents(tmp_path)
-    line = error_line(run_stage(tmp_path, "check_results", "--benchmark", "bbc"))
+    line = error_line(run_stage(tmp_path, "check_results"))
     assert str(FILE) in line and "minilm_l6-no_imbalance, accuracy" in line and "make repro" in line
     assert contents(tmp_path) == before
 
 
 def test_the_stage_refuses_results_that_are_not_there(study, tmp_path):
     FILE.unlink()
-    line = error_line(run_stage(tmp_path, "check_results", "--benchmark", "bbc"))
-    assert line.startswith(f"{FILE}: no such file") and "dvc repro benchmarks/bbc/dvc.yaml:collect_results" in line
+    line = error_line(run_stage(tmp_path, "check_results"))
+    assert line.startswith(f"{FILE}: no such file") and "run dvc repro collect_results" in line

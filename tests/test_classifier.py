@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 from small_project import REPOSITORY
-from tiny_encoder import make_bert, tiny_training
+from tiny_encoder import make_bert, tiny_classifying
 
 from stages.common.classifier import (
     Classifier,
@@ -23,10 +23,11 @@ from stages.common.engine import embedding
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.losses import classification_loss
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, ClassifierHead
+from stages.common.engine.models import ClassifierHead
 from stages.common.engine.randomness import seed_dropout, torch_generator
-from stages.common.engine.switches import ClassifierSettings, candidates_for
+from stages.common.engine.switches import candidates_for
 from stages.common.engine.tokens import TextTokenizer
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 MACHINE = Machine("cpu", "fp32", 1)
 THINGS = {"fruit": ["apple", "plum", "cherry", "grape"], "metal": ["iron", "copper", "silver", "steel"]}
@@ -47,7 +48,6 @@ class Training:
     """One training of phase 3 on a tiny encoder, with what it left."""
 
     def __init__(self, folder: Path, train=TRAIN, validation=VALIDATION, *, frozen=False, seed=0, run=True, **changes):
-        shared = {key: changes.pop(key) for key in ("patience", "warmup_classifier") if key in changes}
         encoder = load_pretrained(folder, "mean")
         seed_dropout(seed, "dropout classifier")
         head = ClassifierHead(encoder.hidden_size, 20, 2, 0.3, "relu", torch_generator(seed, "initial head"))
@@ -55,28 +55,18 @@ class Training:
         self.tokenizer = TextTokenizer(folder, encoder.transformer.config, 32)
         self.before = copy.deepcopy(self.model.state_dict())
         self.train, self.validation = self.rows(train), self.rows(validation)
-        self.settings = ClassifierSettings(
-            **{"lr": 5e-3, "max_epochs": 6, "batch_size": 4, "adam_eps": 1e-6, "clip_gradient": 1.0}
-            | {"selection_metric": "accuracy", "freeze_encoder": frozen, "stopping": "patience"}
-            | changes
-        )
+        defaults = {"max_epochs": 6, "selection_metric": "accuracy"}
+        self.settings = tiny_classifying(**defaults | {"freeze_encoder": frozen} | changes)
         if run:
-            self.run(seed, **shared)
+            self.run(seed)
 
     def rows(self, examples):
         texts, class_ids = zip(*examples, strict=True)
         return prepare_rows(list(texts), torch.tensor(class_ids), self.model, self.tokenizer, MACHINE)
 
-    def run(self, seed=0, **shared):
+    def run(self, seed=0):
         self.trained = train_classifier(
-            self.model,
-            self.train,
-            self.validation,
-            self.tokenizer,
-            self.settings,
-            tiny_training(**shared),
-            MACHINE,
-            seed,
+            self.model, self.train, self.validation, self.tokenizer, self.settings, MACHINE, seed
         )
         self.best_epoch, self.history = self.trained.best_epoch, self.trained.updates.history_table()
         self.epochs = self.history.dropna(subset="validation_loss").set_index("epoch")
@@ -134,7 +124,7 @@ def test_a_frozen_encoder_embeds_once_without_dropout(folder):
 @pytest.mark.parametrize("validation", [VALIDATION, flipped(VALIDATION)], ids=["better", "worse"])
 def test_the_weights_of_the_best_epoch_are_left(folder, validation):
     # Where validation labels are the wrong ones, it gets worse the longer it learns.
-    done = Training(folder, TRAIN, validation, max_epochs=8, patience=8, warmup_classifier=0.0)
+    done = Training(folder, TRAIN, validation, max_epochs=8, patience=8, warmup=0.0)
     metrics, losses = done.epochs["validation_metric"], done.epochs["validation_loss"]
     best = max(done.epochs.index, key=lambda epoch: (metrics[epoch], -losses[epoch]))
     assert done.best_epoch == best and metrics.nunique() > 1 and len(done.epochs) == 8
@@ -153,7 +143,7 @@ def test_ties_go_to_the_lower_loss(folder):
 
 @pytest.mark.parametrize(("warmup", "warmup_epochs"), [(0.0, 0), (0.5, 5), (0.45, 4), (1.0, 10)])
 def test_patience_is_not_counted_in_the_warm_up(folder, warmup, warmup_epochs):
-    done = Training(folder, TRAIN, flipped(VALIDATION), max_epochs=10, patience=2, warmup_classifier=warmup)
+    done = Training(folder, TRAIN, flipped(VALIDATION), max_epochs=10, patience=2, warmup=warmup)
     assert done.best_epoch <= 3
     assert done.epochs.index[-1] == min(10, max(done.best_epoch, warmup_epochs) + 2)
 
@@ -161,7 +151,7 @@ def test_patience_is_not_counted_in_the_warm_up(folder, warmup, warmup_epochs):
 def test_a_better_epoch_starts_the_patience_anew(folder):
     worse = []
     for seed in range(4):
-        done = Training(folder, frozen=True, seed=seed, lr=2e-2, max_epochs=40, patience=3, warmup_classifier=0.0)
+        done = Training(folder, frozen=True, seed=seed, lr=2e-2, max_epochs=40, patience=3, warmup=0.0)
         assert done.epochs.index[-1] == done.best_epoch + 3 < 40
         scores = list(zip(done.epochs["validation_metric"], -done.epochs["validation_loss"], strict=True))
         worse.append(sum(scores[i] <= max(scores[:i]) for i in range(1, done.best_epoch)))
@@ -200,10 +190,10 @@ def test_predictions_stand_in_the_rows_order(folder, monkeypatch):
 @pytest.fixture
 def bbc_study(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    return load_study("bbc")
+    return load_study()
 
 
-def test_variants_of_a_seed_share_initial_head_and_batch_order(folder, bbc_study):
+def test_variants_of_a_seed_share_initial_head_and_batch_order(folder):
     heads, orders = {}, {}
     for seed in (0, 1):
         for layers in ((), (BOTTLENECK,), (BOTTLENECK, CONTRASTIVE_LAYER)):
@@ -211,7 +201,7 @@ def test_variants_of_a_seed_share_initial_head_and_batch_order(folder, bbc_study
             for layer in layers:
                 training.model.encoder.add_layer(layer, torch_generator(seed, f"initial {layer}"))
             torch.rand(len(layers))
-            made = new_classifier(training.model.encoder, 2, bbc_study, False, seed)
+            made = new_classifier(training.model.encoder, 2, training.settings, seed)
             heads[seed, layers] = torch.cat([weight.flatten() for weight in made.head.parameters()]).tolist()
             batches = []
             training.model.encoder.register_forward_pre_hook(
@@ -223,27 +213,29 @@ def test_variants_of_a_seed_share_initial_head_and_batch_order(folder, bbc_study
         assert found[0, ()] == found[0, (BOTTLENECK,)] == found[0, (BOTTLENECK, CONTRASTIVE_LAYER)] != found[1, ()]
 
 
-def test_settings_of_a_cell_come_from_the_benchmark(bbc_study):
+def test_settings_of_a_cell_come_from_the_study(bbc_study):
     study = bbc_study
     settings = dataclasses.replace(
         study.benchmark.hyperparameters["minilm_l6"], lr_classifier={"ft": 1e-5, "joint": 2e-5}, max_epochs_classifier=3
     )
     benchmark = dataclasses.replace(study.benchmark, hyperparameters={"minilm_l6": settings})
     study = dataclasses.replace(study, benchmark=benchmark)
-    (found,) = candidates_for(study, "minilm_l6", settings, "joint")
+    (found,) = candidates_for(study, "minilm_l6", "joint")
     assert (found.lr, found.max_epochs, found.clip_gradient) == (2e-5, 3, study.protocol.clip_gradient)
     # The default study's training part is long-tailed.
     assert found.selection_metric == "macro_f1"
     even = dataclasses.replace(
         study, benchmark=dataclasses.replace(benchmark, long_tail_ratio=None, long_tail_largest=None)
     )
-    assert candidates_for(even, "minilm_l6", settings, "ft")[0].selection_metric == "accuracy"
+    assert candidates_for(even, "minilm_l6", "ft")[0].selection_metric == "accuracy"
 
 
 def test_an_ordinary_recipe_trains_the_encoder_with_each_of_its_learning_rates(bbc_study):
     settings = dataclasses.replace(bbc_study.benchmark.hyperparameters["minilm_l6"], freeze_encoder=True)
+    benchmark = dataclasses.replace(bbc_study.benchmark, hyperparameters={"minilm_l6": settings})
+    frozen = dataclasses.replace(bbc_study, benchmark=benchmark)
     found = {
-        variant: candidates_for(bbc_study, "minilm_l6", settings, variant)
+        variant: candidates_for(frozen, "minilm_l6", variant)
         for variant in ("ft", "ft_ordinary", "three_phase_ordinary")
     }
     assert [one.freeze_encoder for one in found["ft"]] == [True]
@@ -256,14 +248,13 @@ def test_an_ordinary_recipe_trains_the_encoder_with_each_of_its_learning_rates(b
 
 
 def test_a_sentence_encoder_is_frozen_whatever_the_settings_say_where_the_protocol_says_so(bbc_study):
-    settings = bbc_study.benchmark.hyperparameters["minilm_l6"]
-    assert not settings.freeze_encoder
+    assert not bbc_study.benchmark.hyperparameters["minilm_l6"].freeze_encoder
     for sentence_encoder in (True, False):
         encoder = dataclasses.replace(bbc_study.shared.encoders["minilm_l6"], sentence_encoder=sentence_encoder)
         benchmark = dataclasses.replace(bbc_study.benchmark, protocol="released")
         shared = dataclasses.replace(bbc_study.shared, encoders={"minilm_l6": encoder})
         study = dataclasses.replace(bbc_study, benchmark=benchmark, shared=shared)
-        (found,) = candidates_for(study, "minilm_l6", settings, "three_phase")
+        (found,) = candidates_for(study, "minilm_l6", "three_phase")
         assert found.freeze_encoder == sentence_encoder
         assert (found.stopping, found.clip_gradient) == ("restarts", None)
 

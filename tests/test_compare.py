@@ -1,87 +1,41 @@
-"""Two revisions of a repository with real dvc compared: parameters, paired differences, what is missing or refused."""
+"""Two revisions of the default study compared, with real dvc: settings, paired differences, what is refused."""
 
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from compared_project import BASELINE, CELL, OTHER, RATE, TEST_ROWS, commit_as, dvc, make_compared_project
-from small_project import BENCHMARK, change
-from tiny_project import commit, environment, run
+from compared_project import BASELINE, CELL, OTHER, RATE, TEST_ROWS, commit_as, dvc
+from small_project import SHARED, STUDY, change
+from tiny_project import commit, run
 
-from stages import compare_revisions
 from stages.common import paths
 from stages.common.analysis import statistics
 from stages.common.comparison import POINTS_ONLY, SAME
 from stages.common.config import load_study
-from stages.common.errors import run_stage
 from stages.common.files import write_table
-from stages.common.published import all_predictions
+from stages.common.published import all_predictions, params_text
 
-RATE_KEY = RATE.partition(":")[2]
+pytest_plugins = ["comparing"]
 SEEDS = (0, 1)
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory) -> Path:
-    """The committed project and an experiment ``one_seed`` beside it; the working tree is at ``after``."""
-    root = make_compared_project(tmp_path_factory.mktemp("compare") / "project")
-    dvc(root, "exp", "run", "--all-pipelines", "--name", "one_seed", "-S", f"{BENCHMARK}:seeds=[0]")
-    run(root, "git", "checkout", "--quiet", "--force", "after")
-    dvc(root, "checkout", "--force")
-    return root
-
-
-@pytest.fixture
-def project(original, tmp_path, monkeypatch) -> Path:
-    root = tmp_path / "project"
-    shutil.copytree(original, root, symlinks=True)
-    for name, value in environment(original).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(root)
-    return root
-
-
-@pytest.fixture
-def compare(project, monkeypatch, capsys):
-    """Compares two revisions by the command: rows by cell and metric, what was printed, and the folder."""
-
-    def compare(first: str, second: str = "workspace") -> tuple[pd.DataFrame, str, Path]:
-        monkeypatch.setattr(sys, "argv", ["compare_revisions", "--first", first, "--second", second])
-        compare_revisions.main()
-        printed = capsys.readouterr().out
-        folder = Path(printed.splitlines()[-1]).parent
-        rows = pd.read_csv(folder / "comparison.csv", keep_default_na=False, na_values={"a": "", "ci_low": ""})
-        return rows.set_index(["cell", "metric"]), " ".join(printed.split()), folder
-
-    return compare
-
-
-def refusal(first: str, second: str, monkeypatch, capsys) -> str:
-    monkeypatch.setattr(sys, "argv", ["compare_revisions", "--first", first, "--second", second])
-    with pytest.raises(SystemExit) as end:
-        run_stage(compare_revisions.main)
-    error = capsys.readouterr().err
-    assert end.value.code == 2 and error.count("\n") == 1
-    return error
 
 
 def predictions(root: Path, cell: str) -> list[pd.DataFrame]:
     """The test rows of each seed as the working tree has them."""
-    frames = [pd.read_parquet(root / f"runs/small/predictions/{cell}/{seed}.parquet") for seed in SEEDS]
+    frames = [pd.read_parquet(root / f"runs/predictions/{cell}/{seed}.parquet") for seed in SEEDS]
     return [frame[frame["split"] == "test"] for frame in frames]
 
 
 def test_what_a_learning_rate_did(project, compare):
     rows, printed, folder = compare("before", "after")
-    files = [BENCHMARK, "params.yaml", "data/small/params.yaml"]
-    by_dvc = json.loads(run(project, "dvc", "params", "diff", "before", "after", "--json", "--targets", *files))
-    assert by_dvc == {BENCHMARK: {RATE_KEY: {"old": 1e-3, "new": 3e-3, "diff": pytest.approx(2e-3)}}}
-    assert f"1 parameter differs. {BENCHMARK} {RATE_KEY}: 0.001 -> 0.003" in printed
+    by_dvc = json.loads(run(project, "dvc", "params", "diff", "before", "after", "--json"))
+    # The file that a reader edits and the one that a run writes.
+    changed = {RATE: {"old": 1e-3, "new": 3e-3, "diff": pytest.approx(2e-3)}}
+    assert by_dvc == {STUDY: changed, "resolved.yaml": changed}
+    assert f"1 parameter differs. {RATE}: 0.001 -> 0.003" in printed
     after = predictions(project, CELL)
     run(project, "git", "checkout", "--quiet", "before")
     run(project, "dvc", "checkout", "--force")
@@ -131,24 +85,36 @@ def test_names_of_revisions(project, compare):
 
 
 def test_the_working_tree_is_compared_as_it_lies(project, compare):
-    change(project, BENCHMARK, {RATE_KEY: 2e-3})
+    change(project, STUDY, {RATE: 2e-3})
     rows, printed, _ = compare("after")
     assert set(rows["note"]) == {SAME} and set(rows["from_b"]) == {"working tree"}
     # The parameter was changed and nothing trained since.
-    assert f"workspace: trained with other values than its files say of {BENCHMARK}: {RATE_KEY}" in printed
-    dvc(project, "repro", "--all-pipelines")
+    assert f"workspace: its files say other values than the last run had of {RATE}; dvc repro" in printed
+    dvc(project, "repro", "resolve_settings")
+    _, printed, _ = compare("after")
+    assert "its files say other values" not in printed and f"{RATE}: 0.003 -> 0.002" in printed
+    stages = "train_classifier@three_phase-0, train_classifier@three_phase-1"
+    assert f"workspace: not run again since settings or code changed: {stages}; dvc repro" in printed
+    dvc(project, "repro")
     rows, printed, _ = compare("after")
-    assert "trained with other values" not in printed
+    assert "its files say other values" not in printed and "not run again" not in printed
     assert not rows.loc[(CELL, "accuracy"), "note"] and float(rows.loc[(CELL, "accuracy"), "alike"]) < 100
 
 
-def test_a_parameter_that_the_pipeline_declares_since_is_no_other_value(project, compare):
-    file = project / "benchmarks/small/dvc.yaml"
-    pipeline = file.read_text(encoding="utf-8")
-    more = "    params:\n      - data/small/params.yaml: [folds]\n      - params.yaml: [imbalance]\n"
-    file.write_text(pipeline.replace("    params:\n", more), encoding="utf-8")
+def test_what_is_written_otherwise_is_no_other_value(project, compare):
+    text = (project / STUDY).read_text(encoding="utf-8")
+    (project / STUDY).write_text(text.replace("0.003", "3.0e-3   # tried") + "\n# A note.\n", encoding="utf-8")
     rows, printed, _ = compare("after")
-    assert set(rows["note"]) == {SAME} and "trained with other values" not in printed
+    assert text != (project / STUDY).read_text(encoding="utf-8")
+    assert set(rows["note"]) == {SAME} and "other values" not in printed and "No parameter differs." in printed
+
+
+def test_a_revision_whose_files_were_edited_after_its_run_says_so(project, compare):
+    change(project, STUDY, {RATE: 2e-3})
+    commit_as(project, "edited")
+    rows, printed, _ = compare("after", "edited")
+    assert set(rows["note"]) == {SAME} and "No parameter differs." in printed
+    assert f"edited: its files say other values than the last run had of {RATE}; dvc repro" in printed
 
 
 def test_only_the_seeds_that_both_have_are_compared(compare):
@@ -161,11 +127,11 @@ def test_only_the_seeds_that_both_have_are_compared(compare):
 
 def test_other_test_rows_are_said(project, compare):
     for seed in SEEDS:
-        file = project / f"runs/small/predictions/{OTHER}/{seed}.parquet"
+        file = project / f"runs/predictions/{OTHER}/{seed}.parquet"
         frame = pd.read_parquet(file).iloc[2:]
         file.unlink()
         frame.to_parquet(file, index=False)
-    file = project / f"runs/small/predictions/{CELL}/1.parquet"
+    file = project / f"runs/predictions/{CELL}/1.parquet"
     frame = pd.read_parquet(file)
     file.unlink()
     frame.assign(label=frame["label"].to_numpy()[::-1]).to_parquet(file, index=False)
@@ -180,7 +146,7 @@ def test_other_test_rows_are_said(project, compare):
 def test_without_the_cache_published_predictions_serve_else_point_values(project, compare):
     table = all_predictions(load_study("small"))
     write_table(paths.published("small") / "predictions.parquet", table[table["variant"] != "ft"])
-    shutil.copyfile(BENCHMARK, paths.published("small") / "params.yaml")
+    (paths.published("small") / "params.yaml").write_text(params_text(load_study("small")), encoding="utf-8")
     commit_as(project, "published")
     change(project, str(paths.published("small") / "params.yaml"), {"seeds": [0, 1, 2]})
     commit_as(project, "published_otherwise")
@@ -188,7 +154,7 @@ def test_without_the_cache_published_predictions_serve_else_point_values(project
     commit_of = run(project, "git", "rev-parse", "before")
     dvc(project, "remote", "add", "--default", "store", str(project.parent / "store"))
     run(project, "git", "checkout", "--quiet", "before")
-    dvc(project, "push", "benchmarks/small/dvc.yaml")
+    dvc(project, "push")
     run(project, "git", "checkout", "--quiet", "-")
     shutil.rmtree(project / ".dvc/cache")
     rows, printed, _ = compare("published", "workspace")
@@ -202,14 +168,14 @@ def test_without_the_cache_published_predictions_serve_else_point_values(project
     found = rows.loc[CELL, ["a", "b", "difference"]].astype(float)
     assert np.allclose(found, whole.loc[CELL, ["a", "b", "difference"]].astype(float), atol=1e-4)
     assert "the predictions of before are not in the cache (1 of 3 cells), so that only point values" in printed
-    how = f"git checkout {commit_of[:7]}; dvc fetch benchmarks/small/dvc.yaml (from a remote) or dvc repro"
+    how = f"git checkout {commit_of[:7]}; dvc fetch (from a remote) or dvc repro; git checkout -"
     assert how in printed
     # The checksums of the two locks tell that nothing has changed, though no file is there to show it.
     assert set(rows.loc[OTHER, "note"]) == set(rows.loc[BASELINE, "note"]) == {SAME}
     assert (rows.loc[OTHER, "difference"].astype(float) == 0).all()
     # What is said to do brings them back.
     run(project, "git", "checkout", "--quiet", commit_of[:7])
-    dvc(project, "fetch", "benchmarks/small/dvc.yaml")
+    dvc(project, "fetch")
     run(project, "git", "checkout", "--quiet", "-")
     again, _, _ = compare("before", "published")
     compared = [column for column in whole if column not in ("from_a", "from_b")]
@@ -217,39 +183,37 @@ def test_without_the_cache_published_predictions_serve_else_point_values(project
     assert again.loc[(CELL, "accuracy"), ["from_a", "from_b"]].tolist() == ["cache", "published"]
 
 
-def test_what_can_not_be_compared_is_refused_in_one_line(project, monkeypatch, capsys):
-    error = refusal("nonsense", "HEAD", monkeypatch, capsys)
+def test_what_can_not_be_compared_is_refused_in_one_line(project, refusal):
+    error = refusal("nonsense", "HEAD")
     assert error.startswith("error: revision: got 'nonsense', expected a commit, branch or tag")
-    error = refusal("empty", "HEAD", monkeypatch, capsys)
-    assert "benchmarks: empty holds none and HEAD holds small, expected one in common" in error
-    run(project, "git", "mv", "benchmarks/small/params.yaml", "benchmarks/small/other.yaml")
-    assert "expected one in common" in refusal("HEAD", "workspace", monkeypatch, capsys)
-    change(project, "benchmarks/small/other.yaml", {"name": "small", "seeds": 3})
-    run(project, "git", "mv", "benchmarks/small/other.yaml", "benchmarks/small/params.yaml")
+    error = refusal("empty", "HEAD")
+    assert f"cells: empty has none and HEAD has {CELL}, {OTHER}, {BASELINE}, expected one in common" in error
+    run(project, "git", "mv", STUDY, "other.yaml")
+    assert refusal("HEAD", "workspace").startswith(f"error: {STUDY}: no such file")
+    run(project, "git", "mv", "other.yaml", STUDY)
+    change(project, STUDY, {"seeds": 3})
+    commit_as(project, "broken")
+    change(project, STUDY, {"seeds": [0, 1]})
     assert not (project / "reports/compare").exists()
-    error = refusal("HEAD", "workspace", monkeypatch, capsys)
-    assert error.startswith("error: benchmarks/small/dvc.yaml in workspace: dvc can't fill it in (")
-    file = next((project / "runs/small/predictions" / CELL).glob("*.parquet"))
+    error = refusal("broken", "workspace")
+    assert error.startswith("error: dvc.yaml in broken: dvc can't fill it in (")
+    file = next((project / "runs/predictions" / CELL).glob("*.parquet"))
     run(project, "git", "checkout", "--quiet", "--force", "after")
     frame = pd.read_parquet(file).drop(columns="predicted")
     file.unlink()
     frame.to_parquet(file, index=False)
-    assert f"{file.relative_to(project)}: predicted: the column is missing" in refusal(
-        "HEAD", "workspace", monkeypatch, capsys
-    )
-    stray = project / "runs/small/predictions" / BASELINE / "mine.parquet"
+    assert f"{file.relative_to(project)}: predicted: the column is missing" in refusal("HEAD", "workspace")
+    stray = project / "runs/predictions" / BASELINE / "mine.parquet"
     frame.to_parquet(stray, index=False)
-    assert f"{stray.name}: got a file not named by a seed" in refusal("HEAD", "workspace", monkeypatch, capsys)
+    assert f"{stray.name}: got a file not named by a seed" in refusal("HEAD", "workspace")
     shutil.rmtree(project / ".git")
-    assert refusal("HEAD", "workspace", monkeypatch, capsys).endswith("is not a git repository\n")
+    assert refusal("HEAD", "workspace").endswith("is not a git repository\n")
 
 
 def test_names_and_values_are_text_on_the_page(project, compare):
-    change(project, BENCHMARK, {"run_encoders": ["minilm_l6"]})
-    shared = (project / "params.yaml").read_text(encoding="utf-8")
-    (project / "params.yaml").write_text(
-        shared.replace("title: Three phases,", 'title: "<script>|*x*",', 1), encoding="utf-8"
-    )
+    shared = (project / SHARED).read_text(encoding="utf-8")
+    (project / SHARED).write_text(shared.replace("title: Three phases,", 'title: "<script>|*x*",', 1), encoding="utf-8")
+    dvc(project, "repro", "--force", "resolve_settings")
     run(project, "git", "checkout", "--quiet", "-b", "a<b>/c")
     commit(project)
     _, _, folder = compare("after", "a<b>/c")

@@ -1,36 +1,47 @@
-"""What the pipelines promise: what a stage imports is what it depends on, and every command line is one it takes."""
+"""What the pipelines promise: a stage runs again for the code that it imports, and takes its command line."""
 
 import ast
 import functools
 import graphlib
 import importlib
-import re
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
-from tiny_project import REPOSITORY, copy_project, environment, run
+from tiny_project import REPOSITORY, copy_project, environment, make_pipelines, run
+
+from stages.common import closure, inputs, resolve, training_settings
+from stages.common.config import load_study
+from stages.common.engine import runs
 
 STAGES = REPOSITORY / "stages"
-PIPELINES = ("dvc.yaml", "encoders/dvc.yaml", "data/pipeline.yaml", "benchmarks/pipeline.yaml", "paper/dvc.yaml")
 LIBRARIES = ("analysis", "audit", "engine", "pages", "scores")
 PACKAGES = {"stages", "stages.common", *(f"stages.common.{name}" for name in LIBRARIES)}
-# Modules that a stage may import without depending on them, because no result changes with them.
+# Modules that a stage may import without being run again for them, because no result changes with them.
 PLUMBING = {
-    **dict.fromkeys(PACKAGES, "a docstring"),
+    "stages": "a docstring",
+    "stages.common": "a docstring",
+    "stages.common.engine": "a docstring",
     "stages.common.errors": "how a refusal is printed",
     "stages.common.lifetime": "when a stage's process ends",
     "stages.common.schema": "which parameters are refused",
-    "stages.common.settings": "the parameters' names and bounds; dvc compares the values themselves",
+    "stages.common.settings": "the parameters' names and bounds; their values stand in the settings",
     "stages.common.paper_settings": "the same of paper/params.yaml",
     "stages.common.source_settings": "the same for data sets and encoders",
-    "stages.common.config": "reads the parameters; dvc compares the values themselves",
+    "stages.common.training_settings": "the names of what stands in the settings",
+    "stages.common.config": "reads the parameters, whose values stand in the settings",
+    "stages.common.arguments": "the command line, which dvc compares",
+    "stages.common.topology": "names of stages, which the pipeline names as well",
     "stages.common.paths": "where files lie; the pipeline names the same places, and dvc misses an output elsewhere",
     "stages.common.files": "writes a file whole or not at all, whatever it holds",
     "stages.common.provenance": "facts of a run for its report, on which no stage depends",
+    "stages.common.run_reports": "the same",
 }
+# What plumbing may import all the same: a dataclass of the settings; who trains imports its module besides.
+DECLARED = {("stages.common.training_settings", "stages.common.engine.machine")}
 HEAVY = {
     "datasets",
     "huggingface_hub",
@@ -46,18 +57,19 @@ HEAVY = {
     "transformers",
 }
 WRITES_CODE_WITH_WEIGHTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
-LINES, LINES_OF_PIPELINE = 310, 400
+LINES = 310
 GENERATED = (
     "requirements.txt",
     "*.lock",
-    "data/*/dvc.yaml",
-    "benchmarks/*/dvc.yaml",
-    "paper/dvc.yaml",
+    "dvc.yaml",
+    "resolved.yaml",
     "reports/*/*",
     "reports/published/*/*",
     "reports/published/*/*/*",
     "*.csv",
 )
+# Studies of all shapes: the default one, two encoders with lists of their own, folds, a released protocol.
+STUDIES = ("", "snips", "sst2", "snips_released_l6")
 
 
 def module_file(module: str) -> Path | None:
@@ -66,17 +78,11 @@ def module_file(module: str) -> Path | None:
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-def dependency_of(module: str) -> str:
-    """What a stage that imports the module depends on: its package's folder, or its own file."""
-    file = module_file(module).relative_to(REPOSITORY)
-    return str(file if file.parent in (Path("stages"), Path("stages/common")) else file.parent)
-
-
 MODULES = sorted(
     ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
     for file in STAGES.rglob("*.py")
 )
-COMMANDS = [name for name in MODULES if name.count(".") == 1 and name != "stages.common"]
+COMMANDS = [name for name in MODULES if name.count(".") == 1 and name not in ("stages.common", "stages.__main__")]
 
 
 @functools.cache
@@ -102,52 +108,69 @@ def imports(module: str) -> frozenset[str]:
 
 
 def reachable(module: str) -> set[str]:
-    """The module and all that it imports, directly or not."""
+    """The module and all that it imports, directly or not, but for plumbing."""
     found, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name not in PLUMBING:
             found.add(name)
             waiting.extend(imports(name))
-    return found
+    return found - PACKAGES
 
 
-def read_stages(file: str) -> dict[str, dict]:
-    """The stages of a pipeline as they are written, templates not filled in."""
-    stages = YAML(typ="safe").load(REPOSITORY / file)["stages"]
-    return {name: stage.get("do", stage) for name, stage in stages.items()}
+def programs_of(name: str) -> list[str]:
+    return resolve.programs(load_study(name))
 
 
-WRITTEN = [pytest.param(stage, id=name) for file in PIPELINES for name, stage in read_stages(file).items()]
+@pytest.fixture(autouse=True)
+def in_repository(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
 
 
-def module_of(command: str) -> str:
-    return re.match(r"python -m (stages\.\w+)( |$)", command)[1]
+def test_a_stage_runs_again_for_exactly_the_modules_that_it_imports():
+    programs = {program for name in STUDIES for program in programs_of(name)}
+    assert len(programs) == 17
+    for program in programs:
+        imported = reachable(f"stages.{program}")
+        files = [str(module_file(module).relative_to(REPOSITORY)) for module in imported]
+        assert sorted(files) == [str(file) for file in closure.modules_of(program)], program
+        # What lies beside the modules (templates) is named as well, by who uses it.
+        folders = {folder.name for folder in STAGES.iterdir() if folder.is_dir()} - {"common", "__pycache__"}
+        words = {
+            word.value
+            for name in imported
+            for word in ast.walk(ast.parse(module_file(name).read_text(encoding="utf-8")))
+            if isinstance(word, ast.Constant) and isinstance(word.value, str)
+        }
+        used = {STAGES / folder for folder in folders if any(folder in Path(word).parts for word in words)}
+        named = {str(file) for file in resolve.files_of(program) if "stages" in file.parts}
+        inside = {file.relative_to(REPOSITORY) for folder in used for file in folder.rglob("*") if file.is_file()}
+        assert named == set(map(str, inside)), program
 
 
-@pytest.mark.parametrize("stage", WRITTEN)
-def test_a_stage_depends_on_exactly_the_modules_it_imports(stage):
-    module = module_of(stage["cmd"])
-    imported = {dependency_of(name) for name in reachable(module) - set(PLUMBING)}
-    listed = [str(dependency) for dependency in stage["deps"]]
-    code = {dependency for dependency in listed if dependency.startswith("stages/")}
-    assert len(set(listed)) == len(listed), f"{module}: a dependency is listed twice: {listed}"
-    # What lies beside the modules (templates) is a dependency of who names it.
-    folders = {folder.name for folder in STAGES.iterdir() if folder.is_dir()} - {"common", "__pycache__"}
-    words = {
-        word.value
-        for name in reachable(module)
-        for word in ast.walk(ast.parse(module_file(name).read_text(encoding="utf-8")))
-        if isinstance(word, ast.Constant) and isinstance(word.value, str)
-    }
-    used = {f"stages/{folder}" for folder in folders if any(folder in Path(word).parts for word in words)}
-    assert not (imported | used) - code, f"{module} uses what is not in its deps"
-    assert not code - (imported | used), f"{module} has in its deps what it does not use"
-
-
-def test_plumbing_imports_nothing_that_a_stage_would_have_to_depend_on():
+def test_every_module_that_no_stage_runs_again_for_is_plumbing():
+    assert set(PLUMBING) == closure.BASE
     for module in PLUMBING:
-        assert imports(module) <= set(PLUMBING), f"{module} is no plumbing: it imports {imports(module)}"
+        others = {(module, name) for name in imports(module) - set(PLUMBING)}
+        assert others <= DECLARED, f"{module} is no plumbing: it imports {others}"
+    for program in ("train_dae", "train_contrastive", "train_joint", "train_classifier", "train_baselines"):
+        assert {Path(*module.split(".")).with_suffix(".py") for _, module in DECLARED} <= set(
+            closure.modules_of(program)
+        ), program
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_first_stage_reads_all_that_another_one_s_settings_name(name):
+    study = load_study(name)
+    read = {os.path.normpath(study.folder / file) for file in inputs.outside_files(study)}
+    for program in programs_of(name):
+        for file in (*closure.modules_of(program), *resolve.files_of(program)):
+            assert read & {str(file), *map(str, file.parents)}, (program, file)
+    assert {"shared.yaml", str(study.params), f"data/{study.benchmark.dataset}.yaml"} <= read
+    # How settings are made of parameters decides them as well.
+    for module in ("resolve_settings", "common/resolve", "common/topology", "common/config", "common/engine/switches"):
+        file = Path("stages") / f"{module}.py"
+        assert read & {str(file), *map(str, file.parents)}, module
 
 
 def test_no_import_cycle_and_no_stage_imports_another():
@@ -160,77 +183,81 @@ def test_no_import_cycle_and_no_stage_imports_another():
 
 @pytest.fixture(scope="module")
 def resolved(tmp_path_factory):
-    """The stages of all pipelines with every template filled in, as dvc itself does it."""
+    """The stages of some studies with every template filled in, as dvc itself does it."""
     root = copy_project(tmp_path_factory.mktemp("contract") / "project")
     run(root, "git", "init", "--quiet")
+    # One of them builds on another study.
+    for name in (*filter(None, STUDIES), "snips_l6"):
+        shutil.copytree(REPOSITORY / "studies" / name, root / "studies" / name, ignore=shutil.ignore_patterns("cache"))
+    make_pipelines(root)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(root).items():
             patch.setenv(name, value)
         from dvc.repo import Repo
 
-        with Repo(str(root)) as repo:
-            yield list(repo.index.stages)
+        found = {}
+        for name in STUDIES:
+            with Repo(str(root / "studies" / name if name else root)) as repo:
+                found[name] = list(repo.index.stages)
+        yield found
 
 
 class Parsed(Exception):
-    """A stage got through its command line to the params files."""
+    """A stage got through its command line to its settings or the params files."""
 
 
 def parse(command: str, patch: pytest.MonkeyPatch) -> None:
-    """Run a stage until it reads params, on ``python -m stages.x ...`` as dvc would start it."""
-    module = importlib.import_module(module_of(command))
+    """Run a stage until it reads what it uses, on the command line with which dvc would start it."""
+    words = command.split("/stages ")[1].split()
+    module = importlib.import_module(f"stages.{words[0]}")
 
     def load(*_: object) -> None:
         raise Parsed
 
     for name in vars(module).copy():
-        if name.startswith("load_"):
+        if name.startswith("load_") or name == "study_in":
             patch.setattr(module, name, load)
-    patch.setattr(sys, "argv", ["stage", *command.split()[3:]])
+    for reader in (training_settings, runs):
+        patch.setattr(reader, "read_settings", load)
+    patch.setattr(sys, "argv", words)
     module.main()
 
 
 def test_every_command_line_is_one_that_its_stage_takes(resolved, monkeypatch):
-    assert len(resolved) > 50
-    for stage in resolved:
+    assert sum(map(len, resolved.values())) > 300
+    for command in {stage.cmd for stages in resolved.values() for stage in stages}:
         with pytest.raises(Parsed):
-            parse(stage.cmd, monkeypatch)
+            parse(command, monkeypatch)
 
 
 def test_a_command_line_that_a_stage_does_not_take_would_be_noticed(monkeypatch, capsys):
     for wrong in (" --sed 0", "", " --seed zero"):
         with pytest.raises(SystemExit):
-            parse("python -m stages.train_dae --benchmark bbc --encoder minilm_l6" + wrong, monkeypatch)
+            parse("python top/stages train_dae --encoder minilm_l6 --variant dae_ft" + wrong, monkeypatch)
     assert "--seed" in capsys.readouterr().err
 
 
-def test_every_parameter_of_a_stage_exists(resolved):
-    from dvc.dependency.param import ParamsDependency
+def test_stages_are_started_by_path_in_the_same_words_in_every_study(resolved):
+    """An experiment's copy of the repository runs its own code, and dvc's cache knows a training of another study."""
+    for name, stages in resolved.items():
+        for stage in stages:
+            assert stage.cmd.startswith("python $(git rev-parse --show-toplevel)/stages "), stage
+            inside = [item.def_path for item in (*stage.deps, *stage.outs) if stage.name != "resolve_settings"]
+            assert not [path for path in inside if path.startswith(("..", "/")) or (name and name in path)], stage
 
-    params = [(stage, one) for stage in resolved for one in stage.deps if isinstance(one, ParamsDependency)]
-    assert len(params) > len(resolved)
-    for stage, one in params:
-        missing = set(one.params) - set(one.read_params())
-        assert not missing, f"{stage.addressing}: {one.def_path}: {missing}"
+
+def test_no_stage_depends_on_a_folder_outside_of_its_project(resolved):
+    """dvc would see there what Python leaves beside code."""
+    for name in filter(None, STUDIES):
+        (first,) = (stage for stage in resolved[name] if stage.name == "resolve_settings")
+        outside = [dep.def_path for dep in first.deps if dep.def_path.startswith("..")]
+        assert outside and all((REPOSITORY / "studies" / name / path).is_file() for path in outside)
 
 
 def test_no_two_stages_write_the_same_output(resolved):
-    outputs = [str(output.fs_path) for stage in resolved for output in stage.outs]
-    assert sorted(set(outputs)) == sorted(outputs)
-
-
-def test_copies_of_the_pipelines_are_identical():
-    for root in ("data", "benchmarks"):
-        pipeline = (REPOSITORY / root / "pipeline.yaml").read_bytes()
-        copies = [file.with_name("dvc.yaml") for file in (REPOSITORY / root).glob("*/params.yaml")]
-        assert copies
-        assert [str(copy) for copy in copies if copy.read_bytes() != pipeline] == [], "run make pipelines"
-
-
-def test_no_key_stands_in_the_shared_and_in_a_benchmarks_params_file():
-    shared = set(YAML(typ="safe").load(REPOSITORY / "params.yaml"))
-    for file in (REPOSITORY / "benchmarks").glob("*/params.yaml"):
-        assert not shared & set(YAML(typ="safe").load(file)), file
+    for stages in resolved.values():
+        outputs = [str(output.fs_path) for stage in stages for output in stage.outs]
+        assert sorted(set(outputs)) == sorted(outputs)
 
 
 @pytest.mark.parametrize("module", COMMANDS)
@@ -261,5 +288,4 @@ def test_no_file_is_too_long_to_read():
         if any(Path(name).match(pattern) for pattern in GENERATED) or file.suffix in {".svg", ".png"}:
             continue
         if file.is_file():
-            limit = LINES_OF_PIPELINE if file.name == "pipeline.yaml" else LINES
-            assert len(file.read_text(encoding="utf-8").splitlines()) <= limit, name
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= LINES, name

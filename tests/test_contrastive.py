@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from small_project import REPOSITORY
-from tiny_encoder import TEXTS, make_bert, tiny_hyperparameters, tiny_training
+from tiny_encoder import TEXTS, make_bert, tiny_contrastive
 from torch.nn import functional as F
 
 from stages.common import paths
@@ -17,12 +17,15 @@ from stages.common.config import load_study
 from stages.common.contrastive import PairBatches, draw_pairs, pair_loss, train_contrastive, without_held_back
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import CONTRASTIVE_LAYER, SentenceEncoder
+from stages.common.engine.models import SentenceEncoder
 from stages.common.engine.randomness import generator, seed_dropout, torch_generator
 from stages.common.engine.runs import Run
 from stages.common.engine.tokens import TextTokenizer
 from stages.common.files import write_table
 from stages.common.pairs import Pairs, make_pairs
+from stages.common.resolve import training_settings
+from stages.common.topology import trainings
+from stages.common.training_settings import CONTRASTIVE_LAYER
 
 MACHINE = Machine("cpu", "fp32", 1)
 # As after resampling: two texts stand more than once.
@@ -47,7 +50,7 @@ def pairs_of(repetitions: int = 3) -> Pairs:
 
 
 def batches_of(tokenizer: TextTokenizer, pairs: Pairs, seed: int = 0, **changes) -> PairBatches:
-    return PairBatches(ROWS, pairs, tiny_hyperparameters(**changes), tokenizer, seed, "cpu")
+    return PairBatches(ROWS, pairs, tiny_contrastive(**changes), tokenizer, seed, "cpu")
 
 
 def texts_in(tokenizer: TextTokenizer, ids: torch.Tensor, mask: torch.Tensor | None) -> list[str]:
@@ -110,9 +113,9 @@ def trained(folder: Path, seed: int = 0) -> tuple[SentenceEncoder, TextTokenizer
     seed_dropout(seed, "dropout encoder")
     pairs = pairs_of()
     many = pairs[np.tile(np.arange(len(pairs)), 12)]
-    settings = tiny_hyperparameters()
+    settings = tiny_contrastive()
     batches = batches_of(tokenizer, many, seed)
-    updates = train_contrastive(encoder, batches, settings, tiny_training(), MACHINE)
+    updates = train_contrastive(encoder, batches, settings, MACHINE)
     return encoder, tokenizer, updates.history_table()
 
 
@@ -131,7 +134,7 @@ def test_training_brings_texts_of_a_class_together(folder):
     assert gap(after) > gap(before) + 0.5
     assert len(history) == math.ceil(12 * len(pairs_of()) / 4)
     rates = history["learning_rate"]
-    assert rates.max() == tiny_hyperparameters().lr_contrastive and rates.idxmax() == math.ceil(len(history) / 3)
+    assert rates.max() == tiny_contrastive().lr and rates.idxmax() == math.ceil(len(history) / 3)
 
 
 def test_the_same_seed_gives_the_same_bytes(folder):
@@ -142,36 +145,44 @@ def test_the_same_seed_gives_the_same_bytes(folder):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run of the default study with its rows in a folder of their own; ``none`` has fewer of them."""
+def study(tmp_path, monkeypatch):
+    """The default study with its rows in a folder of their own; ``none`` has fewer of them."""
     monkeypatch.chdir(REPOSITORY)
-    study = load_study("bbc")
+    study = load_study()
     monkeypatch.chdir(tmp_path)
-    engine = dataclasses.replace(study.shared.engine, device="cpu", precision="fp32")
-    study = dataclasses.replace(study, shared=dataclasses.replace(study.shared, engine=engine))
     rows = pd.DataFrame(
         {"text": [f"text {i}" for i in range(60)], "label": ["a", "b", "c"] * 20, "example_id": range(60)}
     )
-    write_table(paths.examples("bbc"), rows.assign(split="train"))
+    write_table(paths.examples(Path()), rows.assign(split="train"))
     split = pd.DataFrame({"example_id": range(60), "part": "train", "adapts": True})
-    write_table(paths.splits("bbc", 0) / "split.parquet", split)
+    write_table(paths.splits(Path(), 0) / "split.parquet", split)
     shortened = rows.iloc[:4].assign(text=[f"{i}" for i in range(4)])
     for setting, chosen in (("normal", rows), ("extra", rows), ("none", rows.iloc[:30])):
         resampled = pd.concat(
             [chosen.assign(stop_words_deleted=False), shortened.assign(stop_words_deleted=True)], ignore_index=True
         )
-        write_table(paths.splits("bbc", 0) / f"contrastive_{setting}.parquet", resampled)
-    return Run(study, "train_contrastive", "minilm_l6", "three_phase", 0, "encoder")
+        write_table(paths.splits(Path(), 0) / f"contrastive_{setting}.parquet", resampled)
+    return study
 
 
-def drawn(run, variant, epochs=2):
-    return draw_pairs(run, variant, None, epochs)
+def run_of(study, variant, epochs=2):
+    """The training that draws a variant's pairs, for so many epochs."""
+    hyperparameters = dataclasses.replace(study.benchmark.hyperparameters["minilm_l6"], epochs_contrastive=epochs)
+    benchmark = dataclasses.replace(study.benchmark, hyperparameters={"minilm_l6": hyperparameters})
+    (one,) = (one for one in trainings(study) if (one.variant, one.phase) == (variant, "encoder"))
+    settings = training_settings(dataclasses.replace(study, benchmark=benchmark), one, MACHINE)
+    return Run(study.folder, one.program, one.encoder, variant, 0, one.phase, settings)
 
 
-def test_pairs_of_a_variant_are_drawn_from_its_rows_with_the_seed(run):
-    rows, pairs = drawn(run, "three_phase")
+def drawn(study, variant, epochs=2):
+    run = run_of(study, variant, epochs)
+    return draw_pairs(run, run.settings.pairs.imbalance, None)
+
+
+def test_pairs_of_a_variant_are_drawn_from_its_rows_with_the_seed(study):
+    rows, pairs = drawn(study, "three_phase")
     assert len(rows) == 64
-    again = [drawn(run, variant)[1] for variant in ("cl_ft", "joint", "extra_imbalance")]
+    again = [drawn(study, variant)[1] for variant in ("cl_ft", "joint", "extra_imbalance")]
     # Where the imbalance setting changes no row, the variants train on the same pairs.
     assert all(np.array_equal(other.left, pairs.left) for other in again)
     assert all(np.array_equal(other.right, pairs.right) for other in again)
@@ -179,10 +190,11 @@ def test_pairs_of_a_variant_are_drawn_from_its_rows_with_the_seed(run):
     assert np.array_equal(pairs.similarity, labels[pairs.left] == labels[pairs.right])
 
 
-def test_the_control_has_as_many_pairs_as_the_variant_that_it_is_compared_with(run):
-    _, pairs = drawn(run, "three_phase")
-    rows, without = drawn(run, "no_imbalance")
-    same_rows, control = drawn(run, "no_imbalance_equal_updates")
+def test_the_control_has_as_many_pairs_as_the_variant_that_it_is_compared_with(study):
+    _, pairs = drawn(study, "three_phase")
+    rows, without = drawn(study, "no_imbalance")
+    run = run_of(study, "no_imbalance_equal_updates")
+    same_rows, control = draw_pairs(run, run.settings.pairs.imbalance, None)
     assert len(rows) == len(same_rows) == 34
     assert len(without) < len(control) == len(pairs)
     assert 2 * (control.similarity > 0).sum() == len(control)
@@ -191,24 +203,23 @@ def test_the_control_has_as_many_pairs_as_the_variant_that_it_is_compared_with(r
     assert [file.name for file in run.inputs[-2:]] == ["contrastive_none.parquet", "contrastive_normal.parquet"]
 
 
-def test_more_epochs_give_more_pairs(run):
-    counts = [len(drawn(run, "three_phase", epochs)[1]) for epochs in (1, 2, 4)]
+def test_more_epochs_give_more_pairs(study):
+    counts = [len(drawn(study, "three_phase", epochs)[1]) for epochs in (1, 2, 4)]
     assert counts[0] < counts[1] < counts[2]
 
 
 @pytest.mark.parametrize(("switch", "lengths", "rows"), [
     ("enlarged_classes", ["short"], 64), ("matching_lengths", ["short"], 60), ("matching_lengths", ["medium"], 64),
 ])  # fmt: skip
-def test_stopword_copies_take_part_where_the_protocol_wants_them(run, switch, lengths, rows):
-    study, encoder = run.study, run.study.shared.encoders["minilm_l6"]
+def test_stopword_copies_take_part_where_the_protocol_wants_them(study, switch, lengths, rows):
+    encoder = study.shared.encoders["minilm_l6"]
     shared = dataclasses.replace(
         study.shared,
         protocols={"described": dataclasses.replace(study.protocol, stopword_copies=switch)},
         encoders={"minilm_l6": dataclasses.replace(encoder, text_lengths=lengths)},
     )
     dataset = dataclasses.replace(study.dataset, text_lengths=["short", "medium"])
-    run.study = dataclasses.replace(study, shared=shared, dataset=dataset)
-    assert len(drawn(run, "three_phase")[0]) == rows
+    assert len(drawn(dataclasses.replace(study, shared=shared, dataset=dataset), "three_phase")[0]) == rows
 
 
 @pytest.mark.parametrize(("pairs", "kept"), [(100, 90), (12, 11), (4, 4)])

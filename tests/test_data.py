@@ -16,10 +16,11 @@ from stages.common import data
 from stages.common.config import load_dataset
 from stages.common.errors import UserError
 from stages.common.packages import package_folder
+from stages.common.pairs import label_levels
 from stages.common.source_settings import Dataset, DataSource, Expected, Sources
 from stages.common.sources import read_source
 
-PARAMS = Path("data/small/params.yaml")
+PARAMS = Path("data/small.yaml")
 
 
 NO_FOLDERS = Sources(["folder", "hub", "python_package"], None, None)
@@ -172,7 +173,7 @@ def test_clean_keeps_every_level_of_a_hierarchical_label():
     cleaned = data.clean(rows, replace(dataset(), label_columns=["top", "leaf"]))
     assert cleaned["label"].tolist() == ["animal/cat", "animal/dog"]
     assert cleaned[["label_1", "label_2"]].to_numpy().tolist() == [["animal", "cat"], ["animal", "dog"]]
-    levels = data.label_levels(cleaned)
+    levels = label_levels(cleaned)
     assert levels.shape == (2, 2) and (levels[0] == levels[1]).tolist() == [True, False]
 
 
@@ -285,10 +286,10 @@ def test_the_stages_write_examples_and_a_manifest_of_them(tmp_path):
     with (tmp_path / ROWS).open("a", encoding="utf-8") as file:
         file.write("the apple  number 0,fruit\n")
     change(tmp_path, DATASET, {"licence": "  made up \n"})
-    run_stages(tmp_path, "fetch_data --dataset small", "prepare_data --dataset small")
-    examples = pd.read_parquet(tmp_path / "data/small/examples.parquet")
+    run_stages(tmp_path, "resolve_settings", "fetch_data", "prepare_data")
+    examples = pd.read_parquet(tmp_path / "runs/data/examples.parquet")
     assert Counter(zip(examples["text"], examples["label"], strict=True)) == Counter(good_rows())
-    manifest = json.loads((tmp_path / "data/small/manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((tmp_path / "runs/data/manifest.json").read_text(encoding="utf-8"))
     assert manifest == {
         "dataset": "small",
         "title": "BBC News headlines",

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_hyperparameters, tiny_training
+from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_denoising
 
 from stages.common.denoising import DenoisingBatches, reconstruction_loss, train_denoising
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import seed_dropout, torch_generator
 from stages.common.engine.tokens import TextTokenizer
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 MACHINE = Machine("cpu", "fp32", 1)
 
@@ -32,7 +33,7 @@ def new_models(folder: Path, *layers: str) -> tuple[SentenceEncoder, DenoisingDe
 
 
 def batches_of(tokenizer: TextTokenizer, seed: int = 0, **changes) -> DenoisingBatches:
-    return DenoisingBatches(list(TEXTS), tiny_hyperparameters(**changes), tokenizer, seed, "cpu")
+    return DenoisingBatches(list(TEXTS), tiny_denoising(**changes), tokenizer, seed, "cpu")
 
 
 def rows_of(batches: DenoisingBatches) -> list[tuple[tuple, tuple]]:
@@ -52,7 +53,7 @@ def is_part_of(part: tuple, whole: tuple) -> bool:
 
 def test_every_copy_of_a_text_gets_noise_of_its_own(folder):
     tokenizer = new_models(folder)[2]
-    batches = batches_of(tokenizer, epochs_dae=6, deletion_ratio=0.5)
+    batches = batches_of(tokenizer, epochs=6, deletion_ratio=0.5)
     noised_copies = defaultdict(list)
     for noised, whole in rows_of(batches):
         assert len(noised) >= 3 and noised[0] == whole[0] and noised[-1] == whole[-1]
@@ -65,7 +66,7 @@ def test_every_copy_of_a_text_gets_noise_of_its_own(folder):
 def test_noise_deletes_words_and_changes_no_other(tmp_path):
     # Its tokenizer knows these words whole, so deleting words deletes tokens.
     tokenizer = new_models(make_bert(tmp_path))[2]
-    rows = rows_of(batches_of(tokenizer, epochs_dae=50, deletion_ratio=0.6))
+    rows = rows_of(batches_of(tokenizer, epochs=50, deletion_ratio=0.6))
     assert all(is_part_of(noised, whole) for noised, whole in rows)
     kept = sum(len(noised) - 2 for noised, _ in rows) / sum(len(whole) - 2 for _, whole in rows)
     assert kept == pytest.approx(0.4, abs=0.03)
@@ -80,7 +81,7 @@ def test_a_cut_text_is_counted_once_however_often_it_is_noised(folder):
     tokenizer = new_models(folder)[2]
     texts = [*TEXTS, "silver " * 100, "iron " * 100]
     short = sum(len(tokens) < tokenizer.max_length for tokens in tokenizer(TEXTS))
-    batches = DenoisingBatches(texts, tiny_hyperparameters(epochs_dae=5, deletion_ratio=0.1), tokenizer, 0, "cpu")
+    batches = DenoisingBatches(texts, tiny_denoising(epochs=5, deletion_ratio=0.1), tokenizer, 0, "cpu")
     assert max(len(noised) for noised, _ in rows_of(batches)) == tokenizer.max_length
     assert short == len(TEXTS) and tokenizer.truncated == 2
 
@@ -152,9 +153,9 @@ def test_the_loss_looks_at_the_bottleneck_and_no_later_layer(folder):
 def trained(folder: Path, seed: int = 0, epochs: int = 150):
     encoder, decoder, tokenizer = new_models(folder)
     seed_dropout(seed, "dropout encoder")
-    settings = tiny_hyperparameters(epochs_dae=epochs, batch_size=8, deletion_ratio=0.3, lr_dae=5e-3)
+    settings = tiny_denoising(epochs=epochs, batch_size=8, deletion_ratio=0.3, lr=5e-3)
     batches = DenoisingBatches(list(TEXTS), settings, tokenizer, seed, "cpu")
-    updates = train_denoising(encoder, decoder, batches, settings, tiny_training(), MACHINE)
+    updates = train_denoising(encoder, decoder, batches, settings, MACHINE)
     return encoder, decoder, updates.history_table()
 
 

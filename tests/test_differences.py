@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.metrics import f1_score
 from small_project import REPOSITORY
 
 from stages.common import paths
-from stages.common.analysis.cells import cells, summarize
+from stages.common.analysis.cells import summarize
 from stages.common.analysis.differences import claims_frame, differences_frame
 from stages.common.analysis.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS
 from stages.common.analysis.statistics import BY_FOLD, ROWS_ONLY, SEEDS_AND_ROWS
@@ -19,6 +20,7 @@ from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.files import write_table
 from stages.common.settings import Claim
+from stages.common.topology import cells
 
 CLASSES, ROWS = ["a", "b", "c"], 40
 SEEDS = [0, 1, 2]
@@ -32,11 +34,11 @@ def write_predictions(study, cell, seed: int) -> None:
     frame = pd.DataFrame({"example_id": [f"test-{fold}-{row:03d}" for row in range(ROWS)], "split": "test"})
     frame = frame.assign(label=labels, predicted=np.where(draw.random(ROWS) < 0.7, labels, draw.choice(CLASSES, ROWS)))
     frame = frame.assign(**{f"probability_{name}": np.float32(1 / 3) for name in CLASSES})
-    write_table(paths.predictions(study.benchmark.name, *cell, seed), frame)
+    write_table(paths.predictions(study.folder, *cell, seed), frame)
 
 
 def make_study(seeds: list[int], folds: int | None = None, claims: dict | None = None):
-    study = load_study("bbc")
+    study = load_study()
     shared = study.shared if claims is None else dataclasses.replace(study.shared, claims=claims)
     benchmark = dataclasses.replace(study.benchmark, seeds=seeds)
     return dataclasses.replace(
@@ -61,7 +63,7 @@ def make(tmp_path, monkeypatch):
 
 
 def predictions(variant: str, encoder: str = "minilm_l6", seeds=SEEDS) -> list[pd.DataFrame]:
-    return [pd.read_parquet(paths.predictions("bbc", encoder, variant, seed)) for seed in seeds]
+    return [pd.read_parquet(paths.predictions(Path(), encoder, variant, seed)) for seed in seeds]
 
 
 def right_alone(one: pd.DataFrame, other: pd.DataFrame) -> tuple[int, int]:
@@ -87,7 +89,7 @@ def test_every_pair_of_an_encoder_is_there_once(make):
 def test_two_encoders_are_not_compared_with_each_other(make, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     both = ["minilm_l6", "minilm_l12"]
-    two = dataclasses.replace(load_study("bbc").benchmark, run_encoders=both, seeds=SEEDS)
+    two = dataclasses.replace(load_study().benchmark, encoders=both, seeds=SEEDS)
     study = dataclasses.replace(make(SEEDS), benchmark=two)
     for cell in cells(study):
         for seed in SEEDS:
@@ -137,7 +139,7 @@ def test_cells_that_are_always_right_are_shown_as_they_are(make, seeds, p_value)
     for variant in ("ft", "joint"):
         for seed, frame in zip(seeds, predictions(variant, seeds=seeds), strict=True):
             right = frame.assign(predicted=frame["label"])
-            write_table(paths.predictions("bbc", "minilm_l6", variant, seed), right)
+            write_table(paths.predictions(Path(), "minilm_l6", variant, seed), right)
     shown = summarize(study, ("minilm_l6", "ft"))["metrics"]["accuracy"]
     assert [shown[name] for name in ("mean", "std", "ci_low", "ci_high")] == [100, 0, 100, 100]
     row = differences_frame(study).set_index(["variant", "other"]).loc[("joint", "ft")]
@@ -185,7 +187,7 @@ def test_each_file_of_predictions_is_read_once(make, monkeypatch):
 
     monkeypatch.setattr(pd, "read_parquet", counting)
     differences_frame(study)
-    assert counted == {paths.predictions("bbc", *cell, seed): 1 for cell in cells(study) for seed in SEEDS}
+    assert counted == {paths.predictions(Path(), *cell, seed): 1 for cell in cells(study) for seed in SEEDS}
 
 
 def test_other_labels_of_the_same_examples_are_refused(make):
@@ -194,7 +196,7 @@ def test_other_labels_of_the_same_examples_are_refused(make):
         (frame,) = predictions("ft", seeds=[seed])
         label = next(name for name in CLASSES if name != frame.loc[4, "label"])
         frame.loc[4, "label"] = label
-        write_table(paths.predictions("bbc", "minilm_l6", "ft", seed), frame)
+        write_table(paths.predictions(Path(), "minilm_l6", "ft", seed), frame)
     said = f"minilm_l6-three_phase and minilm_l6-ft: test row 4: label: got '{label}' in the second cell, expected"
     with pytest.raises(UserError, match=said):
         differences_frame(study)

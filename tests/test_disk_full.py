@@ -13,9 +13,9 @@ from tiny_encoder import make_bert
 from stages.common import errors
 from stages.common.files import new_file
 
-PREPARE, SPLIT = "prepare_data --dataset small", "split_data --benchmark small --seed 0"
-JOINT = "train_joint --benchmark small --encoder minilm_l6 --seed 0"
-STAGES = ("fetch_data --dataset small", PREPARE, SPLIT, "fetch_encoder --encoder minilm_l6", JOINT)
+RESOLVE, PREPARE, SPLIT = "resolve_settings", "prepare_data", "split_data --seed 0"
+JOINT = "train_joint --encoder minilm_l6 --variant joint --seed 0"
+STAGES = (RESOLVE, "fetch_data", PREPARE, SPLIT, "fetch_encoder --encoder minilm_l6", JOINT)
 DISK_FULL = "the disk is full; no half-written file has a final name; free some space and run again"
 TABLE = pd.DataFrame({"a": [1]})
 WRITERS = {"text": lambda path: path.write_text("a"), "csv": TABLE.to_csv, "parquet": TABLE.to_parquet}
@@ -49,10 +49,10 @@ find . \\( -path "./$OUTPUT*" -o -name "*.tmp" \\) -printf "left behind: %p\\n";
 @pytest.mark.parametrize(
     ("line", "bytes_left", "output"),
     [
-        (PREPARE, 0, "data/small/examples.parquet"),
-        (SPLIT, 8192, "runs/small/splits/0"),
+        (PREPARE, 0, "runs/data/examples.parquet"),
+        (SPLIT, 8192, "runs/splits/0"),
         # Enough for the tokenizer's files, too little for the weights.
-        (JOINT, 81920, "runs/small/encoders/minilm_l6-joint/0"),
+        (JOINT, 81920, "runs/encoders/minilm_l6-joint/0"),
     ],
 )
 def test_a_full_disk_leaves_no_output_of_a_stage(tmp_path, line, bytes_left, output):

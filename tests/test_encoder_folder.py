@@ -11,12 +11,13 @@ from tiny_encoder import TEXTS, make_bert, make_roberta
 
 from stages.common.encoder_source import copy_encoder
 from stages.common.engine.encoder_folder import export, load_decoder_head, load_pretrained, load_trained, random_encoder
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder, SentenceEncoder
+from stages.common.engine.models import DenoisingDecoder, SentenceEncoder
 from stages.common.engine.randomness import torch_generator
 from stages.common.engine.tokens import TextTokenizer
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
 from stages.common.source_settings import EncoderSource, Sources
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 TOLERANCE = 1e-4
 ALL_LAYERS = (BOTTLENECK, CONTRASTIVE_LAYER)
@@ -250,12 +251,10 @@ def test_a_pretrained_folder_is_copied_only_with_the_weights_that_were_asked_for
         file.name: file.read_bytes() for file in origin.iterdir()
     }
     make_bert(origin, seed=1)
-    with pytest.raises(
-        UserError, match="model.safetensors: got sha256 .*, expected .*; make it again: mend the folder"
-    ):
+    with pytest.raises(UserError, match="model.safetensors: got sha256 .*, expected .*; mend the folder"):
         copy_encoder("tiny", source, no_folders, tmp_path / "other")
     (origin / "tokenizer.json").unlink()
-    with pytest.raises(UserError, match="tokenizer.json is missing; make it again: mend the folder"):
+    with pytest.raises(UserError, match="tokenizer.json is missing; mend the folder"):
         copy_encoder("tiny", source, no_folders, tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert json.loads((tmp_path / "copy/config.json").read_text())["model_type"] == "bert"

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from small_project import change
-from tiny_project import BENCHMARK, ENCODER, SEEDS, commit, run
+from tiny_project import ENCODER, SEEDS, SHARED, STUDY, commit, run
 
-REPORTS = Path("reports/bbc")
-ONE_SEED = ("-S", f"{BENCHMARK}:seeds=[{SEEDS[0]}]")
+REPORTS = Path("reports")
+RESOLVED = "resolved.yaml"
+ONE_SEED = ("-S", f"seeds=[{SEEDS[0]}]")
 # Baselines run all seeds at once, and so again.
-TRAINING = re.compile(r"^> python -m stages\.(fetch|prepare|split|train_(?!baselines))", flags=re.MULTILINE)
+TRAINING = re.compile(r"^> python .*/stages (fetch|prepare|split|train_(?!baselines))", flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def metrics_of(root: Path) -> dict[str, dict[str, float]]:
 
 def test_what_is_committed_is_what_a_reader_wants(committed):
     listed = run(committed, "git", "ls-files").splitlines()
-    assert {"dvc.lock", "encoders/dvc.lock", "data/bbc/dvc.lock", "benchmarks/bbc/dvc.lock"} <= set(listed)
+    assert {"dvc.yaml", "dvc.lock", "resolved.yaml"} <= set(listed)
     assert f"{REPORTS}/metrics/{ENCODER}-three_phase.json" in listed
     # Neither weights nor texts, and nothing that another run would change without another result.
     assert not [name for name in listed if name.startswith("runs/") or name.endswith((".parquet", ".tmp"))]
@@ -54,23 +55,27 @@ def test_fewer_seeds_train_nothing_and_leave_nothing_of_the_other_seeds(experime
     curves = pd.read_csv(root / REPORTS / "plots/learning_curves.csv")
     assert set(curves["seed"]) == {SEEDS[0]}
     assert set(pd.read_csv(root / REPORTS / "claims.csv")["n_seeds"]) == {1}
-    for file in ("reports/bbc/summary.txt", REPORTS / "tables/results.md"):
+    for file in (REPORTS / "summary.txt", REPORTS / "tables/results.md"):
         assert "mean of 1 seed " in " ".join((root / file).read_text(encoding="utf-8").split())
 
 
 def test_params_diff(experiment):
     root, _ = experiment
-    (changed,) = json.loads(run(root, "dvc", "params", "diff", "--json")).items()
-    assert changed == (BENCHMARK, {"seeds": {"old": str(list(SEEDS)), "new": str([SEEDS[0]])}})
+    changed = json.loads(run(root, "dvc", "params", "diff", "--json"))
+    assert changed == dict.fromkeys((STUDY, RESOLVED), {"seeds": {"old": str(list(SEEDS)), "new": str([SEEDS[0]])}})
 
 
 def test_params_diff_shows_what_no_stage_names(study, tmp_path):
     root = study.copy(tmp_path / "project")
     commit(root)
     key = f"hyperparameters.{ENCODER}.freeze_encoder"
-    change(root, BENCHMARK, {"run_representations": [], key: True})
-    (changed,) = json.loads(run(root, "dvc", "params", "diff", "--json")).items()
-    assert changed[0] == BENCHMARK and set(changed[1]) == {"run_representations", key}
+    change(root, STUDY, {key: True})
+    change(root, SHARED, {"training.patience": 3})
+    run(root, "dvc", "repro", "resolve_settings")
+    changed = json.loads(run(root, "dvc", "params", "diff", "--json"))
+    assert set(changed) == {STUDY, RESOLVED} and set(changed[STUDY]) == {key}
+    # An edit of what all studies share shows as well.
+    assert changed[RESOLVED]["training.patience"]["new"] == 3 and set(changed[RESOLVED]) == {key, "training.patience"}
 
 
 def test_metrics_diff_and_show(experiment, study):
@@ -129,18 +134,18 @@ def test_an_experiment_in_a_temporary_folder_runs_nothing_that_is_finished(exper
     run(root, "git", "checkout", "--quiet", ".")
     run(root, "dvc", "checkout", "--force")
     output = run(root, "dvc", "exp", "run", "--temp")
-    # But for the summary, which no cache holds.
-    assert re.findall("^> (.*)", output, flags=re.MULTILINE) == ["python -m stages.render_summary --benchmark bbc"]
+    assert "Running stage" not in output
 
 
 def test_what_was_once_run_comes_from_the_run_cache(study, tmp_path):
     root = study.copy(tmp_path / "project")
-    for lock in root.rglob("dvc.lock"):
-        lock.unlink()
-    for folder in ("runs", "reports", f"encoders/{ENCODER}"):
+    (root / "dvc.lock").unlink()
+    for folder in ("runs", "reports"):
         shutil.rmtree(root / folder)
     cell = f"{ENCODER}-three_phase"
-    output = run(root, "dvc", "repro", f"benchmarks/bbc/dvc.yaml:summarize_cell@{cell}")
-    assert "Running stage" not in output and output.count("is cached - skipping run") == 4 + 4 * len(SEEDS)
-    for file in (f"runs/bbc/predictions/{cell}/{SEEDS[1]}.parquet", f"reports/bbc/metrics/{cell}.json"):
+    output = run(root, "dvc", "repro", f"summarize_cell@{cell}")
+    # But for the settings, of which a part lies in git and in no cache: data, encoder, splits, trainings, summary.
+    assert re.findall("Running stage '(.*)'", output) == ["resolve_settings"]
+    assert output.count("is cached - skipping run") == 4 + 4 * len(SEEDS)
+    for file in (f"runs/predictions/{cell}/{SEEDS[1]}.parquet", f"reports/metrics/{cell}.json", RESOLVED):
         assert (root / file).read_bytes() == (study.root / file).read_bytes()

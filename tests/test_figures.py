@@ -1,6 +1,7 @@
-"""Figures of a made-up benchmark: everything is drawn, in one order and colour, and always as the same bytes."""
+"""Figures of a made-up study: everything is drawn, in one order and colour, and always as the same bytes."""
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,23 +21,23 @@ def study(tmp_path, monkeypatch):
 
 
 def tables(study):
-    source = paths.results(study.benchmark.name)
+    source = paths.results(study.folder)
     return {name: read_results(source.with_name(f"{name}.csv")) for name in ("results", "runs", "claims")}
 
 
-def render(monkeypatch, benchmark="bbc"):
-    monkeypatch.setattr(sys, "argv", ["render_figures", "--benchmark", benchmark])
+def render(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["render_figures"])
     render_figures.main()
-    folder = display.figures_folder(benchmark)
+    folder = display.figures_folder(Path())
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def test_stage_writes_the_mistakes_and_the_same_bytes_again(study, monkeypatch):
     render(monkeypatch)
-    first = {file.name: file.read_bytes() for file in paths.mistakes("bbc").iterdir()}
+    first = {file.name: file.read_bytes() for file in paths.mistakes(Path()).iterdir()}
     assert sorted(first) == ["confusion.csv", "confusion.png", "confusion.svg", "disagreements.csv"]
     render(monkeypatch)
-    assert {file.name: file.read_bytes() for file in paths.mistakes("bbc").iterdir()} == first
+    assert {file.name: file.read_bytes() for file in paths.mistakes(Path()).iterdir()} == first
 
 
 def row_names(axes):
@@ -129,16 +130,16 @@ def test_curves_have_a_panel_a_variant_with_a_line_a_seed_in_its_colour(study, c
 
 def test_missing_histories_are_named_and_others_drawn(study):
     for seed in study.benchmark.seeds:
-        paths.history("bbc", "minilm_l6", "cl_ft", seed, "encoder").unlink()
+        paths.history(Path(), "minilm_l6", "cl_ft", seed, "encoder").unlink()
     curves = next(curves for curves in display.CURVES if curves.name == "learning_curves_contrastive")
     figure = figures.curves_figure(study, curves, display.read_histories(study, curves))
     assert [axes.get_title(loc="left") for axes in figure.axes if "not recorded" in drawn_texts(axes)] == ["CL + FT"]
 
 
 def test_old_seeds_are_not_drawn(study, tmp_path):
-    params = tmp_path / "benchmarks/bbc/params.yaml"
+    params = tmp_path / "params.yaml"
     params.write_text(params.read_text().replace("seeds: [0, 1]", "seeds: [1]"))
-    histories = display.read_histories(load_study("bbc"), display.CURVES[0])
+    histories = display.read_histories(load_study(), display.CURVES[0])
     assert set(histories["seed"]) == {1}
 
 

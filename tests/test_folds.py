@@ -1,6 +1,7 @@
 """Results of a cross-validation: pooled over the folds' rows, which are clustered by fold."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,14 @@ from sklearn.metrics import accuracy_score, f1_score
 from small_project import REPOSITORY
 
 from stages.common import paths
-from stages.common.analysis.cells import cells, summarize
+from stages.common.analysis.cells import summarize
 from stages.common.analysis.differences import claims_frame, differences_frame
 from stages.common.analysis.results import note
 from stages.common.analysis.statistics import BY_FOLD, clustered_interval, mean_interval
 from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.files import write_table
+from stages.common.topology import cells
 
 CLASSES = ["a", "b", "c"]
 CELL = ("minilm_l6", "three_phase")
@@ -26,7 +28,7 @@ SIZES = (12, 11, 11)
 def study(tmp_path, monkeypatch):
     """The default study as one of three folds, with predictions of every cell."""
     monkeypatch.chdir(REPOSITORY)
-    study = load_study("bbc")
+    study = load_study()
     monkeypatch.chdir(tmp_path)
     study = dataclasses.replace(
         study,
@@ -48,11 +50,11 @@ def write_predictions(
     frame["predicted"] = np.where(random.random(size) < 0.6, frame["label"], random.choice(CLASSES, size))
     for name in CLASSES:
         frame[f"probability_{name}"] = np.float32(1 / 3)
-    write_table(paths.predictions("bbc", encoder, variant, fold), frame)
+    write_table(paths.predictions(Path(), encoder, variant, fold), frame)
 
 
 def predictions(variant: str) -> list[pd.DataFrame]:
-    return [pd.read_parquet(paths.predictions("bbc", "minilm_l6", variant, fold)) for fold in range(3)]
+    return [pd.read_parquet(paths.predictions(Path(), "minilm_l6", variant, fold)) for fold in range(3)]
 
 
 def test_a_cell_is_the_metric_of_all_folds_together(study):
@@ -111,9 +113,9 @@ def test_rows_that_two_folds_test_are_refused(study):
 def test_a_row_says_which_training_it_shares_and_what_chose_its_epoch(study):
     assert note(study, ("minilm_l6", "no_imbalance")) == ""
     for fold in (0, 2):
-        write_table(paths.predictions("bbc", "minilm_l6", "no_imbalance", fold), predictions("three_phase")[fold])
+        write_table(paths.predictions(Path(), "minilm_l6", "no_imbalance", fold), predictions("three_phase")[fold])
     assert note(study, ("minilm_l6", "no_imbalance")) == "same training as three_phase with seeds 0, 2"
-    write_table(paths.predictions("bbc", "minilm_l6", "no_imbalance", 1), predictions("three_phase")[1])
+    write_table(paths.predictions(Path(), "minilm_l6", "no_imbalance", 1), predictions("three_phase")[1])
     assert note(study, ("minilm_l6", "no_imbalance")) == "same training as three_phase"
     released = dataclasses.replace(study, benchmark=dataclasses.replace(study.benchmark, protocol="released"))
     assert note(released, ("minilm_l6", "ft")) == "best epoch chosen on the test rows"

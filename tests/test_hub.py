@@ -10,7 +10,20 @@ import pandas as pd
 import pytest
 from hub_server import HubServer
 from hub_stand_ins import publish
-from small_project import DATASET, REPOSITORY, SHARED, change, contents, error_line, make_project, use_one_core
+from small_project import (
+    DATASET,
+    ENCODER,
+    REPOSITORY,
+    SHARED,
+    STUDY,
+    change,
+    contents,
+    error_line,
+    make_pipelines,
+    make_project,
+    run_stages,
+    use_one_core,
+)
 from tiny_encoder import make_bert
 
 from stages.common.config import load_dataset
@@ -18,17 +31,18 @@ from stages.common.data import READ_FROM
 
 MODEL, REVISION = "somebody/tiny", "0123456789" * 4
 WEIGHTS = "model.safetensors"
-FETCH_ENCODER = ("fetch_encoder", "--encoder", "minilm_l12")
-FETCH_DATA = ("fetch_data", "--dataset", "small")
+FETCH_ENCODER = ("fetch_encoder", "--encoder", "minilm_l6")
+FETCH_DATA = ("fetch_data",)
+FOLDER = "runs/pretrained/minilm_l6"
 OTHER_FILES = {"pytorch_model.bin": b"never read", "onnx/model.onnx": b"never read", "README.md": b"a tiny encoder"}
 WHAT = f"hub model {MODEL} at revision {REVISION}"
 LOCAL = (
-    "name a local folder that holds minilm_l12/ with config.json, model.safetensors and tokenizer.json "
-    "(ENCODERS_FOLDER=FOLDER, or sources.encoders_folder in params.yaml)"
+    "name a local folder that holds minilm_l6/ with config.json, model.safetensors and tokenizer.json "
+    "(ENCODERS_FOLDER=FOLDER, or sources.encoders_folder in shared.yaml)"
 )
 LOCAL_DATA = (
     "name a local folder that holds tiny/ with train.parquet, dev.parquet (DATA_FOLDER=FOLDER, or sources.folder in "
-    "params.yaml)"
+    "shared.yaml)"
 )
 # The clients' waits between two attempts add up to half a minute; what they do is the same without them.
 IMPATIENT = "import runpy, sys, time; time.sleep = lambda seconds: None; runpy.run_module('stages.' + sys.argv[1], " + (
@@ -67,13 +81,13 @@ def hub(bert):
 @pytest.fixture
 def project(tmp_path):
     root = make_project(tmp_path / "project")
-    change(
-        root, SHARED, {f"encoders.minilm_l12.{key}": value for key, value in (("id", MODEL), ("revision", REVISION))}
-    )
+    of_package = {"package": ..., "version": ..., "folder": ...}
+    change(root, ENCODER, {"source": "hub", "id": MODEL, "revision": REVISION, "sha256": None} | of_package)
     return root
 
 
 def fetched(project: Path, environment: dict[str, str], line=FETCH_ENCODER) -> str:
+    run_stages(project, "resolve_settings")
     result = run_impatient(project, environment, *line)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
@@ -81,6 +95,7 @@ def fetched(project: Path, environment: dict[str, str], line=FETCH_ENCODER) -> s
 
 def refused(project: Path, environment: dict[str, str], line=FETCH_ENCODER) -> str:
     """The one line, after a look that nothing was written."""
+    run_stages(project, "resolve_settings")
     before = contents(project)
     said = error_line(run_impatient(project, environment, *line))
     assert contents(project) == before
@@ -90,12 +105,12 @@ def refused(project: Path, environment: dict[str, str], line=FETCH_ENCODER) -> s
 def test_an_encoder_is_fetched_once_with_the_files_it_needs_and_no_others(project, hub, bert, tmp_path):
     environment = hub.environment(tmp_path / "cache")
     said = fetched(project, environment)
-    assert said.startswith(f"minilm_l12: from hub {MODEL} at {REVISION}, weights sha256 ") and said.count("\n") == 1
+    assert said.startswith(f"minilm_l6: from hub {MODEL} at {REVISION}, weights sha256 ") and said.count("\n") == 1
     files = {file.name: file.read_bytes() for file in bert.iterdir()}
-    assert {file.name: file.read_bytes() for file in (project / "encoders/minilm_l12").iterdir()} == files
+    assert {file.name: file.read_bytes() for file in (project / FOLDER).iterdir()} == files
     assert sorted(hub.served) == sorted((MODEL, file) for file in files)
     asked = hub.requests
-    shutil.rmtree(project / "encoders/minilm_l12")
+    shutil.rmtree(project / FOLDER)
     assert fetched(project, environment) == said and hub.requests == asked
     # Without the network, and where it is forbidden.
     hub.close()
@@ -107,7 +122,7 @@ def test_an_encoder_is_fetched_once_with_the_files_it_needs_and_no_others(projec
 def test_what_a_network_does_for_a_while_does_not_stop_a_fetch(project, hub, bert, tmp_path, faults):
     hub.faults.extend(faults)
     fetched(project, hub.environment(tmp_path / "cache"))
-    assert (project / "encoders/minilm_l12" / WEIGHTS).read_bytes() == (bert / WEIGHTS).read_bytes()
+    assert (project / FOLDER / WEIGHTS).read_bytes() == (bert / WEIGHTS).read_bytes()
     assert hub.served.count((MODEL, WEIGHTS)) == 1 + len(faults) and not hub.faults
 
 
@@ -136,7 +151,7 @@ def test_what_a_fetch_gives_up_on_is_said_in_one_line_and_the_next_one_starts_we
     small = set(hub.served) - {(MODEL, WEIGHTS)}
     if faults[0] != "drop":
         fetched(project, environment)
-        assert (project / "encoders/minilm_l12" / WEIGHTS).read_bytes() == (bert / WEIGHTS).read_bytes()
+        assert (project / FOLDER / WEIGHTS).read_bytes() == (bert / WEIGHTS).read_bytes()
         assert all(hub.served.count(file) == 1 for file in small)
 
 
@@ -164,7 +179,7 @@ def test_a_repository_without_safetensors_is_refused(project, hub, tmp_path):
 
 
 def test_weights_other_than_the_pinned_ones_are_refused_whatever_the_hub_states(project, hub, tmp_path):
-    change(project, SHARED, {"encoders.minilm_l12.sha256": "0" * 64})
+    change(project, ENCODER, {"sha256": "0" * 64})
     assert f"expected {'0' * 64}; " in refused(project, hub.environment(tmp_path / "cache"))
 
 
@@ -174,19 +189,15 @@ def test_a_local_folder_comes_before_the_hub_and_is_never_silently_replaced(proj
     assert refused(project, environment) == f"ENCODERS_FOLDER: {local}: no such folder"
     local.mkdir()
     assert "from hub" in fetched(project, environment)
-    shutil.copytree(bert, local / "minilm_l12")
-    assert fetched(project, environment).startswith(f"minilm_l12: from folder {local / 'minilm_l12'}, weights sha256 ")
+    shutil.copytree(bert, local / "minilm_l6")
+    assert fetched(project, environment).startswith(f"minilm_l6: from folder {local / 'minilm_l6'}, weights sha256 ")
     change(project, SHARED, {"sources.order": ["hub", "folder"]})
     assert "from hub" in fetched(project, environment)
     change(project, SHARED, {"sources.order": ["folder", "hub"]})
-    (local / "minilm_l12" / WEIGHTS).unlink()
-    assert (
-        refused(project, environment) == f"{local / 'minilm_l12'}: {WEIGHTS} is missing; make it again: mend the folder"
-    )
+    (local / "minilm_l6" / WEIGHTS).unlink()
+    assert refused(project, environment) == f"{local / 'minilm_l6'}: {WEIGHTS} is missing; mend the folder"
     change(project, SHARED, {"sources.order": ["python_package"]})
-    assert refused(project, environment).startswith(
-        f"{SHARED}: encoders.minilm_l12: got hub {MODEL} at {REVISION}, which"
-    )
+    assert refused(project, environment).startswith(f"{ENCODER}: source: got hub {MODEL} at {REVISION}, which")
 
 
 PAPER_DATA = ("snips", "snips2", "sst2", "sst5", "ag_news", "imdb")
@@ -202,25 +213,26 @@ def paper_hub(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", PAPER_DATA)
-def test_every_data_set_of_the_paper_is_read_from_the_hub_as_its_params_say(project, paper_hub, tmp_path, name):
+def test_every_data_set_of_the_paper_is_read_from_the_hub_as_its_definition_says(project, paper_hub, tmp_path, name):
     server, published = paper_hub
-    shutil.copytree(REPOSITORY / "data" / name, project / "data" / name, ignore=shutil.ignore_patterns("*.parquet"))
-    change(project, f"data/{name}/params.yaml", {"expected": {}})
-    line = ("fetch_data", "--dataset", name)
+    use_data_of_paper(project, name)
+    change(project, f"data/{name}.yaml", {"expected": {}})
     environment = server.environment(tmp_path / "cache")
-    assert f"{name}: {sum(map(len, published[name].values()))} rows from hub " in fetched(project, environment, line)
-    rows = pd.read_parquet(project / "data" / name / "raw.parquet")
+    assert f"{name}: {sum(map(len, published[name].values()))} rows from hub " in fetched(
+        project, environment, FETCH_DATA
+    )
+    rows = pd.read_parquet(project / "runs/data/raw.parquet")
     assert set(rows["split"]) == set(published[name])
     for split, table in published[name].items():
         found = rows[rows["split"] == split]
         assert found[list(table.columns)].astype(str).to_numpy().tolist() == table.astype(str).to_numpy().tolist()
         assert found[READ_FROM].nunique() == 1 and server.url not in found[READ_FROM].iloc[0]
     asked = server.requests
-    fetched(project, environment | {"HF_HUB_OFFLINE": "1"}, line)
+    fetched(project, environment | {"HF_HUB_OFFLINE": "1"}, FETCH_DATA)
     assert server.requests == asked
-    run = run_impatient(project, environment, "prepare_data", "--dataset", name)
+    run = run_impatient(project, environment, "prepare_data")
     assert (run.returncode, run.stderr) == (0, "")
-    examples = pd.read_parquet(project / "data" / name / "examples.parquet")
+    examples = pd.read_parquet(project / "runs/data/examples.parquet")
     assert not examples["text"].str.contains("<").any() and set(examples["split"]) == set(published[name])
 
 
@@ -228,14 +240,21 @@ def test_rows_that_are_not_the_expected_ones_are_refused_with_the_local_folder_a
     project, paper_hub, tmp_path
 ):
     server, _ = paper_hub
-    shutil.copytree(REPOSITORY / "data/snips2", project / "data/snips2", ignore=shutil.ignore_patterns("*.parquet"))
-    fetched(project, server.environment(tmp_path / "cache"), ("fetch_data", "--dataset", "snips2"))
-    said = refused(project, {}, ("prepare_data", "--dataset", "snips2"))
+    use_data_of_paper(project, "snips2")
+    fetched(project, server.environment(tmp_path / "cache"), FETCH_DATA)
+    said = refused(project, {}, ("prepare_data",))
     assert said == (
         "hub bkonkle/snips-joint-intent at 3d6aa45aa00bbe841eebc5873c5a4fa8914328bc: got 48 rows, expected 14484; name "
         "a local folder that holds snips/ with train.parquet, validation.parquet, test.parquet (DATA_FOLDER=FOLDER, or "
-        "sources.folder in params.yaml)"
+        "sources.folder in shared.yaml)"
     )
+
+
+def use_data_of_paper(project: Path, name: str) -> None:
+    """Make a data set of the paper the study's."""
+    shutil.copy(REPOSITORY / f"data/{name}.yaml", project / f"data/{name}.yaml")
+    change(project, STUDY, {"dataset": name, "long_tail_ratio": None, "long_tail_largest": None})
+    make_pipelines(project)
 
 
 def use_hub_data(project: Path, hub: HubServer, table: pd.DataFrame) -> None:
@@ -245,6 +264,7 @@ def use_hub_data(project: Path, hub: HubServer, table: pd.DataFrame) -> None:
     source = {"hub": {"id": MODEL, "revision": REVISION}, "folder": "tiny"}
     source["splits"] = {"train": "train", "validation": "dev"}
     change(project, DATASET, {"source": source})
+    make_pipelines(project)
 
 
 def test_hub_data_that_lacks_a_split_or_a_column_is_refused(project, hub, tmp_path):

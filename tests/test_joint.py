@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_encoder import TEXTS, make_bert, tiny_hyperparameters, tiny_training
+from tiny_encoder import TEXTS, make_bert, tiny_contrastive, tiny_denoising
 
 from stages.common.contrastive import PairBatches, pair_loss
 from stages.common.denoising import DenoisingBatches, reconstruction_loss
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER, DenoisingDecoder
+from stages.common.engine.models import DenoisingDecoder
 from stages.common.engine.randomness import generator, seed_dropout, torch_generator
 from stages.common.engine.tokens import TextTokenizer
 from stages.common.joint import endless, train_joint
 from stages.common.pairs import make_pairs
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 MACHINE = Machine("cpu", "fp32", 1)
 
@@ -40,11 +41,11 @@ class Joint:
                 part.dropout = 0.0
         seed_dropout(seed, "dropout encoder")
         tokenizer = TextTokenizer(folder, self.encoder.transformer.config, 32)
-        self.settings = tiny_hyperparameters(lr_dae=5e-3, epochs_dae=epochs)
+        self.settings = tiny_denoising(lr=5e-3, epochs=epochs, warmup=1 / 3)
         pairs = make_pairs(np.arange(8), np.repeat([0, 1], 4)[:, None], 2, 2, generator(seed, "pairs"))
         pairs = pairs[np.tile(np.arange(len(pairs)), repeat)]
         self.denoising = DenoisingBatches(list(TEXTS), self.settings, tokenizer, seed, "cpu")
-        self.pairs = PairBatches(list(TEXTS), pairs, self.settings, tokenizer, seed, "cpu")
+        self.pairs = PairBatches(list(TEXTS), pairs, tiny_contrastive(), tokenizer, seed, "cpu")
 
     def losses(self, noised: tuple, whole: tuple, pair_batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         return (
@@ -54,7 +55,7 @@ class Joint:
 
     def train(self):
         return train_joint(
-            self.encoder, self.decoder, self.denoising, self.pairs, self.settings, tiny_training(), 1 / 3, MACHINE
+            self.encoder, self.decoder, self.denoising, self.pairs, self.settings, MACHINE
         ).history_table()
 
 
@@ -66,7 +67,7 @@ def test_there_are_as_many_steps_as_the_longer_stream_has(folder, epochs, repeat
     history = joint.train()
     assert history["step"].tolist() == list(range(1, max(lengths) + 1))
     assert history["learning_rate"].idxmax() == -(-max(lengths) // 3)
-    assert history["learning_rate"].max() == joint.settings.lr_dae
+    assert history["learning_rate"].max() == joint.settings.lr
 
 
 def test_the_shorter_stream_is_cycled_whole_and_in_a_new_order(folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from test_transformer import new_decoder
-from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_hyperparameters
+from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_contrastive, tiny_denoising
 from torch.nn import functional as F
 
 from performance.reference import copy_decoder
@@ -15,10 +15,10 @@ from stages.common.denoising import DenoisingBatches, reconstruction_loss
 from stages.common.engine.encoder_folder import export, load_pretrained
 from stages.common.engine.losses import CHUNK, classification_loss, contrastive_loss, denoising_loss
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import BOTTLENECK, CONTRASTIVE_LAYER
 from stages.common.engine.randomness import generator, torch_generator
 from stages.common.engine.tokens import TextTokenizer
 from stages.common.pairs import make_pairs
+from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 TOLERANCE = 1e-4
 MACHINE = Machine("cpu", "fp32", 1)
@@ -57,7 +57,7 @@ def test_denoising_loss_equals_sentence_transformers(pretrained, tmp_path, share
     encoder.transformer.embeddings.shares_gradient = shares_gradient
     theirs = DenoisingAutoEncoderLoss(oracle, tie_encoder_decoder=True).eval()
     copy_decoder(decoder, theirs.decoder)
-    settings = tiny_hyperparameters(batch_size=2 * len(TEXTS))
+    settings = tiny_denoising(batch_size=2 * len(TEXTS))
     batches = DenoisingBatches(list(TEXTS), settings, tokenizer, seed=0, device="cpu")
     noised, undamaged = next(iter(batches))
     assert undamaged[1] is not None and noised[0].shape != undamaged[0].shape
@@ -84,7 +84,7 @@ def test_contrastive_loss_equals_sentence_transformers(pretrained, tmp_path):
     encoder, tokenizer, oracle = exported(pretrained, tmp_path, BOTTLENECK, CONTRASTIVE_LAYER)
     labels = torch.arange(len(TEXTS)).numpy()[:, None] % 2
     pairs = make_pairs(torch.arange(len(TEXTS)).numpy(), labels, 4, 2, generator(0, "pairs"))
-    batches = PairBatches(list(TEXTS), pairs, tiny_hyperparameters(batch_size=len(pairs)), tokenizer, 0, "cpu")
+    batches = PairBatches(list(TEXTS), pairs, tiny_contrastive(batch_size=len(pairs)), tokenizer, 0, "cpu")
     batch = next(iter(batches))
     ids, mask, left, right, similarity = batch
     assert len(left) == len(pairs) > len(ids)

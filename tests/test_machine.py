@@ -1,8 +1,8 @@
 """Device and precision: chosen once, kept, and chosen anew where machine or parameters changed."""
 
-import dataclasses
 import json
 import math
+import os
 
 import pytest
 import torch
@@ -25,8 +25,8 @@ def own_folder(tmp_path, monkeypatch):
     torch.use_deterministic_algorithms(deterministic)
 
 
-def wish(precision: str = "auto", device: str = "cpu", speedup: float = 1.5) -> Engine:
-    return Engine(device=device, precision=precision, bf16_min_speedup=speedup, processes=1)
+def wish(precision: str = "auto", device: str = "cpu", speedup: float = 1.5, threads: int | str = "auto") -> Engine:
+    return Engine(device=device, precision=precision, bf16_min_speedup=speedup, threads=threads)
 
 
 def kept() -> dict:
@@ -51,6 +51,20 @@ def test_the_probe_gives_a_positive_factor():
     assert factor > 0 and math.isfinite(factor)
 
 
+def test_the_probe_runs_no_product_before_cublas_is_told_to_be_deterministic(monkeypatch):
+    """torch reads this at the first product on a GPU: set later, the first process there would refuse to train."""
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    told = []
+
+    def probe(_: str) -> float:
+        told.append(os.environ.get("CUBLAS_WORKSPACE_CONFIG"))
+        return 1.0
+
+    monkeypatch.setattr(machine, "bf16_speedup", probe)
+    choose_machine(wish())
+    assert told == [":4096:8"]
+
+
 def test_the_choice_is_kept_and_used_again():
     slow = wish(speedup=1e9)
     first = choose_machine(slow)
@@ -59,10 +73,12 @@ def test_the_choice_is_kept_and_used_again():
     assert choose_machine(slow) == Machine(first.device, "bf16", first.threads)
 
 
-def test_how_many_processes_share_a_batch_decides_nothing_here():
+def test_the_number_of_threads_is_the_users_and_asks_for_no_new_probe():
     choose_machine(wish("fp32"))
     keep(lambda content: content.update(precision="kept"))
-    assert choose_machine(dataclasses.replace(wish("fp32"), processes=4)).precision == "kept"
+    assert choose_machine(wish("fp32", threads=7)) == Machine("cpu", "kept", 7)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert choose_machine(wish("fp32")).threads == cores
 
 
 @pytest.mark.parametrize(
@@ -70,7 +86,7 @@ def test_how_many_processes_share_a_batch_decides_nothing_here():
     [
         lambda content: content["asked"]["hardware"].update(cpu="another"),
         lambda content: content["asked"]["hardware"].update(cores=999),
-        lambda content: content["asked"]["hardware"].update(gpu="another"),
+        lambda content: content["asked"]["hardware"].update(gpus=["another"]),
         lambda content: content["asked"].update(torch="0.1"),
         lambda content: content["asked"]["wish"].update(bf16_min_speedup=3.0),
         lambda content: content.pop("precision"),
@@ -111,7 +127,7 @@ def test_a_forced_precision_is_honoured_without_a_probe(precision):
 def test_a_device_that_is_not_there_is_refused():
     if torch.cuda.is_available():
         pytest.skip("this machine has the device")
-    with pytest.raises(UserError, match="params.yaml: engine.device: got 'cuda', which this machine"):
+    with pytest.raises(UserError, match="shared.yaml: engine.device: got 'cuda', which this machine"):
         choose_machine(wish("fp32", device="cuda"))
     assert not paths.ENGINE_CHOICE.exists()
 

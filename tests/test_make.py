@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_project import BENCHMARK, DATASET, REPOSITORY, SHARED, change, contents, make_project
+from small_project import DATASET, REPOSITORY, SHARED, STUDY, change, contents, make_pipelines, make_project
 
 MAKE = shutil.which("make")
 # All that the recipes need besides git, Python and what is installed into .venv.
@@ -15,7 +15,9 @@ TOOLS = ("bash", "cat", "chmod", "cp", "dirname", "grep", "mkdir", "rm", "sed", 
 GOOD_PYTHON = """
 case "$1" in
   -c) exit 0;;
-  -m) mkdir -p .venv/bin; printf '#!/bin/sh\\n%s\\n' "$FAKE_PIP" > .venv/bin/pip; chmod +x .venv/bin/pip;;
+  -m) mkdir -p .venv/bin
+      printf '#!/bin/sh\\n%s\\n' "$FAKE_PIP" > .venv/bin/pip; printf '#!/bin/sh\\n' > .venv/bin/python
+      chmod +x .venv/bin/pip .venv/bin/python;;
 esac"""
 # Asked for its version in code it answers as if it were the last Python before the oldest that will do.
 OLD_PYTHON = f"""
@@ -114,9 +116,9 @@ def test_no_network_at_the_first_install(project):
 @pytest.mark.parametrize(
     ("file", "values", "said"),
     [
-        (BENCHMARK, {"dataset": "smal"}, "dataset: got 'smal', expected one of: small"),
-        (BENCHMARK, {"sedes": [0]}, "sedes: unknown key (did you mean 'seeds'?), expected one of: name, dataset"),
-        (BENCHMARK, {"seeds": []}, "seeds: got [], expected a list of at least one entry, none of them twice"),
+        (STUDY, {"dataset": "smal"}, "dataset: got 'smal', expected one of: small"),
+        (STUDY, {"sedes": [0]}, "sedes: unknown key (did you mean 'seeds'?), expected one of: name, dataset"),
+        (STUDY, {"seeds": []}, "seeds: got [], expected a list of at least one entry, none of them twice"),
         (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 2"),
         (
             SHARED,
@@ -127,19 +129,86 @@ def test_no_network_at_the_first_install(project):
 )
 def test_bad_params_end_make_repro_before_dvc_starts(project, file, values, said):
     change(make_project(project), file, values)
-    executable(project / ".venv/bin/python", f'PYTHONPATH={REPOSITORY} exec {sys.executable} -B "$@"')
-    executable(project / ".venv/bin/dvc", "touch dvc-was-started")
-    (project / ".venv/installed").touch()
+    stand_ins(project)
     before = contents(project)
     assert error_of_make(make(project, "repro")).startswith(f"{file}: {said}")
     assert contents(project) == before
 
 
-def test_make_repro_starts_dvc_where_params_are_good(project):
-    make_project(project)
-    checks = f'PYTHONPATH={REPOSITORY} exec {sys.executable} -B "$@"'
-    executable(project / ".venv/bin/python", f'[ "$2" = stages.render_index ] && echo the page || {checks}')
-    executable(project / ".venv/bin/dvc", "mkdir -p reports/bbc; echo the table > reports/bbc/summary.txt")
+def stand_ins(project: Path) -> None:
+    """The checks run as they are; what comes behind them only says its name. dvc keeps how it was called."""
+    executable(
+        project / ".venv/bin/python",
+        f"""
+case "$2" in
+  stages.check_studies|stages.choose_engine) exec {sys.executable} -B "$@";;
+  *) echo "$@";;
+esac""",
+    )
+    executable(project / ".venv/bin/dvc", 'echo "$@" > dvc-was-started')
     (project / ".venv/installed").touch()
+
+
+def test_make_repro_runs_the_default_study_where_params_are_good(project):
+    make_project(project)
+    stand_ins(project)
+    (project / "reports").mkdir()
+    (project / "reports/summary.txt").write_text("the table\n")
     result = make(project, "repro")
-    assert (result.returncode, result.stderr) == (0, "") and result.stdout.endswith("the table\nthe page\n")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith("the table\n-m stages.render_costs\n-m stages.render_index\n")
+    assert (project / "dvc-was-started").read_text() == "repro\n"
+    for name in ("small", "cut"):
+        (project / "dvc-was-started").unlink()
+        folder = project if name == "small" else project / "studies/cut"
+        (folder / "reports").mkdir(parents=True, exist_ok=True)
+        (folder / "reports/summary.txt").write_text(f"the table of {name}\n")
+        if name == "cut":
+            (folder / "params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\n")
+            make_pipelines(project)
+        result = make(project, "repro", f"STUDY={name}")
+        assert (result.returncode, result.stderr) == (0, "")
+        said = f"the table of {name}\n-m stages.render_costs --study {name}\n-m stages.render_index\n"
+        assert result.stdout.endswith(said)
+        started = "repro\n" if name == "small" else "--cd studies/cut/ repro\n"
+        assert (project / "dvc-was-started").read_text() == started
+
+
+def test_an_unknown_study_or_one_without_its_files_ends_make_before_dvc_starts(project):
+    make_project(project)
+    stand_ins(project)
+    assert error_of_make(make(project, "repro", "STUDY=smal")) == "--study: got 'smal', expected one of: small"
+    (project / "studies/cut").mkdir(parents=True)
+    (project / "studies/cut/params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\n")
+    # Whichever study is asked for: what is wrong in one stands in the way of the page over all of them.
+    for arguments in ([], ["STUDY=cut"]):
+        assert error_of_make(make(project, "repro", *arguments)).endswith("run: make pipelines")
+    make_pipelines(project)
+    (project / "studies/cut/.dvc/config").unlink()
+    expected = "studies/cut/.dvc/config: no such file, expected it in a study's folder; run: make pipelines"
+    assert error_of_make(make(project, "repro")) == expected
+    assert not (project / "dvc-was-started").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["studies"], "stages.list_studies"),
+        (["preview"], "stages.preview_run"),
+        (["preview", "STUDY=snips"], "stages.preview_run --study snips"),
+        (["gc"], "stages.clean_cache"),
+        (["gc", "DRY=1"], "stages.clean_cache --dry"),
+        (["remote", "URL=s3://a b"], "stages.set_remote --url s3://a b"),
+        (["pipelines"], "stages.write_pipelines"),
+    ],
+)
+def test_every_verb_is_one_command(project, words, command):
+    stand_ins(project)
+    result = make(project, *words)
+    assert (result.returncode, result.stderr, result.stdout) == (0, "", f"-m {command}\n")
+
+
+def test_a_remote_without_an_address_is_refused(project):
+    stand_ins(project)
+    expected = "URL: got nothing, expected a folder or an address, as in: make remote URL=/mnt/cache"
+    assert error_of_make(make(project, "remote")) == expected

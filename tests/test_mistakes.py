@@ -4,6 +4,7 @@ import html
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def test_the_diagonal_gives_the_accuracy(study):
     right = frame[frame["label"] == frame["predicted"]].groupby("variant")["rows"].sum()
     expected = (predictions["label"] == predictions["predicted"]).groupby(predictions["variant"]).sum()
     assert right.to_dict() == expected.to_dict() and classes == sorted(LABELS)
-    assert set(frame["variant"]) == set(study.benchmark.run_variants.trained())
+    assert set(frame["variant"]) == set(study.benchmark.trained())
     assert frame.groupby("variant")["rows"].sum().eq(TEST_ROWS * len(study.benchmark.seeds)).all()
 
 
@@ -82,7 +83,7 @@ def panels(figure):
 def test_every_trained_variant_has_a_panel_with_its_numbers(study):
     frame = mistakes.confusion_frame(*mistakes.trained_predictions(study))
     figure = confusion_figure(study, frame)
-    trained = [row for row in display.rows_of(study) if row.variant in study.benchmark.run_variants.trained()]
+    trained = [row for row in display.rows_of(study) if row.variant in study.benchmark.trained()]
     titles = [" ".join(axes.get_title(loc="left").split()) for axes in panels(figure)]
     assert titles == [row.label for row in trained]
     for axes, row in zip(panels(figure), trained, strict=True):
@@ -118,18 +119,18 @@ def test_class_names_of_any_kind_and_number_are_drawn_as_they_are(study, tmp_pat
 
 
 def write_mistakes(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["render_figures", "--benchmark", "bbc"])
+    monkeypatch.setattr(sys, "argv", ["render_figures"])
     render_figures.main()
 
 
 def test_the_page_shows_the_first_rows_with_texts_cut(study, monkeypatch):
     write_mistakes(monkeypatch)
     (table,) = pictures(study, texts=True)["disagreements"]
-    frame = pd.read_csv(paths.mistakes("bbc") / "disagreements.csv")
+    frame = pd.read_csv(paths.mistakes(Path()) / "disagreements.csv")
     assert [row["example_id"] for row in table["rows"]] == frame["example_id"].tolist()[:MOST_ROWS]
-    assert table["variants"] == [study.title(variant) for variant in study.benchmark.run_variants.trained()]
+    assert table["variants"] == [study.title(variant) for variant in study.benchmark.trained()]
     assert table["listed"] == len(frame) > MOST_ROWS
-    texts = pd.read_parquet(paths.examples("bbc")).set_index("example_id")["text"]
+    texts = pd.read_parquet(paths.examples(Path())).set_index("example_id")["text"]
     for row in table["rows"]:
         assert row["text"] == texts[row["example_id"]][:MOST_CHARACTERS].rstrip() + " …"
     assert [float(share) for share in table["rows"][0]["shares"]] == frame.filter(like="correct_").iloc[0].tolist()
@@ -137,7 +138,7 @@ def test_the_page_shows_the_first_rows_with_texts_cut(study, monkeypatch):
 
 def test_without_texts_the_data_set_is_not_even_read(study, monkeypatch):
     write_mistakes(monkeypatch)
-    paths.examples("bbc").unlink()
+    paths.examples(Path()).unlink()
     context = pictures(study, texts=False)
     assert "alert(2)" not in json.dumps(context, default=str)
     assert len(context["disagreements"][0]["rows"]) == MOST_ROWS
@@ -145,9 +146,9 @@ def test_without_texts_the_data_set_is_not_even_read(study, monkeypatch):
 
 def test_texts_stand_on_the_page_as_text(study, monkeypatch):
     write_mistakes(monkeypatch)
-    monkeypatch.setattr(sys, "argv", ["render_report", "--benchmark", "bbc"])
+    monkeypatch.setattr(sys, "argv", ["render_report"])
     render_report.main()
-    page = (paths.REPORTS / "bbc/index.html").read_text(encoding="utf-8")
+    page = (paths.REPORTS / "index.html").read_text(encoding="utf-8")
     assert page.count("<script>") == 1 and "alert(2)" in page
     # What turns the reading direction ends with its cell.
     start = html.escape(HOSTILE_TEXT[:40])

@@ -1,6 +1,7 @@
-"""The page over all benchmarks and the tables beside it, from what git keeps and from a made-up study."""
+"""The page over all studies and the tables beside it, from what git keeps and from a made-up study."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -9,14 +10,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from published_project import REPOSITORY, copy_params, put_back
+from read_tables import read_latex, read_markdown
 from small_project import change
 from synthetic_study import HOSTILE_TEXTS, make_study
 from test_page import Page, one_line
 
-from stages import render_index
+from stages import render_index, render_report
 from stages.common import paths
 from stages.common.analysis.results import read_results
 from stages.common.analysis.tables import format_difference, format_interval, format_number
+from stages.common.config import load_study
 from stages.common.errors import UserError
 from stages.common.paper import MEASURED_TABLES, read_numbers
 
@@ -30,7 +33,7 @@ ITEM = {
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A project with two published benchmarks, put back where runs leave them; never changed."""
+    """A project with two published studies, put back where runs leave them; never changed."""
     root = tmp_path_factory.mktemp("kept") / "project"
     with pytest.MonkeyPatch.context() as patch:
         root.mkdir()
@@ -47,10 +50,13 @@ def project(kept, monkeypatch):
     return kept
 
 
-def render(monkeypatch, *arguments, folder=paths.REPORTS):
+def render(monkeypatch, *arguments):
+    """The page and both forms of its tables, as ``page``, ``md`` and ``tex``."""
     monkeypatch.setattr(sys, "argv", ["render_index", *arguments])
     render_index.main()
-    return {name: (folder / name).read_text(encoding="utf-8") for name in ("index.html", "tables.md", "tables.tex")}
+    page, tables = (paths.PUBLISHED_STUDIES, "tables") if arguments else (paths.ALL_STUDIES, "studies")
+    files = {"page": page} | {ending: page.with_name(f"{tables}.{ending}") for ending in ("md", "tex")}
+    return {name: file.read_text(encoding="utf-8") for name, file in files.items()}
 
 
 def lead(name: str, table: str, variant: str, other: str) -> str:
@@ -61,7 +67,7 @@ def lead(name: str, table: str, variant: str, other: str) -> str:
 
 
 def test_every_number_of_the_papers_tables_is_there_once_a_protocol(project, monkeypatch):
-    html = render(monkeypatch)["index.html"]
+    html = render(monkeypatch)["page"]
     numbers = read_numbers()
     measured = numbers[numbers["table"].isin(MEASURED_TABLES) & (numbers["encoder"] != "cited")]
     grids = html[html.index('<section id="paper">') : html.index('<section id="cells">')]
@@ -71,41 +77,68 @@ def test_every_number_of_the_papers_tables_is_there_once_a_protocol(project, mon
     assert sum(int(count) for count in re.findall(r"(\d+) missing", grids)) == 2 * len(measured)
 
 
-def test_page_holds_every_result_and_claim_of_every_benchmark(project, monkeypatch):
+def test_page_holds_every_result_and_claim_of_every_study(project, monkeypatch):
     files = render(monkeypatch)
-    page = Page(files["index.html"])
+    page = Page(files["page"])
     for name in NAMES:
-        results, claims = (read_results(paths.REPORTS / name / f"{table}.csv") for table in ("results", "claims"))
+        folder = paths.reports(paths.STUDIES / name)
+        results, claims = (read_results(folder / f"{table}.csv") for table in ("results", "claims"))
         for line in results.itertuples():
             assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in page.text
-            assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in files["tables.md"]
+            assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in files["md"]
             assert line.command in page.text
         for claim in claims.dropna(subset=["difference"]).itertuples():
             stated = format_difference(claim.difference, claim.ci_low, claim.ci_high)
-            assert stated in page.text and stated in files["tables.md"] and stated in files["tables.tex"]
+            assert stated in page.text and stated in files["md"] and stated in files["tex"]
 
 
 def test_addresses_are_unique_and_lead_somewhere(project, monkeypatch):
-    page = Page(render(monkeypatch)["index.html"])
+    page = Page(render(monkeypatch)["page"])
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
     links = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
     assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
     assert "cell=snips_l6/minilm_l6-three_phase/accuracy" in ids
     outside = {link for link in links if not link.startswith("#")}
-    assert outside == {f"{name}/index.html" for name in NAMES} | {"tables.md", "tables.tex"}
+    assert outside == {f"../studies/{name}/reports/index.html" for name in NAMES} | {"studies.md", "studies.tex"}
     opened = {attributes["popovertarget"] for _, attributes in page.tags if "popovertarget" in attributes}
     assert opened <= set(ids)
 
 
+def test_links_lead_from_every_page_to_every_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_study(tmp_path, "[0, 1, 2]")
+    for file in (*REPOSITORY.glob("data/*.yaml"), *REPOSITORY.glob("studies/snips*/params.yaml")):
+        kept = tmp_path / file.relative_to(REPOSITORY)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, kept)
+    put_back("snips_l6", tmp_path)
+    render(monkeypatch)
+    pages = [paths.ALL_STUDIES]
+    for name in ("bbc", "snips_l6"):
+        monkeypatch.setattr(sys, "argv", ["render_report", "--study", name])
+        render_report.main()
+        pages.append(paths.reports(load_study(name).folder) / "index.html")
+    found = {}
+    for page in pages:
+        links = (attributes["href"] for tag, attributes in Page(page.read_text(encoding="utf-8")).tags if tag == "a")
+        outside = {link.partition("#")[0] for link in links if not link.startswith("#")}
+        found[page] = {Path(os.path.normpath(page.parent / link)) for link in outside}
+    tables = {paths.ALL_STUDIES.with_suffix(ending) for ending in (".md", ".tex")}
+    costs = {page: page.with_name("costs.html") for page in pages[1:]}
+    assert found[pages[0]] == {*pages[1:], *tables}
+    assert all(found[page] == {pages[0], costs[page]} for page in pages[1:])
+    assert all(file.is_file() for file in {*pages, *tables})
+
+
 def test_what_was_not_run_shows_as_missing_with_its_command(project, monkeypatch):
-    text = Page(render(monkeypatch)["index.html"]).text
-    assert "dvc repro benchmarks/imdb/dvc.yaml:summarize_cell@roberta_base-joint" in text
+    text = Page(render(monkeypatch)["page"]).text
+    assert "dvc --cd studies/imdb repro summarize_cell@roberta_base-joint" in text
     assert "missing paper 95.07" in text
 
 
 def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch):
-    text = Page(render(monkeypatch)["index.html"]).text
+    text = Page(render(monkeypatch)["page"]).text
     text_lead, code_lead = (lead(name, "claims", "three_phase", "ft") for name in ("snips_l6", "snips_released_l6"))
     assert (
         "Under the paper's text, that three phases beat plain fine-tuning is supported on 1 of 1 study: snips_l6 "
@@ -125,7 +158,7 @@ def test_a_study_of_a_single_switch_stands_in_the_audit_and_among_no_claims(tmp_
     for name in ("snips_l6", "snips_pooling"):
         put_back(name, tmp_path)
     files = render(monkeypatch)
-    html = files["index.html"]
+    html = files["page"]
     told = html[html.index('<section id="claims">') : html.index('<section id="audit">')]
     assert "snips_l6" in told and told.count("snips_pooling") == 1
     assert "of a single switch between text and code are no evidence for or against a claim" in told
@@ -137,34 +170,34 @@ def test_the_readme_and_the_tables_that_git_keeps_are_those_of_the_published_stu
     copy_params(tmp_path)
     shutil.copytree(REPOSITORY / paths.PUBLISHED, tmp_path / paths.PUBLISHED)
     monkeypatch.chdir(tmp_path)
-    render(monkeypatch, "--published", folder=paths.PUBLISHED)
+    render(monkeypatch, "--published")
     for file in (paths.README, paths.PUBLISHED / "tables.md", paths.PUBLISHED / "tables.tex"):
         assert file.read_bytes() == (REPOSITORY / file).read_bytes(), (
             f"{file}: run python -m stages.render_index --published"
         )
 
 
-def test_published_benchmarks_are_read_from_their_own_params(tmp_path, monkeypatch):
+def test_published_studies_are_read_from_their_own_params(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     copy_params(tmp_path)
     folder = paths.published("snips_l6")
     shutil.copytree(REPOSITORY / folder, folder)
-    page = Page(render(monkeypatch, "--published", folder=paths.PUBLISHED)["index.html"])
-    assert "1 benchmark published: snips_l6 ." in page.text
+    page = Page(render(monkeypatch, "--published")["page"])
+    assert "1 study published: snips_l6 ." in page.text
     trainings = len((folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines())
     assert f"{trainings} of {trainings}" in page.text
     change(tmp_path, str(folder / "params.yaml"), {"protocol": "gone"})
     with pytest.raises(UserError, match="^reports/published/snips_l6/params.yaml: protocol: got 'gone', expected one"):
-        render(monkeypatch, "--published", folder=paths.PUBLISHED)
-    change(tmp_path, str(folder / "params.yaml"), {"protocol": "described", "run_encoders": ["gone"]})
-    with pytest.raises(UserError, match="^reports/published/snips_l6/params.yaml: run_encoders: got 'gone', expected"):
-        render(monkeypatch, "--published", folder=paths.PUBLISHED)
+        render(monkeypatch, "--published")
+    change(tmp_path, str(folder / "params.yaml"), {"protocol": "described", "encoders": ["gone"]})
+    with pytest.raises(UserError, match="^reports/published/snips_l6/params.yaml: encoders: got 'gone', expected"):
+        render(monkeypatch, "--published")
 
 
 def test_no_results_are_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     copy_params(tmp_path)
-    with pytest.raises(UserError, match="^reports: got no benchmark with results, expected at least one; run: make"):
+    with pytest.raises(UserError, match="^reports: got no study with results, expected at least one; run: make"):
         render(monkeypatch)
     assert not paths.REPORTS.exists()
 
@@ -176,12 +209,12 @@ def made_up(tmp_path, monkeypatch):
 
 
 def test_the_audit_is_shown_or_its_command(made_up, monkeypatch):
-    assert "The audit was not made yet; dvc repro" in Page(render(monkeypatch)["index.html"]).text
+    assert "The audit was not made yet; dvc repro" in Page(render(monkeypatch)["page"]).text
     switch = ITEM | {"id": "switches", "columns": ["Switch", "Difference"], "rows": [["head_activation", "+1.5"]]}
     hostile = ITEM | {"id": "hostile", "title": "<script>alert(1)</script>", "outcome": "passes"}
     (paths.PAPER_REPORTS).mkdir(parents=True)
     (paths.PAPER_REPORTS / "audit.json").write_text(json.dumps([ITEM, switch, hostile]), encoding="utf-8")
-    html = render(monkeypatch)["index.html"]
+    html = render(monkeypatch)["page"]
     text = Page(html).text
     for value in ITEM.values():
         assert isinstance(value, list) or value in text
@@ -208,37 +241,37 @@ def test_a_malformed_audit_is_refused(made_up, monkeypatch, content, said):
 
 
 def test_tests_of_a_claim_are_shown_where_they_were_computed(made_up, monkeypatch):
-    file = paths.results("bbc").with_name("claims.csv")
+    file = paths.results(Path()).with_name("claims.csv")
     claims = pd.read_csv(file, keep_default_na=False)
     claims["verdict"] = "undecided"
     claims.assign(p_value=0.0004, mcnemar_p=0.0312, detectable=4.24).to_csv(file, index=False)
     files = render(monkeypatch)
-    for text in (Page(files["index.html"]).text, files["tables.md"].replace("\\", "")):
+    for text in (Page(files["page"]).text, files["md"].replace("\\", "")):
         assert "p, McNemar" in text and "< 0.001" in text and "0.031" in text
         assert "no difference found; smallest detectable: 4.2 points" in text
 
 
 def test_a_familys_verdicts_and_adjusted_p_values_are_shown(project, monkeypatch):
-    text = Page(render(monkeypatch)["index.html"]).text
+    text = Page(render(monkeypatch)["page"]).text
     claims = section(text, "Three phases (denoising", "The imbalance correction")
     for protocol in ("described", "released"):
         assert f"Over all: supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
     assert "p, Holm" in claims and "Not in a family" not in text
 
 
-def test_a_benchmark_that_repeats_anothers_comparisons_is_no_part_of_the_family(made_up, monkeypatch):
-    add = pd.read_csv(paths.results("bbc").with_name("claims.csv"), keep_default_na=False).assign(p_value=0.01)
-    for name in ("bbc", "bbc_again"):
-        params = paths.benchmark_params(name)
-        params.parent.mkdir(exist_ok=True)
-        params.write_text(paths.benchmark_params("bbc").read_text(encoding="utf-8"), encoding="utf-8")
-        change(Path.cwd(), str(params), {"name": name})
-        target = paths.results(name).parent
+def test_a_study_that_repeats_anothers_comparisons_is_no_part_of_the_family(made_up, monkeypatch):
+    add = pd.read_csv(paths.results(Path()).with_name("claims.csv"), keep_default_na=False).assign(p_value=0.01)
+    again = paths.STUDIES / "bbc_again"
+    again.mkdir(parents=True)
+    seeds = made_up.benchmark.seeds
+    paths.study_params(again).write_text(f"base: bbc\nseeds: {seeds}\n", encoding="utf-8")
+    for folder in (Path(), again):
+        target = paths.reports(folder)
         target.mkdir(exist_ok=True)
         for table in ("results", "runs", "differences"):
-            (target / f"{table}.csv").write_bytes(paths.results("bbc").with_name(f"{table}.csv").read_bytes())
+            (target / f"{table}.csv").write_bytes(paths.results(Path()).with_name(f"{table}.csv").read_bytes())
         add.to_csv(target / "claims.csv", index=False)
-    text = Page(render(monkeypatch)["index.html"]).text
+    text = Page(render(monkeypatch)["page"]).text
     assert "or have no p-values: bbc_again." in text
     first = section(text, "Three phases (denoising", "The imbalance correction")
     # Six comparisons of one family with the same p-value of 0.01: adjusted for bbc, absent for the other.
@@ -255,51 +288,12 @@ def test_hostile_texts_come_out_literally_in_all_three_formats(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     make_study(tmp_path, hostile=True)
     files = render(monkeypatch)
-    page = Page(files["index.html"])
+    page = Page(files["page"])
     assert sum(tag == "script" for tag, _ in page.tags) == 1
     assert not [tag for tag, attributes in page.tags if any(name.startswith("on") for name in attributes)]
-    markdown, latex = read_markdown(files["tables.md"]), read_latex(files["tables.tex"])
+    markdown, latex = read_markdown(files["md"]), read_latex(files["tex"])
     for key, text in HOSTILE_TEXTS.items():
         expected = one_line(text)
         assert expected in page.text, key
         assert any(expected in one_line(cell) for cell in markdown), key
         assert any(expected in one_line(cell) for cell in latex), key
-
-
-def read_markdown(text):
-    """The cells of all pipe tables, each with the backslashes before punctuation taken away."""
-    rows = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("|--")]
-    cells = [cell for row in rows for cell in re.split(r"(?<!\\)(?:\\\\)*\|", row)]
-    assert not [cell for cell in cells if re.search(r"(?<!\\)(?:\\\\)*[<*`~]", cell)]
-    return [re.sub(r"\\([\\`*_<>|~&$#(\[])", r"\1", cell) for cell in cells]
-
-
-LATEX = {
-    r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\^{}": "^", r"\ensuremath{<}": "<",
-    r"\ensuremath{>}": ">", **{f"\\{letter}": letter for letter in "&%$#_{}"},
-}  # fmt: skip
-
-
-def read_latex(text):
-    """The cells of all tables; every environment is closed, every row has the table's columns, nothing is markup."""
-    found = []
-    assert re.findall(r"\\begin{(\w+)}", text) == ["table", "tabular"] * 3
-    assert re.findall(r"\\end{(\w+)}", text) == ["tabular", "table"] * 3
-    for columns, body in re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, flags=re.DOTALL):
-        for row in body.splitlines():
-            if row in (r"\toprule", r"\midrule", r"\bottomrule"):
-                continue
-            assert row.endswith(r"\\")
-            cells = re.split(r"(?<!\\)&", row.removesuffix(r"\\"))
-            assert len(cells) == len(columns)
-            found += [plain(cell) for cell in cells]
-    return found
-
-
-def plain(cell):
-    """The text of a LaTeX cell; what is not an escape or an empty group may not be markup."""
-    parts = re.split(
-        "(" + "|".join(map(re.escape, sorted(LATEX, key=len, reverse=True))) + r"|\{\}|^\s*\{[\[*]\})", cell
-    )
-    assert not [part for part in parts if part not in LATEX and part != "{}" and re.search(r"[\\&%$#_^~]|--|``", part)]
-    return "".join(LATEX.get(part, "" if part == "{}" else part) for part in parts)

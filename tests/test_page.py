@@ -1,22 +1,25 @@
-"""The report page of a made-up benchmark: complete, self-contained, safe against hostile names, honest in its words."""
+"""The report page of a made-up study: complete, self-contained, safe against hostile names, honest in its words."""
 
 import base64
 import hashlib
 import re
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic_study import HOSTILE_CLASS, HOSTILE_TEXTS, make_study
+from synthetic_study import HOSTILE_CLASS, HOSTILE_TEXTS, HOSTILE_TITLES, make_study
 
-from stages import render_figures, render_report
+from stages import render_costs, render_figures, render_report
 from stages.common import costs, paths
 from stages.common.analysis.results import read_results
 from stages.common.analysis.tables import format_interval, format_number
 from stages.common.answer import sentences
 from stages.common.display import rows_of
 from stages.common.files import write_table
+from stages.common.page import render_page
+from stages.common.pages.finished import read_finished
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -54,9 +57,16 @@ def study(tmp_path, monkeypatch):
 
 
 def render(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["render_report", "--benchmark", "bbc"])
+    monkeypatch.setattr(sys, "argv", ["render_report"])
     render_report.main()
-    return (paths.REPORTS / "bbc" / "index.html").read_text(encoding="utf-8")
+    return (paths.REPORTS / "index.html").read_text(encoding="utf-8")
+
+
+def costs_page(monkeypatch):
+    """The page of the costs, a finished study's own command."""
+    monkeypatch.setattr(sys, "argv", ["render_costs"])
+    render_costs.main()
+    return Page((paths.REPORTS / "costs.html").read_text(encoding="utf-8"))
 
 
 def one_line(text):
@@ -64,7 +74,7 @@ def one_line(text):
 
 
 def tables():
-    source = paths.results("bbc")
+    source = paths.results(Path())
     return read_results(source), read_results(source.with_name("claims.csv"))
 
 
@@ -80,7 +90,7 @@ def test_page_holds_every_result_claim_and_command(study, monkeypatch):
 
 
 def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["render_figures", "--benchmark", "bbc"])
+    monkeypatch.setattr(sys, "argv", ["render_figures"])
     render_figures.main()
     html = render(monkeypatch)
     page = Page(html)
@@ -88,7 +98,7 @@ def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
         attributes.get(name) for _, attributes in page.tags for name in ("src", "href", "srcset", "data", "action")
     ]
     outside = {target for target in loaded if target is not None and not target.startswith(("data:", "#"))}
-    assert outside == {"../index.html", "../index.html#audit"}
+    assert outside == {"studies.html", "studies.html#audit", "costs.html"}
     assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 7
@@ -117,7 +127,7 @@ def test_hostile_texts_of_the_params_are_texts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_study(tmp_path, hostile=True)
     page = Page(render(monkeypatch))
-    for text in HOSTILE_TEXTS.values():
+    for text in (*HOSTILE_TEXTS.values(), *HOSTILE_TITLES.values()):
         assert one_line(text) in page.text
     assert sum(tag == "script" for tag, _ in page.tags) == 1
     assert not [tag for tag, attributes in page.tags if any(name.startswith("on") for name in attributes)]
@@ -134,16 +144,26 @@ def test_only_the_pages_own_script_and_style_may_act(study, monkeypatch):
     assert not [attributes for _, attributes in Page(html).tags if "style" in attributes]
 
 
-def test_behind_a_cell_stand_its_seeds_runs_and_command(study, monkeypatch):
-    html = render(monkeypatch)
+def behind_a_cell(html):
+    """The text behind the cell of three_phase."""
     start = html.index('id="details=bbc/minilm_l6-three_phase"')
-    behind = one_line(re.sub("<[^>]*>", " ", html[start : html.index("</section>", start)]))
-    runs = read_results(paths.results("bbc").with_name("runs.csv"))
+    return one_line(re.sub("<[^>]*>", " ", html[start : html.index("</section>", start)]))
+
+
+def test_behind_a_cell_stand_its_seeds_and_command(study, monkeypatch):
+    behind = behind_a_cell(render(monkeypatch))
+    runs = read_results(paths.results(Path()).with_name("runs.csv"))
     own = runs[(runs["variant"] == "three_phase") & (runs["split"] == "test")]
     assert len(own) == 2 * 4
     for value in own["value"]:
         assert format_number(value) in behind
-    assert "dvc repro benchmarks/bbc/dvc.yaml:summarize_cell@minilm_l6-three_phase" in behind
+    assert "dvc repro summarize_cell@minilm_l6-three_phase" in behind
+    # What differs between two runs with the same results is no part of a page that the lock holds.
+    assert "9.5" not in behind and "A processor" not in behind
+
+
+def test_behind_a_cell_of_a_published_page_stand_its_runs(study):
+    behind = behind_a_cell(render_page(read_finished(study), texts=False, with_costs=True))
     # Phase 1 is shared with the variant that stops there; each training once a seed.
     for training in ("phase 1 of DAE + FT", "phase 2", "phase 3"):
         assert all(f"{training} {seed} 9.5 cpu fp32" in behind for seed in study.benchmark.seeds)
@@ -154,19 +174,41 @@ def test_page_is_the_same_again(study, monkeypatch):
 
 
 def test_what_is_missing_is_said(study, monkeypatch):
-    for stage, phase in costs.PHASE_OF_STAGE.items():
-        for variant in getattr(study.benchmark.run_variants, stage):
-            for encoder in ("", "minilm_l6"):
-                for seed in study.benchmark.seeds:
-                    paths.report("bbc", encoder, variant, seed, phase).unlink(missing_ok=True)
-    (paths.splits("bbc", 1) / "class_counts.csv").unlink()
+    (paths.splits(Path(), 1) / "class_counts.csv").unlink()
     results, _ = tables()
-    write_table(paths.results("bbc"), results[results["variant"] != "joint"])
+    write_table(paths.results(Path()), results[results["variant"] != "joint"])
     page = Page(render(monkeypatch))
     assert "Class counts of this seed: not recorded." in page.text
     assert "Figure variants: not recorded." in page.text
-    assert f"all stages 0 of {len(costs.read_reports(study))} not recorded" in page.text
     assert "Missing: Joint phases 1 and 2." in page.text
+
+
+def test_the_page_of_the_costs_has_every_training(study, monkeypatch):
+    page = costs_page(monkeypatch)
+    # Seven variants with an encoder of their own, one without, three baselines.
+    lines = len(costs.read_reports(study))
+    assert lines == (7 * 2 + 1 + 3) * len(study.benchmark.seeds)
+    assert page.text.count("9.5 cpu fp32 42") == lines and f"all stages {lines} of {lines} " in page.text
+    assert all(study.title(row.variant) in page.text for row in rows_of(study))
+    loaded = {attributes.get(name) for _, attributes in page.tags for name in ("src", "href") if attributes.get(name)}
+    assert {target for target in loaded if not target.startswith(("data:", "#"))} == {"index.html"}
+
+
+def test_a_training_that_was_not_timed_here_says_so(study, monkeypatch):
+    """dvc restores outputs without the run's report; a report of other outputs is that of an older run."""
+    where = (Path(), "minilm_l6", "joint", 0)
+    paths.run_report(*where, "encoder").unlink()
+    history = paths.history(*where, "classifier")
+    history.write_text(history.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    lines, page = len(costs.read_reports(study)), costs_page(monkeypatch)
+    assert f"all stages {lines - 2} of {lines} " in page.text
+    for phase in ("phases 1 and 2", "phase 3"):
+        assert f"{phase} Joint phases 1 and 2 minilm_l6 0 {costs.FROM_CACHE} " in page.text
+    for run in costs.read_reports(study):
+        paths.run_report(Path(), run.encoder, run.variant, run.seed, run.phase).unlink(missing_ok=True)
+    page = costs_page(monkeypatch)
+    assert f"all stages 0 of {lines} {costs.NOT_RECORDED}" in page.text
+    assert page.text.count(costs.FROM_CACHE) == lines + 1
 
 
 def test_costs_are_summed_by_stage_and_in_all(study):
@@ -242,5 +284,5 @@ def test_paper_columns_show_where_the_paper_has_the_cell(study, monkeypatch):
     results[["paper", "delta"]] = pd.NA
     results["verdict"] = results["verdict"].astype(object)
     results.loc[0, ["paper", "delta", "verdict"]] = [98.25, -1.5, "undecided"]
-    write_table(paths.results("bbc"), results)
+    write_table(paths.results(Path()), results)
     assert "paper 98.25 (-1.5) undecided" in Page(render(monkeypatch)).text

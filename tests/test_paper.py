@@ -1,30 +1,25 @@
 """The paper's numbers beside cells: who is compared with what, verdicts, and what is missing, extra or quoted."""
 
 import dataclasses
-import sys
+import shutil
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paper_project import EXTRA, make_paper_project, write_cell
-from ruamel.yaml import YAML
+from paper_project import EXTRA, make_paper_project, reproduction, row_of, write_cell
 from scipy import stats
-from small_project import REPOSITORY, change, error_line, run_stage
+from small_project import REPOSITORY
 
-from stages import compare_with_paper, render_paper_table
 from stages.common import paths
-from stages.common.analysis.results import RESULT_COLUMNS, read_frame
+from stages.common.analysis.results import RESULT_COLUMNS
 from stages.common.analysis.statistics import paper_verdict, prediction_interval
-from stages.common.config import load_paper, load_shared, load_studies
-from stages.common.errors import UserError
+from stages.common.config import load_paper, load_studies
 from stages.common.paper import (
     DATA_TABLES,
     MEASURED_TABLES,
-    Reproduction,
     beside,
     comparison,
-    find_study,
     measured_tables,
     metric_for,
     printed,
@@ -34,21 +29,16 @@ from stages.common.paper import (
 NUMBERS = read_numbers(REPOSITORY / paths.PAPER_NUMBERS)
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return make_paper_project(tmp_path_factory.mktemp("original") / "project")
+
+
 @pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.chdir(make_paper_project(tmp_path / "project"))
+def root(original, tmp_path, monkeypatch):
+    shutil.copytree(original, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
-
-
-def reproduction():
-    return Reproduction(read_numbers(), load_paper(), load_shared(), load_studies())
-
-
-def row_of(frame, dataset, variant, metric="accuracy"):
-    (row,) = frame[(frame["dataset"] == dataset) & (frame["variant"] == variant) & (frame["metric"] == metric)].to_dict(
-        "records"
-    )
-    return row
 
 
 def test_the_papers_numbers_are_all_there():
@@ -108,7 +98,7 @@ def test_a_cell_is_compared_with_its_number(root):
     row = row_of(comparison(work, 3, "minilm_l12", "described"), "snips", "ft")
     assert (row["paper"], row["verdict"], row["n_seeds"], row["n_test"]) == (92.89, "undecided", 3, 100)
     assert row["delta"] == pytest.approx(93.0 - 92.89)
-    assert row["command"] == "dvc repro benchmarks/snips/dvc.yaml:summarize_cell@minilm_l12-ft"
+    assert row["command"] == "dvc --cd studies/snips repro summarize_cell_minilm_l12@minilm_l12-ft"
     row = row_of(comparison(work, 7, "minilm_l12", "described"), "snips", "ft", "macro_f1")
     assert (row["paper"], row["verdict"]) == (92.81, "disagrees")
     assert row_of(comparison(work, 3, "minilm_l12", "released"), "snips", "ft")["verdict"] == "missing"
@@ -151,39 +141,12 @@ def test_cells_that_the_paper_lacks_are_extra_where_they_exist(root):
     assert extra["paper"].isna().all() and set(extra["variant"]) == {EXTRA}
 
 
-def test_two_benchmarks_for_one_cell_are_refused_until_one_steps_back(root):
-    settings = YAML(typ="safe").load(root / "benchmarks/snips/params.yaml")["hyperparameters"]
-    values = {"run_encoders": [*settings], "run_representations": [], "hyperparameters": settings}
-    change(root, "benchmarks/snips_other/params.yaml", values)
-    place = ("snips", "described", "minilm_l12", "ft")
-    with pytest.raises(UserError, match=r"snips/params.yaml and .*snips_other/params.yaml: got two .*snips, described"):
-        find_study(reproduction(), *place)
-    result = run_stage(root, "compare_with_paper", "--table", "3", "--encoder", "minilm_l12", "--protocol", "described")
-    assert "set reproduces_paper: false" in error_line(result)
-    change(root, "benchmarks/snips_other/params.yaml", {"reproduces_paper": False})
-    assert find_study(reproduction(), *place).benchmark.name == "snips"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--table", "3", "--protocol", "described"], "--encoder: got '' for table 3, expected one of: minilm_l6"),
-        (["--table", "3", "--encoder", "minilm_l12", "--protocol", "mine"], "--protocol: got 'mine' for table 3"),
-        (["--table", "1", "--encoder", "minilm_l12"], "--encoder: got 'minilm_l12' for table 1, which is of data"),
-    ],
-)
-def test_a_table_that_does_not_exist_is_refused(root, arguments, message):
-    for stage in ("compare_with_paper", "render_paper_table"):
-        assert message in error_line(run_stage(root, stage, *arguments))
-    assert not (root / "reports").exists()
-
-
 def results_of(study, **values):
-    row = dict.fromkeys(RESULT_COLUMNS) | {"encoder": study.benchmark.run_encoders[0], "variant": "ft", "n_seeds": 3}
+    row = dict.fromkeys(RESULT_COLUMNS) | {"encoder": study.benchmark.encoders[0], "variant": "ft", "n_seeds": 3}
     return pd.DataFrame([row | values], columns=RESULT_COLUMNS)
 
 
-def test_results_of_a_benchmark_have_the_papers_number_beside_them(root):
+def test_results_of_a_study_have_the_papers_number_beside_them(root):
     studies, paper = load_studies(), load_paper()
     values = {"metric": "accuracy", "mean": 91.0, "std": 0.4}
     row = beside(studies["imdb"], results_of(studies["imdb"], **values), paper).iloc[0]
@@ -195,33 +158,3 @@ def test_results_of_a_benchmark_have_the_papers_number_beside_them(root):
     aside = dataclasses.replace(studies["imdb"].benchmark, reproduces_paper=False)
     study = dataclasses.replace(studies["imdb"], benchmark=aside)
     assert pd.isna(beside(study, results_of(study, **values), paper).iloc[0]["paper"])
-
-
-def test_the_stages_write_a_table_as_csv_markdown_and_latex(root, monkeypatch):
-    write_cell(root, "snips", "minilm_l12", "ft", 92.8, 92.9, 93.0)
-    arguments = ["--table", "3", "--encoder", "minilm_l12", "--protocol", "described"]
-    for stage in (compare_with_paper, render_paper_table):
-        monkeypatch.setattr(sys, "argv", [stage.__name__, *arguments])
-        stage.main()
-    file = root / "reports/paper/table_3-minilm_l12.csv"
-    assert row_of(read_frame(file), "snips", "ft")["verdict"] == "agrees"
-    lines = file.with_suffix(".md").read_text(encoding="utf-8").splitlines()
-    (line,) = (line for line in lines if "The snips " in line and "Fine-tuning" in line)
-    assert [cell.strip() for cell in line.split("|")][3:9] == [
-        "Accuracy", "92.89", "92.9 [92.8, 93.0]", "[92.4, 93.4]", "3", "100",
-    ]  # fmt: skip
-    assert sum("missing" in line for line in lines) == 14
-    assert r"\toprule" in file.with_suffix(".tex").read_text(encoding="utf-8")
-
-
-def test_make_tables_renders_whatever_exists(root):
-    write_cell(root, "snips_l6", "minilm_l6", "ft", 92.8, 92.9, 93.0)
-    result = run_stage(root, "render_tables_so_far")
-    assert result.returncode == 0, result.stderr
-    *lines, last = result.stdout.splitlines()
-    assert last == "reports/published/tables.md: the same of the published runs"
-    assert "reports/paper/so_far/table_3-minilm_l6.md: 17 missing, 1 not comparable, 10 quoted" in lines
-    assert len(lines) == 2 + 4 * 3 * 2
-    assert {line.partition(":")[0] for line in lines} == {
-        str(file.relative_to(root)) for file in (root / "reports/paper/so_far").glob("*.md")
-    }

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from ruamel.yaml import YAML
 from synthetic_study import make_study
 
 from performance import bench, limit, measure, peers, plain, profile, report, scaling, share
@@ -20,6 +19,8 @@ from stages.common.config import load_study
 from stages.common.costs import read_reports
 from stages.common.engine import dropout
 from stages.common.errors import UserError
+from stages.common.pipeline import PROGRAM
+from stages.common.schema import read_yaml
 
 
 def row(**changes) -> dict:
@@ -62,9 +63,9 @@ def test_a_comparison_takes_turns_in_both_orders_and_pairs_what_one_round_measur
         order.append(task.side)
         return {"examples_per_s": rates[task.side].pop(0), "peak_mb": 100.0}
 
-    monkeypatch.setattr(bench, "measure", measured)
+    monkeypatch.setattr(bench, "measure_alone", measured)
     task = measure.Task("classifier", "bbc", "minilm_l6", 8, device="cpu", precision="fp32", threads=2)
-    (found,) = bench.compare(task, ["best"], 3)
+    (found,) = bench.compare(task, bench.sides_of("classifier", ["best"]), 3)
     assert order == ["ours", "transformers", "limit", "limit", "transformers", "ours", "ours", "transformers", "limit"]
     assert list(found) == bench.COLUMNS
     assert (found["ratio"], found["ratio_low"], found["ratio_high"]) == (3.0, 2.0, 4.0)  # of 2, 4 and 3
@@ -135,9 +136,16 @@ def test_a_peer_that_is_not_installed_is_said_before_anything_is_measured(monkey
 
 
 def test_the_bench_names_the_command_of_data_that_is_not_prepared(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "examples", lambda data: tmp_path / data)
-    with pytest.raises(UserError, match="run: dvc repro data/sst5/dvc.yaml:prepare_data"):
+    monkeypatch.setattr(paths, "examples", lambda folder: tmp_path / folder)
+    with pytest.raises(UserError, match="run: dvc --cd studies/sst5 repro prepare_data$"):
         inputs("sst5", "minilm_l6")
+    (tmp_path / "studies/sst5_1k").mkdir(parents=True)
+    monkeypatch.setattr(paths, "pretrained_encoder", lambda folder, encoder: tmp_path / "no" / folder / encoder)
+    with pytest.raises(UserError, match="run: dvc repro fetch_encoder@minilm_l6$"):
+        inputs("sst5", "minilm_l6")
+    # Whichever study of the data set has them, and whichever study of the encoder.
+    monkeypatch.setattr(paths, "pretrained_encoder", lambda folder, encoder: tmp_path / folder)
+    assert inputs("sst5", "minilm_l6") == (tmp_path / "studies/sst5_1k", tmp_path)
 
 
 def test_the_bench_names_the_data_sets_and_encoders_that_there_are():
@@ -190,23 +198,22 @@ def test_every_step_of_the_scaling_measurement_runs(step):
 def one_stage_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "stages").mkdir()
-    (tmp_path / "stages" / "train_nothing.py").write_text("import time\ntime.sleep(0.3)\n")
-    (tmp_path / "dvc.yaml").write_text(
-        "stages:\n  train_nothing:\n    cmd: python -m stages.train_nothing > done\n    outs: [done]\n"
-    )
+    (tmp_path / "stages" / "__main__.py").write_text("import time\ntime.sleep(0.3)\n")
+    command = f"python {tmp_path}/stages train_nothing > done"
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n  train_nothing:\n    cmd: {command}\n    outs: [done]\n")
     subprocess.run(["dvc", "init", "--quiet", "--no-scm"], check=True)
 
 
 def test_the_share_of_the_stages_is_that_of_their_processes(one_stage_project):
-    processes, seconds = share.measure([])
+    processes, seconds = share.measure(Path(), [])
     assert processes["module"].tolist() == ["train_nothing"]
     assert 0.3 <= processes["seconds"].item() < seconds
 
 
 def test_a_share_of_stages_that_did_not_run_is_refused(one_stage_project):
-    share.measure([])
+    share.measure(Path(), [])
     with pytest.raises(UserError, match="no stage ran"):
-        share.measure([])
+        share.measure(Path(), [])
 
 
 def test_a_study_is_enlarged_to_seeds_that_differ(tmp_path, monkeypatch):
@@ -214,12 +221,13 @@ def test_a_study_is_enlarged_to_seeds_that_differ(tmp_path, monkeypatch):
     made.mkdir()
     monkeypatch.chdir(made)
     small = make_study(made)
-    with pytest.raises(UserError, match="bbc: has no page yet; run: dvc repro benchmarks/bbc/dvc.yaml"):
+    with pytest.raises(UserError, match="bbc: has no page yet; run: dvc repro$"):
         report.enlarge(small, 5, larger)
-    (made / "reports/bbc/index.html").touch()
+    (made / "reports/index.html").touch()
     report.enlarge(small, 5, larger)
     monkeypatch.chdir(larger)
     study = load_study("bbc")
+    assert study.folder == Path() and not study.benchmark.draw_encoders
     assert study.benchmark.seeds == list(range(5))
     for cell in cells(study):
         frames = read_predictions(study, cell)
@@ -228,11 +236,12 @@ def test_a_study_is_enlarged_to_seeds_that_differ(tmp_path, monkeypatch):
 
 
 def test_the_steps_to_a_page_are_the_stages_of_the_pipeline():
-    pipeline = YAML(typ="safe").load(Path("benchmarks/pipeline.yaml"))["stages"].values()
-    behind = {stage["cmd"].split()[2] for stage in pipeline if "train_" not in stage["cmd"]}
-    # Representations are those of one seed, however many there are; a split comes before the trainings.
-    left_out = {"stages.render_representations", "stages.split_data"}
-    assert {f"stages.{name}" for name, *_ in report.steps(load_study("bbc"))} == behind - left_out
+    commands = [stage["cmd"].removeprefix(f"{PROGRAM} ") for stage in read_yaml(Path("dvc.yaml"))["stages"].values()]
+    behind = {command.split()[0] for command in commands if not command.startswith("train_")}
+    # Representations are those of one seed, however many there are; the audit is the paper's.
+    left_out = {"render_representations", "run_audit", "resolve_settings"}
+    left_out |= {"fetch_data", "prepare_data", "fetch_encoder", "split_data"}  # before the trainings
+    assert {name for name, *_ in report.steps(load_study())} == behind - left_out
 
 
 @pytest.mark.parametrize("variant", plain.VARIANTS)
@@ -241,8 +250,6 @@ def test_in_fp32_the_plain_path_scores_as_the_fast_one(study, monkeypatch, varia
     fast, expected = (plain.score(path, "fp32", variant, 0) for path in (plain.Fast, plain.Plain))
     assert fast == pytest.approx(expected, abs=0.01)
     # The rarest class has two of these rows, so that no score is high: it learns, well above the majority class.
-    published = pd.read_csv("reports/bbc/runs.csv").query(
-        "split == 'validation' and metric == 'macro_f1' and seed == 0"
-    )
+    published = pd.read_csv("reports/runs.csv").query("split == 'validation' and metric == 'macro_f1' and seed == 0")
     majority = published.set_index("variant")["value"]["majority"]
     assert 10 + majority < expected <= 100

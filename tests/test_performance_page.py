@@ -74,6 +74,19 @@ def profile() -> str:
     return as_table(lines)
 
 
-@pytest.mark.parametrize("table", [ratios, shares_and_memory, profile])
+def on_a_gpu() -> str:
+    """A GPU's errors against the CPU, and those of a batch that did not fit into its memory."""
+    lines = [
+        ["phase", "loss", "gradient", "a parameter's, at most", "a batch takes, MB", "pieces", "in pieces, at most"]
+    ]
+    agreement, memory = (pd.read_csv(FOLDER / "gpu" / f"{name}.csv") for name in ("agreement", "memory"))
+    for row in agreement.merge(memory, on="phase", suffixes=("", "_in_pieces")).itertuples():
+        errors = (f"{one:.0e}" for one in (row.loss_error, row.gradient_error, row.worst_error))
+        taken = f"{row.whole_mb:,.0f}", str(row.pieces), f"{row.worst_error_in_pieces:.0e}"
+        lines.append([NAMES[row.phase], *errors, *taken])
+    return as_table(lines)
+
+
+@pytest.mark.parametrize("table", [ratios, shares_and_memory, profile, on_a_gpu])
 def test_the_page_has_the_table_of_the_committed_measurements(table):
     assert table() in PAGE.read_text(encoding="utf-8"), table()

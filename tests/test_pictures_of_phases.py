@@ -1,21 +1,20 @@
 """The pictures that the whole pipeline draws of its encoders before and after the phases."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from tiny_project import ENCODER, SEEDS, TEST_ROWS
 
-from stages.common.config import load_study
 from stages.common.engine.embedding import embed
 from stages.common.engine.runs import Run
 from stages.common.engine.vectors import read_vectors, write_vectors
 
 
 def test_pictures_show_the_same_test_rows_in_every_phase(study):
-    folder = study.root / "reports/bbc" / f"pictures/representations-{ENCODER}"
+    folder = study.root / f"reports/pictures/representations-{ENCODER}"
     points = pd.read_csv(folder / "representations.csv", keep_default_na=False)
-    test = pd.read_parquet(study.root / f"runs/bbc/predictions/{ENCODER}-ft/{SEEDS[0]}.parquet").query(
-        "split == 'test'"
-    )
+    test = pd.read_parquet(study.root / f"runs/predictions/{ENCODER}-ft/{SEEDS[0]}.parquet").query("split == 'test'")
     before = {("phase_1", "dae_ft"), ("phases_1_2", "three_phase"), ("phase_2", "cl_ft"), ("joint", "joint")}
     fine_tuned = {("phase_3", variant) for variant in ("ft", "dae_ft", "three_phase", "cl_ft", "joint")}
     by_phase = dict(list(points.groupby(["phase", "variant"])))
@@ -32,7 +31,7 @@ def test_pictures_show_the_same_test_rows_in_every_phase(study):
 
 def test_phase_3_keeps_the_vectors_of_the_pictured_rows_in_their_order(study, tmp_path, monkeypatch):
     monkeypatch.chdir(study.copy(tmp_path / "project"))
-    run = Run(load_study("bbc"), "train_classifier", ENCODER, "ft", SEEDS[0], "classifier")
+    run = Run.from_settings(Path(), "train_classifier", ENCODER, "ft", SEEDS[0], "classifier")
     encoder = run.load_pretrained()
     tokenizer = run.tokenizer(encoder)
     write_vectors(run, encoder, tokenizer)

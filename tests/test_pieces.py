@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_reference_loop import CLASSES, SEED, TEXTS, encoder_and_tokenizer
 from test_transformer import new_decoder
-from tiny_encoder import make_bert, tiny_hyperparameters
+from tiny_encoder import make_bert, tiny_contrastive, tiny_denoising
 
 from performance.reference import without_dropout
 from stages.common.classifier import Classifier, Rows, batch_losses
@@ -21,7 +21,7 @@ from stages.common.errors import UserError
 from stages.common.pairs import make_pairs
 
 MACHINE = Machine("cpu", "fp32", 1)
-SETTINGS = tiny_hyperparameters(batch_size=16)
+DENOISING, CONTRASTIVE = tiny_denoising(batch_size=16), tiny_contrastive(batch_size=16)
 # The most pieces are more than the batch has rows.
 PIECES = (2, 3, 16, 64)
 
@@ -42,11 +42,11 @@ def losses_of_phase(phase, encoder, tokenizer):
     """The modules of a phase, and the losses of one batch as a function of the pieces."""
     if phase == "dae":
         decoder = without_dropout(new_decoder(encoder))
-        batch = next(iter(DenoisingBatches(TEXTS, SETTINGS, tokenizer, SEED, "cpu")))
+        batch = next(iter(DenoisingBatches(TEXTS, DENOISING, tokenizer, SEED, "cpu")))
         return [encoder, decoder], lambda pieces: reconstruction_losses(encoder, decoder, *batch, MACHINE, pieces)
     if phase == "contrastive":
         pairs = make_pairs(np.arange(len(TEXTS)), CLASSES[:, None], 5, 3, generator(SEED, "pairs"))
-        batch = next(iter(PairBatches(TEXTS, pairs, SETTINGS, tokenizer, SEED, "cpu")))
+        batch = next(iter(PairBatches(TEXTS, pairs, CONTRASTIVE, tokenizer, SEED, "cpu")))
         return [encoder], lambda pieces: pair_losses(encoder, batch, MACHINE, pieces)
     head = ClassifierHead(encoder.hidden_size, 20, 3, 0.0, "relu", torch_generator(SEED, "head"))
     model, rows = Classifier(encoder, head, frozen=False), Rows(tokenizer(TEXTS), torch.from_numpy(CLASSES))

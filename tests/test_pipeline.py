@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from small_project import change
-from tiny_project import BENCHMARK, BENCHMARK_VALUES, ENCODER, SEEDS, TEST_ROWS, contents, read, run, run_recorded
+from tiny_project import ENCODER, SEEDS, STUDY_VALUES, TEST_ROWS, contents, read, run_recorded
 
 from stages.common.engine.encoder_folder import load_trained
 from stages.common.engine.tokens import TextTokenizer
@@ -26,7 +25,7 @@ RESULT_COLUMNS = [
     "dataset", "encoder", "protocol", "variant", "metric", "n_seeds", "n_test", "mean", "std",
     "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command", "note",
 ]  # fmt: skip
-RUNS, REPORTS = Path("runs/bbc"), Path("reports/bbc")
+RUNS, REPORTS = Path("runs"), Path("reports")
 TRAINING = ("split_data", "train_dae", "train_contrastive", "train_joint", "train_classifier", "train_baselines")
 
 
@@ -35,7 +34,7 @@ def training_commands(study, seed: int, *words: str) -> list[str]:
     return [
         command
         for command in study.commands
-        if command.split()[2].removeprefix("stages.") in TRAINING
+        if command.split("/stages ")[1].split()[0] in TRAINING
         if command.endswith(f"--seed {seed}") or "--seed" not in command
         if all(word in command for word in words)
     ]
@@ -101,22 +100,22 @@ def test_tables_figures_page_and_summary(study):
     pictures = {f"representations-{ENCODER}/{name}" for name in representations} | {f"mistakes/{n}" for n in mistakes}
     drawn = reports / "pictures"
     assert {str(file.relative_to(drawn)) for file in drawn.rglob("*.*")} == pictures
-    page, summary = read(study.root, REPORTS / "index.html"), read(study.root, "reports/bbc/summary.txt")
+    page, summary = read(study.root, REPORTS / "index.html"), read(study.root, "reports/summary.txt")
     for title in ("Three phases", "Fine-tuning", "Majority class", "Control: no correction, as many updates"):
         assert title in page and title in summary
     assert str(REPORTS / "index.html") in summary
     assert "not recorded" not in page[page.index('id="representations"') : page.index('id="data"')]
     needed = re.findall(r'(?:src|href)="(?!data:|#|http)([^"]*)', page)
-    assert {address.partition("#")[0] for address in needed} == {"../index.html"}
+    assert {address.partition("#")[0] for address in needed} == {"studies.html", "costs.html"}
 
 
 def test_reports_say_who_with_what_and_how_fast(study):
     reports = reports_of(study.root)
     assert len(reports) == len(SEEDS) * (len(CELLS) + len(TRAINED) - 1)
     for report in reports:
-        # Who, resolved parameters, rows, time, memory, processor, versions, code.
-        assert {"stage", "benchmark", "dataset", "protocol", "encoder", "variant", "seed", "phase"} <= set(report)
-        assert report["parameters"] and report["rows"]["train"] > 0 and report["seconds"] > 0
+        # Who, resolved settings, rows, time, memory, processor, versions, code.
+        assert {"stage", "encoder", "variant", "seed", "phase"} <= set(report)
+        assert report["settings"] and report["rows"]["train"] > 0 and report["seconds"] > 0
         assert report["peak_memory_mb"] > 0 and report["cpu_model"] and {"torch", "python"} <= set(report["versions"])
         assert "cpu_flags" in report and "revision" in report
         if report["stage"] != "train_baselines":
@@ -126,7 +125,7 @@ def test_reports_say_who_with_what_and_how_fast(study):
 
 
 def test_a_text_above_the_limit_is_counted_once_where_it_is_used(study):
-    examples = pd.read_parquet(study.root / "data/bbc/examples.parquet")
+    examples = pd.read_parquet(study.root / "runs/data/examples.parquet")
     (long,) = examples.loc[examples["text"].str.len() > 500, "example_id"]
     parts_of = {
         "train_dae": {"train", "unlabelled"},
@@ -157,9 +156,9 @@ def test_every_exported_encoder_encodes_in_sentence_transformers_as_here(study):
     from sentence_transformers import SentenceTransformer
 
     # Among them are texts of one word, of other scripts, and above the limit.
-    texts = pd.read_parquet(study.root / "data/bbc/examples.parquet")["text"].tolist()
+    texts = pd.read_parquet(study.root / "runs/data/examples.parquet")["text"].tolist()
     folders = sorted((study.root / RUNS / "encoders").glob("*/*"))
-    limit = BENCHMARK_VALUES[f"hyperparameters.{ENCODER}.max_length"]
+    limit = STUDY_VALUES[f"hyperparameters.{ENCODER}.max_length"]
     assert len(folders) == (len(TRAINED) - 1) * len(SEEDS)
     for folder in folders:
         theirs, ours = SentenceTransformer(str(folder), device="cpu"), load_trained(folder).eval()
@@ -201,44 +200,21 @@ def test_the_imbalance_settings_train_on_different_rows(study):
         assert len({len(pd.read_parquet(study.root / RUNS / file)) for file in files}) == len(files)
 
 
-def names_run(output: str) -> set[str]:
-    """The stages that dvc says it runs, a matrix's once."""
-    return {name.split(":")[-1].split("@")[0] for name in re.findall("Running stage '(.*)'", output)}
-
-
-def test_repro_again_runs_nothing(study):
-    output = run(study.root, "dvc", "repro")
-    assert "Data and pipelines are up to date." in output and "Running stage" not in output
-
-
-def test_another_learning_rate_of_phase_3_runs_classifiers_again(study, tmp_path):
-    root = study.copy(tmp_path / "project")
-    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.lr_classifier": 2e-2})
-    output = run(root, "dvc", "repro", "--dry")
-    # A dry run tells what changed itself; what shows parameters depends on their files as a whole.
-    classifiers = {"train_classifier", "train_classifier_ablation", "train_classifier_from_pretrained"}
-    shown = {"render_tables", "render_figures", "render_report"}
-    assert names_run(output) == classifiers | shown
-    assert output.count("Running stage") == len(TRAINED) * len(SEEDS) + len(shown)
-    one = f"benchmarks/bbc/dvc.yaml:train_classifier@{TRAINED[0]}-{SEEDS[0]}"
-    assert names_run(run(root, "dvc", "repro", "--dry", "--force", "--downstream", one)) == {
-        "train_classifier", "train_classifier_ablation", "summarize_cell", "collect_results",
-        "render_tables", "render_representations", "render_figures", "render_report", "render_summary",
-    }  # fmt: skip
-
-
 def test_a_second_fresh_run_gives_the_same_bytes(study, second_study):
     second, _ = second_study
-    for folder in ("encoders", "histories", "predictions", "splits"):
+    for folder in ("data", "settings", "splits", "encoders", "histories", "predictions", "vectors"):
         first = contents(study.root / RUNS / folder)
         assert first and first == contents(second / RUNS / folder), folder
     assert contents(study.root / REPORTS / "pictures") == contents(second / REPORTS / "pictures")
     for file in (
         *(f"{name}.csv" for name in ("results", "runs", "differences", "claims", "plots/scores")),
         "tables/results.md",
+        "summary.txt",
+        "index.html",
     ):
         assert (study.root / REPORTS / file).read_bytes() == (second / REPORTS / file).read_bytes(), file
-    assert (study.root / "reports/bbc/summary.txt").read_bytes() == (second / "reports/bbc/summary.txt").read_bytes()
+    assert contents(study.root / REPORTS / "figures") == contents(second / REPORTS / "figures")
+    assert read(study.root, "resolved.yaml") == read(second, "resolved.yaml")
 
 
 def same_but_for_labels(left: pd.DataFrame, right: pd.DataFrame) -> bool:
@@ -247,14 +223,15 @@ def same_but_for_labels(left: pd.DataFrame, right: pd.DataFrame) -> bool:
 
 def test_poisoned_test_labels_change_no_weight_and_no_choice_of_epoch(study, tmp_path):
     seed, root = SEEDS[1], study.copy(tmp_path / "project")
-    shutil.rmtree(root / RUNS)
-    examples = pd.read_parquet(root / "data/bbc/examples.parquet")
+    for folder in ("splits", "encoders", "histories", "predictions", "vectors", "reports"):
+        shutil.rmtree(root / RUNS / folder)
+    examples = pd.read_parquet(root / "runs/data/examples.parquet")
     test = examples["split"] == "test"
     names = sorted(examples["label"].unique())
     following = dict(zip(names, names[1:] + names[:1], strict=True))
     examples.loc[test, "label"] = examples.loc[test, "label"].map(following)
-    (root / "data/bbc/examples.parquet").unlink()
-    examples.to_parquet(root / "data/bbc/examples.parquet", index=False)
+    (root / "runs/data/examples.parquet").unlink()
+    examples.to_parquet(root / "runs/data/examples.parquet", index=False)
     other_splits = [one for one in training_commands(study, SEEDS[0]) if "split_data" in one]
     run_recorded(root, other_splits + training_commands(study, seed))
     for folder in ("encoders", "histories"):
@@ -295,5 +272,5 @@ def files_of_seed(folder: Path, seed: int) -> dict[str, bytes]:
 @pytest.mark.parametrize("cell", [cell for cell in TRAINED if cell != PRETRAINED])
 def test_every_encoder_that_is_handed_on_is_its_own(study, cell):
     weights = [(study.root / RUNS / f"encoders/{cell}/{seed}/model.safetensors").read_bytes() for seed in SEEDS]
-    pretrained = (study.root / f"encoders/{ENCODER}/model.safetensors").read_bytes()
+    pretrained = (study.root / RUNS / f"pretrained/{ENCODER}/model.safetensors").read_bytes()
     assert len({*weights, pretrained}) == len(SEEDS) + 1

@@ -1,29 +1,30 @@
 """Every table in reports/published/ is what the predictions beside it give."""
 
+import dataclasses
 import json
 
+import pandas as pd
 import pytest
 from published_project import make_published_project
 from tiny_project import REPOSITORY
 
 from stages.common import paths
-from stages.common.analysis.cells import cells
 from stages.common.analysis.results import read_frame
-from stages.common.config import load_paper, load_study
-from stages.common.costs import PHASE_OF_STAGE
-from stages.common.published import check_tables
-from stages.common.schema import read_yaml
+from stages.common.config import load_paper, load_published, load_study
+from stages.common.prediction_checksums import checksums
+from stages.common.published import check_tables, params_text
+from stages.common.topology import cells, trainings
 
-PUBLISHED = sorted(folder.name for folder in (REPOSITORY / paths.published("x").parent).iterdir() if folder.is_dir())
+PUBLISHED = sorted(folder.name for folder in (REPOSITORY / paths.PUBLISHED).iterdir() if folder.is_dir())
 
 
 @pytest.fixture(scope="module", params=PUBLISHED)
 def published(request, tmp_path_factory):
-    """A project with a published benchmark's params and predictions, and nothing else of its runs."""
-    name, root = request.param, tmp_path_factory.mktemp("published") / "project"
-    folder = make_published_project(root, name)
+    """A project with a published study's params and predictions, and nothing else of its runs."""
+    name, root = request.param, tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        folder = make_published_project(root, name)
         yield load_study(name), folder
 
 
@@ -40,7 +41,9 @@ def test_every_cell_and_every_run_is_there(published):
     reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
     trained = {(one["encoder"], one["variant"], one["seed"]) for one in reports if one["phase"] == "classifier"}
     assert trained == {(*cell, seed) for cell in cells(study) for seed in study.benchmark.seeds}
-    assert {one["stage"] for one in reports} <= set(PHASE_OF_STAGE)
+    assert {one["stage"] for one in reports} <= {training.program for training in trainings(study)}
+    found = {(one["encoder"], one["variant"], one["phase"]) for one in reports}
+    assert found == {(one.encoder, one.variant, one.phase) for one in trainings(study)}
 
 
 def test_no_report_says_where_on_a_machine_the_data_lay(published):
@@ -50,9 +53,25 @@ def test_no_report_says_where_on_a_machine_the_data_lay(published):
     assert origins and not any("/" in origin or "\\" in origin for origin in origins)
 
 
-def test_the_params_are_those_of_the_benchmark(published):
-    """But for more seeds than the benchmark has, as the default study has few to be quick."""
+def test_the_checksums_are_those_of_the_predictions(published):
+    _, folder = published
+    kept = pd.read_csv(folder / "checksums.csv")
+    pd.testing.assert_frame_equal(kept, checksums(pd.read_parquet(folder / "predictions.parquet")), check_dtype=False)
+
+
+def test_the_params_stand_alone_and_are_those_of_the_study(published, monkeypatch):
+    """But for more seeds than the study has, as the default study has few to be quick."""
     study, folder = published
-    own = read_yaml(REPOSITORY / paths.benchmark_params(study.benchmark.name))
-    kept = read_yaml(folder / "params.yaml")
-    assert set(own.pop("seeds")) <= set(kept.pop("seeds")) and kept == own
+    text = (folder / paths.PARAMS).read_text(encoding="utf-8")
+    assert text == params_text(study) and "base:" not in text
+    monkeypatch.chdir(REPOSITORY)
+    own, kept = load_study(study.benchmark.name).benchmark, load_published()[study.benchmark.name].benchmark
+    assert set(own.seeds) <= set(kept.seeds)
+    assert dataclasses.replace(kept, seeds=own.seeds) == own
+
+
+def test_every_input_is_named_within_the_study(published):
+    study, folder = published
+    reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
+    inputs = {file for one in reports for file in one["inputs"]}
+    assert inputs and all(file.startswith("runs/") and study.benchmark.name not in file for file in inputs)

@@ -1,65 +1,53 @@
-"""What a stage reads is what it declares: dvc runs it again where that changed, and only there."""
+"""What a stage reads is what it depends on: dvc runs it again where that changed, and only there."""
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_project
-from tiny_project import BENCHMARK, DATASET, SHARED
+from tiny_project import DATASET, SHARED, STUDY
 
-# Parameters that a stage may read without declaring them, and why no result is stale for it.
-NOT_DECLARED = {
-    f"{BENCHMARK}:name": "is in every path of the stage",
-    f"{BENCHMARK}:dataset": "is in the paths of what the stage depends on",
-    f"{BENCHMARK}:protocol": "is in the name of the protocol's switches, which are declared, and in results.csv",
-    f"{DATASET}:name": "is in every path of the stage",
-    f"{SHARED}:engine.*": "where a training runs, which dvc is not to repeat on another machine",
-    # Read to refuse a wrong command line only.
-    f"{SHARED}:variants.*.encoder_from": "must agree with run_variants, from which the command line is made",
-    f"{SHARED}:variants.*.pairs_as_many_as": "declared for the control; what a control is compared with has none",
-    f"{SHARED}:baselines.*.needs_encoder": "must agree with run_variants, from which the command line is made",
-    f"{BENCHMARK}:run_encoders": "the command line is made from it",
-    f"{BENCHMARK}:run_variants.*": "the command line is made from it",
-    f"{SHARED}:variants.three_phase.recipe": "of the training that may be taken over, which is made with it",
-    f"{SHARED}:variants.*.encoder_of": "must agree with run_variants, from which the command line is made",
-}
-# Parameters that a stage declares though neither study reads them.
-READ_ELSEWHERE = {
-    # Under ``released`` the ablations are three_phase's, and nothing is trained for them.
-    ("train_contrastive_ablation", f"{DATASET}:text_lengths"): "where the protocol matches lengths or cuts long texts",
-    ("train_contrastive_ablation", f"{SHARED}:encoders.minilm_l6.text_lengths"): "where the protocol matches lengths",
-    ("train_classifier_ablation", f"{DATASET}:text_lengths"): "where the protocol cuts long texts",
-    ("collect_results", "paper/params.yaml:stand_in_encoders"): "where a benchmark reproduces the paper",
-    ("collect_results", "paper/params.yaml:stand_in_datasets"): "where a benchmark reproduces the paper",
-    ("fetch_data", f"{SHARED}:sources.order"): "where the data set is not the user's own file",
-    ("fetch_data", f"{SHARED}:sources.folder"): "where the data set is not the user's own file",
-    ("fetch_encoder", f"{SHARED}:sources.order"): "where the encoder is not the user's own folder",
-    ("fetch_encoder", f"{SHARED}:sources.encoders_folder"): "where the encoder is not the user's own folder",
+# Parameters that a stage may read though its settings lack them, and why no result is stale for it.
+NOT_IN_SETTINGS = {
+    f"{STUDY}:variants": "the pipeline has a stage a cell; read to refuse a wrong command line",
+    f"{STUDY}:encoders": "the same",
+    f"{STUDY}:baselines": "the same",
+    f"{SHARED}:baselines.*.needs_encoder": "the same",
+    f"{SHARED}:variants.*.encoder_from": "the same",
+    f"{SHARED}:variants.*.encoder_of": "the same",
 }
 # Files that a stage may read without depending on them.
 NOT_DEPENDED_ON = {
-    "*/params.yaml": "dvc compares the declared parameters in them",
-    "params.yaml": "dvc compares the declared parameters in them",
+    "*params.yaml": "what is read of them stands in the settings",
+    "shared.yaml": "the same",
+    "data/*.yaml": "the same",
+    "encoders/*.yaml": "the same",
     ".engine.json": "the machine's device and precision, outside of dvc",
-    f"{tiny_project.ROWS}": "the source of a data set, whose content is declared in its params file",
-    f"{tiny_project.ORIGIN}/*": "the source of an encoder, whose checksum is declared in the params file",
-    "data/*/source.json": "told in the report",
-    "encoders/*.json": "told in the report",
+    f"{tiny_project.ROWS}": "the source of a data set, whose content its definition declares",
+    f"{tiny_project.ORIGIN}/*": "the source of an encoder, whose checksum its definition declares",
+    "runs/data/source.json": "told in the report",
+    "runs/pretrained/*.json": "told in the report",
+    "runs/reports/*": "how a training went here, on which nothing depends",
     "stages*": "code; see test_contract",
+    ".git*": "the revision, told in the report",
 }
+PARAMS_FILES = ("params.yaml", "shared.yaml", "data/*.yaml", "encoders/*.yaml", "paper/params.yaml")
 
 
 @dataclass(frozen=True)
 class Ran:
-    """A command of a study: its stage's name, what that declares, and what the command read."""
+    """A command of a study: its stage's name, what that depends on and writes, its settings, and what it read."""
 
     root: Path
     command: str
     stage: str
-    params: set[str]  # ``file:key``
-    paths: set[str]  # dependencies and outputs
+    paths: set[str]
+    settings: dict[str, Any]
     read: dict[str, list[str]]
 
 
@@ -79,8 +67,8 @@ def commands(studies) -> list[Ran]:
     return [ran for study in studies for ran in study]
 
 
-def declared(root: Path) -> dict[str, tuple[str, set[str], set[str]]]:
-    """By command its stage's name, declared parameters (``file:key``) and the paths it depends on or writes."""
+def declared(root: Path) -> dict[str, tuple[str, set[str], dict[str, Any]]]:
+    """By command its stage's name, the paths that it depends on or writes, and its settings."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in tiny_project.environment(root).items():
             patch.setenv(name, value)
@@ -90,67 +78,80 @@ def declared(root: Path) -> dict[str, tuple[str, set[str], set[str]]]:
             return {stage.cmd: declarations(stage, root) for stage in repo.index.stages}
 
 
-def declarations(stage, root: Path) -> tuple[str, set[str], set[str]]:
-    def path(item) -> str:
-        return str(Path(item.fs_path).relative_to(root))
+def declarations(stage, root: Path) -> tuple[str, set[str], dict[str, Any]]:
+    paths = {str(Path(item.fs_path).relative_to(root)) for item in [*stage.deps, *stage.outs]}
+    settings = [path for path in paths if path.startswith("runs/settings/")]
+    content = json.loads(tiny_project.read(root, settings[0])) if settings else {}
+    return re.split("@", stage.name)[0], paths, content
 
-    params = {
-        f"{path(item)}:{key}"
-        for item in stage.deps
-        if path(item).endswith("params.yaml")
-        for key in (getattr(item, "params", None) or [""])
+
+def first_stage(ran: Ran) -> bool:
+    return ran.stage == "resolve_settings"
+
+
+def names_in_settings(key: str) -> Iterator[str]:
+    """Under which names a parameter may stand in a settings file."""
+    file, name = key.split(":")
+    yield name
+    if file == DATASET:
+        yield f"dataset_definition.{name}"
+    section, *rest = name.split(".", 2)
+    places = {
+        "protocols": [f"protocol_switches.{rest[-1]}" if rest else "", name],
+        "variants": [f"variant_definitions.{'.'.join(rest)}", f"variant_titles.{rest[0]}" if rest else ""],
+        "baselines": [f"baseline_definitions.{'.'.join(rest)}"],
+        "encoders": [f"encoder_definitions.{'.'.join(rest)}"],
     }
-    return re.split("[@]", stage.name)[0], params, {path(item) for item in [*stage.deps, *stage.outs]}
+    if file == SHARED and rest:
+        yield from places.get(section, [])
 
 
-def covers(key: str, read: str) -> bool:
-    """Whether what was read is the declared key or below it; a file without a key is declared as a whole."""
-    return read == key or read.startswith(key if key.endswith(":") else f"{key}.")
+def holds(settings: dict[str, Any], name: str) -> bool:
+    """Whether the settings have a value under a dotted name."""
+    value: Any = settings
+    for part in name.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False
+        value = value[part]
+    return True
 
 
-def test_the_reads_of_both_protocols_are_recorded(studies):
-    for study, protocol in zip(studies, ("described", "released"), strict=True):
-        (joint,) = (ran for ran in study if ran.stage == "train_joint" and ran.command.endswith("--seed 0"))
-        switch = f"{SHARED}:protocols.{protocol}.joint_settings"
-        assert {switch, f"{SHARED}:encoders.minilm_l6.pooling"} <= set(joint.read["params"])
-        # Only ``released`` looks at lengths.
-        assert (f"{SHARED}:encoders.minilm_l6.text_lengths" in joint.read["params"]) == (protocol == "released")
-
-
-def test_a_stage_reads_no_parameter_that_it_does_not_declare(commands):
+def test_a_training_reads_no_parameter_and_no_params_file(commands):
+    """Its settings configure it; nothing else does."""
+    checked = 0
     for ran in commands:
-        needed = {key for key in ran.read["params"] if not any(fnmatch(key, free) for free in NOT_DECLARED)}
-        missing = {key for key in needed if not any(covers(one, key) for one in ran.params)}
-        assert not missing, f"{ran.stage} reads parameters that it does not declare: {ran.command}"
+        if ran.stage.startswith(("train_", "split_", "fetch_", "prepare_")):
+            files = {str(Path(file).relative_to(ran.root)) for file in ran.read["files"] if str(ran.root) in file}
+            files |= {file for file in ran.read["files"] if not Path(file).is_absolute()}
+            assert not ran.read.get("params"), ran.command
+            assert not [one for one in files if any(fnmatch(one, params) for params in PARAMS_FILES)], ran.command
+            checked += 1
+    assert checked > 40
 
 
-def test_a_stage_declares_no_parameter_that_it_never_reads(commands):
-    used, listed = {}, {}
+def test_what_a_stage_reads_of_the_parameters_stands_in_its_settings(commands):
     for ran in commands:
-        # What one cell of a stage reads under one protocol, the stage must declare for all of them.
-        found = {any_protocol(key) for key in [*ran.read["params"], *ran.read.get("sections", [])]}
-        used.setdefault(ran.stage, set()).update(found)
-        listed.setdefault(ran.stage, set()).update(map(any_protocol, ran.params))
-    needless = {
-        (stage, one)
-        for stage, params in listed.items()
-        for one in params
-        if (stage, one) not in READ_ELSEWHERE and not any(covers(one, key) for key in used[stage])
-    }
-    assert not needless, "stages would run again for parameters that they never read"
-
-
-def any_protocol(key: str) -> str:
-    return re.sub(r":protocols\.\w+", ":protocols", key)
+        if first_stage(ran):
+            continue
+        both = {**ran.settings["settings"], **ran.settings.get("study", {})}
+        # A definition whose checksum stands there is declared as a whole.
+        needed = {key for key in ran.read.get("params", []) if key.split(":")[0] not in ran.settings["files"]}
+        missing = {key for key in needed if not any(holds(both, name) for name in names_in_settings(key))}
+        missing = {key for key in missing if not any(fnmatch(key, free) for free in NOT_IN_SETTINGS)}
+        # Of the audit: which setting a variant of the paper has.
+        missing = {key for key in missing if not (key.endswith(".imbalance") and "imbalance_of_variants" in both)}
+        assert not missing, f"{ran.stage} reads parameters that its settings lack: {ran.command}"
 
 
 def test_a_stage_reads_no_file_that_it_does_not_depend_on(commands):
     for ran in commands:
+        if first_stage(ran):
+            continue
         opened = {Path(file) if Path(file).is_absolute() else ran.root / file for file in ran.read["files"]}
         inside = {str(file.relative_to(ran.root)) for file in opened if file.is_relative_to(ran.root)}
         read = {
             file
-            for file in inside
+            for file in inside - set(ran.settings["files"])
             if not file.endswith(".tmp") and ".tmp/" not in file
             if not any(fnmatch(file, free) for free in NOT_DEPENDED_ON)
         }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from test_transformer import new_decoder
-from tiny_encoder import make_bert, tiny_hyperparameters, tiny_training
+from tiny_encoder import make_bert, tiny_classifying, tiny_contrastive, tiny_denoising
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,12 +17,12 @@ from stages.common.contrastive import PairBatches, train_contrastive
 from stages.common.denoising import DenoisingBatches, train_denoising
 from stages.common.engine.encoder_folder import load_pretrained
 from stages.common.engine.machine import Machine
-from stages.common.engine.models import CONTRASTIVE_LAYER, ClassifierHead
+from stages.common.engine.models import ClassifierHead
 from stages.common.engine.randomness import generator, torch_generator
-from stages.common.engine.switches import ClassifierSettings
 from stages.common.engine.tokens import TextTokenizer, length_buckets
 from stages.common.engine.vocabulary import keep_words
 from stages.common.pairs import make_pairs
+from stages.common.training_settings import CONTRASTIVE_LAYER
 
 UPDATES, SEED, BATCH, RATE, EPS, CLIP = 50, 0, 8, 2e-4, 1e-6, 1.0
 THINGS = ("apple plum cherry grape", "iron copper silver steel", "violin drum flute harp")
@@ -63,7 +63,7 @@ def test_contrastive_learning(folder, precision, tolerance):
     layer = nn.Linear(encoder.hidden_size, encoder.hidden_size)
     layer.load_state_dict(encoder.added[CONTRASTIVE_LAYER].state_dict())
     pairs = make_pairs(np.arange(len(TEXTS)), CLASSES[:, None], 20, 3, generator(SEED, "pairs"))[: UPDATES * BATCH]
-    settings = tiny_hyperparameters(batch_size=BATCH, lr_contrastive=RATE)
+    settings = tiny_contrastive(batch_size=BATCH, lr=RATE, adam_eps=EPS)
 
     def batches() -> PairBatches:
         return PairBatches(TEXTS, pairs, settings, tokenizer, SEED, "cpu")
@@ -73,9 +73,8 @@ def test_contrastive_learning(folder, precision, tolerance):
             sides = [layer(mean_vectors(theirs, ids, mask))[side] for side in (left, right)]
             yield (F.cosine_similarity(*sides) - similarity).pow(2).mean()
 
-    training = tiny_training(adam_eps_contrastive=EPS)
-    ours = losses_of(train_contrastive(encoder, batches(), settings, training, Machine("cpu", precision, 1)))
-    expected = plain_losses(losses(), [theirs, layer], UPDATES, training.warmup_contrastive)
+    ours = losses_of(train_contrastive(encoder, batches(), settings, Machine("cpu", precision, 1)))
+    expected = plain_losses(losses(), [theirs, layer], UPDATES, settings.warmup)
     assert len(ours) == UPDATES and ours == pytest.approx(expected, abs=tolerance)
     assert abs(expected[-1] - expected[0]) > 1e-3
 
@@ -88,7 +87,7 @@ def test_denoising(folder, precision, tolerance):
     decoder = without_dropout(new_decoder(encoder))
     reader = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
     writer = tied_decoder(folder, reader, decoder)
-    settings = tiny_hyperparameters(batch_size=BATCH, lr_dae=RATE, epochs_dae=-(-UPDATES * BATCH // len(TEXTS)))
+    settings = tiny_denoising(batch_size=BATCH, lr=RATE, adam_eps=EPS, epochs=-(-UPDATES * BATCH // len(TEXTS)))
 
     def batches() -> DenoisingBatches:
         return DenoisingBatches(TEXTS, settings, tokenizer, SEED, "cpu")
@@ -97,10 +96,9 @@ def test_denoising(folder, precision, tolerance):
         for noised, (ids, mask) in batches():
             yield reconstruction_loss(writer, mean_vectors(reader, *noised), ids, mask)
 
-    training, total = tiny_training(adam_eps_dae=EPS), len(batches())
-    machine = Machine("cpu", precision, 1)
-    ours = losses_of(train_denoising(encoder, decoder, batches(), settings, training, machine))
-    expected = plain_losses(losses(), [reader, writer], total, training.warmup_dae)
+    total, machine = len(batches()), Machine("cpu", precision, 1)
+    ours = losses_of(train_denoising(encoder, decoder, batches(), settings, machine))
+    expected = plain_losses(losses(), [reader, writer], total, settings.warmup)
     assert len(ours) == total >= UPDATES and ours == pytest.approx(expected, abs=tolerance)
     assert expected[0] - expected[-1] > 0.1
 
@@ -117,15 +115,14 @@ def test_fine_tuning(folder, precision, tolerance):
     plain[2].load_state_dict(head.output.state_dict())
     sequences, targets = tokenizer(TEXTS), torch.from_numpy(CLASSES)
     keep_words(encoder, sequences)
-    rows, training = Rows(sequences, targets), tiny_training(patience=100)
+    rows = Rows(sequences, targets)
     epochs = -(-UPDATES * BATCH // len(TEXTS))
-    settings = ClassifierSettings(
-        lr=RATE, max_epochs=epochs, batch_size=BATCH, adam_eps=EPS, freeze_encoder=False, clip_gradient=CLIP,
-        stopping="patience", selection_metric="accuracy",
-    )  # fmt: skip
+    settings = tiny_classifying(
+        lr=RATE, max_epochs=epochs, batch_size=BATCH, adam_eps=EPS, patience=100, selection_metric="accuracy"
+    )
     machine = Machine("cpu", precision, 1)
     model = Classifier(encoder, head, frozen=False)
-    trained = train_classifier(model, rows, rows, tokenizer, settings, training, machine, SEED)
+    trained = train_classifier(model, rows, rows, tokenizer, settings, machine, SEED)
 
     def losses() -> Iterator[Tensor]:
         random = generator(SEED, "batch order classifier")
@@ -136,7 +133,6 @@ def test_fine_tuning(folder, precision, tolerance):
                 yield F.cross_entropy(plain(mean_vectors(theirs, ids, mask)), targets[batch])
 
     ours, total = losses_of(trained.updates), epochs * -(-len(TEXTS) // BATCH)
-    decay = training.weight_decay_classifier
-    expected = plain_losses(losses(), [theirs, plain], total, training.warmup_classifier, decay)
+    expected = plain_losses(losses(), [theirs, plain], total, settings.warmup, settings.weight_decay)
     assert len(ours) == total >= UPDATES and ours == pytest.approx(expected, abs=tolerance)
     assert expected[0] - expected[-1] > 0.005

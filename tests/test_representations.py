@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -118,22 +119,22 @@ def test_every_class_keeps_rows_for_its_mean():
     assert drawn["example_id"].is_monotonic_increasing and drawn.equals(drawn_by_class(rows, 0))
 
 
-def test_panels_are_the_encoders_that_the_benchmark_trains(study):
+def test_panels_are_the_encoders_that_the_study_trains(study):
     assert [(panel.phase, panel.variant) for panel in panels_of(study, ENCODER)] == [
         ("pretrained", ""), ("phase_3", "ft"), ("phase_1", "dae_ft"), ("phase_3", "dae_ft"),
         ("phases_1_2", "three_phase"), ("phase_3", "three_phase"), ("phase_2", "cl_ft"), ("phase_3", "cl_ft"),
         ("joint", "joint"), ("phase_3", "joint"),
     ]  # fmt: skip
-    lists = dataclasses.replace(study.benchmark.run_variants, train_contrastive_from_pretrained=[], train_joint=[])
-    fewer = dataclasses.replace(study, benchmark=dataclasses.replace(study.benchmark, run_variants=lists))
+    variants = [variant for variant in study.benchmark.variants if variant not in ("cl_ft", "joint")]
+    fewer = dataclasses.replace(study, benchmark=dataclasses.replace(study.benchmark, variants=variants))
     before = ["pretrained", "phase_1", "phases_1_2"]
     assert [panel.phase for panel in panels_of(fewer, ENCODER) if panel.phase != "phase_3"] == before
 
 
 def test_phase_3_has_a_panel_where_it_trains_the_encoder(study):
-    lists = dataclasses.replace(study.benchmark.run_variants, train_classifier_ordinary=["three_phase_ordinary"])
+    variants = [*study.benchmark.variants, "three_phase_ordinary"]
     settings = {ENCODER: dataclasses.replace(study.benchmark.hyperparameters[ENCODER], freeze_encoder=True)}
-    benchmark = dataclasses.replace(study.benchmark, run_variants=lists, hyperparameters=settings)
+    benchmark = dataclasses.replace(study.benchmark, variants=variants, hyperparameters=settings)
     frozen = panels_of(dataclasses.replace(study, benchmark=benchmark), ENCODER)
     # The ordinary recipe never freezes.
     assert [panel.variant for panel in frozen if panel.phase == "phase_3"] == ["three_phase_ordinary"]
@@ -183,7 +184,7 @@ def test_many_classes_have_looks_of_their_own_and_hostile_names_are_text(study, 
 
 
 def write_pictures(study, points, separation):
-    folder = paths.representations("bbc", "minilm_l6")
+    folder = paths.representations(Path(), "minilm_l6")
     write_table(folder / "separation.csv", separation.assign(seed=0))
     for name in PROJECTIONS:
         save_figure(representations_figure(panels_of(study, ENCODER), points, separation, name), folder, name)
@@ -206,10 +207,10 @@ def test_the_page_has_the_numbers_the_figures_and_words_for_who_cannot_see_them(
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_whether_phase_3_goes_on_is_said_by_the_settings(study, tmp_path, frozen):
-    params = tmp_path / "benchmarks/bbc/params.yaml"
+    params = tmp_path / "params.yaml"
     text = params.read_text(encoding="utf-8")
     params.write_text(text.replace("freeze_encoder: false", f"freeze_encoder: {str(frozen).lower()}"), encoding="utf-8")
-    study = load_study("bbc")
+    study = load_study()
     write_pictures(study, *tables(study))
     (one,) = pictures(study, texts=False)["representations"]
     assert one["frozen"] is frozen and one["fine_tuned"] == (not frozen)
@@ -245,5 +246,5 @@ def test_a_figure_of_very_many_points_is_embedded_as_an_image_of_pixels(tmp_path
 
 
 def test_an_encoder_that_is_not_drawn_has_no_part(study):
-    benchmark = dataclasses.replace(study.benchmark, run_representations=[])
+    benchmark = dataclasses.replace(study.benchmark, draw_encoders=False)
     assert pictures(dataclasses.replace(study, benchmark=benchmark), texts=False)["representations"] == []

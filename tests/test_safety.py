@@ -19,14 +19,15 @@ import torch
 from safetensors.numpy import load_file, save_file
 from small_project import change
 from tiny_encoder import MAX_TOKENS
-from tiny_project import BENCHMARK, ENCODER, ORIGIN, REPOSITORY, SEEDS, SHARED, contents, environment, run
+from tiny_project import DEFINITION, ENCODER, ORIGIN, REPOSITORY, SEEDS, STUDY, contents, environment, run
 
 from stages.common.engine.training import Updates
 from stages.common.errors import UserError
 from stages.common.files import sha256_of
 
 SEED = SEEDS[0]
-RUNS = Path("runs/bbc")
+RUNS = Path("runs")
+PRETRAINED = RUNS / "pretrained" / ENCODER
 WEIGHTS = "model.safetensors"
 PATIENCE = 60  # seconds that something may take which normally takes few
 
@@ -85,7 +86,7 @@ def test_a_stage_killed_at_any_moment_leaves_whole_outputs_or_none(study, tmp_pa
     # Leftovers are neither committed nor seen by dvc, in whose folders of dependencies they lie.
     assert list((root / outputs[0]).parent.glob(".*.tmp"))
     assert ".tmp" not in run(root, "git", "status", "--porcelain", "--untracked-files=all")
-    cell = f"benchmarks/bbc/dvc.yaml:summarize_cell@{THREE_PHASE}"
+    cell = f"summarize_cell@{THREE_PHASE}"
     assert "up to date" in run(root, "dvc", "status", cell)
 
 
@@ -132,7 +133,7 @@ def trainings(ancestor: psutil.Process) -> list[psutil.Process]:
             words = process.cmdline()
         except psutil.Error:
             continue
-        if "-m" in words and any(word.startswith("stages.train_") for word in words):
+        if any(word.endswith("/stages") for word in words) and any(word.startswith("train_") for word in words):
             found.append(process)
     return found
 
@@ -140,25 +141,33 @@ def trainings(ancestor: psutil.Process) -> list[psutil.Process]:
 @pytest.mark.parametrize("moment", ["while it starts", "while it trains"])
 def test_a_training_ends_with_a_killed_dvc(study, tmp_path, moment):
     root = study.copy(tmp_path / "project")
-    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.epochs_dae": 100_000})
-    engine = root / ".engine.json"
-    engine.unlink()
-    with started(root, "dvc", "repro", f"benchmarks/bbc/dvc.yaml:train_dae@{DAE}-{SEED}") as dvc:
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.epochs_dae": 100_000})
+    with started(root, "dvc", "repro", f"train_dae@{DAE}-{SEED}") as dvc:
         (training, *_) = wait_for(lambda: trainings(psutil.Process(dvc.pid)))
         if moment == "while it trains":
-            wait_for(engine.is_file)
+            # Its imports are the work of three seconds.
+            wait_for(lambda: training.cpu_times().user > 8)
         else:
             # The first thread beside the main one watches dvc; the import of torch takes seconds more.
             wait_for(lambda: training.num_threads() > 1)
         os.kill(dvc.pid, signal.SIGKILL)
         dvc.wait()
         wait_for(lambda: not training.is_running() or training.status() == psutil.STATUS_ZOMBIE)
+    # How the older training went is told on; it belongs to outputs that are no longer there.
     for output in KILLED["train_dae"][1]:
-        assert not (root / output).exists(), output
+        assert "reports" in output or not (root / output).exists(), output
+    # In general, and of each training that the edit changed: phase 1 and the joint one.
+    assert costs(root).count("from the cache, not timed here") == 1 + 2 * len(SEEDS)
     # What dvc's death left locked does not stand in the way of the next run.
-    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.epochs_dae": 1})
-    run(root, "dvc", "repro", f"benchmarks/bbc/dvc.yaml:train_dae@{DAE}-{SEED}")
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.epochs_dae": 1})
+    run(root, "dvc", "repro", f"train_dae@{DAE}-{SEED}")
     assert (root / RUNS / f"encoders/{DAE}/{SEED}" / WEIGHTS).is_file()
+
+
+def costs(root: Path) -> str:
+    """The page of what the trainings took."""
+    run(root, sys.executable, "stages", "render_costs")
+    return (root / "reports/costs.html").read_text(encoding="utf-8")
 
 
 def spoil(folder: Path, weight: str, place: int) -> None:
@@ -176,11 +185,11 @@ def untrained(study, tmp_path_factory) -> Callable[[str, int], Path]:
         root = study.copy(tmp_path_factory.mktemp("spoiled") / "project")
         for folder in ("encoders", "histories", "predictions", "reports", "vectors"):
             shutil.rmtree(root / RUNS / folder)
-        shutil.rmtree(root / "encoders" / ENCODER)
-        shutil.copytree(root / ORIGIN, root / "encoders" / ENCODER)
-        spoil(root / "encoders" / ENCODER, weight, place)
-        sha256 = sha256_of(root / "encoders" / ENCODER / WEIGHTS)
-        change(root, SHARED, {f"encoders.{ENCODER}.sha256": sha256})
+        shutil.rmtree(root / PRETRAINED)
+        shutil.copytree(root / ORIGIN, root / PRETRAINED)
+        spoil(root / PRETRAINED, weight, place)
+        change(root, DEFINITION, {"sha256": sha256_of(root / PRETRAINED / WEIGHTS)})
+        run(root, sys.executable, "stages", "resolve_settings")
         return root
 
     return make
@@ -203,7 +212,7 @@ def not_a_number(untrained) -> Path:
 )
 def test_a_loss_that_is_not_finite_stops_the_run_and_writes_nothing(study, not_a_number, phase, words):
     before = contents(not_a_number / RUNS)
-    output = run(not_a_number, *command(study, *words).split(), expected=2)
+    output = run(not_a_number, "bash", "-c", command(study, *words), expected=2)
     said = "the loss is nan, expected a finite one; lower the learning rate"
     assert output == f"error: {phase}: step 1: {said}\n"
     assert contents(not_a_number / RUNS) == before
@@ -212,7 +221,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_writes_nothing(study, not_a
 def test_weights_that_are_not_finite_are_not_handed_on(study, untrained):
     # A position behind the longest text has no part in any loss.
     root = untrained("embeddings.position_embeddings.weight", MAX_TOKENS - 1)
-    output = run(root, *command(study, "train_dae").split(), expected=2)
+    output = run(root, "bash", "-c", command(study, "train_dae"), expected=2)
     said = "train_dae: the weights are not finite after the last step; lower the learning rate"
     assert output.endswith(f"error: {said}\n") and output.count("error: ") == 1
     assert not (root / RUNS / "encoders").exists() and not (root / RUNS / "histories").exists()

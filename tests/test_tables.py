@@ -18,7 +18,7 @@ NASTY = r"50% of A&B_c | *all* <b> [x](y) $n$ #1 {z} ~ ^ \ `q`"
 
 @pytest.fixture(scope="module")
 def study():
-    return load_study("bbc")
+    return load_study()
 
 
 def results_of(study, mean=87.34):
@@ -33,7 +33,7 @@ def results_of(study, mean=87.34):
 
 def claims_of(study, **values):
     row = {"claim": "c", "text": "Phases help.", "variant": "three_phase", "other": "ft", "verdict": "supported"}
-    row |= {"encoder": study.benchmark.run_encoders[0], "ci_kind": "test rows only"}
+    row |= {"encoder": study.benchmark.encoders[0], "ci_kind": "test rows only"}
     row |= {"difference": 3.06, "by_seed": "+1.0, +5.2", "ci_low": 0.42, "ci_high": 5.78}
     return pd.DataFrame([row | values], columns=CLAIM_COLUMNS)
 
@@ -74,7 +74,7 @@ def test_several_encoders_get_a_column(study):
     both = dataclasses.replace(
         study,
         shared=dataclasses.replace(study.shared, encoders=encoders),
-        benchmark=dataclasses.replace(study.benchmark, run_encoders=["one", "two"]),
+        benchmark=dataclasses.replace(study.benchmark, encoders=["one", "two"]),
     )
     table = tables.results_table(both, results_of(both), ["macro_f1", "accuracy"])
     assert list(table) == ["Variant", "Encoder", "Macro F1", "Accuracy", "SD"]

@@ -8,19 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from published_project import make_published_project
+from published_project import make_published_project, write_run_reports
 from small_project import change
-from tiny_project import REPOSITORY
 
 from stages import verify_published
 from stages.common import paths
 from stages.common.analysis.cells import predictions_by_cell
 from stages.common.analysis.results import read_frame
 from stages.common.config import load_study
+from stages.common.costs import FROM_CACHE
 from stages.common.errors import run_stage
 from stages.common.verification import AGREES, DIFFERS, NOT_RUN, SAME, verify
 
 NAME = "snips_l6"
+FOLDER = paths.STUDIES / NAME
 CELL = ("minilm_l6", "three_phase")
 CELLS = 12
 
@@ -28,13 +29,12 @@ CELLS = 12
 @pytest.fixture(scope="module")
 def original(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("verify") / "project"
-    folder = make_published_project(root, NAME)
-    shutil.copytree(folder, root / paths.published(NAME))
-    for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines():
-        report = json.loads(line)
-        file = root / paths.report(NAME, *(report[key] for key in ("encoder", "variant", "seed", "phase")))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(line, encoding="utf-8")
+    root.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        folder = make_published_project(root, NAME)
+        shutil.copytree(folder, root / paths.published(NAME))
+        write_run_reports(load_study(NAME), root)
     return root
 
 
@@ -48,7 +48,7 @@ def project(original, tmp_path, monkeypatch) -> Path:
 
 def change_predictions(cell: tuple[str, str], seed: int, turn) -> None:
     """Rewrite one file of predictions by a function of its table."""
-    file = paths.predictions(NAME, *cell, seed)
+    file = paths.predictions(FOLDER, *cell, seed)
     turn(pd.read_parquet(file)).to_parquet(file, index=False)
 
 
@@ -71,7 +71,7 @@ def verified() -> pd.DataFrame:
 
 def run(monkeypatch, capsys, name: str = NAME) -> tuple[int, str, str]:
     """Exit status, what was printed, and the error, of the command."""
-    monkeypatch.setattr(sys, "argv", ["verify_published", "--benchmark", name])
+    monkeypatch.setattr(sys, "argv", ["verify_published", "--study", name])
     with pytest.raises(SystemExit) as end:
         run_stage(verify_published.main)
     printed = capsys.readouterr()
@@ -94,7 +94,7 @@ def test_the_published_run_is_its_own(project, monkeypatch, capsys):
     status, printed, _ = run(monkeypatch, capsys)
     assert status == 0
     expected = f"{NAME}: your own run does not differ from the published one; of {CELLS} cells: {CELLS} identical"
-    assert printed.splitlines()[-1] == expected and "No parameter and no input differs." in printed
+    assert printed.splitlines()[-1] == expected and "No setting and no input differs." in printed
 
 
 def test_last_digits_agree_but_are_not_the_same(project):
@@ -122,28 +122,64 @@ def test_a_few_rows_agree_and_many_differ(project, monkeypatch, capsys):
     assert status == 1 and f"of {CELLS} cells: {CELLS - 3} identical, 2 agrees, 1 differs" in printed
 
 
-def test_settings_and_engine_of_another_machine_are_named_first(project, monkeypatch, capsys):
-    file = paths.report(NAME, *CELL, 0, "classifier")
+def test_the_published_checksums_decide_what_is_identical(project):
+    file = paths.published(NAME) / "checksums.csv"
+    checksums = pd.read_csv(file)
+    first = checksums["cell"].eq("minilm_l6-three_phase") & checksums["seed"].eq(0)
+    checksums.loc[first, "sha256"] = "0" * 64
+    checksums.to_csv(file, index=False)
+    rows = verified()
+    assert rows.loc["minilm_l6-three_phase", "verdict"] == AGREES
+    assert (rows["verdict"] == SAME).sum() == CELLS - 1
+
+
+def test_who_wrote_the_file_does_not_matter(project):
+    def turn(frame: pd.DataFrame) -> pd.DataFrame:
+        classes = [name for name in frame if name.startswith("probability_")]
+        return frame[["label", *reversed(classes), "predicted", "split", "example_id"]]
+
+    file = paths.predictions(FOLDER, *CELL, 0)
+    turn(pd.read_parquet(file)).to_parquet(file, index=False, compression="gzip")
+    assert set(verified()["verdict"]) == {SAME}
+
+
+def test_settings_inputs_and_engine_of_another_machine_are_named_first(project, monkeypatch, capsys):
+    file = paths.run_report(FOLDER, *CELL, 0, "classifier")
     report = json.loads(file.read_text(encoding="utf-8"))
-    report["parameters"]["patience"] = 3
     report |= {"precision": "fp32", "cpu_flags": ["avx2"]}
     file.write_text(json.dumps(report), encoding="utf-8")
-    change(project, str(paths.benchmark_params(NAME)), {"hyperparameters.minilm_l6.lr_dae": 1e-4})
+    change(project, str(paths.study_params(FOLDER)), {"hyperparameters.minilm_l6.lr_dae": 1e-4})
     status, printed, _ = run(monkeypatch, capsys)
-    words, file = " ".join(printed.split()), paths.benchmark_params(NAME)
+    words, file = " ".join(printed.split()), paths.study_params(FOLDER)
     assert status == 0 and words.startswith(
-        f"{file}: hyperparameters.minilm_l6.lr_dae: 5e-05 in the published run, 0.0001 in yours 1 of "
+        f"{file}: hyperparameters.minilm_l6.lr_dae: 5e-05 in the published run, 0.0001 in yours Device: "
     )
-    assert " trainings: patience: 5 in the published run, 3 in yours " in words
     for name, own in (("Precision", "fp32"), ("CPU flags", "avx2")):
         facts = words.partition(f" {name}: ")[2]
         assert f"{own} (1 run)" in facts.partition("; published: ")[0]
 
 
+def test_other_data_are_named(project):
+    for file in (FOLDER / paths.RUNS / "reports").rglob("*.json"):
+        report = json.loads(file.read_text(encoding="utf-8"))
+        report["inputs"]["runs/data/examples.parquet"] = "0" * 64
+        file.write_text(json.dumps(report), encoding="utf-8")
+    (line,) = verify(load_study(NAME)).params
+    assert line.startswith("runs/data/examples.parquet: sha256 ")
+    assert line.endswith(" in the published run, 000000000000 in yours")
+
+
+def test_trainings_from_the_cache_say_so(project):
+    shutil.rmtree(FOLDER / paths.RUNS / "reports")
+    verification = verify(load_study(NAME))
+    assert {own for _, _, own in verification.engine} == {FROM_CACHE} and verification.params == []
+    assert set(verification.rows["verdict"]) == {SAME}
+
+
 def test_what_was_not_run_is_said_and_the_rest_is_compared(project):
-    shutil.rmtree(paths.predictions(NAME, *CELL, 0).parent)
+    shutil.rmtree(paths.predictions(FOLDER, *CELL, 0).parent)
     for seed in (3, 4):
-        paths.predictions(NAME, "minilm_l6", "ft", seed).unlink()
+        paths.predictions(FOLDER, "minilm_l6", "ft", seed).unlink()
     rows = verified()
     missing, part = rows.loc["minilm_l6-three_phase"], rows.loc["minilm_l6-ft"]
     assert (missing["verdict"], missing["note"]) == (NOT_RUN, "only in the published run")
@@ -173,14 +209,17 @@ def test_other_test_rows_differ(project):
 
 
 def test_nothing_to_compare_is_refused(project, monkeypatch, capsys):
-    shutil.rmtree(paths.RUNS)
+    shutil.rmtree(FOLDER / paths.RUNS)
     status, _, error = run(monkeypatch, capsys)
     assert status == 2 and error.count("\n") == 1
-    assert f"runs/{NAME}/predictions: got no predictions of this benchmark" in error
+    assert f"{FOLDER}/runs/predictions: got no predictions, expected those of your own run; run: dvc --cd" in error
+    (paths.published(NAME) / "checksums.csv").unlink()
+    status, _, error = run(monkeypatch, capsys)
+    assert status == 2 and f"reports/published/{NAME}/checksums.csv: no such file, expected what was published" in error
     shutil.move(paths.published(NAME), paths.published("other"))
     status, _, error = run(monkeypatch, capsys)
     assert status == 2 and error.count("\n") == 1
-    assert error.endswith("no such file, expected a published benchmark, one of: other\n")
+    assert error.endswith("no such folder, expected a published study, one of: other\n")
 
 
 def test_predictions_come_apart_as_they_were_put_together(project):
@@ -188,9 +227,4 @@ def test_predictions_come_apart_as_they_were_put_together(project):
     assert len(found) == CELLS and all(list(by_seed) == list(range(5)) for by_seed in found.values())
     for cell, by_seed in found.items():
         for seed, frame in by_seed.items():
-            assert frame.equals(pd.read_parquet(paths.predictions(NAME, *cell, seed)))
-
-
-def test_the_benchmark_that_is_published_has_its_params(project):
-    own = (REPOSITORY / paths.benchmark_params(NAME)).read_bytes()
-    assert (project / paths.benchmark_params(NAME)).read_bytes() == own
+            assert frame.equals(pd.read_parquet(paths.predictions(FOLDER, *cell, seed)))

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from stages.common.settings import Hyperparameters, Training
+from stages.common.training_settings import Classifying, Contrastive, Denoising
 
 # Read by huggingface_hub when it is imported, which tests do after this module: no test looks for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -144,41 +144,21 @@ def _weights(config: dict, seed: int) -> dict[str, np.ndarray]:
     return weights
 
 
-def tiny_training(**changes: object) -> Training:
-    """The paper's settings that all data sets share, with ``changes``."""
-    return Training(
-        **{
-            "warmup_dae": 0.5,
-            "warmup_contrastive": 1 / 3,
-            "warmup_joint": 1 / 3,
-            "warmup_classifier": 0.2,
-            "adam_eps_dae": 1e-6,
-            "adam_eps_contrastive": 1e-6,
-            "weight_decay_classifier": 0.01,
-            "clip_gradient_phases_1_2": 1.0,
-            "head_hidden_size": 100,
-            "head_dropout": 0.3,
-            "patience": 5,
-        }
-        | changes
-    )
+def tiny_denoising(**changes: object) -> Denoising:
+    """Settings of phase 1 that suit a tiny encoder, with ``changes``."""
+    settings = {"lr": 1e-2, "epochs": 2, "deletion_ratio": 0.6, "batch_size": 4, "adam_eps": 1e-6, "warmup": 0.5}
+    return Denoising(**settings | {"clip_gradient": 1.0} | changes)
 
 
-def tiny_hyperparameters(**changes: object) -> Hyperparameters:
-    """A benchmark's settings that suit a tiny encoder, with ``changes``."""
-    return Hyperparameters(
-        **{
-            "lr_dae": 1e-2,
-            "epochs_dae": 2,
-            "deletion_ratio": 0.6,
-            "lr_contrastive": 5e-3,
-            "epochs_contrastive": 2,
-            "lr_classifier": 5e-3,
-            "max_epochs_classifier": 4,
-            "batch_size": 4,
-            "adam_eps": 1e-6,
-            "max_length": MAX_TOKENS,
-            "freeze_encoder": False,
-        }
-        | changes
-    )
+def tiny_contrastive(**changes: object) -> Contrastive:
+    """The same of phase 2."""
+    settings = {"lr": 5e-3, "epochs": 2, "batch_size": 4, "adam_eps": 1e-6, "warmup": 1 / 3, "clip_gradient": 1.0}
+    return Contrastive(**settings | changes)
+
+
+def tiny_classifying(**changes: object) -> Classifying:
+    """The same of phase 3."""
+    settings = {"lr": 5e-3, "max_epochs": 4, "batch_size": 4, "adam_eps": 1e-6, "warmup": 0.2, "weight_decay": 0.01}
+    settings |= {"clip_gradient": 1.0, "freeze_encoder": False, "head_hidden_size": 100, "head_dropout": 0.3}
+    settings |= {"head_activation": "relu", "stopping": "patience", "patience": 5, "selection_metric": "macro_f1"}
+    return Classifying(**settings | changes)

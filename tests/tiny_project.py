@@ -1,6 +1,6 @@
 """A copy of the whole project in a folder, code and pipelines included, on a tiny encoder and few short texts.
 
-What differs from the project are values in its three params files, so that ``dvc repro`` there is that of a user.
+What differs from the project are values in its params files, so that ``dvc repro`` there is that of a user.
 """
 
 import json
@@ -18,16 +18,17 @@ from tiny_encoder import make_bert
 from stages.common.files import sha256_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SHARED, DATASET, BENCHMARK = "params.yaml", "data/bbc/params.yaml", "benchmarks/bbc/params.yaml"
+SHARED, STUDY, DATASET = "shared.yaml", "params.yaml", "data/bbc.yaml"
+ENCODER = "minilm_l6"
+DEFINITION = f"encoders/{ENCODER}.yaml"
 COPIED = (
     ".dvc/config", ".dvc/.gitignore", ".dvc/plots/learning_curves.json", ".dvcignore", ".gitignore",
-    "dvc.yaml", SHARED, "encoders/dvc.yaml", "data/pipeline.yaml", "data/bbc/dvc.yaml", DATASET,
-    "benchmarks/pipeline.yaml", "benchmarks/bbc/dvc.yaml", BENCHMARK, "paper/params.yaml", "paper/tables.csv",
-    "paper/hyperparameters.yaml", "paper/references.csv", "paper/deviations.yaml", "CITATION.cff",
-    *(f"data/{name}/params.yaml" for name in ("ag_news", "imdb", "snips", "snips2", "sst2", "sst5")),
+    STUDY, SHARED, "CITATION.cff", "paper/params.yaml", "paper/tables.csv", "paper/hyperparameters.yaml",
+    "paper/references.csv", "paper/deviations.yaml",
 )  # fmt: skip
 ROWS, ORIGIN = "rows.csv", "tiny"
-ENCODER, SEEDS = "minilm_l6", (0, 1)
+SEEDS = (0, 1)
+RAW = "runs/data/raw.parquet"
 CLASS_WORDS = {
     "fruit": "apple pear plum cherry grape melon peach lemon",
     "metal": "iron copper silver steel zinc brass nickel gold",
@@ -40,7 +41,7 @@ LONG_ROWS = 6
 ODD_ROWS = (("the of and", "fruit"), ("zinc", "metal"), ("музыка и 音楽", "music"), ("storm and " * 100, "weather"))
 TEST_ROWS = 40
 # Class sizes 20, 10, 5, 2: each of the three imbalance settings then makes other rows of them.
-BENCHMARK_VALUES = {
+STUDY_VALUES = {
     "seeds": list(SEEDS),
     "validation_share": 0.15,
     "long_tail_ratio": 8,
@@ -56,8 +57,9 @@ BENCHMARK_VALUES = {
 
 
 def copy_project(root: Path) -> Path:
-    """Copy the code, the pipelines and the params files, as they are in the working tree."""
-    for file in COPIED:
+    """Copy the code and the params files, as they are in the working tree."""
+    definitions = [file for folder in ("data", "encoders") for file in (REPOSITORY / folder).glob("*.yaml")]
+    for file in (*COPIED, *(one.relative_to(REPOSITORY) for one in definitions)):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / file, root / file)
     shutil.copytree(REPOSITORY / "stages", root / "stages", ignore=shutil.ignore_patterns("__pycache__"))
@@ -72,23 +74,25 @@ def make_tiny_project(root: Path) -> Path:
     use_encoder(root)
     source = {"files": ROWS}
     change(root, DATASET, {"source": source, "test_rows": TEST_ROWS, "expected": {}})
-    change(root, BENCHMARK, BENCHMARK_VALUES)
-    # The probe takes a second and would make the outcome depend on the machine's load.
-    change(root, SHARED, {"engine.device": "cpu", "engine.precision": "fp32"})
+    change(root, STUDY, STUDY_VALUES)
+    # The probe takes a second and would make the outcome depend on the machine's load, as the cores do that are free.
+    change(root, SHARED, {"engine.device": "cpu", "engine.precision": "fp32", "engine.threads": 1})
+    make_pipelines(root)
     run(root, "git", "init", "--quiet")
     for key, value in (("user.name", "A Tester"), ("user.email", "tester@example.org"), ("gc.auto", "0")):
         run(root, "git", "config", key, value)
     return root
 
 
+def make_pipelines(root: Path) -> None:
+    """What ``make pipelines`` does, by the project's own code."""
+    run(root, sys.executable, "-m", "stages.write_pipelines")
+
+
 def use_encoder(root: Path) -> None:
     """Make the folder ``ORIGIN`` the study's encoder, by its weights' checksum."""
     values = {"source": "folder", "folder": ORIGIN, "sha256": sha256_of(root / ORIGIN / "model.safetensors")}
-    values |= {"package": ..., "version": ...} if "package" in read(root, SHARED) else {}
-    values = {f"encoders.{ENCODER}.{key}": value for key, value in values.items()}
-    # The others come from the hub, which no test may ask.
-    others = ("minilm_l12", "roberta_base") if "roberta_base" in read(root, SHARED) else ()
-    change(root, SHARED, values | {f"encoders.{name}": ... for name in others})
+    change(root, DEFINITION, values | ({"package": ..., "version": ...} if "package" in read(root, DEFINITION) else {}))
 
 
 def write_rows(root: Path) -> list[str]:
@@ -146,14 +150,14 @@ def run_recorded(root: Path, commands: list[str]) -> dict[str, dict[str, list[st
 def use_released_protocol(root: Path) -> None:
     """Three folds instead of a long tail, some texts of many sentences, and an encoder tagged as one of sentences."""
     change(root, DATASET, {"folds": 3, "test_rows": None, "text_lengths": ["long"]})
-    rows = pd.read_parquet(root / "data/bbc/raw.parquet")
+    rows = pd.read_parquet(root / RAW)
     long = rows.head(LONG_ROWS).copy()
     long["text"] = [f"{'rain and storm. ' * 20}wind {number}." for number in range(LONG_ROWS)]
-    (root / "data/bbc/raw.parquet").unlink()
-    pd.concat([rows, long], ignore_index=True).to_parquet(root / "data/bbc/raw.parquet")
-    change(root, BENCHMARK, {"protocol": "released", "seeds": [0], "long_tail_ratio": None, "long_tail_largest": None})
-    change(root, BENCHMARK, {f"hyperparameters.{ENCODER}.freeze_encoder": False})
-    change(root, SHARED, {f"encoders.{ENCODER}.sentence_encoder": True, f"encoders.{ENCODER}.normalizes": True})
+    (root / RAW).unlink()
+    pd.concat([rows, long], ignore_index=True).to_parquet(root / RAW)
+    change(root, STUDY, {"protocol": "released", "seeds": [0], "long_tail_ratio": None, "long_tail_largest": None})
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.freeze_encoder": False})
+    change(root, DEFINITION, {"sentence_encoder": True, "normalizes": True})
 
 
 def commit(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Chromium with pages to look at: two published benchmarks, all of them on one page, and a study with hostile texts."""
+"""Chromium with pages to look at: two published studies, all of them on one page, and a study with hostile texts."""
 
 import sys
 from pathlib import Path
@@ -8,15 +8,17 @@ from browser import Browser
 from published_project import copy_params, put_back
 from synthetic_study import make_study
 
-from stages import render_figures, render_index, render_report
+from stages import render_costs, render_figures, render_index, render_report
 
 PUBLISHED = ("snips_l6", "snips_released_l6")
 PAGES = {
-    "overview": "published/reports/index.html",
-    "benchmark": "published/reports/snips_l6/index.html",
-    "hostile": "hostile/reports/bbc/index.html",
-    "hostile_overview": "hostile/reports/index.html",
+    "overview": "published/reports/studies.html",
+    "study": "published/studies/snips_l6/reports/index.html",
+    "hostile": "hostile/reports/index.html",
+    "hostile_overview": "hostile/reports/studies.html",
 }
+
+COSTS = "published/studies/snips_l6/reports/costs.html"
 
 
 def rendered(patch: pytest.MonkeyPatch, stage, *arguments: str) -> None:
@@ -35,14 +37,15 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         copy_params(root / "published")
         for name in PUBLISHED:
             put_back(name, root / "published")
-            rendered(patch, render_report, "--benchmark", name)
+            rendered(patch, render_report, "--study", name)
+            rendered(patch, render_costs, "--study", name)
         rendered(patch, render_index)
         patch.chdir(root / "hostile")
         make_study(root / "hostile", hostile=True)
-        rendered(patch, render_figures, "--benchmark", "bbc")
-        rendered(patch, render_report, "--benchmark", "bbc")
+        rendered(patch, render_figures)
+        rendered(patch, render_report)
         rendered(patch, render_index)
-    return {name: root / file for name, file in PAGES.items()}
+    return {name: root / file for name, file in {**PAGES, "costs": COSTS}.items()}
 
 
 @pytest.fixture(scope="session")

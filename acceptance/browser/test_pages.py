@@ -18,7 +18,7 @@ from stages.common.analysis.tables import format_number
 
 EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
 CELL = "cell=snips_l6/minilm_l6-three_phase/accuracy"
-COMMAND = "dvc repro benchmarks/snips_l6/dvc.yaml:summarize_cell@minilm_l6-three_phase"
+COMMAND = "dvc --cd studies/snips_l6 repro summarize_cell@minilm_l6-three_phase"
 (SUMMARY,) = (
     line
     for line in read_results(paths.published("snips_l6") / "results.csv").itertuples()
@@ -49,6 +49,15 @@ def test_no_rule_of_accessibility_is_broken_and_the_page_never_scrolls_sideways(
     assert browser.all(OPEN)
     assert browser.overflow() <= 0
     assert browser.violations() == []
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_page_of_costs_is_as_accessible_and_leads_back(browser, pages, width):
+    browser.look(width)
+    browser.open(pages["costs"])
+    assert browser.messages() == [] and browser.violations() == [] and browser.overflow() <= 0
+    browser.find(".kicker a").click()
+    assert browser.driver.current_url == pages["study"].as_uri()
 
 
 @EVERY_PAGE
@@ -98,7 +107,7 @@ def test_filters_leave_what_fits_and_say_how_much(browser, pages):
     assert Select(browser.find("[data-filter=protocol]")).first_selected_option.text == "all"
 
 
-@pytest.mark.parametrize("name", ["overview", "benchmark"])
+@pytest.mark.parametrize("name", ["overview", "study"])
 def test_a_number_opens_by_keyboard_and_escape_leads_back(browser, pages, name):
     browser.open(pages[name])
     cell = browser.find(f"[id='{CELL}']")
@@ -127,7 +136,7 @@ def test_the_command_behind_a_number_is_copied(browser, pages):
     assert browser.driver.execute_async_script(done) == COMMAND
 
 
-@pytest.mark.parametrize("name", ["overview", "benchmark"])
+@pytest.mark.parametrize("name", ["overview", "study"])
 def test_an_address_leads_to_its_number(browser, pages, name):
     browser.open(pages[name], "#" + CELL.replace("accuracy", "macro_f1"))
     cell = browser.find(f"[id='{CELL.replace('accuracy', 'macro_f1')}']")
@@ -158,7 +167,7 @@ def test_an_address_of_no_cell_is_said(browser, pages):
     assert browser.messages() == []
 
 
-@pytest.mark.parametrize("name", ["overview", "benchmark"])
+@pytest.mark.parametrize("name", ["overview", "study"])
 def test_every_stop_of_the_keyboard_is_a_control_that_shows_the_focus(browser, pages, name):
     browser.open(pages[name])
     seen = []
