@@ -30,10 +30,10 @@ help: ## the commands
 	@$(PYTHON) -m venv .venv
 	@pip install --quiet --disable-pip-version-check -r requirements.txt || { \
 	  echo "error: the packages could not be installed; the first run needs the network (pip's message stands above)" >&2; exit 2; }
-	@python -m compileall -q stages  # so that a study, which depends on this folder, does not see it change
 	@touch $@
 
 repro: .venv/installed ## the default study, its table, and where the pages are; another one: make repro STUDY=snips_l6
+	@python -m compileall -q stages
 	@python -m stages.check_studies $(OF_STUDY)
 	@python -m stages.choose_engine $(OF_STUDY)
 	@dvc $(IN_STUDY) repro
