@@ -33,7 +33,6 @@ help: ## the commands
 	@touch $@
 
 repro: .venv/installed ## the default study, its table, and where the pages are; another one: make repro STUDY=snips_l6
-	@python -m compileall -q stages
 	@python -m stages.check_studies $(OF_STUDY)
 	@python -m stages.choose_engine $(OF_STUDY)
 	@dvc $(IN_STUDY) repro

@@ -14,8 +14,6 @@ TOP = Path(__file__).resolve().parents[1]
 def main() -> None:
     study = Path.cwd().resolve()
     sys.path[0] = str(TOP)
-    # A study depends on this folder: what Python leaves in it must not look like an edit. Make compiles beforehand.
-    sys.dont_write_bytecode = True
     os.chdir(TOP)
     from stages.common.errors import UserError, run_stage
 
