@@ -33,66 +33,66 @@ help: ## the commands
 	@touch $@
 
 repro: .venv/installed ## the default study, its table, and where the pages are; another one: make repro STUDY=snips_l6
-	@python -m stages.check_studies $(OF_STUDY)
-	@python -m stages.choose_engine $(OF_STUDY)
+	@python -m commands.check_studies $(OF_STUDY)
+	@python -m commands.choose_engine $(OF_STUDY)
 	@dvc $(IN_STUDY) repro
 	@cat $(FOLDER)reports/summary.txt
-	@python -m stages.render_costs $(OF_STUDY)
-	@python -m stages.render_index
+	@python -m commands.render_costs $(OF_STUDY)
+	@python -m commands.render_index
 
 studies: .venv/installed ## all studies: what each runs, and whether it is complete, stale or was never run
-	@python -m stages.list_studies
+	@python -m commands.list_studies
 
 preview: .venv/installed ## what dvc would train, and why, before it does: make preview [STUDY=snips_l6]
-	@python -m stages.preview_run $(OF_STUDY)
+	@python -m commands.preview_run $(OF_STUDY)
 
 gc: .venv/installed ## take out of dvc's cache what no study and no experiment needs; make gc DRY=1 only tells
-	@python -m stages.clean_cache $(if $(DRY),--dry)
+	@python -m commands.clean_cache $(if $(DRY),--dry)
 
 remote: .venv/installed ## one default remote of dvc for all studies: make remote URL=...
 	@test -n "$(URL)" || { echo "error: URL: got nothing, expected a folder or an address, as in: make remote URL=/mnt/cache" >&2; exit 2; }
-	@python -m stages.set_remote --url "$(URL)"
+	@python -m commands.set_remote --url "$(URL)"
 
 index: .venv/installed ## the page over all studies that have results: reports/studies.html, studies.md, studies.tex
-	@python -m stages.render_index
+	@python -m commands.render_index
 
 table: .venv/installed ## one table of the paper beside ours, complete: make table TABLE=3 ENCODER=minilm_l12 [PROTOCOL=released]
 	@test -n "$(TABLE)" || { echo "error: TABLE: got nothing, expected a number, as in: make table TABLE=3 ENCODER=minilm_l12" >&2; exit 2; }
-	@python -m stages.make_table --table "$(TABLE)" --encoder "$(ENCODER)" --protocol "$(PROTOCOL)"
+	@python -m commands.make_table --table "$(TABLE)" --encoder "$(ENCODER)" --protocol "$(PROTOCOL)"
 
 tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
-	@python -m stages.render_tables_so_far
+	@python -m commands.render_tables_so_far
 
 plan: .venv/installed ## each number of the paper with its command and estimated cost: paper/commands.csv
-	@python -m stages.plan_commands
+	@python -m commands.plan_commands
 
 publish: .venv/installed ## copy a finished study's results to reports/published/: make publish STUDY=snips_l6
 	@test -n "$(STUDY)" || { echo "error: STUDY: got nothing, expected a study, as in: make publish STUDY=bbc" >&2; exit 2; }
-	@python -m stages.publish_results $(OF_STUDY)
-	@python -m stages.render_index --published
+	@python -m commands.publish_results $(OF_STUDY)
+	@python -m commands.render_index --published
 
 audit: .venv/installed ## the audit of the paper with our published runs: reports/published/audit.md
-	@python -m stages.audit_data
-	@python -m stages.publish_audit
+	@python -m commands.audit_data
+	@python -m commands.publish_audit
 
 compare: .venv/installed ## two revisions or studies, with paired intervals: make compare A=HEAD~1 B=my-experiment [STUDY=snips_l6]
-	@python -m stages.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)" $(OF_STUDY)
+	@python -m commands.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)" $(OF_STUDY)
 
 verify: .venv/installed ## your own run of a published study against reports/published/: make verify [STUDY=snips_l6]
-	@python -m stages.verify_published $(OF_STUDY)
+	@python -m commands.verify_published $(OF_STUDY)
 
 test: .venv/installed ## the whole test suite
-	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup
+	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup tests/unit tests/pipeline
 
 paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
-	@python -m pytest -q acceptance/test_paper_graph.py
+	@python -m pytest -q tests/acceptance/test_paper_graph.py
 
-.venv/browser: .venv/installed acceptance/browser/requirements.txt acceptance/browser/package.json
-	@acceptance/browser/set_up
+.venv/browser: .venv/installed tests/acceptance/browser/requirements.txt tests/acceptance/browser/package.json
+	@tests/acceptance/browser/set_up
 	@touch $@
 
 page-test: .venv/browser ## the pages in a real browser: keyboard, links, contrast, labels, print, nothing fetched (Chromium; a minute)
-	@python -m pytest -q acceptance/browser
+	@python -m pytest -q tests/acceptance/browser
 
 .venv/peers: .venv/installed performance/requirements.txt
 	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
@@ -110,7 +110,7 @@ lint: .venv/installed ## ruff
 	@ruff format --check .
 
 pipelines: .venv/installed ## complete every folder with a params.yaml in studies/, and the default study: dvc.yaml and the like
-	@python -m stages.write_pipelines
+	@python -m commands.write_pipelines
 
 requirements: .venv/installed ## pin requirements.in again
 	@pip install --quiet --disable-pip-version-check pip-tools

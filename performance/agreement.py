@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from performance.plain import Fast
-from stages.common.engine.runs import Run
-from stages.common.engine.training import Updates
-from stages.common.settings import DENOISED, THREE_PHASE, Study
-from stages.common.topology import CLASSIFIER_PHASE, CLASSIFY, CONTRAST, DENOISE, ENCODER_PHASE
+from threephase.phases.training_run import Run
+from threephase.phases.updates import Updates
+from threephase.study.params import DENOISED, THREE_PHASE, Study
+from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY, CONTRAST, DENOISE, ENCODER_PHASE
 
 PHASES = {
     "dae": (Fast.denoise, DENOISE, DENOISED, ENCODER_PHASE),
@@ -40,7 +40,7 @@ def first_of(study: Study, encoder: str, device: str, phase: str) -> tuple[Updat
     With the losses of its batch in so many pieces, and the names of its parameters.
     """
     train, program, variant, part = PHASES[phase]
-    run = Run.from_settings(study.folder, program, encoder, variant, study.benchmark.seeds[0], part)
+    run = Run.from_settings(study.folder, program, encoder, variant, study.params.seeds[0], part)
     run.machine = dataclasses.replace(run.machine, device=device, precision="fp32")
     side = Fast(run)
 

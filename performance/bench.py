@@ -15,12 +15,13 @@ from performance.measure import LIMIT, OURS, Task
 from performance.peers import PEERS, SETTINGS
 from performance.process import last_line
 from performance.work import PHASES, inputs
-from stages.common import paths, provenance
-from stages.common.analysis.tables import to_markdown
-from stages.common.config import load_shared
-from stages.common.engine.machine import Machine, choose_machine, gpu_name
-from stages.common.errors import UserError, run_stage
-from stages.common.files import write_table, write_text
+from threephase.base import paths, provenance
+from threephase.base.errors import UserError, run_stage
+from threephase.base.files import write_table, write_text
+from threephase.model.machine import choose_machine, gpu_name
+from threephase.results.tables import to_markdown
+from threephase.study.read_params import load_shared
+from threephase.study.settings import Machine
 
 FOLDER = paths.REPORTS / "performance"
 UPDATES, EMBEDDED = 16, 8  # counted ones, and the batches that are embedded for each, as they take less

@@ -24,13 +24,14 @@ from performance.kept import KeptSide
 from performance.peers import SETTINGS
 from performance.process import output_of
 from performance.work import PHASES, inputs
-from stages.common import paths, provenance
-from stages.common.analysis.tables import to_markdown
-from stages.common.config import load_study
-from stages.common.engine.machine import Machine, choose_machine, gpu_name
-from stages.common.errors import UserError, run_stage
-from stages.common.files import write_table, write_text
-from stages.common.settings import Study
+from threephase.base import paths, provenance
+from threephase.base.errors import UserError, run_stage
+from threephase.base.files import write_table, write_text
+from threephase.model.machine import choose_machine, gpu_name
+from threephase.results.tables import to_markdown
+from threephase.study.params import Study
+from threephase.study.read_params import load_study
+from threephase.study.settings import Machine
 
 STEPS = ("agreement", "memory", "study", "bench")
 SETUP_SECONDS = 120  # of the bench's sides, which are set up side by side
@@ -54,8 +55,8 @@ def main() -> None:
     arguments = parser.parse_args()
     deadline, folder = time.monotonic() + 60 * arguments.minutes, arguments.output
     study = load_study(arguments.study)
-    encoder = study.benchmark.encoders[0]
-    inputs(study.benchmark.dataset, encoder)
+    encoder = study.params.encoders[0]
+    inputs(study.params.dataset, encoder)
     bench.check_folder(folder)
     machine = prepare(study)
     steps = {
@@ -74,9 +75,9 @@ def main() -> None:
 
 def prepare(study: Study) -> Machine:
     """Write the study's settings and the splits that are missing; returns the machine of the settings."""
-    name = study.benchmark.name
+    name = study.params.name
     output_of("stages.resolve_settings", "--study", name, what="resolve_settings")
-    for seed in study.benchmark.seeds:
+    for seed in study.params.seeds:
         if not paths.splits(study.folder, seed).is_dir():
             output_of("stages.split_data", "--study", name, "--seed", str(seed), what=f"split_data, seed {seed}")
     return choose_machine(study.shared.engine)
@@ -95,7 +96,7 @@ def train(study: Study, machine: Machine, deadline: float, folder: Path) -> list
     """Run ``performance.trainings``, a small process, as many at once as their threads leave cores for."""
     together = max(1, os.cpu_count() // machine.threads)
     left = max(0.0, deadline - time.monotonic()) / 60
-    command = [sys.executable, "-m", "performance.trainings", "--study", study.benchmark.name]
+    command = [sys.executable, "-m", "performance.trainings", "--study", study.params.name]
     command += ["--output", str(folder), "--minutes", f"{left:.3f}", "--together", str(together)]
     return ["trainings: not all are done"] if subprocess.run(command, check=False).returncode else []
 
@@ -105,10 +106,10 @@ def run_bench(arguments: argparse.Namespace, study: Study, machine: Machine, dea
 
     A peer that can't be set up is left out with a warning.
     """
-    encoder, updates, pairs = study.benchmark.encoders[0], arguments.updates, arguments.pairs
+    encoder, updates, pairs = study.params.encoders[0], arguments.updates, arguments.pairs
     about, rows = bench.about_of(encoder, updates, pairs, machine), []
     with contextlib.ExitStack() as stack:
-        tasks = [bench.task_of(one, study.benchmark.dataset, encoder, updates, machine) for one in arguments.phases]
+        tasks = [bench.task_of(one, study.params.dataset, encoder, updates, machine) for one in arguments.phases]
         kept = {
             side: stack.enter_context(KeptSide(side))
             for task in tasks

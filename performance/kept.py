@@ -12,7 +12,7 @@ import threading
 import time
 
 from performance.measure import ASKED, LIMIT, OURS, READY, Task
-from stages.common.errors import UserError, warn
+from threephase.base.errors import UserError, warn
 
 COMMAND = (sys.executable, "-m", "performance.measure")
 

@@ -17,9 +17,9 @@ from performance.limit import RecordedProducts, seconds_of_products
 from performance.ours import Ours
 from performance.peers import make_peer
 from performance.work import Work, make_work
-from stages.common.engine.machine import Machine
-from stages.common.errors import UserError, run_stage
-from stages.common.provenance import peak_memory_mb
+from threephase.base.errors import UserError, run_stage
+from threephase.base.provenance import peak_memory_mb
+from threephase.study.settings import Machine
 
 # Batches: of the work that warms up, and at most of the short one. Ours are cut from stretches of eight.
 WARMUP_BATCHES, SHORT_BATCHES = 4, 8

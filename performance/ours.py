@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from performance.work import DELETION_RATIO, LEARNING_RATE, Work
-from stages.common.classifier import new_classifier, prepare_rows, train_classifier
-from stages.common.contrastive import PairBatches, train_contrastive
-from stages.common.denoising import DenoisingBatches, train_denoising
-from stages.common.engine.embedding import embed
-from stages.common.engine.encoder_folder import load_pretrained
-from stages.common.engine.machine import Machine
-from stages.common.engine.models import DenoisingDecoder
-from stages.common.engine.tokens import TextTokenizer
-from stages.common.engine.vocabulary import keep_words, restore_words
-from stages.common.pairs import Pairs
-from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER, Classifying, Contrastive, Denoising
+from threephase.model.embedding import embed
+from threephase.model.encoder_folder import load_pretrained
+from threephase.model.machine import set_up
+from threephase.model.models import DenoisingDecoder
+from threephase.model.tokens import TextTokenizer
+from threephase.model.vocabulary import keep_words, restore_words
+from threephase.phases.classifier import new_classifier, prepare_rows, train_classifier
+from threephase.phases.contrastive import PairBatches, train_contrastive
+from threephase.phases.denoising import DenoisingBatches, train_denoising
+from threephase.phases.pairs import Pairs
+from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Classifying, Contrastive, Denoising, Machine
 
 SEED, POOLING = 0, "mean"
 COMMON = {"lr": LEARNING_RATE, "clip_gradient": 1.0}
@@ -36,7 +36,7 @@ class Ours:
     """One phase's model, loaded once; calling it does a work and leaves the model trained."""
 
     def __init__(self, work: Work, machine: Machine):
-        machine.set_up()
+        set_up(machine)
         torch.manual_seed(SEED)
         self.machine, common = machine, COMMON | {"batch_size": work.batch_size}
         self.denoising = Denoising(**common, **DENOISING)

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from performance.work import DELETION_RATIO, LEARNING_RATE, Work
-from stages.common.engine.machine import Machine
+from threephase.study.settings import Machine
 
 PEERS = {
     "dae": ("sentence-transformers",),

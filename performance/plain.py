@@ -24,25 +24,25 @@ from transformers.utils import logging
 
 from performance.process import output_of
 from performance.reference import PlainUpdates, mean_vectors, reconstruction_loss, tied_decoder, without_dropout
-from stages.common import paths
-from stages.common.classifier import new_classifier, prepare_rows, train_classifier
-from stages.common.config import load_study
-from stages.common.contrastive import PairBatches, draw_pairs, train_contrastive
-from stages.common.denoising import DenoisingBatches, train_denoising
-from stages.common.engine.machine import choose_machine
-from stages.common.engine.models import linear
-from stages.common.engine.randomness import generator, torch_generator
-from stages.common.engine.runs import Run
-from stages.common.engine.stopping import new_stopping
-from stages.common.engine.tokens import TextTokenizer, length_buckets
-from stages.common.engine.vocabulary import keep_words
-from stages.common.errors import run_stage
-from stages.common.files import write_table
-from stages.common.resolve import training_settings
-from stages.common.scores.metrics import scores
-from stages.common.settings import DENOISED, THREE_PHASE
-from stages.common.topology import BASELINE, CLASSIFY, CONTRAST, DENOISE, trainings
-from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER, PRETRAINED, TrainingSettings
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.base.files import write_table
+from threephase.data.randomness import generator, torch_generator
+from threephase.model.machine import choose_machine
+from threephase.model.models import linear
+from threephase.model.tokens import TextTokenizer, length_buckets
+from threephase.model.vocabulary import keep_words
+from threephase.phases.classifier import new_classifier, prepare_rows, train_classifier
+from threephase.phases.contrastive import PairBatches, draw_pairs, train_contrastive
+from threephase.phases.denoising import DenoisingBatches, train_denoising
+from threephase.phases.stopping import new_stopping
+from threephase.phases.training_run import Run
+from threephase.scores.metrics import scores
+from threephase.study.params import DENOISED, THREE_PHASE
+from threephase.study.read_params import load_study
+from threephase.study.resolve import training_settings
+from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, PRETRAINED, TrainingSettings
+from threephase.study.topology import BASELINE, CLASSIFY, CONTRAST, DENOISE, trainings
 
 ENCODER = "minilm_l6"
 VARIANTS = {"three_phase": True, "ft": False}  # whether phases 1 and 2 come before phase 3

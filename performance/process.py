@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stages.common.errors import UserError
+from threephase.base.errors import UserError
 
 
 def output_of(module: str, *arguments: str, what: str, cwd: Path | None = None, env: dict | None = None) -> str:

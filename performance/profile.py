@@ -1,7 +1,7 @@
 """Where the time of an update goes on a CPU, ours and the peers' at their best: python -m performance.profile.
 
 Milliseconds an update by kind of operation, as torch's profiler sees the operations' own time; the difference of a
-work and a short one, as in the benchmark. What no operation accounts for, "outside of torch", is Python, tokenizing,
+work and a short one, as in the study. What no operation accounts for, "outside of torch", is Python, tokenizing,
 the data loader and the profiler itself, which slows short operations: ``make bench`` says how fast a side is.
 """
 
@@ -22,12 +22,12 @@ from performance.measure import OURS, WARMUP_BATCHES, Task, make_side, prepare
 from performance.peers import PEERS
 from performance.process import last_line
 from performance.work import PHASES, Work, inputs
-from stages.common.analysis.tables import to_markdown
-from stages.common.config import load_shared
-from stages.common.engine import dropout, transformer
-from stages.common.engine.machine import choose_machine
-from stages.common.errors import UserError, run_stage
-from stages.common.files import write_table
+from threephase.base.errors import UserError, run_stage
+from threephase.base.files import write_table
+from threephase.model import dropout, transformer
+from threephase.model.machine import choose_machine
+from threephase.results.tables import to_markdown
+from threephase.study.read_params import load_shared
 
 TRAININGS = tuple(phase for phase in PHASES if phase != "embedding")
 DROPOUT, OPTIMIZER, OUTSIDE = "dropout", "optimizer", "outside of torch"

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from stages.common.engine.models import DenoisingDecoder
-from stages.common.engine.training import linear_schedule
+from threephase.model.models import DenoisingDecoder
+from threephase.phases.updates import linear_schedule
 
 
 class PlainUpdates:

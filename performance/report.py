@@ -17,21 +17,29 @@ import numpy as np
 import pandas as pd
 
 from performance.process import output_of
-from stages.common import paths
-from stages.common.analysis.cells import cells
-from stages.common.arguments import stage_parser
-from stages.common.config import study_in
-from stages.common.errors import UserError, run_stage
-from stages.common.files import read_json, read_table, sha256_of, write_json, write_table, write_text
-from stages.common.project import yaml_text
-from stages.common.resolve import REPORT_STAGES
-from stages.common.run_reports import RESULT
-from stages.common.settings import Study
-from stages.common.topology import CLASSIFIER_PHASE
+from threephase.base import paths
+from threephase.base.errors import UserError, run_stage
+from threephase.base.files import read_json, read_table, sha256_of, write_json, write_table, write_text
+from threephase.base.run_reports import RESULT
+from threephase.project.project import yaml_text
+from threephase.results.cells import cells
+from threephase.study.arguments import stage_parser
+from threephase.study.params import Study
+from threephase.study.read_params import study_in
+from threephase.study.resolve import REPORT_STAGES
+from threephase.study.topology import CLASSIFIER_PHASE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REDRAWN = 0.1
-LINKED = (Path("stages"), paths.PAPER, paths.DATA, paths.ENCODERS, paths.SHARED_PARAMS, paths.CITATION)
+LINKED = (
+    Path("stages"),
+    Path("threephase"),
+    paths.PAPER,
+    paths.DATA,
+    paths.ENCODERS,
+    paths.SHARED_PARAMS,
+    paths.CITATION,
+)
 
 
 def enlarge(study: Study, seeds: int, root: Path) -> None:
@@ -40,7 +48,7 @@ def enlarge(study: Study, seeds: int, root: Path) -> None:
     The study is the default one there. Only predicted classes are drawn anew: probabilities stay those of the run.
     Raises UserError where the study is not finished or its seeds are folds, of which there are no more.
     """
-    name, folder, known = study.benchmark.name, study.folder, study.benchmark.seeds
+    name, folder, known = study.params.name, study.folder, study.params.seeds
     if study.dataset.folds is not None:
         raise UserError(f"{name}: got a study whose seeds are folds, expected one with seeds, such as bbc")
     if not (paths.reports(folder) / "index.html").is_file():
@@ -48,7 +56,7 @@ def enlarge(study: Study, seeds: int, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for linked in LINKED:
         (root / linked).symlink_to(linked.resolve())
-    params = dataclasses.asdict(study.benchmark) | {"seeds": list(range(seeds)), "draw_encoders": False}
+    params = dataclasses.asdict(study.params) | {"seeds": list(range(seeds)), "draw_encoders": False}
     write_text(root / paths.PARAMS, yaml_text(params))
     paths.examples(root).parent.mkdir(parents=True)
     shutil.copyfile(paths.examples(folder), paths.examples(root))
@@ -66,7 +74,7 @@ def enlarge(study: Study, seeds: int, root: Path) -> None:
             frame["predicted"] = frame["predicted"].where(random.random(len(frame)) > REDRAWN, drawn)
             write_table(paths.predictions(root, *cell, seed), frame)
             report = paths.run_report(root, *cell, seed, CLASSIFIER_PHASE)
-            if cell[1] in study.benchmark.baselines and report.is_file():
+            if cell[1] in study.params.baselines and report.is_file():
                 # That of a baseline belongs to its predictions, others to their histories, which stay.
                 checked = {RESULT: sha256_of(paths.predictions(root, *cell, seed))}
                 write_json(report, read_json(report) | checked)

@@ -14,17 +14,18 @@ import numpy as np
 import pandas as pd
 
 from performance.process import last_line
-from stages.common import data, paths
-from stages.common.config import load_study
-from stages.common.errors import run_stage
-from stages.common.files import write_table
-from stages.common.imbalance import resample
-from stages.common.noise import WordDeletion, english_stop_words
-from stages.common.pairs import make_pairs
-from stages.common.provenance import peak_memory_mb
-from stages.common.resolve import split_settings
-from stages.common.schema import refuse_unknown
-from stages.common.splits import draw_split
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.base.files import write_table
+from threephase.base.provenance import peak_memory_mb
+from threephase.data import cleaning
+from threephase.data.imbalance import resample
+from threephase.data.noise import WordDeletion, english_stop_words
+from threephase.data.splits import draw_split
+from threephase.phases.pairs import make_pairs
+from threephase.study.read_params import load_study
+from threephase.study.resolve import split_settings
+from threephase.study.schema import refuse_unknown
 
 STEPS = ("preparation", "splits", "pairs", "noise")
 SIZES, PROCESSES = (1_000, 10_000, 100_000, 1_000_000), 3
@@ -39,16 +40,16 @@ def rows_of_source(count: int) -> pd.DataFrame:
     texts = [" ".join(map("word{}".format, words)) for words in drawn.tolist()]
     shares = SHARE_OF_THE_LARGER_CLASS ** np.arange(CLASSES)
     labels = random.choice(CLASSES, size=count, p=shares / shares.sum())
-    columns = {source.text_columns[0]: texts, source.label_columns[0]: labels, data.READ_FROM: "made up"}
+    columns = {source.text_columns[0]: texts, source.label_columns[0]: labels, cleaning.READ_FROM: "made up"}
     return pd.DataFrame(columns)
 
 
 def prepared(rows: pd.DataFrame) -> pd.DataFrame:
     """What prepare_data does to the rows."""
-    examples = data.without_duplicates(data.clean(rows, load_study().dataset))
-    data.content_sha256(examples)
-    data.label_counts(examples)
-    return data.with_test_rows(examples, len(examples) // 4, "made up")
+    examples = cleaning.without_duplicates(cleaning.clean(rows, load_study().dataset))
+    cleaning.content_sha256(examples)
+    cleaning.label_counts(examples)
+    return cleaning.with_test_rows(examples, len(examples) // 4, "made up")
 
 
 def measure(step: str, count: int) -> dict:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.arguments import stage_parser
-from stages.common.errors import UserError, run_stage
+from threephase.base.errors import UserError, run_stage
+from threephase.study.arguments import stage_parser
 
 HOOK = """
 import atexit, json, os, sys, time, uuid

@@ -11,7 +11,7 @@ import time
 from statistics import median
 
 from performance.process import last_line
-from stages.common.errors import UserError, run_stage
+from threephase.base.errors import UserError, run_stage
 
 STARTS = 5
 OF_THE_STUDY = ["--encoder", "minilm_l6", "--seed", "0"]
@@ -29,7 +29,7 @@ def until_first_update(stage: str) -> tuple[float, float]:
     import torch  # noqa: F401
 
     imported = time.perf_counter()
-    from stages.common.engine.training import Updates
+    from threephase.phases.updates import Updates
 
     class FirstUpdate(Exception):
         pass

@@ -17,11 +17,11 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.common import paths
-from stages.common.config import load_study
-from stages.common.errors import UserError, run_stage, warn
-from stages.common.settings import Study
-from stages.common.topology import BASELINE_STAGES, ENCODER_PHASE, Training, trainings
+from threephase.base import paths
+from threephase.base.errors import UserError, run_stage, warn
+from threephase.study.params import Study
+from threephase.study.read_params import load_study
+from threephase.study.topology import BASELINE_STAGES, ENCODER_PHASE, Training, trainings
 
 COLUMNS = ("job", "state", "end", "seconds")
 DONE = "done"
@@ -59,9 +59,9 @@ def jobs_of(study: Study) -> list[Job]:
     """Phases 1 to 3 for every seed, in the study's order."""
     trained = [one for one in trainings(study) if one.stage not in BASELINE_STAGES]
     jobs = []
-    for one, seed in itertools.product(trained, study.benchmark.seeds):
+    for one, seed in itertools.product(trained, study.params.seeds):
         options = ("--encoder", one.encoder, "--variant", one.variant, "--seed", str(seed))
-        command = (sys.executable, "-m", f"stages.{one.program}", "--study", study.benchmark.name, *options)
+        command = (sys.executable, "-m", f"stages.{one.program}", "--study", study.params.name, *options)
         behind = frozenset(name_of(other, seed) for other in trained if waits_for(one, other))
         made = paths.history(study.folder, one.encoder, one.variant, seed, one.phase)
         jobs.append(Job(name_of(one, seed), command, behind, made))

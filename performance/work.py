@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common import paths
-from stages.common.config import load_studies
-from stages.common.errors import UserError
-from stages.common.pairs import make_as_many_pairs
-from stages.common.schema import refuse_unknown
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.phases.pairs import make_as_many_pairs
+from threephase.study.read_params import load_studies
+from threephase.study.schema import refuse_unknown
 
 PHASES = ("dae", "contrastive", "classifier", "embedding")
 DELETION_RATIO, LEARNING_RATE = 0.6, 2e-5
@@ -57,10 +57,10 @@ def inputs(data: str, encoder: str) -> tuple[Path, Path]:
     UserError with the command that makes what is missing; every study of a data set prepares the same texts.
     """
     studies = load_studies().values()
-    of_data = [study for study in studies if study.benchmark.dataset == data]
-    of_encoder = [study for study in studies if encoder in study.benchmark.encoders]
-    refuse_unknown(paths.STUDIES, "--data", data, sorted({study.benchmark.dataset for study in studies}))
-    refuse_unknown(paths.STUDIES, "--encoder", encoder, sorted({one for s in studies for one in s.benchmark.encoders}))
+    of_data = [study for study in studies if study.params.dataset == data]
+    of_encoder = [study for study in studies if encoder in study.params.encoders]
+    refuse_unknown(paths.STUDIES, "--data", data, sorted({study.params.dataset for study in studies}))
+    refuse_unknown(paths.STUDIES, "--encoder", encoder, sorted({one for s in studies for one in s.params.encoders}))
     files = [paths.examples(study.folder) for study in of_data]
     folders = [paths.pretrained_encoder(study.folder, encoder) for study in of_encoder]
     file, folder = (next((one for one in made if one.exists()), None) for made in (files, folders))

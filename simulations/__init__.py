@@ -1,1 +1,1 @@
-"""How often the intervals of stages.common.analysis.statistics hold the truth, by simulation; docs/statistics.md."""
+"""How often the intervals of threephase.scores.statistics hold the truth, by simulation; docs/statistics.md."""

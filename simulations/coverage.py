@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from simulations.designs import MISREAD, STUDIES, designs, simulate
-from stages.common import paths
-from stages.common.analysis.tables import format_number, to_markdown
-from stages.common.errors import run_stage
-from stages.common.files import write_table, write_text
-from stages.common.marked_text import with_part
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.base.files import write_table, write_text
+from threephase.base.marked_text import with_part
+from threephase.results.tables import format_number, to_markdown
 
 FILE, PAGE = paths.REPORTS / "statistics" / "coverage.csv", Path("docs/statistics.md")
 LEAST, LOW, HIGH = 89.0, 92.0, 97.0  # percent: of every design, and where its coverage is as it should be

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulations.latent import Classifier, classifier, row_effects
-from stages.common.analysis.statistics import clustered_parts, half_width, two_way_parts
-from stages.common.engine.randomness import generator
+from threephase.data.randomness import generator
+from threephase.scores.statistics import clustered_parts, half_width, two_way_parts
 
 CELL, TWO_SEEDS, FOLDS, DIFFERENCE = "a cell", "a cell of two seeds", "a cross-validation", "a paired difference"
 MISREAD = "a cell of two seeds, read as of any seed"

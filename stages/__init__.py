@@ -1,1 +1,1 @@
-"""The stages of a study, a module each, which dvc starts through ``__main__``, and the commands that a person types."""
+"""The stages of a study, a module each, which dvc starts through ``__main__``."""

@@ -15,7 +15,7 @@ def main() -> None:
     study = Path.cwd().resolve()
     sys.path[0] = str(TOP)
     os.chdir(TOP)
-    from stages.common.errors import UserError, run_stage
+    from threephase.base.errors import UserError, run_stage
 
     names = sorted(file.stem for file in (TOP / "stages").glob("[a-z]*.py"))
 

@@ -1,18 +1,18 @@
 """Stage collect_results: a study's tables of results, runs, differences and claims, and scores for dvc plots."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.config import load_paper, study_in
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import load_paper, study_in
 
 
 def main() -> None:
     arguments = stage_parser(__doc__).parse_args()
     study, paper = study_in(arguments.study), load_paper()
 
-    from stages.common.analysis.results import read_summaries, scores_frame
-    from stages.common.files import write_table
-    from stages.common.paper import result_tables
+    from threephase.base.files import write_table
+    from threephase.paper.numbers import result_tables
+    from threephase.results.results import read_summaries, scores_frame
 
     tables = result_tables(study, read_summaries(study), paper)
     for name, table in tables.items():

@@ -1,16 +1,16 @@
 """Stage fetch_data: the data set's rows as its source has them, and which source that was."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
 
 
 def main() -> None:
     folder = stage_parser(__doc__).parse_args().study
 
-    from stages.common.files import write_json, write_table
-    from stages.common.sources import read_source
-    from stages.common.training_settings import DataSettings, read_settings
+    from threephase.base.files import write_json, write_table
+    from threephase.data.sources import read_source
+    from threephase.study.settings import DataSettings, read_settings
 
     settings = read_settings(DataSettings, folder, "fetch_data")
     name = settings.dataset.name

@@ -1,18 +1,18 @@
 """Stage fetch_encoder: a pre-trained encoder's files, with its weights' checksum verified, and where they came from."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
 
 
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder").parse_args()
     name = arguments.encoder
 
-    from stages.common.encoder_source import copy_encoder
-    from stages.common.engine.encoder_files import WEIGHTS
-    from stages.common.files import sha256_of, write_json
-    from stages.common.training_settings import SourceSettings, read_settings
+    from threephase.base.files import sha256_of, write_json
+    from threephase.model.encoder_files import WEIGHTS
+    from threephase.model.encoder_source import copy_encoder
+    from threephase.study.settings import SourceSettings, read_settings
 
     settings = read_settings(SourceSettings, arguments.study, "fetch_encoder", name)
     folder = paths.pretrained_encoder(arguments.study, name)

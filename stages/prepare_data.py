@@ -1,32 +1,32 @@
 """Stage prepare_data: cleaned, checked examples with a fixed test set, and a manifest of what they hold."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.errors import UserError, run_stage, warn
+from threephase.base import paths
+from threephase.base.errors import UserError, run_stage, warn
+from threephase.study.arguments import stage_parser
 
 
 def main() -> None:
     folder = stage_parser(__doc__).parse_args().study
 
-    from stages.common import data
-    from stages.common.files import read_json, read_table, write_json, write_table
-    from stages.common.label_counts import check_labels_by_split
-    from stages.common.training_settings import DataSettings, read_settings
+    from threephase.base.files import read_json, read_table, write_json, write_table
+    from threephase.data import cleaning
+    from threephase.data.labels import check_labels_by_split
+    from threephase.study.settings import DataSettings, read_settings
 
     dataset = read_settings(DataSettings, folder, "prepare_data").dataset
     rows, used = read_table(paths.raw_rows(folder)), read_json(paths.used_source(folder))
     origin = used["origin"]
-    examples = data.clean(rows, dataset)
+    examples = cleaning.clean(rows, dataset)
     # Counted before duplicates go: of a text in both parts only the test row stays.
-    shared = data.shared_texts(examples)
+    shared = cleaning.shared_texts(examples)
     for split, count in shared.items():
         if count:
             warn(f"{origin}: {count} {split} rows have a text that also stands in the training rows")
     if dataset.deduplicate:
-        examples = data.without_duplicates(examples)
-    data.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
+        examples = cleaning.without_duplicates(examples)
+    cleaning.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
     if dataset.test_rows is not None:
-        examples = data.with_test_rows(examples, dataset.test_rows, origin)
+        examples = cleaning.with_test_rows(examples, dataset.test_rows, origin)
     if dataset.folds is not None and (examples["split"] == "test").any():
         raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
     check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))
@@ -37,8 +37,8 @@ def main() -> None:
         "rows_of_source": len(rows),
         "rows_by_split": examples["split"].value_counts().sort_index().to_dict(),
         "texts_also_in_train": shared,
-        "labels": data.label_counts(examples),
-        "content_sha256": data.content_sha256(examples),
+        "labels": cleaning.label_counts(examples),
+        "content_sha256": cleaning.content_sha256(examples),
         "source": used,
         "licence": dataset.licence.strip(),
     }

@@ -1,20 +1,21 @@
 """Stage render_figures: results, claims, learning curves and mistakes of a study as SVG and PNG."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.config import study_in
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import study_in
 
 
 def main() -> None:
     arguments = stage_parser(__doc__).parse_args()
     study = study_in(arguments.study)
 
-    from stages.common import display, figures, mistakes
-    from stages.common.analysis.results import read_results
-    from stages.common.figure_style import save_figure
-    from stages.common.figures_confusion import confusion_figure
-    from stages.common.files import new_folder, write_table
+    from threephase.base.files import new_folder, write_table
+    from threephase.report import display, figures
+    from threephase.report.figure_style import save_figure
+    from threephase.report.figures_confusion import confusion_figure
+    from threephase.results import mistakes
+    from threephase.results.results import read_results
 
     source = paths.results(study.folder)
     results, runs, claims = (read_results(source.with_name(f"{table}.csv")) for table in ("results", "runs", "claims"))

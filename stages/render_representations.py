@@ -1,10 +1,10 @@
 """Stage render_representations: the same test rows before and after the phases, as pictures and numbers."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.config import study_in
-from stages.common.errors import run_stage
-from stages.common.topology import ENCODER_PHASE, REPRESENTATIONS
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import study_in
+from threephase.study.topology import ENCODER_PHASE, REPRESENTATIONS
 
 
 def main() -> None:
@@ -12,11 +12,11 @@ def main() -> None:
     study = study_in(arguments.study)
     study.check_encoder(arguments.encoder)
 
-    from stages.common import representations
-    from stages.common.engine.runs import Run
-    from stages.common.figure_style import save_figure
-    from stages.common.figures_representations import representations_figure
-    from stages.common.files import new_folder, write_table
+    from threephase.base.files import new_folder, write_table
+    from threephase.phases.training_run import Run
+    from threephase.report.figure_style import save_figure
+    from threephase.report.figures_representations import representations_figure
+    from threephase.results import representations
 
     run = Run.from_settings(study.folder, REPRESENTATIONS, arguments.encoder, "", arguments.seed, ENCODER_PHASE)
     points, separation = representations.represent(run, study)

@@ -2,23 +2,23 @@
 
 import textwrap
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.config import study_in
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import study_in
 
 
 def main() -> None:
     arguments = stage_parser(__doc__).parse_args()
     study = study_in(arguments.study)
 
-    from stages.common.analysis import tables
-    from stages.common.analysis.results import read_results
-    from stages.common.files import write_text
+    from threephase.base.files import write_text
+    from threephase.results import tables
+    from threephase.results.results import read_results
 
     source = paths.results(study.folder)
     results, claims = read_results(source), read_results(source.with_name("claims.csv"))
-    metrics = list(dict.fromkeys([study.benchmark.primary_metric, "accuracy"]))
+    metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
     caption = tables.caption(study, study.dataset.title, results)
     parts = [
         textwrap.fill(caption, tables.TERMINAL_WIDTH) + "\n",

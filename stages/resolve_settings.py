@@ -1,18 +1,19 @@
 """Stage resolve_settings: what each stage of a study uses, one small JSON each, and resolved.yaml, all of it."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.config import load_paper, study_in
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import load_paper, study_in
 
 
 def main() -> None:
     folder = stage_parser(__doc__).parse_args().study
     study, paper = study_in(folder), load_paper()
 
-    from stages.common import project, resolve
-    from stages.common.engine.machine import choose_machine
-    from stages.common.files import new_folder, write_text
+    from threephase.base.files import new_folder, write_text
+    from threephase.model.machine import choose_machine
+    from threephase.project import project
+    from threephase.study import resolve
 
     project.check_pipeline(study)
     machine = choose_machine(study.shared.engine)

@@ -1,8 +1,8 @@
 """Stage split_data: one seed's parts of the data, and what each imbalance setting makes of the training part."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
 
 
 def main() -> None:
@@ -11,10 +11,10 @@ def main() -> None:
 
     import pandas as pd
 
-    from stages.common.files import new_folder, read_table, write_table
-    from stages.common.imbalance import lower_cased, resample
-    from stages.common.splits import draw_split
-    from stages.common.training_settings import SplitSettings, read_settings
+    from threephase.base.files import new_folder, read_table, write_table
+    from threephase.data.imbalance import lower_cased, resample
+    from threephase.data.splits import draw_split
+    from threephase.study.settings import SplitSettings, read_settings
 
     settings, source = read_settings(SplitSettings, folder, "split_data"), paths.examples(folder)
     examples = read_table(source)

@@ -1,17 +1,17 @@
 """Stage summarize_cell: one cell's metrics over the study's seeds, from its predictions."""
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.config import study_in
-from stages.common.errors import run_stage
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import study_in
 
 
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder?", "variant").parse_args()
     study = study_in(arguments.study)
 
-    from stages.common.analysis.cells import check_cell, check_split, summarize
-    from stages.common.files import write_json
+    from threephase.base.files import write_json
+    from threephase.results.cells import check_cell, check_split, summarize
 
     cell = (arguments.encoder, arguments.variant)
     check_cell(study, cell)

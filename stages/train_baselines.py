@@ -2,22 +2,22 @@
 
 import dataclasses
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
-from stages.common.topology import BASELINE, CLASSIFIER_PHASE
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.topology import BASELINE, CLASSIFIER_PHASE
 
 
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder?", "variant").parse_args()
     folder, encoder, variant = arguments.study, arguments.encoder, arguments.variant
 
-    from stages.common import run_reports
-    from stages.common.baselines import embeddings, features_of, fit_and_predict, input_files, read_parts
-    from stages.common.files import write_table
-    from stages.common.provenance import seconds_so_far
-    from stages.common.scores.predictions import predictions_table
-    from stages.common.training_settings import BaselineSettings, read_settings
+    from threephase.base import run_reports
+    from threephase.base.files import write_table
+    from threephase.base.provenance import seconds_so_far
+    from threephase.phases.baselines import embeddings, features_of, fit_and_predict, input_files, read_parts
+    from threephase.scores.predictions import predictions_table
+    from threephase.study.settings import BaselineSettings, read_settings
 
     settings = read_settings(BaselineSettings, folder, BASELINE, paths.cell_name(encoder, variant))
     # scikit-learn works in float64 on one thread of the CPU.

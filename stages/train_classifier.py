@@ -2,10 +2,10 @@
 
 import copy
 
-from stages.common import paths
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
-from stages.common.topology import CLASSIFIER_PHASE, CLASSIFY
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY
 
 
 def main() -> None:
@@ -13,13 +13,13 @@ def main() -> None:
     parser.add_argument("--validation-only", action="store_true", help="leave the test part alone (for searches)")
     arguments = parser.parse_args()
 
-    from stages.common.classifier import Trained, new_classifier, predict, prepare_rows, train_classifier
-    from stages.common.engine.runs import Run
-    from stages.common.engine.sharing import has_same_start, take_over_predictions
-    from stages.common.engine.vectors import write_vectors
-    from stages.common.engine.vocabulary import keep_words
-    from stages.common.files import write_table
-    from stages.common.scores.predictions import predictions_table
+    from threephase.base.files import write_table
+    from threephase.model.vocabulary import keep_words
+    from threephase.phases.classifier import Trained, new_classifier, predict, prepare_rows, train_classifier
+    from threephase.phases.sharing import has_same_start, take_over_predictions
+    from threephase.phases.training_run import Run
+    from threephase.phases.vectors import write_vectors
+    from threephase.scores.predictions import predictions_table
 
     run = Run.from_settings(
         arguments.study, CLASSIFY, arguments.encoder, arguments.variant, arguments.seed, CLASSIFIER_PHASE

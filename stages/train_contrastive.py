@@ -1,18 +1,18 @@
 """Stage train_contrastive: phase 2, supervised contrastive learning on pairs of training texts."""
 
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
-from stages.common.topology import CONTRAST, ENCODER_PHASE
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.topology import CONTRAST, ENCODER_PHASE
 
 
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder", "variant", "seed").parse_args()
 
-    from stages.common.contrastive import PairBatches, draw_pairs, train_contrastive, without_held_back
-    from stages.common.engine.runs import Run
-    from stages.common.engine.sharing import has_same_rows, take_over_encoder
-    from stages.common.looks import LOOKS_CONTRASTIVE, looks_of
-    from stages.common.training_settings import CONTRASTIVE_LAYER
+    from threephase.phases.checkpoint_choice import LOOKS_CONTRASTIVE, looks_of
+    from threephase.phases.contrastive import PairBatches, draw_pairs, train_contrastive, without_held_back
+    from threephase.phases.sharing import has_same_rows, take_over_encoder
+    from threephase.phases.training_run import Run
+    from threephase.study.settings import CONTRASTIVE_LAYER
 
     run = Run.from_settings(
         arguments.study, CONTRAST, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE

@@ -1,17 +1,17 @@
 """Stage train_dae: phase 1, the encoder as a denoising autoencoder on the texts alone."""
 
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
-from stages.common.topology import DENOISE, ENCODER_PHASE
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.topology import DENOISE, ENCODER_PHASE
 
 
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder", "variant", "seed").parse_args()
 
-    from stages.common.denoising import DenoisingBatches, train_denoising
-    from stages.common.engine.runs import Run
-    from stages.common.looks import LOOKS_DAE, looks_of
-    from stages.common.training_settings import BOTTLENECK
+    from threephase.phases.checkpoint_choice import LOOKS_DAE, looks_of
+    from threephase.phases.denoising import DenoisingBatches, train_denoising
+    from threephase.phases.training_run import Run
+    from threephase.study.settings import BOTTLENECK
 
     run = Run.from_settings(
         arguments.study, DENOISE, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE

@@ -1,18 +1,18 @@
 """Stage train_joint: phases 1 and 2 in one training, the sum of both losses."""
 
-from stages.common.arguments import stage_parser
-from stages.common.errors import run_stage
-from stages.common.topology import ENCODER_PHASE, JOINT_TRAINING
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.topology import ENCODER_PHASE, JOINT_TRAINING
 
 
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder", "variant", "seed").parse_args()
 
-    from stages.common.contrastive import PairBatches, draw_pairs
-    from stages.common.denoising import DenoisingBatches
-    from stages.common.engine.runs import Run
-    from stages.common.joint import train_joint
-    from stages.common.training_settings import BOTTLENECK, CONTRASTIVE_LAYER
+    from threephase.phases.contrastive import PairBatches, draw_pairs
+    from threephase.phases.denoising import DenoisingBatches
+    from threephase.phases.joint import train_joint
+    from threephase.phases.training_run import Run
+    from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
     run = Run.from_settings(
         arguments.study, JOINT_TRAINING, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE

@@ -1,0 +1,1 @@
+"""What a person types: ``make`` calls these, or ``python -m commands.NAME``."""

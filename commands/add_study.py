@@ -1,0 +1,53 @@
+"""Add your own texts: writes data/NAME.yaml and studies/NAME/, which `make repro STUDY=NAME` then runs."""
+
+import argparse
+
+from threephase.base.errors import run_stage, warn
+from threephase.study.read_params import load_study
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="letters, digits and _; what data set and study are called")
+    parser.add_argument(
+        "--file",
+        required=True,
+        action="append",
+        metavar="[SPLIT=]PATH",
+        help="a CSV, JSON lines or Parquet file or a folder of them; or one a split: train=a.csv test=b.csv",
+    )
+    parser.add_argument("--text-column", required=True, action="append", help="several are joined by a space")
+    parser.add_argument("--label-column", required=True, action="append", help="several are levels, top level first")
+    parser.add_argument("--split-column", help="holds train, validation, test or unlabelled")
+    parser.add_argument("--encoding", help="of CSV and JSON lines, where it is neither UTF-8 nor Windows-1252")
+    arguments = parser.parse_args()
+    name, default = arguments.name, load_study()
+
+    from threephase.data.cleaning import label_counts
+    from threephase.project import new_study
+
+    new_study.check_name(name)
+    definition = new_study.dataset_definition(
+        name,
+        new_study.named_files(arguments.file),
+        arguments.text_column,
+        arguments.label_column,
+        arguments.split_column,
+        arguments.encoding,
+    )
+    examples = new_study.read_examples(name, definition, default.shared.sources)
+    new_study.check_labels(examples, arguments.label_column)
+    definition["test_rows"] = new_study.test_rows(examples)
+    written = new_study.write(name, definition, new_study.study_params(name, default))
+    counts = label_counts(examples)
+    for group in new_study.alike_labels(counts):
+        warn(f"labels {' and '.join(map(repr, group))} differ in case or spaces alone and count as different classes")
+    apart = f", {definition['test_rows']} of them for the test" if definition["test_rows"] else ""
+    print(f"{len(examples)} rows{apart}; labels: {', '.join(f'{label} {count}' for label, count in counts.items())}")
+    print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
+    print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro")
+    print(f"To keep it in git, and before dvc exp run --temp or --queue:\ngit add {' '.join(written)}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,29 @@
+"""Take out of dvc's cache what no study and no experiment needs: make gc.
+
+A bare dvc gc would delete what other studies need, as all share one cache. Results of earlier commits go too.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from threephase.base import paths
+from threephase.base.errors import UserError, run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dry", action="store_true", help="only say what would go")
+    parser.add_argument("--force", action="store_true", help="without a question")
+    arguments = parser.parse_args()
+    # All folders that are projects, whatever their params say: what a lock names must stay.
+    projects = sorted(str(config.parent.parent) for config in paths.STUDIES.glob("*/.dvc/config"))
+    command = [sys.executable, "-m", "dvc", "gc", "--workspace", "--all-experiments"]
+    command += [f"--{name}" for name, given in vars(arguments).items() if given]
+    command += ["--projects", *projects] if projects else []
+    if subprocess.run(command, check=False).returncode:
+        raise UserError("dvc gc: ended without cleaning; its own message stands above")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,44 @@
+"""Render the page over all studies that have results, and its tables; not a part of the pipeline.
+
+Of what git keeps, the README says the same.
+"""
+
+import argparse
+
+from threephase.base import paths
+from threephase.base.errors import UserError, run_stage
+from threephase.study.read_params import load_datasets, load_paper, load_published, load_shared, load_studies
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--published", action="store_true", help="of what git keeps, not of what was run here")
+    published = parser.parse_args().published
+    shared, settings, datasets = load_shared(), load_paper(), load_datasets()
+    kept = load_published() if published else {}
+    studies = load_studies() | kept
+
+    from threephase.base.files import write_text
+    from threephase.base.marked_text import with_part
+    from threephase.paper import numbers
+    from threephase.report import overview, overview_tables, readme
+    from threephase.report.finished import finished_here, finished_published
+
+    finished = finished_published(kept) if published else finished_here(studies)
+    if not finished:
+        where, make = (paths.PUBLISHED, "make publish STUDY=...") if published else (paths.REPORTS, "make repro")
+        raise UserError(f"{where}: got no study with results, expected at least one; run: {make}")
+    work = numbers.Reproduction(numbers.read_numbers(), settings, shared, studies, published=published)
+    shown = overview.overview_of(work, finished, {name: dataset.title for name, dataset in datasets.items()})
+    frames = overview_tables.tables(shown)
+    write_text(shown.page.with_name(f"{shown.tables}.md"), overview_tables.as_markdown(frames))
+    write_text(shown.page.with_name(f"{shown.tables}.tex"), overview_tables.as_latex(frames))
+    write_text(shown.page, overview.render_overview(shown))
+    if published:
+        text = paths.README.read_text(encoding="utf-8")
+        write_text(paths.README, with_part(paths.README, text, readme.NAME, readme.COMMAND, readme.readme_part(shown)))
+    print(f"The page over all studies with results: {shown.page}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,1 +1,0 @@
-"""The library behind the stages; it never imports a stage."""

@@ -1,1 +1,0 @@
-"""What runs become: cells, their uncertainty, the long tables of results, and tables as text."""

@@ -1,1 +1,0 @@
-"""Predictions of a run, and the metrics computed from them."""

@@ -1,0 +1,209 @@
+"""The pages in a real browser: what a reader sees, with a mouse, by keyboard, narrow, dark, printed, without a script.
+
+It needs Chromium, so that it is a step of its own: ``make page-test``.
+"""
+
+import base64
+
+import pytest
+from browser import NARROW, WIDE
+from conftest import PAGES
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.ui import WebDriverWait
+
+from threephase.base import paths
+from threephase.results.results import read_results
+from threephase.results.tables import format_number
+
+EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
+CELL = "cell=snips_l6/minilm_l6-three_phase/accuracy"
+COMMAND = "dvc --cd studies/snips_l6 repro summarize_cell@minilm_l6-three_phase"
+(SUMMARY,) = (
+    line
+    for line in read_results(paths.published("snips_l6") / "results.csv").itertuples()
+    if (line.encoder, line.variant, line.metric) == ("minilm_l6", "three_phase", "accuracy")
+)
+MEAN = format_number(SUMMARY.mean)
+OPEN = ".details:popover-open"
+
+
+@EVERY_PAGE
+def test_nothing_is_asked_for_but_the_page_and_nothing_is_complained_of(browser, pages, name):
+    browser.open(pages[name])
+    assert browser.find("h1").is_displayed()
+    assert browser.messages() == []
+    asked = {address for address in browser.requests() if not address.startswith("data:") and address != "about:blank"}
+    assert asked == {pages[name].as_uri()}
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_no_rule_of_accessibility_is_broken_and_the_page_never_scrolls_sideways(browser, pages, name, scheme, width):
+    browser.look(width, scheme)
+    browser.open(pages[name])
+    assert browser.overflow() <= 0
+    assert browser.violations() == []
+    browser.run("document.querySelector('button.cell').click()")
+    assert browser.all(OPEN)
+    assert browser.overflow() <= 0
+    assert browser.violations() == []
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_the_page_of_costs_is_as_accessible_and_leads_back(browser, pages, width):
+    browser.look(width)
+    browser.open(pages["costs"])
+    assert browser.messages() == [] and browser.violations() == [] and browser.overflow() <= 0
+    browser.find(".kicker a").click()
+    assert browser.driver.current_url == pages["study"].as_uri()
+
+
+@EVERY_PAGE
+def test_no_text_of_the_data_runs(browser, pages, name):
+    browser.open(pages[name])
+    for folded in browser.all("main details:not([open]) > summary"):
+        folded.click()
+    assert browser.run("return window.injected") is None
+    assert len(browser.all("script")) == 1
+    assert not browser.all("[onload], [onerror], [onclick]")
+
+
+def test_a_title_sorts_its_column_and_says_so(browser, pages):
+    browser.open(pages["overview"])
+    table = "#cells table"
+    column = 2  # accuracy
+    button = browser.all(f"{table} thead th button")[column]
+    for order, largest_first in (("descending", True), ("ascending", False)):
+        button.send_keys(Keys.ENTER)
+        head = browser.all(f"{table} thead th")[column]
+        assert head.get_attribute("aria-sort") == order
+        assert browser.find("#said").get_attribute("textContent").endswith(f"Accuracy, {order}")
+        cells = browser.all(f"{table} tbody tr > :nth-child({column + 1})")
+        values = [float(cell.get_attribute("data-sort")) for cell in cells]
+        assert len(values) > 20 and values == sorted(values, reverse=largest_first)
+    assert len(browser.all(f"{table} [aria-sort]")) == 1
+
+
+def test_filters_leave_what_fits_and_say_how_much(browser, pages):
+    browser.open(pages["overview"])
+    rows = browser.all("table.filterable > tbody > tr")
+
+    def shown():
+        return [row for row in rows if not row.get_property("hidden")]
+
+    count = browser.find(".filters .count")
+    assert count.get_attribute("aria-live") == "polite" and count.text == f"{len(rows)} of {len(rows)} rows"
+    Select(browser.find("[data-filter=protocol]")).select_by_value("released")
+    Select(browser.find("[data-filter=dataset]")).select_by_value("snips")
+    assert {row.get_attribute("data-protocol") for row in shown()} == {"released"}
+    assert {row.get_attribute("data-dataset") for row in shown()} == {"snips"}
+    before = len(shown())
+    browser.find("[data-filter=run]").click()
+    assert 0 < len(shown()) < before and count.text == f"{len(shown())} of {len(rows)} rows"
+    browser.find("[data-reset]").click()
+    assert len(shown()) == len(rows)
+    assert Select(browser.find("[data-filter=protocol]")).first_selected_option.text == "all"
+
+
+@pytest.mark.parametrize("name", ["overview", "study"])
+def test_a_number_opens_by_keyboard_and_escape_leads_back(browser, pages, name):
+    browser.open(pages[name])
+    cell = browser.find(f"[id='{CELL}']")
+    browser.run("arguments[0].focus()", cell)
+    browser.press(Keys.ENTER)
+    panel = browser.find(OPEN)
+    assert panel.get_attribute("role") == "dialog" and browser.focused.text == "Close"
+    assert COMMAND in panel.text and MEAN in panel.text
+    assert {one.get_attribute("data-metric") for one in panel.find_elements("css selector", ".chosen")} == {"accuracy"}
+    assert browser.driver.current_url.endswith(f"#{CELL}")
+    browser.press(Keys.ESCAPE)
+    assert not browser.all(OPEN) and browser.focused == cell
+    assert "#" not in browser.driver.current_url
+
+
+def test_the_command_behind_a_number_is_copied(browser, pages):
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    browser.protocol("Browser.grantPermissions", permissions=permissions)
+    browser.open(pages["overview"], f"#{CELL}")
+    button = browser.find(f"{OPEN} .copy")
+    button.click()
+    # The clipboard answers later than the click returns.
+    WebDriverWait(browser.driver, 5, poll_frequency=0.05).until(lambda _: button.text == "Copied")
+    assert browser.find("#said").get_attribute("textContent") == "Copied"
+    done = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))"
+    assert browser.driver.execute_async_script(done) == COMMAND
+
+
+@pytest.mark.parametrize("name", ["overview", "study"])
+def test_an_address_leads_to_its_number(browser, pages, name):
+    browser.open(pages[name], "#" + CELL.replace("accuracy", "macro_f1"))
+    cell = browser.find(f"[id='{CELL.replace('accuracy', 'macro_f1')}']")
+    assert browser.find(OPEN).get_attribute("id") == "details=snips_l6/minilm_l6-three_phase"
+    box = browser.run("const box = arguments[0].getBoundingClientRect(); return [box.top, box.bottom]", cell)
+    assert 0 <= box[0] < box[1] <= 900
+    # The link beside another metric is the address of that one.
+    browser.find(f"{OPEN} th[data-metric=accuracy] a").click()
+    assert browser.driver.current_url.endswith(f"#{CELL}")
+    chosen = browser.find(OPEN).find_elements("css selector", ".chosen")
+    assert {one.get_attribute("data-metric") for one in chosen} == {"accuracy"}
+    browser.press(Keys.ESCAPE)
+    assert not browser.all(OPEN)
+
+
+def test_an_address_leads_to_a_number_that_is_filtered_and_folded_away(browser, pages):
+    browser.open(pages["overview"])
+    Select(browser.find("[data-filter=protocol]")).select_by_value("released")
+    browser.run("for (const one of document.querySelectorAll('details.grid')) one.open = false")
+    browser.run("location.hash = arguments[0]", CELL)
+    assert browser.find(f"[id='{CELL}']").is_displayed() and browser.all(OPEN)
+
+
+def test_an_address_of_no_cell_is_said(browser, pages):
+    browser.open(pages["overview"], "#cell=snips_l6/no-such/accuracy")
+    said = "No such cell on this page: snips_l6/no-such/accuracy"
+    assert browser.find("#said").get_attribute("textContent") == said and not browser.all(OPEN)
+    assert browser.messages() == []
+
+
+@pytest.mark.parametrize("name", ["overview", "study"])
+def test_every_stop_of_the_keyboard_is_a_control_that_shows_the_focus(browser, pages, name):
+    browser.open(pages[name])
+    seen = []
+    for _ in range(60):
+        browser.press(Keys.TAB)
+        look = "const style = getComputedStyle(arguments[0]); return style.outlineStyle + ' ' + style.outlineWidth"
+        assert browser.run(look, browser.focused) == "solid 3px"
+        seen.append(browser.focused.tag_name)
+        scrolls = browser.focused.get_attribute("role") == "region"
+        assert seen[-1] in ("a", "button", "select", "input", "summary") or scrolls
+    assert {"a", "button", "div"} <= set(seen)
+
+
+@EVERY_PAGE
+def test_a_printed_page_has_everything_folded_out_and_no_controls(browser, pages, name):
+    browser.look(media="print")
+    browser.open(pages[name])
+    for selector in ("nav", ".filters", ".copy", ".plain", ".skip", ".details"):
+        assert not [one for one in browser.all(selector) if one.is_displayed()], selector
+    assert browser.find("#answer p").is_displayed() and browser.find("button.cell b").is_displayed()
+    folded = browser.run("return document.querySelectorAll('main details:not([open])').length")
+    printed = base64.b64decode(browser.protocol("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert printed.startswith(b"%PDF-") and len(printed) > 50_000
+    assert browser.run("return document.querySelectorAll('main details:not([open])').length") == folded
+
+
+@EVERY_PAGE
+def test_a_page_without_a_script_has_the_same_text_and_opens_its_numbers(browser, pages, name):
+    browser.open(pages[name])
+    text = "return document.querySelector('main').textContent.replace(/\\s+/g, ' ')"
+    with_script = browser.run(text)
+    browser.protocol("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open(pages[name])
+    assert not [one for one in browser.all(".js") if one.is_displayed()]
+    without = browser.find("main").get_property("textContent")
+    assert len(" ".join(without.split())) == pytest.approx(len(with_script), rel=0.01)
+    browser.find("button.cell").click()
+    assert browser.find(OPEN).is_displayed()
+    assert browser.messages() == []

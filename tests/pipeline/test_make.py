@@ -1,0 +1,214 @@
+"""What ``make`` says where something is missing, with stand-ins for the programs that it starts."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_project import DATASET, REPOSITORY, SHARED, STUDY, change, contents, make_pipelines, make_project
+
+MAKE = shutil.which("make")
+# All that the recipes need besides git, Python and what is installed into .venv.
+TOOLS = ("bash", "cat", "chmod", "cp", "dirname", "grep", "mkdir", "rm", "sed", "touch")
+GOOD_PYTHON = """
+case "$1" in
+  -c) exit 0;;
+  -m) mkdir -p .venv/bin
+      printf '#!/bin/sh\\n%s\\n' "$FAKE_PIP" > .venv/bin/pip; printf '#!/bin/sh\\n' > .venv/bin/python
+      chmod +x .venv/bin/pip .venv/bin/python;;
+esac"""
+# Asked for its version in code it answers as if it were the last Python before the oldest that will do.
+OLD_PYTHON = f"""
+case "$1" in
+  -c) exec {sys.executable} -c "import sys; sys.version_info = (3, 10, 14); $2";;
+  --version) echo Python 3.10.14;;
+  *) touch python-was-used;;
+esac"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "bin").mkdir()
+    for tool in TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    for name in ("git", "python3"):
+        executable(tmp_path / "bin" / name, GOOD_PYTHON)
+    root = tmp_path / "project"
+    root.mkdir()
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(REPOSITORY / name, root / name)
+    return root
+
+
+def executable(file: Path, script: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    file.chmod(0o755)
+
+
+def make(project: Path, *arguments: str, pip: str = "exit 0") -> subprocess.CompletedProcess[str]:
+    """Run make with nothing but the stand-ins on the search path."""
+    environment = {"PATH": str(project.parent / "bin"), "HOME": os.environ.get("HOME", "/"), "FAKE_PIP": pip}
+    return subprocess.run([MAKE, *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def error_of_make(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line that says what is wrong; make adds one of its own, that the recipe has failed."""
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len([line for line in lines if line.startswith("error: ")]) == 1
+    assert lines[-1].startswith("make: ***") and lines[-2].startswith("error: "), result.stderr
+    return lines[-2].removeprefix("error: ")
+
+
+@pytest.mark.parametrize("target", ["repro", "test", "lint"])
+def test_git_is_missing(project, target):
+    (project.parent / "bin/git").unlink()
+    before = contents(project)
+    assert error_of_make(make(project, target)) == "git is missing; install it and run again"
+    assert contents(project) == before
+
+
+def test_python_is_missing(project):
+    expected = "python3 is missing; expected Python 3.11 or newer (make PYTHON=python3.11 ...)"
+    (project.parent / "bin/python3").unlink()
+    before = contents(project)
+    assert error_of_make(make(project, "repro")) == expected
+    assert error_of_make(make(project, "repro", "PYTHON=python3.99")) == expected.replace("python3 is", "python3.99 is")
+    assert contents(project) == before
+
+
+def test_python_is_too_old(project):
+    executable(project.parent / "bin/python3", OLD_PYTHON)
+    before = contents(project)
+    expected = "got Python 3.10.14, expected Python 3.11 or newer (make PYTHON=python3.11 ...)"
+    assert error_of_make(make(project, "repro")) == expected
+    assert contents(project) == before
+
+
+def test_the_python_that_is_asked_for_is_the_one_that_is_tried(project):
+    executable(project.parent / "bin/python3", OLD_PYTHON)
+    executable(project.parent / "bin/python3.11", GOOD_PYTHON)
+    make(project, ".venv/installed", "PYTHON=python3.11")
+    assert (project / ".venv/installed").exists()
+
+
+def test_the_oldest_python_that_will_do(project):
+    oldest = OLD_PYTHON.replace("(3, 10, 14)", "(3, 11, 0)").replace("touch python-was-used", ":")
+    executable(project.parent / "bin/python3", f'[ "$1" = -m ] || {{ {oldest}\n}}\n{GOOD_PYTHON}')
+    make(project, ".venv/installed")
+    assert (project / ".venv/installed").exists()
+
+
+def test_no_network_at_the_first_install(project):
+    pip = "echo 'ERROR: Could not find a version that satisfies the requirement' >&2; exit 1"
+    expected = "the packages could not be installed; the first run needs the network (pip's message stands above)"
+    for _ in range(2):
+        # An installation that failed counts as none, so the next make tries again.
+        assert error_of_make(make(project, "repro", pip=pip)) == expected
+        assert not (project / ".venv/installed").exists()
+    make(project, ".venv/installed")
+    assert (project / ".venv/installed").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "said"),
+    [
+        (STUDY, {"dataset": "smal"}, "dataset: got 'smal', expected one of: small"),
+        (STUDY, {"sedes": [0]}, "sedes: unknown key (did you mean 'seeds'?), expected one of: name, dataset"),
+        (STUDY, {"seeds": []}, "seeds: got [], expected a list of at least one entry, none of them twice"),
+        (DATASET, {"test_rows": 0}, "test_rows: got 0, expected a number at least 2"),
+        (
+            SHARED,
+            {"training.head_dropout": 1},
+            "training.head_dropout: got 1, expected a number at least 0 and below 1",
+        ),
+    ],
+)
+def test_bad_params_end_make_repro_before_dvc_starts(project, file, values, said):
+    change(make_project(project), file, values)
+    stand_ins(project)
+    before = contents(project)
+    assert error_of_make(make(project, "repro")).startswith(f"{file}: {said}")
+    assert contents(project) == before
+
+
+def stand_ins(project: Path) -> None:
+    """The checks run as they are; what comes behind them only says its name. dvc keeps how it was called."""
+    executable(
+        project / ".venv/bin/python",
+        f"""
+case "$2" in
+  commands.check_studies|commands.choose_engine) exec {sys.executable} -B "$@";;
+  *) echo "$@";;
+esac""",
+    )
+    executable(project / ".venv/bin/dvc", 'echo "$@" > dvc-was-started')
+    (project / ".venv/installed").touch()
+
+
+def test_make_repro_runs_the_default_study_where_params_are_good(project):
+    make_project(project)
+    stand_ins(project)
+    (project / "reports").mkdir()
+    (project / "reports/summary.txt").write_text("the table\n")
+    result = make(project, "repro")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith("the table\n-m commands.render_costs\n-m commands.render_index\n")
+    assert (project / "dvc-was-started").read_text() == "repro\n"
+    for name in ("small", "cut"):
+        (project / "dvc-was-started").unlink()
+        folder = project if name == "small" else project / "studies/cut"
+        (folder / "reports").mkdir(parents=True, exist_ok=True)
+        (folder / "reports/summary.txt").write_text(f"the table of {name}\n")
+        if name == "cut":
+            (folder / "params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\n")
+            make_pipelines(project)
+        result = make(project, "repro", f"STUDY={name}")
+        assert (result.returncode, result.stderr) == (0, "")
+        said = f"the table of {name}\n-m commands.render_costs --study {name}\n-m commands.render_index\n"
+        assert result.stdout.endswith(said)
+        started = "repro\n" if name == "small" else "--cd studies/cut/ repro\n"
+        assert (project / "dvc-was-started").read_text() == started
+
+
+def test_an_unknown_study_or_one_without_its_files_ends_make_before_dvc_starts(project):
+    make_project(project)
+    stand_ins(project)
+    assert error_of_make(make(project, "repro", "STUDY=smal")) == "--study: got 'smal', expected one of: small"
+    (project / "studies/cut").mkdir(parents=True)
+    (project / "studies/cut/params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\n")
+    # Whichever study is asked for: what is wrong in one stands in the way of the page over all of them.
+    for arguments in ([], ["STUDY=cut"]):
+        assert error_of_make(make(project, "repro", *arguments)).endswith("run: make pipelines")
+    make_pipelines(project)
+    (project / "studies/cut/.dvc/config").unlink()
+    expected = "studies/cut/.dvc/config: no such file, expected it in a study's folder; run: make pipelines"
+    assert error_of_make(make(project, "repro")) == expected
+    assert not (project / "dvc-was-started").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["studies"], "commands.list_studies"),
+        (["preview"], "commands.preview_run"),
+        (["preview", "STUDY=snips"], "commands.preview_run --study snips"),
+        (["gc"], "commands.clean_cache"),
+        (["gc", "DRY=1"], "commands.clean_cache --dry"),
+        (["remote", "URL=s3://a b"], "commands.set_remote --url s3://a b"),
+        (["pipelines"], "commands.write_pipelines"),
+    ],
+)
+def test_every_verb_is_one_command(project, words, command):
+    stand_ins(project)
+    result = make(project, *words)
+    assert (result.returncode, result.stderr, result.stdout) == (0, "", f"-m {command}\n")
+
+
+def test_a_remote_without_an_address_is_refused(project):
+    stand_ins(project)
+    expected = "URL: got nothing, expected a folder or an address, as in: make remote URL=/mnt/cache"
+    assert error_of_make(make(project, "remote")) == expected

@@ -1,0 +1,272 @@
+"""Safety of work: a stage killed at any moment, a killed dvc, losses and weights that are not finite."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+from small_project import change
+from tiny_encoder import MAX_TOKENS
+from tiny_project import DEFINITION, ENCODER, ORIGIN, REPOSITORY, SEEDS, STUDY, contents, environment, run
+
+from threephase.base.errors import UserError
+from threephase.base.files import sha256_of
+from threephase.phases.updates import Updates
+
+SEED = SEEDS[0]
+RUNS = Path("runs")
+PRETRAINED = RUNS / "pretrained" / ENCODER
+WEIGHTS = "model.safetensors"
+PATIENCE = 60  # seconds that something may take which normally takes few
+
+
+def outputs_of(cell: str, kind: str, phase: str) -> list[str]:
+    last = f"{kind}/{cell}/{SEED}" + (".parquet" if kind == "predictions" else "")
+    records = [f"histories/{cell}/{SEED}-{phase}.csv", f"reports/{cell}/{SEED}-{phase}.json"]
+    return [str(RUNS / name) for name in (last, *records)]
+
+
+def command(study, *words: str) -> str:
+    (found,) = [one for one in study.commands if one.endswith(f"--seed {SEED}") and all(word in one for word in words)]
+    return found
+
+
+DAE, THREE_PHASE = f"{ENCODER}-dae", f"{ENCODER}-three_phase"
+KILLED = {
+    "split_data": (("split_data",), [str(RUNS / f"splits/{SEED}")]),
+    "train_dae": (("train_dae",), outputs_of(DAE, "encoders", "encoder")),
+    "train_classifier": (
+        ("train_classifier", "three_phase"),
+        [
+            *outputs_of(THREE_PHASE, "predictions", "classifier"),
+            str(RUNS / f"vectors/{THREE_PHASE}/{SEED}.safetensors"),
+        ],
+    ),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("stage", KILLED)
+def test_a_stage_killed_at_any_moment_leaves_whole_outputs_or_none(study, tmp_path, stage):
+    words, outputs = KILLED[stage]
+    root = study.copy(tmp_path / "project")
+    killer = str(REPOSITORY / "tests/helpers/killed_stage.py")
+    lines = run(root, sys.executable, killer, command(study, *words), *outputs).splitlines()
+    deaths = [json.loads(line) for line in lines if line.startswith("[")]
+    place, finished = deaths.pop()
+    assert place is None and len(deaths) >= 2 * len(outputs)
+    # Every output was both written and renamed at some moment, and one of them is missing at each.
+    assert sum("os.rename" in place for place, _ in deaths) >= len(outputs)
+    for place, left in deaths:
+        assert len({name for output in outputs for name in left if name.startswith(output)}) < len(finished) or (
+            place.startswith("os.remove")
+        )
+        for output in outputs:
+            whole = {name: content for name, content in finished.items() if name.startswith(output)}
+            found = {name: content for name, content in left.items() if name.startswith(output)}
+            assert whole and found in ({}, whole), (place, output)
+    # The run that was not killed worked beside the leftovers of the others, and gave what it gives without them.
+    assert {name for name in finished if "reports" not in name} == {
+        name for output in outputs for name in below(study.root, output) if "reports" not in name
+    }
+    for name in finished:
+        assert "reports" in name or (root / name).read_bytes() == (study.root / name).read_bytes()
+    # Leftovers are neither committed nor seen by dvc, in whose folders of dependencies they lie.
+    assert list((root / outputs[0]).parent.glob(".*.tmp"))
+    assert ".tmp" not in run(root, "git", "status", "--porcelain", "--untracked-files=all")
+    cell = f"summarize_cell@{THREE_PHASE}"
+    assert "up to date" in run(root, "dvc", "status", cell)
+
+
+def below(root: Path, output: str) -> list[str]:
+    place = root / output
+    return [str(f.relative_to(root)) for f in place.rglob("*") if f.is_file()] if place.is_dir() else [output]
+
+
+@contextmanager
+def started(root: Path, *arguments: str) -> Iterator[subprocess.Popen]:
+    """A program in a process group of its own, of which nothing outlives the test."""
+    program = subprocess.Popen(
+        arguments,
+        cwd=root,
+        env=environment(root),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield program
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+
+
+def wait_for(what: Callable[[], object]) -> object:
+    """The first true value of ``what()``; fails where there is none for long."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def trainings(ancestor: psutil.Process) -> list[psutil.Process]:
+    """The Python processes below ``ancestor`` that train."""
+    found = []
+    for process in ancestor.children(recursive=True):
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if any(word.endswith("/stages") for word in words) and any(word.startswith("train_") for word in words):
+            found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("moment", ["while it starts", "while it trains"])
+def test_a_training_ends_with_a_killed_dvc(study, tmp_path, moment):
+    root = study.copy(tmp_path / "project")
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.epochs_dae": 100_000})
+    with started(root, "dvc", "repro", f"train_dae@{DAE}-{SEED}") as dvc:
+        (training, *_) = wait_for(lambda: trainings(psutil.Process(dvc.pid)))
+        if moment == "while it trains":
+            # Its imports are the work of three seconds.
+            wait_for(lambda: training.cpu_times().user > 8)
+        else:
+            # The first thread beside the main one watches dvc; the import of torch takes seconds more.
+            wait_for(lambda: training.num_threads() > 1)
+        os.kill(dvc.pid, signal.SIGKILL)
+        dvc.wait()
+        wait_for(lambda: not training.is_running() or training.status() == psutil.STATUS_ZOMBIE)
+    # How the older training went is told on; it belongs to outputs that are no longer there.
+    for output in KILLED["train_dae"][1]:
+        assert "reports" in output or not (root / output).exists(), output
+    # In general, and of each training that the edit changed: phase 1 and the joint one.
+    assert costs(root).count("from the cache, not timed here") == 1 + 2 * len(SEEDS)
+    # What dvc's death left locked does not stand in the way of the next run.
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.epochs_dae": 1})
+    run(root, "dvc", "repro", f"train_dae@{DAE}-{SEED}")
+    assert (root / RUNS / f"encoders/{DAE}/{SEED}" / WEIGHTS).is_file()
+
+
+def costs(root: Path) -> str:
+    """The page of what the trainings took."""
+    run(root, sys.executable, "-m", "commands.render_costs")
+    return (root / "reports/costs.html").read_text(encoding="utf-8")
+
+
+def spoil(folder: Path, weight: str, place: int) -> None:
+    """Make one entry of a checkpoint's weights nan."""
+    weights = {name: tensor.copy() for name, tensor in load_file(folder / WEIGHTS).items()}
+    weights[weight][place] = np.nan
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+@pytest.fixture(scope="module")
+def untrained(study, tmp_path_factory) -> Callable[[str, int], Path]:
+    """Makes the study's project with a spoiled encoder; splits are there, and nothing is trained."""
+
+    def make(weight: str, place: int) -> Path:
+        root = study.copy(tmp_path_factory.mktemp("spoiled") / "project")
+        for folder in ("encoders", "histories", "predictions", "reports", "vectors"):
+            shutil.rmtree(root / RUNS / folder)
+        shutil.rmtree(root / PRETRAINED)
+        shutil.copytree(root / ORIGIN, root / PRETRAINED)
+        spoil(root / PRETRAINED, weight, place)
+        change(root, DEFINITION, {"sha256": sha256_of(root / PRETRAINED / WEIGHTS)})
+        run(root, sys.executable, "stages", "resolve_settings")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def not_a_number(untrained) -> Path:
+    """An encoder with a weight that every text goes through."""
+    return untrained("embeddings.LayerNorm.weight", 0)
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [
+        ("train_dae", ("train_dae",)),
+        ("train_contrastive", ("train_contrastive", "cl_ft")),
+        ("train_joint", ("train_joint",)),
+        ("train_classifier", ("train_classifier", "--variant ft")),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_the_run_and_writes_nothing(study, not_a_number, phase, words):
+    before = contents(not_a_number / RUNS)
+    output = run(not_a_number, "bash", "-c", command(study, *words), expected=2)
+    said = "the loss is nan, expected a finite one; lower the learning rate"
+    assert output == f"error: {phase}: step 1: {said}\n"
+    assert contents(not_a_number / RUNS) == before
+
+
+def test_weights_that_are_not_finite_are_not_handed_on(study, untrained):
+    # A position behind the longest text has no part in any loss.
+    root = untrained("embeddings.position_embeddings.weight", MAX_TOKENS - 1)
+    output = run(root, "bash", "-c", command(study, "train_dae"), expected=2)
+    said = "train_dae: the weights are not finite after the last step; lower the learning rate"
+    assert output.endswith(f"error: {said}\n") and output.count("error: ") == 1
+    assert not (root / RUNS / "encoders").exists() and not (root / RUNS / "histories").exists()
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_run():
+    layer = torch.nn.Linear(1, 1)
+    settings = {"lr": 0.1, "eps": 1e-6, "total": 2, "warmup": 0.0, "weight_decay": 0.0, "clip_gradient": None}
+    update = Updates("train_test", [layer], **settings)
+    update(lambda _: [layer(torch.ones(1, 1)).sum()], epoch=1)
+    with pytest.raises(UserError, match="^train_test: step 1: the loss on validation data is nan, expected a finite"):
+        update.end_epoch(50.0, float("nan"))
+
+
+# A stage with something for its end, and with what only Python's taking down of modules would reach.
+ENDING = """
+import atexit
+from threephase.base.errors import run_stage
+
+class Module:
+    def __del__(self):
+        print("taken down")
+
+module = Module()
+atexit.register(print, "registered")
+run_stage(lambda: print("worked"))
+"""
+
+
+def end_of_stage(stdout: int | IO = subprocess.PIPE, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = environment(REPOSITORY) | variables
+    command = [sys.executable, "-c", ENDING]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("variables", "last"), [({"DVC_STAGE": "train_dae"}, []), ({}, ["taken down"])])
+def test_a_stage_that_dvc_runs_ends_without_taking_python_down(variables, last):
+    result = end_of_stage(**variables)
+    assert result.returncode == 0 and result.stdout.splitlines() == ["worked", "registered", *last]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_a_stage_that_dvc_runs_fails_where_its_words_are_lost():
+    with open("/dev/full", "w") as full:
+        result = end_of_stage(full, DVC_STAGE="train_dae")
+    assert result.returncode and "the disk is full" in result.stderr

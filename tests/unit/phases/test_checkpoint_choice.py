@@ -1,0 +1,74 @@
+"""Looks at an encoder during phases 1 and 2: when, what the score is, and which weights are kept."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from sklearn.metrics import average_precision_score
+from tiny_encoder import TEXTS, make_bert
+
+from threephase.model.embedding import embed
+from threephase.model.encoder_folder import load_pretrained
+from threephase.model.tokens import TextTokenizer
+from threephase.phases.checkpoint_choice import BestLook, PairScore
+from threephase.study.settings import Machine
+
+MACHINE = Machine("cpu", "fp32", 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_bert(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture
+def encoder(folder):
+    return load_pretrained(folder, "mean")
+
+
+def score_of(folder, encoder, labels):
+    tokenizer = TextTokenizer(folder, encoder.transformer.config, 32)
+    texts = [f"{text} {number}" for number in range(5) for text in TEXTS]
+    return PairScore(texts, np.resize(labels, len(texts))[:, None], tokenizer, MACHINE, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 2, 3]])
+def test_the_score_is_that_of_a_fifth_of_the_rows(folder, encoder, labels):
+    score = score_of(folder, encoder, labels)
+    assert len(score.sequences) == 8 and len(score.pairs) > 0
+    vectors = embed(encoder, score.sequences, score.tokenizer, MACHINE).numpy().astype(float)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = (unit[score.pairs.left] * unit[score.pairs.right]).sum(axis=1)
+    if len(labels) == 2:
+        expected = average_precision_score(score.pairs.similarity == 1, cosines)
+    else:
+        expected = spearmanr(score.pairs.similarity, cosines).statistic
+    assert score(encoder) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_best_weights_that_were_seen_are_kept(encoder):
+    values = iter([0.2, 0.9, 0.5])
+    looks = BestLook(encoder, lambda _: next(values), 3, 10)
+    weight = encoder.transformer.embeddings.LayerNorm.bias
+    for step in range(1, 11):
+        with torch.no_grad():
+            weight.fill_(step)
+        looks.after(step)
+    # Looks behind updates 4, 7 and 10.
+    assert looks.steps == {4, 7, 10} and looks.best_step == 7
+    assert encoder.training
+    looks.restore()
+    assert (weight == 7).all()
+
+
+def test_a_score_that_is_none_loses_against_any(encoder):
+    values = iter([float("nan"), -0.5, -0.7])
+    looks = BestLook(encoder, lambda _: next(values), 3, 3)
+    for step in (1, 2, 3):
+        looks.after(step)
+    assert looks.best_step == 2
+
+
+def test_there_is_a_look_at_the_last_update_however_few_there_are(encoder):
+    looks = BestLook(encoder, lambda _: 0.5, 5, 2)
+    assert looks.steps == {1, 2}

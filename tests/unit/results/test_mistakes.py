@@ -1,0 +1,157 @@
+"""Confusions and disagreements: counted by hand on few rows, drawn for every trained variant, shown on the page."""
+
+import html
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_study import HOSTILE_TEXT, LABELS, TEST_ROWS, make_study
+
+from stages import render_figures, render_report
+from threephase.base import paths
+from threephase.report import display
+from threephase.report.figures_confusion import MOST_NAMED, confusion_figure
+from threephase.report.pictures import MOST_CHARACTERS, MOST_ROWS, pictures
+from threephase.results import mistakes
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_study(tmp_path)
+
+
+def predicted(**by_variant):
+    """Predictions of the rows a, b, c with labels x, x, y: by variant a text of predicted classes a seed."""
+    rows = [
+        {"encoder": "e", "variant": variant, "seed": seed, "example_id": name, "label": label, "predicted": said}
+        for variant, seeds in by_variant.items()
+        for seed, answers in enumerate(seeds)
+        for name, label, said in zip("abc", "xxy", answers, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_confusions_are_summed_over_seeds_and_divided_by_the_labels_rows():
+    frame = mistakes.confusion_frame(predicted(one=["xyy", "xxx"]), ["x", "y", "z"])
+    found = frame.set_index(["label", "predicted"])
+    assert list(frame.columns) == mistakes.CONFUSION_COLUMNS and len(frame) == 9
+    assert found.loc[("x", "x"), ["rows", "percent"]].tolist() == [3, 75.0]
+    assert found.loc[("x", "y"), ["rows", "percent"]].tolist() == [1, 25.0]
+    assert found.loc[("y", "x"), ["rows", "percent"]].tolist() == [1, 50.0]
+    # No test row has the label z: no share of nothing.
+    assert found.loc["z", "rows"].eq(0).all() and found.loc["z", "percent"].isna().all()
+
+
+def test_the_diagonal_gives_the_accuracy(study):
+    predictions, classes = mistakes.trained_predictions(study)
+    frame = mistakes.confusion_frame(predictions, classes)
+    right = frame[frame["label"] == frame["predicted"]].groupby("variant")["rows"].sum()
+    expected = (predictions["label"] == predictions["predicted"]).groupby(predictions["variant"]).sum()
+    assert right.to_dict() == expected.to_dict() and classes == sorted(LABELS)
+    assert set(frame["variant"]) == set(study.params.trained())
+    assert frame.groupby("variant")["rows"].sum().eq(TEST_ROWS * len(study.params.seeds)).all()
+
+
+def test_rows_are_ordered_by_spread_then_by_distinct_predictions_then_by_id():
+    # Row a: 100 and 0 percent right, two classes; b: 50 and 50; c: 100 and 0, three classes.
+    frame = mistakes.disagreements_frame(predicted(one=["xxy", "xyy"], two=["yxz", "yyx"]))
+    assert frame["example_id"].tolist() == ["c", "a"]
+    assert frame["spread"].tolist() == [50.0, 50.0] and frame["distinct_predictions"].tolist() == [3, 2]
+    assert frame[["correct_one", "correct_two"]].to_numpy().tolist() == [[100.0, 0.0], [100.0, 0.0]]
+    assert frame["label"].tolist() == ["y", "x"]
+    assert np.std([100, 0]) == 50
+
+
+def test_variants_that_agree_have_no_disagreement_and_one_alone_neither():
+    assert mistakes.disagreements_frame(predicted(one=["xyy"], two=["xyy"])).empty
+    assert mistakes.disagreements_frame(predicted(one=["xyy"])).empty
+
+
+def test_a_study_without_trained_variants_has_empty_tables(study):
+    empty = mistakes.trained_predictions(study)[0].iloc[:0]
+    assert list(mistakes.confusion_frame(empty, []).columns) == mistakes.CONFUSION_COLUMNS
+    assert list(mistakes.disagreements_frame(empty).columns) == mistakes.DISAGREEMENT_COLUMNS
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.get_visible() and axes.get_title(loc="left")]
+
+
+def test_every_trained_variant_has_a_panel_with_its_numbers(study):
+    frame = mistakes.confusion_frame(*mistakes.trained_predictions(study))
+    figure = confusion_figure(study, frame)
+    trained = [row for row in display.rows_of(study) if row.variant in study.params.trained()]
+    titles = [" ".join(axes.get_title(loc="left").split()) for axes in panels(figure)]
+    assert titles == [row.label for row in trained]
+    for axes, row in zip(panels(figure), trained, strict=True):
+        shares = frame.loc[frame["variant"] == row.variant, "percent"]
+        assert np.allclose(axes.images[0].get_array().ravel(), shares)
+        assert [text.get_text() for text in axes.texts] == [f"{share:.0f}" for share in shares if share >= 0.5]
+
+
+def test_a_variant_without_predictions_shows_as_missing(study):
+    frame = mistakes.confusion_frame(*mistakes.trained_predictions(study)).query("variant != 'joint'")
+    drawn = panels(confusion_figure(study, frame))
+    (missing,) = (axes for axes in drawn if not axes.images)
+    assert missing.get_title(loc="left") == "Joint phases 1 and 2"
+    assert [text.get_text() for text in missing.texts] == ["missing"]
+
+
+def test_a_missing_panel_at_the_edge_still_names_the_classes_of_its_row(study):
+    frame = mistakes.confusion_frame(*mistakes.trained_predictions(study)).query("variant != 'three_phase'")
+    first = panels(confusion_figure(study, frame))[0]
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert not first.images and names[1:] == ["business", "entertainment", "politics", "sports"]
+
+
+@pytest.mark.parametrize("number", [2, 11, MOST_NAMED + 1])
+def test_class_names_of_any_kind_and_number_are_drawn_as_they_are(study, tmp_path, number):
+    names = ["$x_$ \\frac{", "n" * 10_000, *(f"class {number:02d}" for number in range(number - 2))]
+    pairs = pd.MultiIndex.from_product([names, names], names=["label", "predicted"]).to_frame(index=False)
+    frame = pairs.assign(encoder="minilm_l6", variant="three_phase", rows=1, percent=100 / number)
+    figure = confusion_figure(study, frame)
+    figure.savefig(tmp_path / "figure.svg")
+    shown = [label.get_text() for label in panels(figure)[0].get_yticklabels()]
+    assert shown == ([] if number > MOST_NAMED else [*names[:1], "n" * 19 + "…", *names[2:]])
+
+
+def write_mistakes(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["render_figures"])
+    render_figures.main()
+
+
+def test_the_page_shows_the_first_rows_with_texts_cut(study, monkeypatch):
+    write_mistakes(monkeypatch)
+    (table,) = pictures(study, texts=True)["disagreements"]
+    frame = pd.read_csv(paths.mistakes(Path()) / "disagreements.csv")
+    assert [row["example_id"] for row in table["rows"]] == frame["example_id"].tolist()[:MOST_ROWS]
+    assert table["variants"] == [study.title(variant) for variant in study.params.trained()]
+    assert table["listed"] == len(frame) > MOST_ROWS
+    texts = pd.read_parquet(paths.examples(Path())).set_index("example_id")["text"]
+    for row in table["rows"]:
+        assert row["text"] == texts[row["example_id"]][:MOST_CHARACTERS].rstrip() + " …"
+    assert [float(share) for share in table["rows"][0]["shares"]] == frame.filter(like="correct_").iloc[0].tolist()
+
+
+def test_without_texts_the_data_set_is_not_even_read(study, monkeypatch):
+    write_mistakes(monkeypatch)
+    paths.examples(Path()).unlink()
+    context = pictures(study, texts=False)
+    assert "alert(2)" not in json.dumps(context, default=str)
+    assert len(context["disagreements"][0]["rows"]) == MOST_ROWS
+
+
+def test_texts_stand_on_the_page_as_text(study, monkeypatch):
+    write_mistakes(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["render_report"])
+    render_report.main()
+    page = (paths.REPORTS / "index.html").read_text(encoding="utf-8")
+    assert page.count("<script>") == 1 and "alert(2)" in page
+    # What turns the reading direction ends with its cell.
+    start = html.escape(HOSTILE_TEXT[:40])
+    assert len(re.findall(rf"<bdi>\d+ {re.escape(start)}[^<]*…</bdi>", page)) == MOST_ROWS

@@ -1,0 +1,159 @@
+"""The shape of a study: its trainings, what each starts from, its cells, and the stage and command of each."""
+
+import contextlib
+import dataclasses
+import re
+
+import pytest
+from small_project import REPOSITORY, STUDIES
+
+from threephase.project.pipeline import pipeline
+from threephase.study.params import Study
+from threephase.study.read_params import load_studies, load_study
+from threephase.study.topology import Training, block_of, cells, command, maker_of, training_stage, trainings
+
+ENCODER = "minilm_l6"
+# Of the default study: stage, variant, phase, the variant whose encoder it starts from, the one it may take over.
+TRAININGS = [
+    ("train_dae", "dae", "encoder", None, None),
+    ("train_contrastive", "three_phase", "encoder", "dae", None),
+    ("train_contrastive_ablation", "extra_imbalance", "encoder", "dae", "three_phase"),
+    ("train_contrastive_ablation", "no_imbalance", "encoder", "dae", "three_phase"),
+    ("train_contrastive_ablation", "no_imbalance_equal_updates", "encoder", "dae", "three_phase"),
+    ("train_contrastive_from_pretrained", "cl_ft", "encoder", None, None),
+    ("train_joint", "joint", "encoder", None, None),
+    ("train_classifier", "three_phase", "classifier", "three_phase", None),
+    ("train_classifier", "joint", "classifier", "joint", None),
+    ("train_classifier", "cl_ft", "classifier", "cl_ft", None),
+    ("train_classifier_ablation", "extra_imbalance", "classifier", "extra_imbalance", "three_phase"),
+    ("train_classifier_ablation", "no_imbalance", "classifier", "no_imbalance", "three_phase"),
+    (
+        "train_classifier_ablation", "no_imbalance_equal_updates", "classifier", "no_imbalance_equal_updates",
+        "three_phase",
+    ),
+    ("train_classifier_from_dae", "dae_ft", "classifier", "dae", None),
+    ("train_classifier_from_pretrained", "ft", "classifier", None, None),
+]  # fmt: skip
+VARIANTS = (
+    "three_phase", "joint", "dae_ft", "cl_ft", "extra_imbalance", "no_imbalance", "no_imbalance_equal_updates", "ft",
+)  # fmt: skip
+
+
+@pytest.fixture
+def study(monkeypatch) -> Study:
+    monkeypatch.chdir(REPOSITORY)
+    return load_study()
+
+
+def with_variants(study: Study, variants, **values) -> Study:
+    return dataclasses.replace(study, params=dataclasses.replace(study.params, variants=variants, **values))
+
+
+def test_the_trainings_of_the_default_study_and_what_each_starts_from(study):
+    found = list(trainings(study))
+    assert [
+        (t.stage, t.variant, t.phase, t.start, t.compared) for t in found if t.program != "train_baselines"
+    ] == TRAININGS
+    assert [(t.stage, t.encoder, t.variant) for t in found if t.program == "train_baselines"] == [
+        ("train_baselines", "", "majority"),
+        ("train_baselines", "", "tfidf_logistic"),
+        ("train_baselines_on_embeddings", ENCODER, "embedding_logistic"),
+    ]
+    programs = {t.stage: t.program for t in found}
+    assert (
+        programs["train_contrastive_from_pretrained"] == programs["train_contrastive_ablation"] == "train_contrastive"
+    )
+    assert {programs[stage] for stage in programs if "classifier" in stage} == {"train_classifier"}
+    assert {t.encoder for t in found} == {"", ENCODER}
+
+
+def test_the_cells_of_the_default_study_in_the_order_of_the_tables(study):
+    with_encoder = [(ENCODER, variant) for variant in (*VARIANTS, "embedding_logistic")]
+    assert cells(study) == [*with_encoder, ("", "majority"), ("", "tfidf_logistic")]
+
+
+@pytest.mark.parametrize(
+    ("variants", "stages"),
+    [
+        (["ft"], ["train_classifier_from_pretrained"]),
+        # Phase 1 is trained for who starts from it, though its own variant is no cell.
+        (["three_phase"], ["train_dae", "train_contrastive", "train_classifier"]),
+        (["three_phase_ordinary"], ["train_dae", "train_contrastive", "train_classifier_ordinary"]),
+        (["ft_ordinary", "ft"], ["train_classifier_from_pretrained"] * 2),
+        (["cl_ft"], ["train_contrastive_from_pretrained", "train_classifier"]),
+        ([], []),
+    ],
+)
+def test_an_encoder_is_trained_for_who_needs_it_and_once(study, variants, stages):
+    fewer = with_variants(study, variants, baselines=[])
+    assert [training.stage for training in trainings(fewer)] == stages
+    assert cells(fewer) == [(ENCODER, variant) for variant in variants]
+
+
+def test_the_ordinary_recipe_starts_from_another_variants_encoder(study):
+    both = with_variants(study, ["three_phase", "three_phase_ordinary"], baselines=[])
+    found = {training.variant: training for training in trainings(both) if training.phase == "classifier"}
+    assert found["three_phase_ordinary"].start == found["three_phase"].start == "three_phase"
+    assert found["three_phase_ordinary"].compared is None
+    assert maker_of(study.shared, "ft_ordinary") is None
+
+
+def test_commands_are_typed_in_the_top_folder(study):
+    assert command(study, (ENCODER, "ft")) == f"dvc repro summarize_cell@{ENCODER}-ft"
+    assert command(study, ("", "majority")) == "dvc repro summarize_cell_without_encoder@majority"
+    snips = load_study("snips")
+    assert (
+        command(snips, ("roberta_base", "ft"))
+        == "dvc --cd studies/snips repro summarize_cell_roberta_base@roberta_base-ft"
+    )
+    (joint,) = (one for one in trainings(snips) if (one.stage, one.encoder) == ("train_joint", "roberta_base"))
+    assert training_stage(snips, joint, 3) == "train_joint_roberta_base@roberta_base-joint-3"
+    (majority,) = (one for one in trainings(snips) if one.variant == "majority")
+    assert training_stage(snips, majority, 3) == "train_baselines@majority"
+
+
+def test_two_encoders_with_lists_of_their_own_have_a_block_each(study):
+    snips = load_study("snips")
+    blocks = {block_of(snips, one.stage, one.encoder) for one in trainings(snips)}
+    assert {"train_dae_minilm_l12", "train_dae_roberta_base", "train_baselines"} <= blocks
+    # Only one of them has the ablations.
+    assert "train_contrastive_ablation_minilm_l12" in blocks
+    assert "train_contrastive_ablation_roberta_base" not in blocks
+    text = pipeline(snips)
+    assert blocks | {"summarize_cell_minilm_l12", "summarize_cell_roberta_base"} <= set(names_of(text))
+    assert "encoder: [minilm_l12, roberta_base]" in text  # of what both have: fetch_encoder
+    # With one list for all, one block is enough.
+    same = with_variants(snips, ["three_phase", "ft"])
+    assert {block_of(same, one.stage, one.encoder) for one in trainings(same)} == {one.stage for one in trainings(same)}
+    assert "train_dae_minilm_l12" not in pipeline(same)
+
+
+def names_of(text: str) -> list[str]:
+    return re.findall(r"^  (\w+):$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_pipeline_has_exactly_the_blocks_of_the_trainings(study, name):
+    one = load_study(name)
+    text = pipeline(one)
+    blocks = names_of(text)
+    assert len(set(blocks)) == len(blocks)
+    assert [block for block in blocks if block.startswith("train_")] == list(
+        dict.fromkeys(block_of(one, training.stage, training.encoder) for training in trainings(one))
+    )
+    # Seeds alone are filled in by dvc, so that an experiment may have other ones.
+    filled = set(re.findall(r"\$\{([^}]*)\}", text))
+    assert filled <= {"seeds", "seeds[0]", "item.seed", "item.encoder", "item.variant"} and "seeds" in filled
+
+
+def test_every_study_trains_what_its_claims_and_pictures_need():
+    with contextlib.chdir(REPOSITORY):
+        for study in load_studies().values():
+            found = list(trainings(study))
+            made = {(one.encoder, one.variant) for one in found if one.phase == "encoder"}
+            for one in found:
+                assert one.start is None or (one.encoder, one.start) in made, study.file
+            own = [(one.encoder, one.variant) for one in found if one.phase == "classifier"]
+            assert sorted(own) == sorted(cells(study))
+            keys = [(one.program, one.cell, one.phase) for one in found]
+            assert len(set(keys)) == len(keys) and all(isinstance(one, Training) for one in found)

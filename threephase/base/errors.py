@@ -1,0 +1,57 @@
+"""Errors a user can cause: one line on standard error, exit status 2, no traceback."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+from threephase.base.lifetime import end_under_dvc, end_with_dvc
+
+
+class UserError(Exception):
+    """Something the user can mend; its message is one line: got, expected, what to do."""
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage's ``main`` and turn what a user can cause into one line and exit status 2.
+
+    Where dvc runs the stage and it succeeds, this does not return.
+    """
+    end_with_dvc()
+    try:
+        main()
+        end_under_dvc()
+    except UserError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        # Who reads the output has seen enough, as head has; Python would say so again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        fail(
+            f"{error.filename or 'output'}: the disk is full; no half-written file has a final name; "
+            "free some space and run again"
+        )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that nothing more can be written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line."""
+    return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def fail(message: str) -> None:
+    """Print one line and leave with status 2."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def warn(message: str) -> None:
+    """Print a one-line warning; the run goes on."""
+    print("warning: " + " ".join(message.split()), file=sys.stderr, flush=True)

@@ -1,0 +1,103 @@
+"""Outputs appear whole or not at all: written under a temporary name in the same folder, then renamed."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from threephase.base.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _temporary_name(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write; it becomes ``path`` at the end, and vanishes on any error."""
+    temporary = _temporary_name(path)
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it replaces the folder ``path`` at the end, and vanishes on any error."""
+    temporary = _temporary_name(path)
+    replaced = temporary.with_suffix(".old.tmp")
+    for leftover in (temporary, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        if path.exists():
+            # Out of the way in one step: a kill while it is removed must not leave half of it under the final name.
+            os.replace(path, replaced)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Force the content to disk before the rename, so that a power cut can't leave an empty final file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, frame: "pd.DataFrame") -> None:
+    """Write a data frame as CSV or Parquet, by the suffix of ``path``."""
+    with new_file(path) as temporary:
+        if path.suffix == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """Read a data frame that an earlier stage wrote; one line where that stage has not run."""
+    import pandas as pd
+
+    refuse_missing(path)
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON that an earlier stage wrote; one line where that stage has not run."""
+    refuse_missing(path)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def refuse_missing(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro in the study's folder)")
+
+
+def sha256_of(path: Path) -> str:
+    """Checksum of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

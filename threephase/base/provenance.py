@@ -1,0 +1,106 @@
+"""Who, what, where and how fast: the facts that every run's ``report.json`` records."""
+
+import functools
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from threephase.base import paths
+from threephase.base.files import sha256_of
+
+LIBRARIES = ("torch", "tokenizers", "safetensors", "numpy", "pandas", "scikit-learn", "dvc")
+INTERESTING_CPU_FLAGS = ("avx", "amx", "bf16", "fma", "neon", "asimd", "sve")
+
+
+def code_revision() -> str:
+    """The commit that is checked out, with ``+changes`` where tracked code differs from it; ``unknown`` without git."""
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return revision + (
+            "+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "stages", "threephase") else ""
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def library_versions() -> dict[str, str]:
+    versions = {"python": sys.version.split()[0]}
+    return versions | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+@functools.cache
+def cpu_flags() -> list[str]:
+    """The processor's vector and matrix instructions, where the system tells them."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return []
+    lines = (line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith(("flags", "Features")))
+    flags = next(lines, ":").split(":", 1)[1].split()
+    return sorted(flag for flag in flags if any(word in flag for word in INTERESTING_CPU_FLAGS))
+
+
+def cpu_model() -> str:
+    """The processor's name, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory of this process so far, in MB (GPU memory not counted)."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def seconds_so_far() -> float:
+    """Seconds since this process was started, imports included."""
+    import psutil
+
+    return time.time() - psutil.Process().create_time()
+
+
+def origins(folder: Path, encoder: str) -> dict[str, str | None]:
+    """Where a study's data and pre-trained encoder came from, as the stages that fetched them wrote it down."""
+    return {
+        "data_from": _origin(paths.used_source(folder)),
+        "encoder_from": _origin(paths.encoder_source(folder, encoder)) if encoder else None,
+    }
+
+
+def _origin(file: Path) -> str:
+    """A local folder goes by its name: reports are published, and where it lies is the reader's own affair."""
+    if not file.is_file():
+        return "not recorded"
+    kind, _, place = json.loads(file.read_text(encoding="utf-8"))["origin"].partition(" ")
+    return f"{kind} {Path(place).name if kind == 'folder' else place}"
+
+
+def environment(told: float = 0.0) -> dict[str, object]:
+    """What every report says of the process and where it ran; ``told``: seconds that an earlier report accounts for."""
+    return {
+        "seconds": round(seconds_so_far() - told, 3),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "cpu_model": cpu_model(),
+        "cpu_flags": cpu_flags(),
+        "versions": library_versions(),
+        "revision": code_revision(),
+    }
+
+
+def input_hashes(folder: Path, files: Sequence[Path]) -> dict[str, str]:
+    """Checksums of a study's files by their names in its folder."""
+    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}

@@ -1,0 +1,1 @@
+"""Texts and labels: sources, cleaning, splits, noise, and the imbalance correction."""

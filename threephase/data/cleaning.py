@@ -1,0 +1,188 @@
+"""From a source's rows to ``examples.parquet``: cleaning, checking, the fixed test set."""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from threephase.base.errors import UserError, warn
+from threephase.study.source_params import SPLITS, Dataset
+
+READ_FROM = "read from"  # the column of the raw rows that says where a row stands
+TAG = re.compile("<.{0,6}>")
+HIDDEN = "-1"  # what test labels read as where their owner keeps them back
+
+
+def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Rows with single spaces, text labels and an ``example_id`` that names split and source row.
+
+    Several text columns are joined by a space. Returns columns example_id, text, label (with several levels label_1,
+    label_2 ... and label, the whole path), split; unlabelled rows have the label "". Refuses an empty text, and a
+    missing, hidden or undeclared label, by file and row (counted from 1).
+    """
+    refuse_row = _Refusals(rows[READ_FROM])
+    columns = [rows[column] for column in dataset.text_columns]
+    text = pd.Series([_one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
+    split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
+    refuse_row(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
+    refuse_row(text == "", lambda i: "the text is empty, expected at least one word")
+    labelled = (split != "unlabelled").to_numpy()
+    levels = [_labels(rows, column, labelled, dataset, refuse_row) for column in dataset.label_columns]
+    for column, level in zip(dataset.label_columns, levels, strict=True):
+        refuse_row(
+            (level == "") & labelled, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels])
+        )
+    ids = [f"{part}-{number:06d}" for number, part in enumerate(split)]
+    examples = pd.DataFrame({"example_id": ids, "text": text})
+    if len(levels) > 1:
+        for number, level in enumerate(levels, start=1):
+            examples[f"label_{number}"] = level
+        examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(labelled, "")
+    else:
+        examples["label"] = levels[0]
+    return examples.assign(split=split.to_numpy())
+
+
+class _Refusals:
+    """Refuses a row by where it stands: the file (or split) and the number in it, counted from 1."""
+
+    def __init__(self, read_from: pd.Series):
+        self.read_from = read_from.astype(str).to_numpy()
+
+    def __call__(self, bad: pd.Series | np.ndarray, reason: Callable[[int], str]) -> None:
+        bad = np.asarray(bad)
+        if bad.any():
+            first = int(bad.argmax())
+            place = self.read_from[first]
+            number = int((self.read_from[: first + 1] == place).sum())
+            raise UserError(f"{place}: row {number}: {reason(first)}; mend or remove the row")
+
+
+def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
+    text = " ".join(str(cell) for cell in cells if cell is not None and cell == cell)
+    return " ".join((TAG.sub("", text) if strip_tags else text).split())
+
+
+def _labels(
+    rows: pd.DataFrame, column: str, labelled: np.ndarray, dataset: Dataset, refuse_row: _Refusals
+) -> pd.Series:
+    """One level's labels under their declared names; "" where missing, and in unlabelled rows."""
+    level = pd.Series([_label_text(value) for value in rows[column]], dtype=str).where(labelled, "")
+    if "split" in rows.columns:
+        splits = rows["split"].to_numpy()
+        for split in pd.unique(splits[labelled]):
+            if (level[splits == split] == HIDDEN).all():
+                refuse_row(
+                    splits == split,
+                    lambda i, split=split: (
+                        f"{column}: every label of the split {split!r} is hidden ({HIDDEN}), expected labels; use "
+                        "another split, or this one as unlabelled"
+                    ),
+                )
+    names = dataset.class_names
+    if names is None:
+        return level
+    refuse_row(
+        ~level.isin([*names, ""]),
+        lambda i: (
+            f"{column}: got label {level.iloc[i]!r}, expected one of: "
+            + ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
+        ),
+    )
+    return level.map({**names, "": ""})
+
+
+def _label_text(value: object) -> str:
+    if value is None or value != value:
+        return ""
+    # Whole numbers become floats where a column has gaps.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _missing(column: str, levels: list[str]) -> str:
+    """Why a row without a label in ``column`` is refused; ``levels``: its labels, top level first."""
+    given = [level for level in levels if level]
+    if not given:
+        return f"{column}: the label is missing"
+    return f"{column}: got {len(given)} levels of labels ({'/'.join(given)}), expected {len(levels)} in every row"
+
+
+def without_duplicates(examples: pd.DataFrame) -> pd.DataFrame:
+    """One row of each distinct text, the first; warns where copies of a text carry different labels.
+
+    Of copies in several splits a test row stays before a validation, a training and an unlabelled one.
+    """
+    labelled = examples[examples["split"] != "unlabelled"]
+    contradicting = labelled.groupby("text")["label"].nunique().gt(1).sum()
+    if contradicting:
+        warn(f"{contradicting} texts stand with different labels; the first label of each is kept")
+    rank = examples["split"].map({"test": 0, "validation": 1, "train": 2, "unlabelled": 3})
+    ranked = examples.loc[rank.sort_values(kind="stable").index]
+    return ranked.drop_duplicates("text").sort_index().reset_index(drop=True)
+
+
+def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str) -> pd.DataFrame:
+    """Make the training rows whose texts have the smallest sha256 the test set: fixed, of natural class balance."""
+    if (examples["split"] == "test").any():
+        raise UserError(
+            f"{origin}: got rows with split 'test' besides test_rows ({test_rows}), expected one of the two "
+            "(test_rows: null keeps those of the file)"
+        )
+    candidates = examples.loc[examples["split"] == "train", "text"]
+    if test_rows >= len(candidates):
+        raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than test_rows ({test_rows})")
+    digests = candidates.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+    chosen = digests.sort_values(kind="stable").index[:test_rows]
+    return examples.assign(split=examples["split"].mask(examples.index.isin(chosen), "test"))
+
+
+def content_sha256(examples: pd.DataFrame) -> str:
+    """Checksum of all (text, label) rows that does not depend on their order."""
+    rows = sorted(
+        hashlib.sha256(f"{text}\0{label}".encode()).digest()
+        for text, label in zip(examples["text"], examples["label"], strict=True)
+    )
+    return hashlib.sha256(b"".join(rows)).hexdigest()
+
+
+def check_content(examples: pd.DataFrame, dataset: Dataset, origin: str, remedy: str = "") -> None:
+    """Refuse one class only, and content other than the params file expects.
+
+    ``origin``: the source; ``remedy``: what to do where its content is not as expected.
+    """
+    counts = label_counts(examples)
+    if not counts:
+        raise UserError(f"{origin}: got no labelled rows, expected rows of at least two classes")
+    if len(counts) < 2:
+        raise UserError(f"{origin}: got one class only ({', '.join(counts)}), expected at least two")
+    splits = examples["split"].value_counts().to_dict()
+    if "train" not in splits:
+        raise UserError(f"{origin}: got no training rows, expected a split 'train'")
+    expected, got = dataset.expected, content_sha256(examples)
+    for what, found, wanted in (
+        ("{} rows", len(examples), expected.rows),
+        ("rows {}", {split: splits[split] for split in SPLITS if split in splits}, expected.rows_by_split),
+        ("label counts {}", counts, expected.labels),
+        ("content with sha256 {}", got, expected.sha256),
+    ):
+        if wanted is not None and found != wanted:
+            raise UserError(
+                f"{origin}: got {what.format(found)}, expected {wanted}" + (f"; {remedy}" if remedy else "")
+            )
+
+
+def shared_texts(examples: pd.DataFrame) -> dict[str, int]:
+    """Rows of validation and test whose text also stands in the training rows, by split; 0 where a split has none."""
+    train = examples.loc[examples["split"] == "train", "text"]
+    return {
+        split: int(examples.loc[examples["split"] == split, "text"].isin(train).sum())
+        for split in ("validation", "test")
+    }
+
+
+def label_counts(examples: pd.DataFrame) -> dict[str, int]:
+    """Rows a label, unlabelled rows left out, labels in alphabetical order."""
+    labels = examples.loc[examples["split"] != "unlabelled", "label"]
+    return {label: int(count) for label, count in labels.value_counts().sort_index().items()}

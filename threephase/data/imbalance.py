@@ -1,0 +1,72 @@
+"""The imbalance correction of the paper's phase 2: small classes are enlarged before pairs are made."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from threephase.data.noise import english_stop_words, stop_words_deleted
+from threephase.study.params import Imbalance
+
+
+def enlargement(size: int, largest: int, max_ratio: float) -> float:
+    """f(x) = ln(M / x) * max_ratio / ln(M) for a class of ``size`` x and the ``largest`` class M.
+
+    f(1) = max_ratio, f(M) = 0, and f = 1 at x = M^((max_ratio - 1) / max_ratio). With M = 1 all
+    classes are equally large and f is 0.
+    """
+    return math.log(largest / size) * max_ratio / math.log(largest) if largest > 1 else 0.0
+
+
+def class_ratios(sizes: dict[str, int], setting: Imbalance | None) -> dict[str, int]:
+    """How many times each class's rows are taken: f rounded where f >= min_ratio, else 1.
+
+    The text combines f with min_ratio through ``min``, which would empty the largest class; the
+    authors' code does what is done here. ``setting`` None: no correction.
+    """
+    largest = max(sizes.values())
+    ratios = {}
+    for label, size in sizes.items():
+        factor = enlargement(size, largest, setting.max_ratio) if setting else 0.0
+        ratios[label] = max(1, round(factor)) if setting and factor >= setting.min_ratio else 1
+    return ratios
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The rows that pairs are made of, and how many of each class are copies and stop-word copies."""
+
+    rows: pd.DataFrame
+    copies: dict[str, int]
+    stopword_copies: dict[str, int]
+
+
+def resample(train: pd.DataFrame, setting: Imbalance | None) -> Resampled:
+    """Apply the correction to the training rows (columns ``example_id``, ``text``, ``label`` and others, kept).
+
+    A class of size x is taken ``ratio`` times whole; an enlarged class also gets one copy of each
+    row with the stop-words deleted, where at least one word is left, on top of ratio * x.
+    """
+    sizes = train["label"].value_counts().to_dict()
+    ratios = class_ratios(sizes, setting)
+    ratio_of_row = train["label"].map(ratios).to_numpy()
+    repeated = train.iloc[np.repeat(np.arange(len(train)), ratio_of_row)].assign(stop_words_deleted=False)
+    enlarged = train[ratio_of_row > 1]
+    shortened = enlarged
+    if len(enlarged):
+        stop_words = english_stop_words()
+        texts = [stop_words_deleted(text, stop_words.__contains__) for text in enlarged["text"]]
+        shortened = enlarged.assign(text=texts).dropna(subset="text")
+    shortened = shortened.assign(stop_words_deleted=True)
+    rows = pd.concat([repeated, shortened]) if len(shortened) else repeated
+    return Resampled(
+        rows.reset_index(drop=True),
+        {label: ratios[label] * size for label, size in sizes.items()},
+        {label: int((shortened["label"] == label).sum()) for label in sizes},
+    )
+
+
+def lower_cased(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their texts in lower case, as the authors' code has them where it corrects nothing."""
+    return rows.assign(text=rows["text"].str.lower())

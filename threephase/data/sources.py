@@ -1,0 +1,136 @@
+"""A data set's rows from the first of its sources that the user has provided."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from threephase.base import paths
+from threephase.base.errors import UserError, first_line, is_disk_full
+from threephase.data.cleaning import READ_FROM
+from threephase.data.packages import package_folder
+from threephase.data.row_files import files_of, read_rows, refuse_same_content
+from threephase.study.source_params import Dataset, HubSource, PackageSource, Sources
+
+OTHER_SEPARATORS = (";", "\t", "|")
+HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
+
+Part = tuple[str | None, str | list[str], pd.DataFrame]
+"""A split (None: the rows name their own, or have none), where it or each row was read, and its rows as they are.
+
+Places are told without the folders that differ between machines, so that the rows are the same file on every one.
+"""
+
+
+def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The source's rows as they are, and what was used.
+
+    Rows: the text and label columns, ``read from``, and ``split`` where the source has splits. Used: the ``kind`` of
+    source, its ``origin`` in a few words, and the kinds that were ``passed_over`` and why. ``file`` is the params
+    file, named in errors. A source that is there but wrong is refused, never replaced by the next.
+    """
+    source, passed_over = dataset.source, {}
+    if source.files is not None:
+        return _used(dataset, "files", source.origin, _from_files(dataset, file), source, passed_over)
+    for kind in settings.order:
+        if getattr(source, kind) is None:
+            continue
+        if kind == "python_package":
+            name = f"Python package {source.python_package.package} {source.python_package.version}"
+            parts = _from_package(source.python_package, name, file)
+            return _used(dataset, kind, name, parts, source, passed_over)
+        if kind == "hub":
+            name = f"hub {source.hub.id} at {source.hub.revision}"
+            return _used(dataset, kind, name, _from_hub(dataset, source.hub), source.hub, passed_over)
+        root = paths.named_folder(paths.DATA_FOLDER, settings.folder, "sources.folder")
+        if root is not None and (root / source.folder).is_dir():
+            folder = root / source.folder
+            return _used(dataset, kind, f"folder {folder}", _from_folder(dataset, folder), source, passed_over)
+        passed_over[kind] = "none is named" if root is None else f"{root} has no {source.folder}"
+    why = "".join(f" ({kind}: {reason})" for kind, reason in passed_over.items())
+    raise UserError(
+        f"{file}: source: got {source.origin}, none of which {paths.SHARED_PARAMS}: sources.order ({settings.order}) "
+        f"reaches{why}; {dataset.folder_remedy}, or extend the order"
+    )
+
+
+def _used(
+    dataset: Dataset, kind: str, origin: str, parts: Iterator[Part], source: object, passed_over: dict[str, str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """All parts as one table with our names of the columns; refuses a part that lacks one."""
+    columns, split_column, tables = dataset.columns_of(source), dataset.source.split_column, []
+    for split, place, rows in parts:
+        for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
+            if column not in rows.columns:
+                names = ", ".join(map(str, rows.columns))
+                other = next((mark for mark in OTHER_SEPARATORS if len(rows.columns) == 1 and mark in names), None)
+                hint = f"; it is separated by {other!r}: save it with commas" if other else ""
+                where = place if isinstance(place, str) else origin
+                raise UserError(f"{where}: got columns {names}, expected {column!r} among them{hint}")
+        table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()})
+        if split is not None:
+            table["split"] = split
+        elif split_column is not None:
+            ours = {theirs: ours for ours, theirs in (dataset.source.splits or {}).items()}
+            table["split"] = rows[split_column].map(lambda name, ours=ours: ours.get(str(name), str(name))).to_numpy()
+        tables.append(table.assign(**{READ_FROM: place}))
+    rows = pd.concat(tables, ignore_index=True)
+    rows[READ_FROM] = rows[READ_FROM].astype("category")
+    return rows, {"kind": kind, "origin": origin, "passed_over": passed_over}
+
+
+def _from_files(dataset: Dataset, file: Path) -> Iterator[Part]:
+    for split, path in files_of(dataset.source.files, f"{file}: source.files"):
+        yield split, str(path), read_rows(path, dataset.source.encoding)
+
+
+def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Part]:
+    """One file ``<split>.parquet`` each."""
+    files = [(split, folder / f"{name}.parquet") for split, name in dataset.source.splits.items()]
+    for _, file in files:
+        if not file.is_file():
+            there = ", ".join(sorted(other.name for other in folder.iterdir())) or "nothing"
+            raise UserError(
+                f"{folder}: {file.name} is missing, got {there}; complete the folder, or take 'folder' out of "
+                f"sources.order in {paths.SHARED_PARAMS}"
+            )
+    refuse_same_content(files)
+    for split, file in files:
+        yield split, f"{folder.name}/{file.name}", read_rows(file)
+
+
+def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Part]:
+    """One row a text file ``<label>/<name>.txt`` of the package: its first line."""
+    folder = package_folder(source.package, source.version, source.folder, file)
+    # Only the first line: some articles hold stray bytes further down.
+    texts = sorted(folder.glob("*/*.txt"))
+    rows = [(text.read_bytes().partition(b"\n")[0].decode("utf-8"), text.parent.name) for text in texts]
+    places = [f"{name}, {text.relative_to(folder)}" for text in texts]
+    yield None, places, pd.DataFrame(rows, columns=["text", "label"])
+
+
+def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Part]:
+    """The splits of a hub's data set, read by ``datasets`` from the files of the pinned revision.
+
+    The files are fetched first and by revision: offline, ``datasets`` itself would take any revision it has cached.
+    """
+    from threephase.data.hub import download
+
+    remedy = dataset.folder_remedy
+    folder = download(source.id, source.revision, "dataset", HUB_FILES, remedy)
+    import datasets
+
+    datasets.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    what = f"hub dataset {source.id} at revision {source.revision}"
+    with tempfile.TemporaryDirectory() as cache:
+        for split, name in (source.splits or dataset.source.splits).items():
+            try:
+                part = datasets.load_dataset(str(folder), source.config, split=name, cache_dir=cache)
+            except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
+                if is_disk_full(error):
+                    raise
+                reason = first_line(error.__cause__ or error)
+                raise UserError(f"{what}: split {name!r} can't be read: {reason}; {remedy}") from None
+            yield split, f"{what}, split {name}", part.to_pandas()

@@ -1,0 +1,1 @@
+"""The encoder: its files, the transformer, token ids, and sentence vectors."""

@@ -1,0 +1,120 @@
+"""The map of commands: for every number of the paper its command, the stages that it runs, and what they may cost."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Set
+
+import networkx
+import pandas as pd
+
+from threephase.paper.cost_model import Cost, total, training_cost
+from threephase.paper.numbers import CITED, DATA_TABLES, PROTOCOLS, Reproduction, find_study
+from threephase.paper.runs import Wanted, stages_of
+from threephase.study.params import Study
+from threephase.study.topology import command, summary_stage, training_stage, trainings
+
+NUMBER_COLUMNS = ["table", "encoder", "dataset", "variant", "metric", "value"]
+PLAN_COLUMNS = ["command", "stages", "stages_by_kind", "sequence_updates", "gpu_minutes", "cpu_hours", "disk_mb"]
+Stage = tuple[str, str]  # the study's name, and the stage as dvc names it within the study
+Needed = Callable[[Wanted], set[Stage]]
+
+
+def stages_of_dvc(studies: Mapping[str, Study]) -> Needed:
+    """A function from wanted stages to all that dvc may run for them, themselves included, by each study's graph."""
+    from dvc.repo import Repo
+
+    graphs: dict[str, networkx.DiGraph] = {}
+
+    def graph_of(name: str) -> networkx.DiGraph:
+        if name not in graphs:
+            with Repo(str(studies[name].folder)) as repo:
+                graphs[name] = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name)
+        return graphs[name]
+
+    def needed(wanted: Wanted) -> set[Stage]:
+        return {
+            (name, before)
+            for name, stages in wanted.items()
+            for stage in stages
+            for before in (stage, *networkx.descendants(graph_of(name), stage))
+        }
+
+    return needed
+
+
+def kind_of(study: Study, stage: str) -> str:
+    """A stage's name without what a matrix or an encoder's own block adds."""
+    block = stage.partition("@")[0]
+    for encoder in study.params.encoders:
+        block = block.removesuffix(f"_{encoder}")
+    return block
+
+
+def wanted_for(work: Reproduction, number: Mapping[str, str], protocol: str) -> tuple[str, Wanted]:
+    """The command that makes one number of the paper under a protocol, and its stages; empty where no study runs it."""
+    if number["table"] in DATA_TABLES:
+        return f"make table TABLE={number['table']}", stages_of(work, number["table"], "", "")
+    cell = (number["encoder"], number["variant"])
+    study = find_study(work, number["dataset"], protocol, cell)
+    if study is None:
+        return "", {}
+    return command(study, cell), {study.params.name: [summary_stage(study, cell)]}
+
+
+def plan(work: Reproduction, needed: Needed) -> pd.DataFrame:
+    """A row for every number that the paper measured or counted, with ``PLAN_COLUMNS`` under each protocol."""
+    rows, found = [], {}
+    for number in work.numbers[work.numbers["encoder"] != CITED].to_dict("records"):
+        row = {name: number[name] for name in NUMBER_COLUMNS}
+        for protocol in PROTOCOLS:
+            typed, wanted = wanted_for(work, number, protocol)
+            if typed not in found:
+                found[typed] = _planned(work, needed(wanted))
+            row |= {f"{name}_{protocol}": value for name, value in ({"command": typed} | found[typed]).items()}
+        rows.append(row)
+    columns = [f"{name}_{protocol}" for protocol in PROTOCOLS for name in PLAN_COLUMNS]
+    return pd.DataFrame(rows, columns=[*NUMBER_COLUMNS, *columns])
+
+
+def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
+    """``PLAN_COLUMNS`` but the command, for the stages."""
+    kinds = Counter(kind_of(work.studies[name], stage) for name, stage in stages)
+    cost = total([Cost(), *_costs(work, stages)])
+    return {
+        "stages": len(stages),
+        "stages_by_kind": " ".join(f"{kind}:{count}" for kind, count in sorted(kinds.items())),
+        "sequence_updates": round(cost.sequence_updates),
+        "gpu_minutes": round(cost.gpu_minutes, 1),
+        "cpu_hours": round(cost.cpu_hours, 2),
+        "disk_mb": round(cost.disk_mb),
+    }
+
+
+def _costs(work: Reproduction, stages: Set[Stage]) -> Iterator[Cost]:
+    """The cost of each training among the stages."""
+    of_words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
+    for name in sorted({name for name, _ in stages}):
+        study = work.studies[name]
+        for training in trainings(study):
+            seeds = [seed for seed in study.params.seeds if (name, training_stage(study, training, seed)) in stages]
+            if seeds:
+                words = of_words[study.params.dataset]
+                yield from [training_cost(study, training, words, work.settings.costs)] * len(seeds)
+
+
+def summary(work: Reproduction, needed: Needed, planned: pd.DataFrame) -> pd.DataFrame:
+    """The plan summed by protocol, table and encoder, and in all; a stage that several numbers need counts once."""
+    rows = []
+    for protocol in PROTOCOLS:
+        groups = [*planned.groupby(["table", "encoder"], sort=False), (("all", ""), planned)]
+        for (table, encoder), lines in groups:
+            about = {"protocol": protocol, "table": table, "encoder": encoder, "numbers": len(lines)}
+            about |= {"no command": int((lines[f"command_{protocol}"] == "").sum())}
+            rows.append(about | _of_all(work, needed, lines, protocol))
+    return pd.DataFrame(rows)
+
+
+def _of_all(work: Reproduction, needed: Needed, lines: pd.DataFrame, protocol: str) -> dict[str, object]:
+    wanted = [wanted_for(work, number, protocol)[1] for number in lines.to_dict("records")]
+    planned = _planned(work, set().union(*map(needed, wanted)))
+    del planned["stages_by_kind"]
+    return planned

@@ -1,0 +1,1 @@
+"""The trainings: the three phases, joint training, and the baselines."""

@@ -1,0 +1,131 @@
+"""Majority class, TF-IDF with logistic regression, and logistic regression on a frozen encoder's embeddings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from threephase.base import paths
+from threephase.base.files import read_table
+from threephase.model import encoder_files
+from threephase.scores.metrics import scores
+from threephase.study.settings import BaselineSettings
+
+if TYPE_CHECKING:
+    from threephase.model.models import SentenceEncoder
+    from threephase.study.settings import Machine
+
+MAX_ITERATIONS = 1000
+
+
+def read_parts(folder: Path, seed: int) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The labelled examples by part of a study's split of this seed, and all classes in alphabetical order.
+
+    A row keeps its number in the file of examples as index. A part without rows is left out, as the validation part
+    is where the protocol cuts none.
+    """
+    split = read_table(paths.splits(folder, seed) / "split.parquet").set_index("example_id")
+    examples = read_table(paths.examples(folder)).join(split, on="example_id", how="inner")
+    parts = {part: examples[examples["part"] == part] for part in ("train", "validation", "test")}
+    parts = {part: rows for part, rows in parts.items() if len(rows)}
+    return parts, sorted(pd.concat(parts.values())["label"].unique())
+
+
+def input_files(folder: Path, encoder: str, seed: int) -> list[Path]:
+    """What a baseline reads, for its report."""
+    weights = [paths.pretrained_encoder(folder, encoder) / encoder_files.WEIGHTS] if encoder else []
+    return [paths.examples(folder), paths.splits(folder, seed) / "split.parquet", *weights]
+
+
+def features_of(variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarray | None = None) -> dict[str, Any]:
+    """A matrix of features a part, (rows, features); the vocabulary and its weights come from the training part.
+
+    ``vectors``: those of all examples, for the baseline on an encoder's embeddings.
+    """
+    if variant == "majority":
+        return {part: np.zeros((len(rows), 1)) for part, rows in parts.items()}
+    if variant == "tfidf_logistic":
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(sublinear_tf=True).fit(parts["train"]["text"])
+        return {part: vectorizer.transform(rows["text"]) for part, rows in parts.items()}
+    return {part: vectors[rows.index] for part, rows in parts.items()}
+
+
+def embeddings(folder: Path, settings: BaselineSettings) -> np.ndarray:
+    """Unit vectors, (examples, hidden size), of all examples by the pre-trained encoder, pooled by the protocol."""
+    from threephase.model.encoder_folder import load_pretrained
+
+    of_encoder = paths.pretrained_encoder(folder, settings.encoder.name)
+    encoder_files.check_pretrained(of_encoder, settings.encoder.sha256)
+    encoder = load_pretrained(of_encoder, settings.encoder.pooling)
+    return unit_vectors(read_table(paths.examples(folder))["text"].tolist(), encoder, of_encoder, settings.machine)
+
+
+def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, machine: "Machine") -> np.ndarray:
+    """An encoder's sentence vectors, of unit length, (texts, hidden size); ``folder`` holds its tokenizer."""
+    from threephase.model.embedding import embed
+    from threephase.model.machine import set_up
+    from threephase.model.tokens import TextTokenizer
+
+    set_up(machine)
+    encoder.to(machine.device)
+    config = encoder.transformer.config
+    tokenizer = TextTokenizer(folder, config, config.max_tokens)
+    vectors = embed(encoder, tokenizer(texts), tokenizer, machine).cpu().numpy()
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def fit_and_predict(
+    variant: str,
+    features: dict[str, Any],
+    parts: dict[str, pd.DataFrame],
+    classes: list[str],
+    settings: BaselineSettings,
+) -> tuple[dict[str, np.ndarray], float | None]:
+    """Probabilities, (rows, classes), of validation and test rows, and the C chosen on the protocol's selection rows.
+
+    Of equally good values the smallest C (the strongest regularization) is taken; the majority class has none.
+    """
+    labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
+    metric, chosen_by = settings.selection_metric, settings.selection_split
+    models = _models(variant, settings.strengths)
+    _, strength, model = best_model(models, features, labels, classes, metric, chosen_by)
+    columns = [classes.index(name) for name in model.classes_]
+    probabilities = {}
+    for part in [part for part in parts if part != "train"]:
+        probabilities[part] = np.zeros((len(parts[part]), len(classes)))
+        probabilities[part][:, columns] = model.predict_proba(features[part])
+    return probabilities, strength
+
+
+def best_model(
+    models: list[tuple[float | None, Any]],
+    features: dict[str, Any],
+    labels: dict[str, np.ndarray],
+    classes: list[str],
+    metric: str,
+    chosen_by: str,
+) -> tuple[float, float | None, Any]:
+    """Fit all on the training part; score (percent) on the part ``chosen_by``, strength and model of the first best."""
+    fitted = []
+    for strength, model in models:
+        predicted = model.fit(features["train"], labels["train"]).predict(features[chosen_by])
+        fitted.append((scores(labels[chosen_by], predicted, classes)[metric], strength, model))
+    return max(fitted, key=lambda one: one[0])
+
+
+def _models(variant: str, strengths: list[float]) -> list[tuple[float | None, Any]]:
+    if variant == "majority":
+        from sklearn.dummy import DummyClassifier
+
+        return [(None, DummyClassifier(strategy="most_frequent"))]
+    return logistic_regressions(strengths)
+
+
+def logistic_regressions(strengths: list[float]) -> list[tuple[float, Any]]:
+    """One a value of C, the strongest regularization first."""
+    from sklearn.linear_model import LogisticRegression
+
+    return [(c, LogisticRegression(C=c, max_iter=MAX_ITERATIONS)) for c in sorted(strengths)]

@@ -1,0 +1,90 @@
+"""Choosing the checkpoint of phases 1 and 2 by several looks at it, as the authors' code does."""
+
+import copy
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from threephase.data.randomness import generator
+from threephase.model.embedding import embed
+from threephase.model.models import SentenceEncoder
+from threephase.model.tokens import TextTokenizer
+from threephase.phases.pairs import Pairs, label_levels, make_pairs
+from threephase.study.settings import Machine
+
+if TYPE_CHECKING:
+    from threephase.phases.training_run import Run
+
+LOOKS_DAE, LOOKS_CONTRASTIVE = 5, 10
+SAMPLE_SHARE = 0.2
+
+
+class PairScore:
+    """How well an encoder's cosines tell similar from dissimilar pairs of a sample of the labelled training rows.
+
+    Two classes: average precision; more: Spearman's rank correlation with the label similarity.
+    """
+
+    def __init__(
+        self,
+        texts: list[str],
+        labels: np.ndarray,
+        tokenizer: TextTokenizer,
+        machine: Machine,
+        random: np.random.Generator,
+    ):
+        """``labels``: (rows, levels) integers; a fifth of the rows is drawn with ``random``."""
+        chosen = random.permutation(len(texts))[: max(2, round(SAMPLE_SHARE * len(texts)))]
+        self.sequences = tokenizer([texts[row] for row in chosen])
+        self.n_classes = len(np.unique(labels, axis=0))
+        self.pairs: Pairs = make_pairs(np.arange(len(chosen)), labels[chosen], 1, self.n_classes, random)
+        self.tokenizer, self.machine = tokenizer, machine
+
+    def __call__(self, encoder: SentenceEncoder) -> float:
+        vectors = embed(encoder, self.sequences, self.tokenizer, self.machine)
+        left, right = (vectors[torch.from_numpy(side)] for side in (self.pairs.left, self.pairs.right))
+        cosines = torch.cosine_similarity(left, right).cpu().numpy()
+        if self.n_classes == 2:
+            from sklearn.metrics import average_precision_score
+
+            return float(average_precision_score(self.pairs.similarity > 0, cosines))
+        from scipy.stats import spearmanr
+
+        return float(spearmanr(self.pairs.similarity, cosines).statistic)
+
+
+class BestLook:
+    """Looks at the encoder at equal distances of updates, the last one included, and keeps the best weights."""
+
+    def __init__(self, encoder: SentenceEncoder, score: PairScore, looks: int, updates: int):
+        self.encoder, self.score = encoder, score
+        self.steps = {math.ceil(updates * look / looks) for look in range(1, looks + 1)}
+        self.best, self.best_step, self.weights = -math.inf, 0, {}
+
+    def after(self, step: int) -> None:
+        """To be called after every update, with its number from 1."""
+        if step not in self.steps:
+            return
+        score = self.score(self.encoder)
+        score = -math.inf if math.isnan(score) else score  # no rank correlation of equal cosines
+        self.encoder.train()
+        if score > self.best or not self.weights:
+            self.best, self.best_step = score, step
+            self.weights = copy.deepcopy(self.encoder.state_dict())
+
+    def restore(self) -> None:
+        """Give the encoder the best weights that were seen."""
+        self.encoder.load_state_dict(self.weights)
+
+
+def looks_of(
+    run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer, checkpoint: str, looks: int, updates: int
+) -> BestLook | None:
+    """The looks of a phase of so many ``updates``; None where the protocol's ``checkpoint`` is the last one."""
+    if checkpoint == "last":
+        return None
+    rows, random = run.trained_on(run.adaptation_rows(), tokenizer), generator(run.seed, f"looks {run.stage}")
+    score = PairScore(rows["text"].tolist(), label_levels(rows), tokenizer, run.machine, random)
+    return BestLook(encoder, score, looks, updates)

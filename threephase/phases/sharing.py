@@ -1,0 +1,63 @@
+"""Trainings that must be the same: where an imbalance setting changes no row, three_phase's results are taken over.
+
+The same rows, settings, seed and start give the same bytes, so training again would only cost time.
+"""
+
+import filecmp
+import shutil
+from pathlib import Path
+
+from threephase.base import paths
+from threephase.base.files import new_file, new_folder
+from threephase.phases.training_run import Run
+
+
+def has_same_rows(run: Run) -> bool:
+    """Whether the variant's pairs are those of the one that it may take over."""
+    if run.settings.same_as is None:
+        return False
+    pairs = run.settings.pairs
+    rows, others = (run.contrastive_rows_file(name) for name in (pairs.imbalance, pairs.compared))
+    return filecmp.cmp(rows, others, shallow=False)
+
+
+def has_same_start(run: Run) -> bool:
+    """Whether phase 3 starts from the encoder of the variant that it may take over, byte for byte."""
+    if run.settings.same_as is None:
+        return False
+    own, other = (
+        paths.trained_encoder(run.folder, run.encoder, variant, run.seed)
+        for variant in (run.variant, run.settings.same_as)
+    )
+    if not own.is_dir() or not other.is_dir():
+        return False
+    names = [{str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} for folder in (own, other)]
+    return names[0] == names[1] and all(filecmp.cmp(own / name, other / name, shallow=False) for name in names[0])
+
+
+def take_over_encoder(run: Run) -> None:
+    """Give the variant the other's encoder and history, and a report that says so."""
+    _take_over(run, paths.trained_encoder)
+
+
+def take_over_predictions(run: Run) -> None:
+    """Give the variant the other's predictions, vectors and history, and a report that says so."""
+    _take_over(run, paths.predictions, paths.vectors)
+
+
+def _take_over(run: Run, *kinds) -> None:
+    variants = (run.settings.same_as, run.variant)
+    for kind in kinds:
+        _copy(*(kind(run.folder, run.encoder, variant, run.seed) for variant in variants))
+    _copy(*(run.place(paths.history, variant) for variant in variants))
+    run.write_report(same_training_as=run.settings.same_as)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file or folder, whole or not at all."""
+    if source.is_dir():
+        with new_folder(target) as new:
+            shutil.copytree(source, new, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    else:
+        with new_file(target) as new:
+            shutil.copyfile(source, new)

@@ -1,0 +1,159 @@
+"""What the training loops of all phases share: optimizer, schedule, one update, history, progress."""
+
+import itertools
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from threephase.base.errors import UserError
+
+LOG_EVERY_SECONDS = 10.0
+MOST_PIECES = 1024  # more than any batch has rows
+
+
+class Updates:
+    """AdamW with a linear warm-up and linear decay, one call an update, and the history of all updates."""
+
+    def __init__(
+        self,
+        phase: str,
+        modules: Iterable[nn.Module],
+        *,
+        lr: float,
+        eps: float,
+        total: int,
+        warmup: float,
+        weight_decay: float,
+        clip_gradient: float | None,
+    ):
+        """``total``: planned updates; ``warmup``: their share that warms up; ``clip_gradient``: largest norm."""
+        # A tied weight is one parameter, and a frozen one is none.
+        self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
+        _leave_the_compiler_alone()
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
+        self.warmup_steps = math.ceil(warmup * total)
+        self.schedule = LambdaLR(self.optimizer, lambda step: linear_schedule(step, self.warmup_steps, total))
+        self.clip_gradient = clip_gradient
+        self.phase, self.total, self.step = phase, total, 0
+        self.history: list[dict] = []
+        self.pieces = 1
+        self.progress = Progress(phase, total)
+
+    def __call__(self, losses: Callable[[int], Iterable[Tensor]], epoch: int) -> None:
+        """One update from the sum of the losses that ``losses(pieces)`` yields for a batch taken in so many pieces.
+
+        The memory of one is free before the next is computed. What does not fit into a GPU's memory is tried again in
+        twice as many pieces, as is every later update. Raises UserError with phase and step where a loss is not finite
+        or a single row does not fit.
+        """
+        value = self.gradient(losses)
+        self._refuse_not_finite("the loss", value, self.step + 1)
+        self.step += 1
+        if self.clip_gradient is not None:
+            norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
+            # The fused optimizer divides by this while it reads the gradients, so that clipping is no pass of its own.
+            self.optimizer.grad_scale = (norm / self.clip_gradient).clamp(min=1)
+        rate = self.schedule.get_last_lr()[0]
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.history.append({"step": self.step, "epoch": epoch, "loss": value, "learning_rate": rate})
+        self.progress.show(self.step, value, rate)
+
+    def gradient(self, losses: Callable[[int], Iterable[Tensor]]) -> float:
+        """Leave the gradient of the summed losses with the parameters, and return the sum."""
+        while True:
+            value = 0.0
+            try:
+                for loss in losses(self.pieces):
+                    loss.backward()
+                    value += loss.item()
+                return value
+            except torch.OutOfMemoryError:
+                if self.pieces >= MOST_PIECES:
+                    raise UserError(
+                        f"{self.phase}: step {self.step + 1}: got no memory for a single row, expected enough; "
+                        "lower max_length, or set engine.device to cpu"
+                    ) from None
+            # Outside of the block above, whose exception holds on to what it met.
+            self.pieces *= 2
+            self.optimizer.zero_grad()
+            torch.cuda.empty_cache()
+
+    def end_epoch(self, metric: float, loss: float) -> None:
+        """Note the selection metric (percent) and the loss on validation data behind the last update."""
+        self._refuse_not_finite("the loss on validation data", loss, self.step)
+        self.history[-1] |= {"validation_metric": metric, "validation_loss": loss}
+
+    def _refuse_not_finite(self, what: str, value: float, step: int) -> None:
+        if not math.isfinite(value):
+            raise UserError(
+                f"{self.phase}: step {step}: {what} is {value}, expected a finite one; lower the learning rate"
+            )
+
+    def history_table(self) -> pd.DataFrame:
+        """Columns step, epoch, loss, learning_rate, validation_metric, validation_loss."""
+        self.progress.close()
+        columns = ["step", "epoch", "loss", "learning_rate", "validation_metric", "validation_loss"]
+        return pd.DataFrame(self.history).reindex(columns=columns)
+
+
+def _leave_the_compiler_alone() -> None:
+    """Tell torch's optimizers that their methods are kept from its compiler already, which is never used here.
+
+    Otherwise the first optimizer imports the compiler to do that, which takes a second a process.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        if plain := getattr(method, "__wrapped__", None):
+            plain.__dynamo_disable = plain
+
+
+def slices(rows: int, pieces: int) -> list[slice]:
+    """So many pieces of ``rows`` of nearly equal size, or single rows where there are fewer."""
+    bounds = [rows * piece // pieces for piece in range(pieces + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(bounds) if start < end]
+
+
+def linear_schedule(step: int, warmup_steps: int, total: int) -> float:
+    """Factor of the learning rate at ``step`` (from 0): up to 1 over the warm-up, then down to 0 at ``total``."""
+    if step < warmup_steps:
+        return step / warmup_steps
+    return max(0.0, (total - step) / max(1, total - warmup_steps))
+
+
+class Progress:
+    """A bar on a terminal; elsewhere a plain line every ten seconds."""
+
+    def __init__(self, phase: str, total: int):
+        self.phase, self.total = phase, total
+        self.start = self.last = time.monotonic()
+        self.seconds = 0.0
+        self.bar = tqdm(total=total, desc=phase, unit="update", leave=False) if sys.stderr.isatty() else None
+
+    def show(self, step: int, loss: float, rate: float) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}", refresh=False)
+            self.bar.update()
+            return
+        now = time.monotonic()
+        if now - self.last >= LOG_EVERY_SECONDS or step == self.total:
+            updates_per_second = step / max(now - self.start, 1e-9)
+            left = (self.total - step) / updates_per_second
+            print(
+                f"{self.phase}: update {step}/{self.total}, loss {loss:.4f}, lr {rate:.1e}, "
+                f"{updates_per_second:.1f} updates/s, {left:.0f} s left",
+                flush=True,
+            )
+            self.last = now
+
+    def close(self) -> None:
+        self.seconds = time.monotonic() - self.start
+        if self.bar is not None:
+            self.bar.close()

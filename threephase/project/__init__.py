@@ -1,0 +1,1 @@
+"""A study as a DVC project: the generated files, and what dvc would run."""

@@ -1,0 +1,67 @@
+"""Where the paper's text, the authors' code and this project differ, beside what each difference was measured to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.paper.numbers import PROTOCOLS
+from threephase.results.tables import format_setting
+from threephase.study.params import Protocol, Shared
+from threephase.study.schema import build, checked, not_empty, read_yaml, refuse_unknown
+
+SWITCHES = "switches"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One question; ``switches`` are the keys of a protocol that hold the answer, where any do."""
+
+    question: str = checked(not_empty)
+    paper: str = checked(not_empty)
+    code: str = checked(not_empty)
+    ours: str = checked(not_empty)
+    switches: list[str]
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """``paper/deviations.yaml``."""
+
+    deviations: list[Deviation] = checked(not_empty)
+
+
+def read_deviations() -> list[Deviation]:
+    """The texts, in their order; every switch that they name is one, and every switch is named once."""
+    file = paths.DEVIATIONS
+    found = build(Deviations, read_yaml(file), file).deviations
+    named = [switch for deviation in found for switch in deviation.switches]
+    known = Protocol.__dataclass_fields__
+    for switch in named:
+        refuse_unknown(file, SWITCHES, switch, known)
+    for switch in known:
+        if named.count(switch) != 1:
+            raise UserError(f"{file}: {SWITCHES}: got {switch!r} {named.count(switch)} times, expected it once")
+    return found
+
+
+def deviation_rows(shared: Shared, effects: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """The rows of the table: the texts, each switch with its values, and what was measured of it (``effects``)."""
+    protocols = [shared.protocols[name] for name in shown_protocols(shared)]
+    return [
+        {
+            "text": deviation,
+            "switches": [
+                {"name": switch, "values": [format_setting(getattr(protocol, switch)) for protocol in protocols]}
+                for switch in deviation.switches
+            ],
+            "effect": list(dict.fromkeys(line for switch in deviation.switches for line in effects.get(switch, []))),
+        }
+        for deviation in read_deviations()
+    ]
+
+
+def shown_protocols(shared: Shared) -> list[str]:
+    """The paper's text and the authors' code, as far as the parameters have them; others are copies with a change."""
+    return [name for name in PROTOCOLS if name in shared.protocols]

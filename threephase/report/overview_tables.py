@@ -1,0 +1,82 @@
+"""The overview's results and claims as Markdown and LaTeX, from the frames and rows that the page shows."""
+
+import pandas as pd
+
+from threephase.paper.tables import measured_table
+from threephase.report.claims import claims_context, family
+from threephase.report.overview import Overview, all_cells
+from threephase.report.paper_grid import paper_frame
+from threephase.results.tables import METRIC_TITLES, MISSING, escape_markdown, to_latex, to_markdown
+from threephase.scores.metrics import METRICS
+
+CAPTIONS = {
+    "paper": "The paper's measured numbers beside ours, in percent. A stand-in encoder or data set is not comparable.",
+    "results": "Every cell of every study in percent: mean and interval.",
+    "claims": "The paper's claims: paired differences in percentage points with their intervals.",
+}
+
+
+def tables(overview: Overview) -> dict[str, pd.DataFrame]:
+    """Tables of texts by the names of ``CAPTIONS``."""
+    return {"paper": _paper(overview), "results": _results(overview), "claims": _claims(overview)}
+
+
+def as_markdown(frames: dict[str, pd.DataFrame]) -> str:
+    """All tables with their captions in one document."""
+    parts = [f"{escape_markdown(CAPTIONS[name])}\n\n{to_markdown(frame)}" for name, frame in frames.items()]
+    return "# Tables of all studies\n\n" + "\n".join(parts)
+
+
+def as_latex(frames: dict[str, pd.DataFrame]) -> str:
+    """All tables as floats in one file, to be read in by a document."""
+    return "\n".join(to_latex(frame, CAPTIONS[name]) for name, frame in frames.items())
+
+
+def _paper(overview: Overview) -> pd.DataFrame:
+    frame = paper_frame(overview.work)
+    texts = measured_table(frame, overview.work.shared, overview.datasets)
+    titles = [overview.work.shared.encoders[encoder].title for encoder in frame["encoder"]]
+    texts.insert(0, "Table", [f"{table}" for table in frame["table"]])
+    texts.insert(2, "Encoder", titles)
+    texts.insert(3, "Protocol", list(frame["protocol"]))
+    return texts
+
+
+def _results(overview: Overview) -> pd.DataFrame:
+    rows = [
+        {
+            "Study": line["study"],
+            "Data set": line["dataset_title"],
+            "Encoder": line["encoder"],
+            "Protocol": line["protocol"],
+            "Variant": line["title"],
+            **{
+                METRIC_TITLES[metric]: f"{number['mean']} {number['interval']}" if number else MISSING
+                for metric, number in zip(METRICS, line["shown"], strict=True)
+            },
+            "Interval covers": "" if line["first"] is None else line["first"]["ci_kind"],
+            "Note": line["note"],
+        }
+        for line in all_cells(overview)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _claims(overview: Overview) -> pd.DataFrame:
+    claims, verdicts, _ = family(overview.claiming)
+    context = claims_context(overview.claiming, claims, verdicts)
+    rows = [
+        {
+            "Claim": group["text"],
+            "Study": row["study"],
+            "Encoder": row["encoder_title"],
+            "Protocol": row["protocol"],
+            "Compared": row["pair"],
+            "Difference": f"{row['difference']} {row['interval']}".strip(),
+            **dict(zip(context["tests"], row["tests"], strict=True)),
+            "Verdict": "; ".join(filter(None, [row["verdict"], row["small"]])),
+        }
+        for group in context["groups"]
+        for row in group["rows"]
+    ]
+    return pd.DataFrame(rows)

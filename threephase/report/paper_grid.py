@@ -1,0 +1,128 @@
+"""The paper's measured tables (3, 4, 6, 7) as grids: a row a data set, encoder and protocol, a column a variant.
+
+Every number stands beside ours with its verdict; what was not run shows as missing.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pandas as pd
+
+from threephase.paper import numbers
+from threephase.paper.tables import CONTENTS
+from threephase.report.cells import anchor, details_name
+from threephase.results.tables import MISSING, format_interval, format_number, format_printed, format_signed
+
+KINDS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
+NOT_RUN = -1.0  # sorts below every percentage
+
+
+def paper_frame(work: numbers.Reproduction) -> pd.DataFrame:
+    """Every number that the paper measured beside ours, for its encoders and for the stand-ins that were run.
+
+    The columns of ``numbers.comparison``; a stand-in has rows only where it was run, as the paper has no place for it.
+    """
+    frames = []
+    for table, encoder, protocol in numbers.measured_tables(work):
+        frame = numbers.comparison(work, table, encoder, protocol)
+        frame = frame[frame["verdict"] != numbers.QUOTED]
+        frames.append(frame[frame["mean"].notna()] if encoder in work.settings.stand_in_encoders else frame)
+    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+
+
+def grids(work: numbers.Reproduction, frame: pd.DataFrame, datasets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A grid for each table, from ``paper_frame``; ``datasets``: titles by name. Rows with a number of ours first."""
+    return [_grid(work, table, of_table, datasets) for table, of_table in frame.groupby("table", sort=True)]
+
+
+def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets: Mapping[str, str]) -> dict[str, Any]:
+    # A two-class set's own metrics share the columns of the others' averages.
+    frame = frame.assign(kind=frame["metric"].str.removeprefix("macro_"))
+    kinds = list(dict.fromkeys(frame["kind"]))
+    columns = [(variant, kind) for variant in dict.fromkeys(frame["variant"]) for kind in kinds]
+    rows = []
+    for (dataset, encoder, protocol), lines in frame.groupby(["dataset", "encoder", "protocol"], sort=False):
+        by_column = {(line["variant"], line["kind"]): line for line in lines.to_dict("records")}
+        shown = next((name for name in lines["study_dataset"] if isinstance(name, str) and name), dataset)
+        rows.append(
+            {
+                "dataset": shown,
+                "dataset_title": datasets.get(shown, shown),
+                "encoder": encoder,
+                "encoder_title": work.shared.encoders[encoder].title,
+                "stands_in": encoder in work.settings.stand_in_encoders,
+                "stands_in_for": ", ".join(
+                    _encoder_title(work, name) for name in dict.fromkeys(lines["paper_encoder"]) if name != encoder
+                ),
+                "protocol": protocol,
+                "run": bool(lines["mean"].notna().any()),
+                "cells": [_cell(by_column.get(column)) for column in columns],
+            }
+        )
+    return {
+        "table": table,
+        "contents": CONTENTS[table],
+        "columns": [
+            {"variant": _variant_title(work, variant), "metric": KINDS[kind] if len(kinds) > 1 else ""}
+            for variant, kind in columns
+        ],
+        "rows": sorted(rows, key=lambda row: not row["run"]),
+        "count": count_of(frame),
+    }
+
+
+def _cell(line: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """One number of the paper beside ours; None where the paper prints none."""
+    if line is None:
+        return None
+    cell = {"paper": format_printed(line["paper"]), "std": "", "mean": MISSING, "sort": NOT_RUN, "interval": ""}
+    cell |= {"delta": "", "verdict": "", "note": line["note"]}
+    if not isinstance(line["study"], str):
+        return cell
+    where = (line["study"], line["encoder"], line["variant"])
+    cell |= {"anchor": anchor(*where, line["metric"]), "details": details_name(*where)}
+    if pd.isna(line["mean"]):
+        return cell
+    return cell | {
+        "mean": format_number(line["mean"]),
+        "sort": float(line["mean"]),
+        "interval": format_interval(line["ci_low"], line["ci_high"]),
+        "delta": format_signed(line["delta"]),
+        "verdict": line["verdict"],
+    }
+
+
+def missing_details(
+    work: numbers.Reproduction, frame: pd.DataFrame, datasets: Mapping[str, str], finished: Collection[str]
+) -> list[dict[str, Any]]:
+    """What lies behind the numbers of studies that are not ``finished``: the command that makes each cell."""
+    missing = frame[frame["study"].notna() & ~frame["study"].isin(finished)]
+    missing = missing.drop_duplicates(["study", "encoder", "variant"])
+    return [
+        {
+            "id": details_name(line["study"], line["encoder"], line["variant"]),
+            "title": _variant_title(work, line["variant"]),
+            "colour": "none",
+            "first": None,
+            "study": line["study"],
+            "dataset": datasets.get(line["study_dataset"], line["study_dataset"]),
+            "encoder": work.shared.encoders[line["encoder"]].title,
+            "protocol": line["protocol"],
+            "command": line["command"],
+        }
+        for line in missing.to_dict("records")
+    ]
+
+
+def _encoder_title(work: numbers.Reproduction, encoder: str) -> str:
+    return work.shared.encoders[encoder].title if encoder in work.shared.encoders else encoder
+
+
+def _variant_title(work: numbers.Reproduction, variant: str) -> str:
+    return work.shared.variants[variant].title if variant in work.shared.variants else variant
+
+
+def count_of(frame: pd.DataFrame) -> list[tuple[str, int]]:
+    """How many numbers have which verdict, what is missing last."""
+    counts = frame["verdict"].value_counts(sort=False)
+    return sorted(counts.items(), key=lambda pair: pair[0] == numbers.MISSING)

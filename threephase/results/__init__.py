@@ -1,0 +1,1 @@
+"""From the predictions of all seeds to cells, tables, differences and claims."""

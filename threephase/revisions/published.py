@@ -1,0 +1,132 @@
+"""What git keeps of a finished study: numbers, tables, page, predictions by id, run reports; no text, no weight."""
+
+import dataclasses
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.base.files import new_folder, read_json, write_table, write_text
+from threephase.paper import numbers
+from threephase.paper.tables import write_comparison
+from threephase.project.project import yaml_text
+from threephase.report.finished import read_finished
+from threephase.report.page import render_page
+from threephase.results import mistakes
+from threephase.results.cells import cells, read_predictions, summarize
+from threephase.results.costs import read_reports
+from threephase.results.prediction_checksums import checksums
+from threephase.results.results import read_frame
+from threephase.revisions.revision_params import own_settings
+from threephase.study.paper_params import Paper
+from threephase.study.params import Study
+
+FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
+FOLDERS = ("cells", "tables")
+DRAWN = ("figures", "pictures")  # what the page shows; of the second, the tables are kept
+COPIED = ("example_id", "split", "label", "predicted")
+PARAMS_HEADER = (
+    "# All settings of the published run. What the names of protocols and variants stand for: shared.yaml.\n"
+)
+
+
+def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
+    """Copy a study's results to ``reports/published/<study>``; returns that folder.
+
+    ``titles``: of the data sets by name. Refuses a study that lacks a table or a cell's predictions, and tables that
+    are not those of the predictions. A training that came from the cache has no report, and the page says so.
+    """
+    source, target = paths.reports(study.folder), paths.published(study.params.name)
+    predictions = all_predictions(study)
+    for one in (*FILES, *FOLDERS, *DRAWN):
+        if not (source / one).exists():
+            raise UserError(f"{source / one}: no such file; run: {study.in_folder} repro")
+    check_tables(study, settings, source)
+    check_mistakes(study)
+    with new_folder(target) as new:
+        for one in FILES:
+            shutil.copyfile(source / one, new / one)
+        for one in FOLDERS:
+            shutil.copytree(source / one, new / one, copy_function=shutil.copyfile)
+        for table in sorted((source / "pictures").glob("*/*.csv")):
+            kept = new / table.relative_to(source)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(table, kept)
+        # Not a copy of the reader's own page, which shows texts and no costs.
+        finished = dataclasses.replace(read_finished(study), folder=target)
+        write_text(new / "index.html", render_page(finished, texts=False, with_costs=True))
+        write_paper_tables(study, settings, titles, new / "tables")
+        write_table(new / "predictions.parquet", predictions)
+        write_table(new / "checksums.csv", checksums(predictions))
+        lines = [json.dumps(run.report, ensure_ascii=False) + "\n" for run in read_reports(study) if run.report]
+        write_text(new / "run_reports.jsonl", "".join(lines))
+        write_text(new / paths.PARAMS, params_text(study))
+    return target
+
+
+def params_text(study: Study) -> str:
+    """The study's settings, those of its base filled in, so that they stand alone."""
+    return PARAMS_HEADER + yaml_text(own_settings(study))
+
+
+def check_tables(study: Study, settings: Paper, folder: Path) -> None:
+    """Refuse a table in ``folder`` that differs from what the predictions of the study's runs give."""
+    summaries = {cell: summarize(study, cell) for cell in cells(study)}
+    for (encoder, variant), summary in summaries.items():
+        file = paths.cell_summary(folder, encoder, variant)
+        _refuse_others(file, pd.json_normalize(read_json(file)), pd.json_normalize(summary), study)
+    for name, table in numbers.result_tables(study, list(summaries.values()), settings).items():
+        _refuse_others(folder / name, read_frame(folder / name), table, study)
+
+
+def check_mistakes(study: Study) -> None:
+    """The same for the study's confusions and disagreements."""
+    predictions, classes = mistakes.trained_predictions(study)
+    place = paths.mistakes(study.folder)
+    for name, table in (
+        ("confusion.csv", mistakes.confusion_frame(predictions, classes)),
+        ("disagreements.csv", mistakes.disagreements_frame(predictions)),
+    ):
+        _refuse_others(place / name, read_frame(place / name), table, study)
+
+
+def _refuse_others(file: Path, found: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:
+    """Texts must be the same and numbers all but: another machine rounds the last digit in another way."""
+    try:
+        # By a copy of each as text, so that both have the types that a file gives them.
+        read = [pd.read_csv(io.StringIO(frame.to_csv(index=False))) for frame in (found, expected)]
+        pd.testing.assert_frame_equal(*read, check_dtype=False, rtol=1e-9)
+    except AssertionError:
+        raise UserError(
+            f"{file}: got other numbers than the predictions of the runs give, expected those; "
+            f"run: {study.in_folder} repro"
+        ) from None
+
+
+def write_paper_tables(study: Study, settings: Paper, titles: Mapping[str, str], folder: Path) -> None:
+    """The numbers that the paper prints for the study's data set, beside its cells; none where it has no such."""
+    params = study.params
+    work = numbers.Reproduction(numbers.read_numbers(), settings, study.shared, {params.name: study})
+    dataset = settings.stand_in_datasets.get(params.dataset, params.dataset)
+    for table, encoder, protocol in numbers.measured_tables(work) if params.reproduces_paper else ():
+        frame = numbers.comparison(work, table, encoder, protocol, with_extra=True)
+        frame = frame[(frame["dataset"] == dataset) & (frame["verdict"] != numbers.QUOTED)]
+        if protocol == params.protocol and encoder in params.encoders and len(frame):
+            write_comparison(frame, table, encoder, protocol, study.shared, titles, folder)
+
+
+def all_predictions(study: Study) -> pd.DataFrame:
+    """The predictions of all cells and seeds below each other: encoder, variant, seed, then the columns of each."""
+    frames = []
+    for encoder, variant in cells(study):
+        for seed, frame in read_predictions(study, (encoder, variant)).items():
+            probabilities = [column for column in frame if column.startswith("probability_")]
+            kept = frame[[*COPIED, *probabilities]]
+            who = {"encoder": encoder, "variant": variant, "seed": seed}
+            frames.append(kept.assign(**who)[[*who, *kept.columns]])
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,187 @@
+"""A reader's own run of a study against the one that git keeps of it, cell by cell and paired by seed and row."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.results.cells import Cell, predictions_by_cell, read_predictions
+from threephase.results.costs import (
+    FROM_CACHE,
+    NOT_RECORDED,
+    Run,
+    environment,
+    inputs,
+    read_published_reports,
+    read_reports,
+)
+from threephase.results.paired import Paired, Predictions, means, pair
+from threephase.results.prediction_checksums import content_sha256
+from threephase.revisions.revision_params import changed, own_settings
+from threephase.scores.statistics import UNDECIDED
+from threephase.study.params import Study
+from threephase.study.read_params import load_published
+from threephase.study.topology import cells
+
+COLUMNS = [
+    "cell", "metric", "seeds", "n_test", "own", "published", "difference", "ci_low", "ci_high", "ci_kind", "alike",
+    "verdict", "note",
+]  # fmt: skip
+SAME, AGREES, DIFFERS, NOT_RUN = "identical", "agrees", "differs", "not run"
+NAMES = ("the published run", "your own run")
+ENGINE = ("Device", "GPU", "Precision", "CPU threads", "CPU", "CPU flags", "torch", "Code revision")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A row a cell (``COLUMNS``, percent and percentage points, own minus published), and what the two runs differ in.
+
+    ``params``: one line for each setting or input that differs; ``engine``: name, published and own value of what the
+    runs ran on.
+    """
+
+    rows: pd.DataFrame
+    params: list[str]
+    engine: list[tuple[str, str, str]]
+
+    def differs(self) -> bool:
+        return bool((self.rows["verdict"] == DIFFERS).any())
+
+
+def verify(study: Study) -> Verification:
+    """Compare the predictions of the study's own run with those in ``reports/published``; no text is read.
+
+    Only cells and seeds that both have are compared; a cell without one shows as not run.
+    """
+    kept = _published_study(study)
+    published, checksums = _read_published(study)
+    own = {cell: _own_predictions(study, cell) for cell in cells(study)}
+    if not any(own.values()):
+        place = paths.predictions(study.folder, "", "x", 0).parent.parent
+        raise UserError(f"{place}: got no predictions, expected those of your own run; run: {study.in_folder} repro")
+    found = [
+        _row(study, cell, published.get(cell, {}), own.get(cell, {}), checksums)
+        for cell in dict.fromkeys([*own, *published])
+    ]
+    reports = paths.published(study.params.name) / "run_reports.jsonl"
+    runs = read_published_reports(kept, reports), read_reports(study)
+    return Verification(
+        rows=pd.DataFrame(found, columns=COLUMNS).astype({"n_test": "Int64"}),
+        params=[*_other_settings(kept, study), *_other_inputs(*runs)],
+        engine=_engine(*runs),
+    )
+
+
+def verdict(found: Paired, same: bool, metric: str, tolerance: float, widest: float) -> str:
+    """Identical where the checksums are the ``same``, else by the paired difference.
+
+    It agrees where 0 lies in the difference's interval or where the difference is at most ``tolerance`` percentage
+    points, unless the interval is wider than ``widest``, which no run could leave: that is undecided. Otherwise, and
+    where the test rows are others, it differs.
+    """
+    if found.other_rows:
+        return DIFFERS
+    if same:
+        return SAME
+    interval = found.differences[metric].interval
+    if abs(interval.mean) <= tolerance:
+        return AGREES
+    if interval.low <= 0 <= interval.high:
+        return UNDECIDED if interval.high - interval.low > widest else AGREES
+    return DIFFERS
+
+
+def summary(study: Study, verification: Verification) -> str:
+    """One line: how many cells agree, and how many could not be compared."""
+    counts = Counter(verification.rows["verdict"])
+    said = ", ".join(f"{counts[one]} {one}" for one in (SAME, AGREES, UNDECIDED, DIFFERS, NOT_RUN) if counts[one])
+    outcome = "differs from" if verification.differs() else "does not differ from"
+    if not counts.keys() - {NOT_RUN}:
+        raise UserError(
+            f"{study.params.name}: got no cell that was run here and is published; run: {study.in_folder} repro"
+        )
+    return f"{study.params.name}: your own run {outcome} the published one; of {len(verification.rows)} cells: {said}"
+
+
+def _published_study(study: Study) -> Study:
+    """The study as it was published; refuses one of which git does not keep all that is read here."""
+    folder = paths.published(study.params.name)
+    if not folder.is_dir():
+        known = sorted(file.parent.name for file in paths.PUBLISHED.glob(f"*/{paths.PARAMS}"))
+        raise UserError(f"{folder}: no such folder, expected a published study, one of: {', '.join(known) or '(none)'}")
+    for name in (paths.PARAMS, "predictions.parquet", "checksums.csv", "run_reports.jsonl"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name}: no such file, expected what was published; git checkout {folder}")
+    return load_published()[study.params.name]
+
+
+def _read_published(study: Study) -> tuple[dict[Cell, Predictions], dict[tuple[str, int], str]]:
+    """The published predictions by cell and seed, and their checksums by the cell's name and seed."""
+    folder = paths.published(study.params.name)
+    checksums = pd.read_csv(folder / "checksums.csv", dtype={"cell": str})
+    by_cell = {(line.cell, line.seed): line.sha256 for line in checksums.itertuples()}
+    return predictions_by_cell(pd.read_parquet(folder / "predictions.parquet")), by_cell
+
+
+def _own_predictions(study: Study, cell: Cell) -> Predictions:
+    """The predictions of those of the study's seeds that were run."""
+    params = study.params
+    there = [seed for seed in params.seeds if paths.predictions(study.folder, *cell, seed).is_file()]
+    return read_predictions(dataclasses.replace(study, params=dataclasses.replace(params, seeds=there)), cell)
+
+
+def _row(
+    study: Study, cell: Cell, published: Predictions, own: Predictions, checksums: Mapping[tuple[str, int], str]
+) -> dict[str, Any]:
+    """The row of one cell."""
+    metric, rules, name = study.params.primary_metric, study.shared.verdicts, paths.cell_name(*cell)
+    row = {"cell": name, "metric": metric, "verdict": NOT_RUN, "note": ""}
+    if not published or not own:
+        side, whose = ("published", NAMES[0]) if published else ("own", NAMES[1])
+        return row | {side: means(study, published or own, [metric])[metric], "note": f"only in {whose}"}
+    try:
+        found = pair(study, published, own, [metric], NAMES)
+    except UserError as error:
+        return row | {"verdict": DIFFERS, "note": f"not paired: {error}"}
+    one = found.differences[metric]
+    same = all(content_sha256(own[seed]) == checksums.get((name, seed)) for seed in found.seeds)
+    return row | {
+        "seeds": ", ".join(map(str, found.seeds)),
+        "n_test": found.n_test,
+        "own": one.second,
+        "published": one.first,
+        "difference": one.interval.mean,
+        "ci_low": one.interval.low,
+        "ci_high": one.interval.high,
+        "ci_kind": one.interval.kind,
+        "alike": found.alike,
+        "verdict": verdict(found, same, metric, rules.claim_margin, rules.undecided_interval_width),
+        "note": "; ".join([*found.other_seeds, *found.other_rows]),
+    }
+
+
+def _other_settings(published: Study, study: Study) -> Iterator[str]:
+    """The study's settings, those of its base filled in, that are not those of the published run."""
+    for key, first, second in changed(own_settings(published), own_settings(study)):
+        yield f"{study.file}: {key}: {first} in {NAMES[0]}, {second} in yours"
+
+
+def _other_inputs(published: Sequence[Run], own: Sequence[Run]) -> Iterator[str]:
+    """The data and pre-trained encoders that the runs' reports name by other checksums, as far as both name them."""
+    first, second = (dict(inputs(runs)) for runs in (published, own))
+    for file in first:
+        if file in second and first[file] != second[file]:
+            yield f"{file}: sha256 {first[file][:12]} in {NAMES[0]}, {second[file][:12]} in yours"
+
+
+def _engine(published: Sequence[Run], own: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """What the runs ran on; of trainings that came from the cache nothing is known here."""
+    first, second = (dict(environment(runs)) for runs in (published, own))
+    if not any(run.report for run in own):
+        second = dict.fromkeys(ENGINE, FROM_CACHE)
+    return [(key, first.get(key, NOT_RECORDED), second.get(key, NOT_RECORDED)) for key in ENGINE]

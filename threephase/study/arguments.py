@@ -1,0 +1,37 @@
+"""What the command lines of the stages have in common."""
+
+import argparse
+from pathlib import Path
+
+from threephase.base.errors import UserError
+from threephase.study.read_params import study_folders
+
+
+def stage_parser(about: str, *options: str) -> argparse.ArgumentParser:
+    """A parser of ``--study`` and of those of ``--encoder``, ``--variant`` and ``--seed`` that a stage needs.
+
+    An option whose name ends in ``?`` may be left out.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    told = "a study; the default one if left out"
+    parser.add_argument("--study", type=folder_of, default=Path(), metavar="NAME", help=told)
+    help_of = {
+        "encoder": "an encoder that the study runs",
+        "variant": "a variant or baseline that the study runs",
+        "seed": "one of the study's seeds",
+    }
+    for option in options:
+        name = option.removesuffix("?")
+        kind = int if name == "seed" else str
+        parser.add_argument(
+            f"--{name}", type=kind, required=name == option, default=None if name == option else "", help=help_of[name]
+        )
+    return parser
+
+
+def folder_of(study: str) -> Path:
+    """The folder of a study by its name."""
+    folders = study_folders()
+    if study not in folders:
+        raise UserError(f"--study: got {study!r}, expected one of: {', '.join(folders)}")
+    return folders[study]

@@ -1,0 +1,259 @@
+"""The parameters of the project as frozen dataclasses; ``config`` reads them from the params files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from threephase.base import paths
+from threephase.study.schema import (
+    both,
+    checked,
+    distinct,
+    each_of,
+    none_twice,
+    not_empty,
+    number,
+    one_of,
+    refuse_unknown,
+)
+from threephase.study.source_params import Dataset, EncoderSource, Sources
+
+TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
+PRETRAINED = "pretrained"
+BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
+DENOISED = "dae"  # the encoder after phase 1, from which several variants start
+SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a study
+THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
+
+
+def _auto_or_count(value: int | str) -> str | None:
+    return None if value == "auto" or (isinstance(value, int) and value > 0) else "auto, or 1 or more"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Phase 3 as many would train it, whatever the paper's table 5 says: encoder trained, learning rate searched."""
+
+    lr_classifier: list[float] = checked(both(distinct, number(above=0, below=1)))
+    max_epochs_classifier: int = checked(number(least=1))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A path through the stages (columns of the paper's tables 3 and 4).
+
+    ``encoder_of``: the variant whose encoder is taken, where it makes none of its own; ``recipe``: of phase 3, None for
+    the study's own settings.
+    """
+
+    title: str
+    encoder_from: str = checked(one_of(*TRAINED_ENCODER_STAGES, PRETRAINED))
+    recipe: Recipe | None
+    imbalance: str | None = checked(one_of("normal", "extra", "none"), default=None)
+    pairs_as_many_as: str | None = None
+    encoder_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a practitioner would try first, without any training of the encoder."""
+
+    title: str
+    needs_encoder: bool
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The switches between the paper's text and the authors' code; docs/protocols.md says what each value does."""
+
+    bottleneck: bool
+    contrastive_layer: bool
+    pooling: str = checked(one_of("native", "native_with_normalization", "cls"))
+    encoder_in_phase_3: str = checked(one_of("as_configured", "frozen_if_sentence_encoder"))
+    head_activation: str = checked(one_of("relu", "none"))
+    ft_start: str = checked(one_of("pretrained", "random_unless_sentence_encoder", "random"))
+    selection_split: str = checked(one_of("validation", "test"))
+    validation_cut: bool
+    rows_of_phases_1_2: str = checked(one_of("training", "all_without_test_set"))
+    contrastive_validation: str = checked(one_of("none", "tenth_of_pairs"))
+    joint_targets: str = checked(one_of("label_similarity", "zero"))
+    joint_settings: str = checked(one_of("as_configured", "defaults_of_code"))
+    no_imbalance_lowercase: bool
+    stopword_copies: str = checked(one_of("enlarged_classes", "matching_lengths"))
+    long_texts: str = checked(one_of("truncate", "cut_at_full_stops"))
+    batch_of_small_sets: str = checked(one_of("as_configured", "fifth"))
+    dae_checkpoint: str = checked(one_of("last", "best_look"))
+    contrastive_checkpoint: str = checked(one_of("last", "best_look"))
+    stopping: str = checked(one_of("patience", "restarts"))
+    clip_gradient: float | None = checked(number(above=0))
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of the paper's text that no data set changes; warm-ups are shares of all steps."""
+
+    warmup_dae: float = checked(number(least=0, most=1))
+    warmup_contrastive: float = checked(number(least=0, most=1))
+    warmup_joint: float = checked(number(least=0, most=1))
+    warmup_classifier: float = checked(number(least=0, most=1))
+    adam_eps_dae: float = checked(number(above=0))
+    adam_eps_contrastive: float = checked(number(above=0))
+    weight_decay_classifier: float = checked(number(least=0))
+    clip_gradient_phases_1_2: float = checked(number(above=0))
+    head_hidden_size: int = checked(number(least=1))
+    head_dropout: float = checked(number(least=0, below=1))
+    patience: int = checked(number(least=1))
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Bounds of the imbalance correction of phase 2."""
+
+    min_ratio: float = checked(number(least=1))
+    max_ratio: float = checked(number(above=1))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How uncertainty is stated; ``holm_family``: what comparisons share whose p-values are adjusted together."""
+
+    confidence: float = checked(number(above=0, below=1))
+    min_seeds_for_seed_variance: int = checked(number(least=2))
+    detectable_power: float = checked(number(above=0.5, below=1))
+    holm_family: list[str] = checked(each_of("protocol", "encoder"))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``variant`` is claimed to be better than each of ``others`` on the primary metric."""
+
+    text: str
+    variant: str
+    others: list[str] = checked(distinct)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Rules, in percentage points, fixed before any run."""
+
+    claim_margin: float = checked(number(least=0))
+    undecided_interval_width: float = checked(number(above=0))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where and how precisely the trainings run, and on how many threads of a CPU."""
+
+    device: str = checked(one_of("auto", "cpu", "cuda", "mps"))
+    precision: str = checked(one_of("auto", "fp32", "bf16"))
+    bf16_min_speedup: float = checked(number(above=0))
+    threads: int | str = checked(_auto_or_count)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """``shared.yaml``, with the definitions of ``encoders/``."""
+
+    sources: Sources
+    encoders: dict[str, EncoderSource] = checked(not_empty)
+    variants: dict[str, Variant] = checked(not_empty)
+    baselines: dict[str, Baseline] = checked(not_empty)
+    baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
+    protocols: dict[str, Protocol] = checked(not_empty)
+    training: Training
+    imbalance: dict[str, Imbalance]
+    statistics: Statistics
+    claims: dict[str, Claim]
+    verdicts: Verdicts
+    engine: Engine
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Table 5 of the paper for one encoder; the classifier's two may be one value or a map by variant."""
+
+    lr_dae: float = checked(number(above=0, below=1))
+    epochs_dae: int = checked(number(least=1))
+    deletion_ratio: float = checked(number(least=0, below=1))
+    lr_contrastive: float = checked(number(above=0, below=1))
+    epochs_contrastive: int = checked(number(least=1))
+    lr_classifier: float | dict[str, float] = checked(number(above=0, below=1))
+    max_epochs_classifier: int | dict[str, int] = checked(number(least=1))
+    batch_size: int = checked(number(least=1))
+    adam_eps: float = checked(number(above=0))
+    max_length: int | str
+    freeze_encoder: bool
+
+
+@dataclass(frozen=True)
+class StudyParams:
+    """A study's ``params.yaml``, its base filled in: a data set under one protocol with its settings.
+
+    ``variants``: those that are trained, a list for all encoders or one an encoder. ``draw_encoders``: whether vectors
+    are drawn before and after the phases. ``train_rows``: how many training rows are drawn for each seed; None: all.
+    """
+
+    name: str
+    dataset: str
+    protocol: str
+    reproduces_paper: bool
+    primary_metric: str = checked(one_of("accuracy", "macro_f1"))
+    seeds: list[int] = checked(distinct)
+    encoders: list[str] = checked(distinct)
+    variants: list[str] | dict[str, list[str]]
+    baselines: list[str] = checked(none_twice)
+    draw_encoders: bool
+    validation_share: float = checked(number(above=0, below=1))
+    train_rows: int | None = checked(number(least=2))
+    long_tail_ratio: float | None = checked(number(least=1))
+    long_tail_largest: int | None = checked(number(least=1))
+    hyperparameters: dict[str, Hyperparameters]
+
+    def variants_of(self, encoder: str) -> list[str]:
+        """The variants that are trained on an encoder, in the order of the tables."""
+        return self.variants[encoder] if isinstance(self.variants, dict) else self.variants
+
+    def trained(self) -> list[str]:
+        """The variants that are trained on some encoder, in the order of the tables."""
+        return list(dict.fromkeys(variant for encoder in self.encoders for variant in self.variants_of(encoder)))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's settings together with what it shares with all others, and its folder."""
+
+    shared: Shared
+    params: StudyParams
+    dataset: Dataset
+    folder: Path
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.shared.protocols[self.params.protocol]
+
+    @property
+    def file(self) -> Path:
+        """The file that a reader edits."""
+        return paths.study_params(self.folder)
+
+    @property
+    def in_folder(self) -> str:
+        """How ``dvc`` is called for it from the top folder."""
+        return "dvc" if self.folder == Path() else f"dvc --cd {self.folder}"
+
+    def encoder_baselines(self) -> list[str]:
+        """The baselines that are computed for each encoder."""
+        return [name for name in self.params.baselines if self.shared.baselines[name].needs_encoder]
+
+    def other_baselines(self) -> list[str]:
+        """The baselines that need no encoder."""
+        return [name for name in self.params.baselines if not self.shared.baselines[name].needs_encoder]
+
+    def check_encoder(self, encoder: str) -> None:
+        """Refuse an encoder that the study does not run."""
+        refuse_unknown(self.file, "encoders", encoder, self.params.encoders)
+
+    def title(self, name: str) -> str:
+        """How a variant, a baseline, or the encoder after phase 1 is called where people read it."""
+        if name == DENOISED:
+            return "Denoising autoencoder"
+        return {**self.shared.variants, **self.shared.baselines}[name].title

@@ -1,0 +1,291 @@
+"""The params files, read and checked as a whole; the only place that reads them."""
+
+from pathlib import Path
+from typing import Any
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.study.paper_params import Paper
+from threephase.study.params import BASELINES, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
+from threephase.study.schema import build, read_yaml, refuse_unknown
+from threephase.study.source_params import SPLITS, Dataset, EncoderSource
+from threephase.study.topology import is_ablation
+
+ENCODER_KEYS = {
+    "python_package": ("package", "version", "folder", "sha256"),
+    "folder": ("folder", "sha256"),
+    "hub": ("id", "revision"),
+}
+
+
+def load_shared() -> Shared:
+    """Read and check ``shared.yaml`` and the definitions of ``encoders/``."""
+    encoders = {file.stem: _load_encoder(file) for file in sorted(paths.ENCODERS.glob("*.yaml"))}
+    content = read_yaml(paths.SHARED_PARAMS)
+    if "encoders" in content:
+        raise UserError(f"{paths.SHARED_PARAMS}: encoders: got them here, expected a file each in {paths.ENCODERS}/")
+    shared = build(Shared, content | {"encoders": encoders}, paths.SHARED_PARAMS)
+    for name, setting in shared.imbalance.items():
+        if setting.max_ratio <= setting.min_ratio:
+            raise UserError(
+                f"{paths.SHARED_PARAMS}: imbalance.{name}.max_ratio: got {setting.max_ratio:g}, expected a number "
+                f"above min_ratio ({setting.min_ratio:g})"
+            )
+    for name in shared.baselines:
+        refuse_unknown(paths.SHARED_PARAMS, "baselines", name, BASELINES)
+    for name, claim in shared.claims.items():
+        for variant in [claim.variant, *claim.others]:
+            refuse_unknown(paths.SHARED_PARAMS, f"claims.{name}", variant, shared.variants)
+    for name, variant in shared.variants.items():
+        if variant.imbalance not in (None, "none"):
+            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.imbalance", variant.imbalance, shared.imbalance)
+        if variant.pairs_as_many_as is not None:
+            fitting = [n for n, v in shared.variants.items() if v.imbalance and v.pairs_as_many_as is None]
+            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.pairs_as_many_as", variant.pairs_as_many_as, fitting)
+        if variant.encoder_of is not None:
+            making = [n for n, v in shared.variants.items() if v.encoder_from == variant.encoder_from]
+            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.encoder_of", variant.encoder_of, making)
+            continue
+        if variant.imbalance is None and variant.encoder_from not in (PRETRAINED, "train_dae"):
+            raise UserError(
+                f"{paths.SHARED_PARAMS}: variants.{name}.imbalance: the key is missing, expected normal, extra or none"
+            )
+    return shared
+
+
+def _load_encoder(file: Path) -> EncoderSource:
+    encoder = build(EncoderSource, read_yaml(file), file)
+    for key in ENCODER_KEYS[encoder.source]:
+        if getattr(encoder, key) is None:
+            raise UserError(f"{file}: {key}: the key is missing, expected a text for source {encoder.source!r}")
+    return encoder
+
+
+def dataset_names() -> list[str]:
+    """The data sets that have a definition."""
+    return sorted(file.stem for file in paths.DATA.glob("*.yaml"))
+
+
+def load_dataset(name: str) -> Dataset:
+    """Read and check ``data/<name>.yaml``."""
+    file = paths.dataset_definition(name)
+    refuse_unknown(paths.DATA, "dataset", name, dataset_names())
+    dataset = build(Dataset, {"name": name} | read_yaml(file), file)
+    if dataset.name != name:
+        raise UserError(f"{file}: name: got {dataset.name!r}, expected the file's name {name!r}")
+    _check_source(dataset, file)
+    names = dataset.class_names
+    if names is not None and dataset.positive_class is not None:
+        refuse_unknown(file, "positive_class", dataset.positive_class, list(names.values()))
+    return dataset
+
+
+def _check_source(dataset: Dataset, file: Path) -> None:
+    """The source names what its kind needs, in splits that exist; folds and a test set exclude each other."""
+    source = dataset.source
+    by_split = source.files if isinstance(source.files, dict) else None
+    shared = [key for key in ("hub", "folder", "python_package") if getattr(source, key) is not None]
+    if source.files is None and not shared:
+        raise UserError(f"{file}: source: got none, expected one of: hub, folder, python_package, files")
+    if source.files is not None and shared:
+        raise UserError(f"{file}: source.{shared[0]}: got it besides source.files, expected your own files alone")
+    if source.split_column is not None and not isinstance(source.files, str):
+        raise UserError(f"{file}: source.split_column: expected it only where source.files is one file or folder")
+    named = {"source.splits": source.splits, "source.files": by_split}
+    if source.hub is not None:
+        named["source.hub.splits"] = source.hub.splits
+        if source.hub.splits is None and source.splits is None:
+            raise UserError(f"{file}: source.splits: the key is missing, expected the hub's split by ours")
+        for column in source.hub.columns or {}:
+            refuse_unknown(file, "source.hub.columns", column, [*dataset.text_columns, *dataset.label_columns])
+    if source.folder is not None and source.splits is None:
+        raise UserError(f"{file}: source.splits: the key is missing, expected the file's name by split")
+    for place, splits in named.items():
+        for split in splits or {}:
+            refuse_unknown(file, place, split, SPLITS)
+    if dataset.folds is not None and (dataset.test_rows is not None or any("test" in s for s in named.values() if s)):
+        raise UserError(f"{file}: folds: got {dataset.folds} besides a test set, expected one of the two")
+
+
+def load_datasets() -> dict[str, Dataset]:
+    """Read and check all data sets, by name."""
+    return {name: load_dataset(name) for name in dataset_names()}
+
+
+def load_paper() -> Paper:
+    """Read and check ``paper/params.yaml``."""
+    return build(Paper, read_yaml(paths.PAPER_PARAMS), paths.PAPER_PARAMS)
+
+
+def study_folders() -> dict[str, Path]:
+    """The folder of every study by its name, the default study first."""
+    default = read_yaml(Path(paths.PARAMS)).get("name")
+    if not isinstance(default, str):
+        raise UserError(f"{paths.PARAMS}: name: got {default!r}, expected a name for the default study")
+    others = sorted(file.parent for file in paths.STUDIES.glob(f"*/{paths.PARAMS}"))
+    for folder in others:
+        if folder.name == default:
+            raise UserError(f"{folder}: got the default study's name ({paths.PARAMS}), expected another one")
+    return {default: Path()} | {folder.name: folder for folder in others}
+
+
+def load_study(name: str = "") -> Study:
+    """Read and check one study with everything it refers to; without a name the default one."""
+    folders = study_folders()
+    name = name or next(iter(folders))
+    refuse_unknown(paths.STUDIES, "study", name, folders)
+    return _load_study(load_shared(), name, folders)
+
+
+def study_in(folder: Path) -> Study:
+    """Read and check the study of a folder, the top folder or one of ``studies/``."""
+    return load_study(folder.name)
+
+
+def load_studies() -> dict[str, Study]:
+    """Read and check all studies, by name."""
+    shared, folders = load_shared(), study_folders()
+    return {name: _load_study(shared, name, folders) for name in folders}
+
+
+def load_published() -> dict[str, Study]:
+    """Read and check all published studies by the params files that were published with them, by name."""
+    shared, folders = load_shared(), study_folders()
+    names = sorted(file.parent.name for file in paths.PUBLISHED.glob(f"*/{paths.PARAMS}"))
+    found = {}
+    for name in names:
+        file, folder = paths.published(name) / paths.PARAMS, folders.get(name, paths.STUDIES / name)
+        found[name] = _checked(shared, name, folder, {"name": name} | read_yaml(file), file)
+    return found
+
+
+def _load_study(shared: Shared, name: str, folders: dict[str, Path]) -> Study:
+    file = paths.study_params(folders[name])
+    return _checked(shared, name, folders[name], with_base(name, folders), file)
+
+
+def base_files(name: str) -> list[Path]:
+    """The params files of the studies that a study builds on, the nearest first."""
+    return [paths.study_params(study_folders()[base]) for base in _bases(name, study_folders())]
+
+
+def _bases(name: str, folders: dict[str, Path]) -> list[str]:
+    found = [name]
+    while (base := read_yaml(paths.study_params(folders[found[-1]])).get("base")) is not None:
+        file = paths.study_params(folders[found[-1]])
+        refuse_unknown(file, "base", base, folders)
+        if base in found:
+            raise UserError(f"{file}: base: got {base!r}, which itself builds on {found[-1]!r}; expected no circle")
+        found.append(base)
+    return found[1:]
+
+
+def with_base(name: str, folders: dict[str, Path]) -> dict[str, Any]:
+    """A study's keys over those of its bases, a mapping's one by one; of the known encoders only those that it runs."""
+    content: dict[str, Any] = {}
+    for one in [*reversed(_bases(name, folders)), name]:
+        content = _over(content, read_yaml(paths.study_params(folders[one])))
+    content = {"name": name} | {key: value for key, value in content.items() if key != "base"}
+    file = paths.study_params(folders[name])
+    own = read_yaml(file)
+    if own.get("name", name) != name:
+        raise UserError(f"{file}: name: got {own['name']!r}, expected the folder's name {name!r}")
+    if "seeds" not in own:
+        raise UserError(f"{file}: seeds: the key is missing, expected a list; dvc reads it there, not from a base")
+    content["name"] = name
+    for key in ("hyperparameters", "variants"):
+        if isinstance(content.get(key), dict) and isinstance(content.get("encoders"), list):
+            others = {file.stem for file in paths.ENCODERS.glob("*.yaml")} - set(content["encoders"])
+            content[key] = {encoder: value for encoder, value in content[key].items() if encoder not in others}
+    return content
+
+
+def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The keys of ``own`` over those of ``base``, mappings merged."""
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _over(base[key], value) if both else value
+    return merged
+
+
+def _checked(shared: Shared, name: str, folder: Path, content: dict[str, Any], file: Path) -> Study:
+    params = build(StudyParams, content, file)
+    if params.name != name:
+        raise UserError(f"{file}: name: got {params.name!r}, expected {name!r}")
+    return Study(shared, params, _check_params(shared, params, file), folder)
+
+
+def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
+    """Refuse what does not fit together; returns the study's data set."""
+    refuse_unknown(file, "dataset", params.dataset, dataset_names())
+    dataset = load_dataset(params.dataset)
+    refuse_unknown(file, "protocol", params.protocol, shared.protocols)
+    for encoder in params.encoders:
+        refuse_unknown(file, "encoders", encoder, shared.encoders)
+        refuse_unknown(file, "hyperparameters", encoder, params.hyperparameters)
+    for baseline in params.baselines:
+        refuse_unknown(file, "baselines", baseline, shared.baselines)
+    _check_variants(shared, params, file)
+    _check_split(params, file)
+    for encoder in params.hyperparameters:
+        refuse_unknown(file, "hyperparameters", encoder, shared.encoders)
+        _check_hyperparameters(shared, params, encoder, file)
+    if dataset.folds is not None and max(params.seeds) >= dataset.folds:
+        raise UserError(
+            f"{file}: seeds: got {params.seeds}, expected folds of {params.dataset}: 0 to {dataset.folds - 1}"
+        )
+    return dataset
+
+
+def _check_split(params: StudyParams, file: Path) -> None:
+    if any(seed < 0 for seed in params.seeds):
+        raise UserError(f"{file}: seeds: got {params.seeds}, expected whole numbers of at least 0")
+    if (params.long_tail_ratio is None) != (params.long_tail_largest is None):
+        raise UserError(
+            f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null for both"
+        )
+    if None not in (params.long_tail_ratio, params.train_rows):
+        raise UserError(f"{file}: train_rows: got {params.train_rows}, expected null where long_tail_ratio is a number")
+    if params.long_tail_ratio is not None and params.long_tail_largest < params.long_tail_ratio:
+        raise UserError(
+            f"{file}: long_tail_largest: got {params.long_tail_largest}, expected at least long_tail_ratio "
+            f"({params.long_tail_ratio:g}), so that the smallest class keeps a row"
+        )
+
+
+def _check_hyperparameters(shared: Shared, params: StudyParams, encoder: str, file: Path) -> None:
+    settings, place = params.hyperparameters[encoder], f"hyperparameters.{encoder}"
+    length = settings.max_length
+    if length not in ("model", "estimate") and not (isinstance(length, int) and length >= 3):
+        raise UserError(
+            f"{file}: {place}.max_length: got {length!r}, expected a whole number of at least 3, model or estimate"
+        )
+    for key in ("lr_classifier", "max_epochs_classifier"):
+        by_variant = getattr(settings, key)
+        if not isinstance(by_variant, dict):
+            continue
+        for variant in by_variant:
+            refuse_unknown(file, f"{place}.{key}", variant, shared.variants)
+        for variant in params.variants_of(encoder) if encoder in params.encoders else []:
+            if shared.variants[variant].recipe is None and variant not in by_variant:
+                raise UserError(f"{file}: {place}.{key}.{variant}: the key is missing, expected a number")
+
+
+def _check_variants(shared: Shared, params: StudyParams, file: Path) -> None:
+    """Every encoder has a list of variants that exist, each once, and what an ablation is compared with is in it."""
+    for encoder in params.variants if isinstance(params.variants, dict) else []:
+        refuse_unknown(file, "variants", encoder, params.encoders)
+    for encoder in params.encoders:
+        if isinstance(params.variants, dict):
+            refuse_unknown(file, "variants", encoder, params.variants)
+        variants = params.variants_of(encoder)
+        if len(set(variants)) < len(variants):
+            raise UserError(f"{file}: variants: got {variants}, expected none of them twice")
+        for variant in variants:
+            refuse_unknown(file, "variants", variant, shared.variants)
+            if is_ablation(shared, variant) and THREE_PHASE not in variants:
+                raise UserError(f"{file}: variants: {THREE_PHASE!r} is missing, with which {variant!r} is compared")
+    if not params.trained() and not params.baselines:
+        known = ", ".join(shared.variants)
+        raise UserError(f"{file}: variants: got none and no baselines, expected at least one of: {known}")

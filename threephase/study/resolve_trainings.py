@@ -1,0 +1,133 @@
+"""From a study's parameters to the settings of each training, with the rules of its protocol applied."""
+
+import dataclasses
+
+from threephase.study import rules, topology
+from threephase.study.params import Study
+from threephase.study.settings import (
+    BOTTLENECK,
+    CONTRASTIVE_LAYER,
+    PRETRAINED,
+    RANDOM,
+    BaselineSettings,
+    Contrastive,
+    Denoising,
+    Encoder,
+    Machine,
+    PairRows,
+    TrainingSettings,
+)
+from threephase.study.topology import Training
+
+
+def encoder_settings(study: Study, encoder: str) -> Encoder:
+    return Encoder(
+        name=encoder,
+        sha256=study.shared.encoders[encoder].sha256,
+        pooling=rules.pooling_of(study, encoder),
+        normalizes=rules.normalizes(study, encoder),
+        max_length=study.params.hyperparameters[encoder].max_length,
+        cuts_long_texts=rules.cuts_long_texts(study),
+    )
+
+
+def training_settings(study: Study, training: Training, machine: Machine) -> TrainingSettings:
+    """All that a training of phase 1, 2 or 3 uses."""
+    encoder = training.encoder
+    hyperparameters, protocol = study.params.hyperparameters[encoder], study.protocol
+    common = TrainingSettings(
+        encoder=encoder_settings(study, encoder),
+        machine=machine,
+        start=training.start or PRETRAINED,
+        small_sets=rules.small_sets(study, hyperparameters),
+    )
+    denoising, contrastive = _denoising(study, encoder), _contrastive(study, encoder)
+    bottleneck = [BOTTLENECK] * protocol.bottleneck
+    layer = [CONTRASTIVE_LAYER] * protocol.contrastive_layer
+    if training.program == topology.DENOISE:
+        return dataclasses.replace(common, layers=bottleneck, checkpoint=protocol.dae_checkpoint, denoising=denoising)
+    if training.program == topology.CONTRAST:
+        compared = training.compared if rules.draws_as_many_pairs(study, training.variant) else None
+        return dataclasses.replace(
+            common,
+            same_as=compared,
+            layers=layer,
+            checkpoint=protocol.contrastive_checkpoint,
+            contrastive=contrastive,
+            pairs=_pair_rows(study, training),
+        )
+    if training.program == topology.JOINT_TRAINING:
+        denoising, contrastive = rules.joint_settings(study, denoising, contrastive)
+        # It has one schedule: another learning rate of phase 2 must not train it again.
+        schedule = {name: getattr(denoising, name) for name in ("lr", "adam_eps", "warmup", "clip_gradient")}
+        contrastive = dataclasses.replace(contrastive, **schedule)
+        return dataclasses.replace(
+            common,
+            layers=bottleneck + layer,
+            denoising=denoising,
+            contrastive=contrastive,
+            pairs=_pair_rows(study, training),
+        )
+    candidates = rules.candidates_for(study, encoder, training.variant)
+    same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
+    starts_anew = training.start is None and rules.starts_at_random(study, encoder)
+    return dataclasses.replace(
+        common,
+        start=RANDOM if starts_anew else common.start,
+        same_as=training.compared if same else None,
+        classifiers=candidates,
+        selection_split=protocol.selection_split,
+        positive_class=study.dataset.positive_class,
+    )
+
+
+def _denoising(study: Study, encoder: str) -> Denoising:
+    settings, training = study.params.hyperparameters[encoder], study.shared.training
+    return Denoising(
+        lr=settings.lr_dae,
+        epochs=settings.epochs_dae,
+        deletion_ratio=settings.deletion_ratio,
+        batch_size=settings.batch_size,
+        adam_eps=training.adam_eps_dae,
+        warmup=training.warmup_dae,
+        clip_gradient=training.clip_gradient_phases_1_2,
+    )
+
+
+def _contrastive(study: Study, encoder: str) -> Contrastive:
+    settings, training = study.params.hyperparameters[encoder], study.shared.training
+    return Contrastive(
+        lr=settings.lr_contrastive,
+        epochs=settings.epochs_contrastive,
+        batch_size=settings.batch_size,
+        adam_eps=training.adam_eps_contrastive,
+        warmup=training.warmup_contrastive,
+        clip_gradient=training.clip_gradient_phases_1_2,
+    )
+
+
+def _pair_rows(study: Study, training: Training) -> PairRows:
+    variants = study.shared.variants
+    definition = variants[training.variant]
+    counted = definition.pairs_as_many_as
+    joint = training.program == topology.JOINT_TRAINING
+    return PairRows(
+        imbalance=definition.imbalance,
+        as_many_as=None if counted is None else variants[counted].imbalance,
+        compared=None if training.compared is None else variants[training.compared].imbalance,
+        keeps_stopword_copies=rules.keeps_stopword_copies(study, training.encoder),
+        holds_back_tenth=not joint and study.protocol.contrastive_validation == "tenth_of_pairs",
+        zero_targets=joint and study.protocol.joint_targets == "zero",
+    )
+
+
+def baseline_settings(study: Study, training: Training, machine: Machine) -> BaselineSettings:
+    encoder = training.encoder
+    return BaselineSettings(
+        seeds=study.params.seeds,
+        strengths=study.shared.baseline_inverse_regularization,
+        selection_split=study.protocol.selection_split,
+        selection_metric=rules.selection_metric(study.params),
+        encoder=encoder_settings(study, encoder) if encoder else None,
+        machine=machine if encoder else None,
+    )

@@ -1,0 +1,111 @@
+"""The rules that decide a result where one parameter depends on another: what a protocol's switches stand for.
+
+docs/protocols.md says in words what each value of a switch does.
+"""
+
+import dataclasses
+from typing import Any
+
+from threephase.study.params import THREE_PHASE, Hyperparameters, Study, StudyParams
+from threephase.study.settings import Classifying, Contrastive, Denoising, SmallSets
+
+SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
+# What the authors' joint training uses whatever table 5 says: its functions' defaults.
+JOINT_DEFAULTS = {"lr": 2e-5, "epochs": 1, "warmup": 0.5}
+LONG = {"medium", "long"}
+
+
+def small_sets(study: Study, settings: Hyperparameters) -> SmallSets | None:
+    """The batch size of small training parts, where the protocol has one of its own for them."""
+    if study.protocol.batch_of_small_sets == "fifth":
+        return SmallSets(SMALL_SET_ROWS, max(1, int(SMALL_SET_SHARE * settings.batch_size)))
+    return None
+
+
+def freezes_encoder(study: Study, encoder: str, settings: Hyperparameters) -> bool:
+    """Whether phase 3 leaves all below the head as it is."""
+    always = study.protocol.encoder_in_phase_3 == "frozen_if_sentence_encoder" and is_sentence_encoder(study, encoder)
+    return always or settings.freeze_encoder
+
+
+def joint_settings(study: Study, denoising: Denoising, contrastive: Contrastive) -> tuple[Denoising, Contrastive]:
+    """Settings of joint training from those of phases 1 and 2; its schedule stands in the first."""
+    if study.protocol.joint_settings == "defaults_of_code":
+        return dataclasses.replace(denoising, **JOINT_DEFAULTS), dataclasses.replace(contrastive, epochs=1)
+    return dataclasses.replace(denoising, warmup=study.shared.training.warmup_joint), contrastive
+
+
+def draws_as_many_pairs(study: Study, variant: str) -> bool:
+    """Whether a variant draws as many pairs as three_phase would from the same rows."""
+    return study.shared.variants[variant].pairs_as_many_as in (None, THREE_PHASE)
+
+
+def is_sentence_encoder(study: Study, encoder: str) -> bool:
+    """Whether the encoder was published as one of sentences; the authors' code treats those in another way."""
+    return study.shared.encoders[encoder].sentence_encoder
+
+
+def starts_at_random(study: Study, encoder: str) -> bool:
+    """Whether plain fine-tuning starts from random weights instead of the pre-trained ones."""
+    start = study.protocol.ft_start
+    return start == "random" or (start == "random_unless_sentence_encoder" and not is_sentence_encoder(study, encoder))
+
+
+def normalizes(study: Study, encoder: str) -> bool:
+    """Whether pooled vectors are scaled to unit length."""
+    return study.protocol.pooling == "native_with_normalization" and study.shared.encoders[encoder].normalizes
+
+
+def keeps_stopword_copies(study: Study, encoder: str) -> bool:
+    """Whether stop-word copies of enlarged classes take part in this encoder's pairs."""
+    if study.protocol.stopword_copies == "enlarged_classes":
+        return True
+    return bool(LONG & set(study.shared.encoders[encoder].text_lengths) & set(study.dataset.text_lengths))
+
+
+def cuts_long_texts(study: Study) -> bool:
+    """Whether texts are cut at full stops into pieces of the encoder's limit instead of truncated."""
+    return study.protocol.long_texts == "cut_at_full_stops" and "long" in study.dataset.text_lengths
+
+
+def pooling_of(study: Study, encoder: str) -> str:
+    """``mean`` or ``cls``: the protocol's pooling for this encoder."""
+    return "cls" if study.protocol.pooling == "cls" else study.shared.encoders[encoder].pooling
+
+
+def selection_metric(params: StudyParams) -> str:
+    """What the best epoch is chosen by: macro F1 where the training part is long-tailed, else accuracy."""
+    return "accuracy" if params.long_tail_ratio is None else "macro_f1"
+
+
+def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
+    """The value of ``lr_classifier`` or ``max_epochs_classifier`` for one variant."""
+    value = getattr(settings, name)
+    return value[variant] if isinstance(value, dict) else value
+
+
+def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying]:
+    """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe."""
+    settings, training = study.params.hyperparameters[encoder], study.shared.training
+    recipe = study.shared.variants[variant].recipe
+    rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
+    epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
+    return [
+        Classifying(
+            lr=rate,
+            max_epochs=epochs,
+            batch_size=settings.batch_size,
+            adam_eps=settings.adam_eps,
+            warmup=training.warmup_classifier,
+            weight_decay=training.weight_decay_classifier,
+            clip_gradient=study.protocol.clip_gradient,
+            freeze_encoder=not recipe and freezes_encoder(study, encoder, settings),
+            head_hidden_size=training.head_hidden_size,
+            head_dropout=training.head_dropout,
+            head_activation=study.protocol.head_activation,
+            stopping=study.protocol.stopping,
+            patience=training.patience,
+            selection_metric=selection_metric(study.params),
+        )
+        for rate in rates
+    ]

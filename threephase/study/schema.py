@@ -1,0 +1,200 @@
+"""Frozen dataclasses from YAML mappings: unknown, missing, ill-typed and out-of-range keys are refused by name."""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from threephase.base.errors import UserError
+
+Check = Callable[[Any], str | None]
+"""Gets a value of the right type; returns what was expected where the value is refused."""
+
+
+def checked(check: Check, **kwargs: Any) -> Any:
+    """A dataclass field whose values must pass ``check``."""
+    return dataclasses.field(metadata={"check": check}, **kwargs)
+
+
+def number(
+    above: float | None = None, least: float | None = None, below: float | None = None, most: float | None = None
+) -> Check:
+    """A number, or each of a mapping or list, within bounds; above and below exclude them, least and most don't."""
+    bounds = [
+        ("above", above, lambda value: value > above),
+        ("at least", least, lambda value: value >= least),
+        ("below", below, lambda value: value < below),
+        ("at most", most, lambda value: value <= most),
+    ]
+    given = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
+
+    def check(value: Any) -> str | None:
+        values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        numbers = [item for item in values if isinstance(item, int | float)]
+        if all(holds(item) for item in numbers for _, _, holds in given):
+            return None
+        return "a number " + " and ".join(f"{word} {bound:g}" for word, bound, _ in given)
+
+    return check
+
+
+def one_of(*allowed: Any) -> Check:
+    """One of the values listed."""
+    return lambda value: None if value in allowed else "one of: " + ", ".join(map(_show, allowed))
+
+
+def not_empty(value: Any) -> str | None:
+    """A text, list or mapping with something in it."""
+    return None if value else "something that is not empty"
+
+
+def none_twice(value: list) -> str | None:
+    """A list without an entry twice; it may be empty."""
+    return None if len(set(value)) == len(value) else "a list, none of its entries twice"
+
+
+def distinct(value: list) -> str | None:
+    """A list with at least one entry and none twice."""
+    return None if value and len(set(value)) == len(value) else "a list of at least one entry, none of them twice"
+
+
+def each_of(*allowed: str) -> Check:
+    """A list with at least one entry, none twice, each of those listed."""
+    return lambda value: (
+        None
+        if value and len(set(value)) == len(value) and set(value) <= set(allowed)
+        else "a list, none of them twice, of: " + ", ".join(allowed)
+    )
+
+
+def both(first: Check, second: Check) -> Check:
+    """What passes two checks."""
+    return lambda value: first(value) or second(value)
+
+
+def refuse_unknown(file: Path, key: str, value: str, known: Collection[str]) -> None:
+    """Refuse a name that is not among those known; ``file`` and ``key`` name the place."""
+    if value not in known:
+        raise UserError(f"{file}: {key}: got {value!r}, expected one of: {', '.join(known) or '(none)'}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping as YAML 1.2, as dvc does (PyYAML would take ``2e-05`` for a text)."""
+    try:
+        content = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a YAML file of parameters") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise UserError(f"{path}{where}: {problem}; expected valid YAML 1.2 with each key once") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: got {_show(content)}, expected a mapping of keys")
+    return content
+
+
+def build(cls: type, content: Any, file: Path, key: str = "") -> Any:
+    """Make an instance of the dataclass ``cls`` from a mapping; ``file`` and ``key`` name the place in errors.
+
+    A part that is an instance already, read from a file of its own, stays.
+    """
+    if isinstance(content, cls):
+        return content
+    if not isinstance(content, Mapping):
+        raise _refusal(file, key, content, "a mapping of keys")
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for name in content:
+        if name not in fields:
+            near = difflib.get_close_matches(str(name), fields, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise UserError(f"{file}: {_join(key, name)}: unknown key{hint}, expected one of: {', '.join(fields)}")
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for name, field in fields.items():
+        place = _join(key, name)
+        if name in content:
+            values[name] = _convert(hints[name], content[name], file, place)
+            check = field.metadata.get("check")
+            expected = check(values[name]) if check and values[name] is not None else None
+            if expected:
+                raise _refusal(file, place, content[name], expected)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise UserError(f"{file}: {place}: the key is missing, expected {_type_name(hints[name])}")
+    return cls(**values)
+
+
+def _convert(hint: Any, value: Any, file: Path, key: str) -> Any:
+    """The value as the type ``hint`` asks, or a refusal."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        # The scalar types come first, so that a mapping's own refusals are the ones a reader sees.
+        simple = [option for option in arguments if _is_plain(option, value)]
+        containers = [option for option in arguments if typing.get_origin(option) or dataclasses.is_dataclass(option)]
+        if simple:
+            return _convert(simple[0], value, file, key)
+        kind = list if isinstance(value, list) else dict
+        fitting = [option for option in containers if (typing.get_origin(option) or dict) is kind]
+        if isinstance(value, Mapping | list) and containers:
+            return _convert((fitting or containers)[0], value, file, key)
+        raise _refusal(file, key, value, _type_name(hint))
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, file, key)
+    if origin is list:
+        if not isinstance(value, list):
+            raise _refusal(file, key, value, _type_name(hint))
+        return [_convert(arguments[0], item, file, f"{key}[{index}]") for index, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise _refusal(file, key, value, _type_name(hint))
+        return {str(name): _convert(arguments[1], item, file, _join(key, name)) for name, item in value.items()}
+    if not _is_plain(hint, value):
+        raise _refusal(file, key, value, _type_name(hint))
+    return float(value) if hint is float else value
+
+
+def _is_plain(hint: Any, value: Any) -> bool:
+    if hint is types.NoneType:
+        return value is None
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return hint in (str, bool) and isinstance(value, hint)
+
+
+def _type_name(hint: Any) -> str:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "null"}
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_type_name(option) for option in arguments)
+    if origin is list:
+        return f"a list, each entry {_type_name(arguments[0])}"
+    if origin is dict:
+        return f"a mapping, each value {_type_name(arguments[1])}"
+    return names.get(hint, "a mapping of keys")
+
+
+def _refusal(file: Path, key: str, value: Any, expected: str) -> UserError:
+    place = f"{file}: {key}" if key else str(file)
+    return UserError(f"{place}: got {_show(value)}, expected {expected}")
+
+
+def _join(key: str, name: object) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _show(value: Any) -> str:
+    text = (
+        {None: "null", True: "true", False: "false"}.get(value)
+        if value is None or isinstance(value, bool)
+        else repr(value)
+    )
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,194 @@
+"""What a stage uses, resolved: the frozen objects that ``resolve_settings`` writes as JSON and the stages read.
+
+Nothing else configures a training. Learning rates and warm-ups are those of the paper's text and table 5, switches are
+already turned into what they mean (``engine/switches.py``).
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from threephase.base import paths
+from threephase.base.files import read_json
+from threephase.study.params import Imbalance
+from threephase.study.schema import build
+from threephase.study.source_params import Dataset, EncoderSource, Sources
+
+BOTTLENECK, CONTRASTIVE_LAYER = "bottleneck", "contrastive_layer"  # the layers that phases 1 and 2 add
+PRETRAINED, RANDOM = "pretrained", "random"  # where phase 3 may start besides the encoder of a variant
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What trainings run on: ``device`` cpu, cuda or mps; ``precision`` fp32 or bf16 (autocast); CPU threads."""
+
+    device: str
+    precision: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class SmallSets:
+    """The batch size that training parts of at most so many ``rows`` have."""
+
+    rows: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pre-trained encoder as a study uses it; ``max_length`` in tokens, or model or estimate."""
+
+    name: str
+    sha256: str | None
+    pooling: str
+    normalizes: bool
+    max_length: int | str
+    cuts_long_texts: bool
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """Phase 1, and the schedule of joint training; ``warmup`` is a share of all updates."""
+
+    lr: float
+    epochs: int
+    deletion_ratio: float
+    batch_size: int
+    adam_eps: float
+    warmup: float
+    clip_gradient: float | None
+
+
+@dataclass(frozen=True)
+class Contrastive:
+    """Phase 2; of joint training only ``epochs`` and ``batch_size`` count."""
+
+    lr: float
+    epochs: int
+    batch_size: int
+    adam_eps: float
+    warmup: float
+    clip_gradient: float | None
+
+
+@dataclass(frozen=True)
+class PairRows:
+    """Which rows pairs are made of: an imbalance setting's, as many pairs as those of another one where one is named.
+
+    ``compared``: the setting of the variant that the training takes over where both make the same rows.
+    """
+
+    imbalance: str
+    as_many_as: str | None
+    compared: str | None
+    keeps_stopword_copies: bool
+    holds_back_tenth: bool
+    zero_targets: bool
+
+
+@dataclass(frozen=True)
+class Classifying:
+    """One candidate of phase 3: what one training of the classifier needs."""
+
+    lr: float
+    max_epochs: int
+    batch_size: int
+    adam_eps: float
+    warmup: float
+    weight_decay: float
+    clip_gradient: float | None
+    freeze_encoder: bool
+    head_hidden_size: int
+    head_dropout: float
+    head_activation: str
+    stopping: str
+    patience: int
+    selection_metric: str
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """All that one training uses besides its data, its start and its seed.
+
+    ``start``: pretrained, random, or the variant whose encoder it starts from; ``layers``: those that it adds;
+    ``same_as``: the variant that it takes over where rows or encoders turn out the same; ``small_sets``: where the
+    protocol has a batch size of its own for them; ``classifiers``: candidates, the best is chosen.
+    """
+
+    encoder: Encoder
+    machine: Machine
+    start: str = PRETRAINED
+    same_as: str | None = None
+    layers: list[str] = dataclasses.field(default_factory=list)
+    checkpoint: str = "last"
+    small_sets: SmallSets | None = None
+    denoising: Denoising | None = None
+    contrastive: Contrastive | None = None
+    pairs: PairRows | None = None
+    classifiers: list[Classifying] = dataclasses.field(default_factory=list)
+    selection_split: str | None = None
+    positive_class: str | None = None
+
+    def for_rows(self, training_rows: int) -> "TrainingSettings":
+        """The same for so many training rows: the batch size of small sets where the protocol has one."""
+        if self.small_sets is None or training_rows > self.small_sets.rows:
+            return self
+        size = {"batch_size": self.small_sets.batch_size}
+        return dataclasses.replace(
+            self,
+            denoising=self.denoising and dataclasses.replace(self.denoising, **size),
+            contrastive=self.contrastive and dataclasses.replace(self.contrastive, **size),
+            classifiers=[dataclasses.replace(one, **size) for one in self.classifiers],
+        )
+
+
+@dataclass(frozen=True)
+class BaselineSettings:
+    """A baseline of all seeds; ``strengths``: values of C to choose from; encoder and machine where it embeds."""
+
+    seeds: list[int]
+    strengths: list[float]
+    selection_split: str
+    selection_metric: str
+    encoder: Encoder | None = None
+    machine: Machine | None = None
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How a seed's rows are drawn, and what each imbalance setting makes of the training part."""
+
+    folds: int | None
+    validation_share: float
+    train_rows: int | None
+    long_tail_ratio: float | None
+    long_tail_largest: int | None
+    validation_cut: bool
+    selection_split: str
+    rows_of_phases_1_2: str
+    no_imbalance_lowercase: bool
+    imbalance: dict[str, Imbalance]
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """A data set and the order of its sources."""
+
+    dataset: Dataset
+    sources: Sources
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """An encoder's source and the order of sources."""
+
+    source: EncoderSource
+    sources: Sources
+
+
+def read_settings(cls: type, folder: Path, stage: str, item: str = "") -> Any:
+    """What ``resolve_settings`` wrote for a stage of the study in ``folder``, as an instance of ``cls``."""
+    file = paths.settings(folder, stage, item)
+    return build(cls, read_json(file)["settings"], file)

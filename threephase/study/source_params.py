@@ -1,0 +1,175 @@
+"""The parameters of data sets and encoders, and of where they come from, as frozen dataclasses."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from threephase.base import paths
+from threephase.study.schema import checked, distinct, each_of, not_empty, number, one_of
+
+SPLITS = ("train", "validation", "test", "unlabelled")
+KINDS = ("folder", "hub", "python_package")
+LENGTHS = ("short", "medium", "long")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Which kind of source is asked first, and the local folders (environment variables come before these)."""
+
+    order: list[str] = checked(each_of(*KINDS))
+    folder: str | None
+    encoders_folder: str | None
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where a pre-trained encoder comes from, and how its own pipeline makes a sentence's vector.
+
+    ``sha256`` of the weights may be null where a revision of the hub pins them. ``sentence_encoder`` and
+    ``text_lengths`` are what the authors' code tags the encoder with.
+    """
+
+    title: str
+    source: str = checked(one_of("python_package", "folder", "hub"))
+    sha256: str | None
+    pooling: str = checked(one_of("mean", "cls"))
+    normalizes: bool
+    sentence_encoder: bool
+    text_lengths: list[str] = checked(each_of(*LENGTHS))
+    licence: str
+    folder: str | None = None
+    package: str | None = None
+    version: str | None = None
+    id: str | None = None
+    revision: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """The source in a few words."""
+        names = {
+            "python_package": f"Python package {self.package} {self.version}",
+            "folder": f"folder {self.folder}",
+            "hub": f"hub {self.id} at {self.revision}",
+        }
+        return names[self.source]
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A data set of the hub at a revision; ``splits`` and ``columns`` are given where they differ from the others'.
+
+    ``columns`` maps a column of the data set's ``text_columns`` or ``label_columns`` to its name there.
+    """
+
+    id: str
+    revision: str
+    config: str | None = None
+    splits: dict[str, str] | None = None
+    columns: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """A folder of an installed Python package with files ``<label>/<name>.txt``, a text in each first line."""
+
+    package: str
+    version: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set can be had: any of hub, folder and python_package, or the user's own files alone.
+
+    ``folder``: below the local folder of data sets, a file ``<split>.parquet`` each. ``files``: a CSV, JSON lines or
+    Parquet file, a folder of them, or one file a split. ``splits``: the source's split by our name of it.
+    """
+
+    hub: HubSource | None = None
+    folder: str | None = checked(not_empty, default=None)
+    python_package: PackageSource | None = None
+    files: str | dict[str, str] | None = checked(not_empty, default=None)
+    splits: dict[str, str] | None = None
+    split_column: str | None = None
+    encoding: str | None = None
+
+    @property
+    def own_files(self) -> list[Path]:
+        """The user's own files or folder, as named; none where the source is another one."""
+        named = self.files or {}
+        return [Path(named)] if isinstance(named, str) else [Path(file) for file in named.values()]
+
+    @property
+    def origin(self) -> str:
+        """All that is named, in a few words."""
+        names = []
+        if self.files is not None:
+            files = [self.files] if isinstance(self.files, str) else self.files.values()
+            names.append(f"own files {', '.join(files)}")
+        if self.folder is not None:
+            names.append(f"local folder {self.folder}")
+        if self.hub is not None:
+            names.append(f"hub {self.hub.id} at {self.hub.revision}")
+        if self.python_package is not None:
+            names.append(f"Python package {self.python_package.package} {self.python_package.version}")
+        return " or ".join(names)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the prepared data must hold: rows, label counts, the content's sha256; null where unknown."""
+
+    rows: int | None = checked(number(least=1), default=None)
+    rows_by_split: dict[str, int] | None = None
+    labels: dict[str, int] | None = None
+    sha256: str | None = None
+    labels_by_split: dict[str, dict[str, int]] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``data/<name>.yaml``.
+
+    ``class_names`` is the declared set of labels, as the source writes them, with the names used here.
+    ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
+    has no test rows, and each seed tests on one of so many folds.
+    """
+
+    name: str
+    title: str
+    source: DataSource
+    text_columns: list[str] = checked(distinct)
+    label_columns: list[str] = checked(distinct)
+    deduplicate: bool
+    test_rows: int | None = checked(number(least=2))
+    class_names: dict[str, str] | None = None
+    positive_class: str | None = None
+    strip_tags: bool = False
+    folds: int | None = checked(number(least=2), default=None)
+    text_lengths: list[str] = checked(each_of(*LENGTHS), default_factory=lambda: ["short", "medium"])
+    expected: Expected = field(default_factory=Expected)
+    licence: str = ""
+
+    @property
+    def folder_remedy(self) -> str:
+        """What a user can do without the hub."""
+        if self.source.folder is None:
+            return "see data/README.md for other sources"
+        files = ", ".join(f"{name}.parquet" for name in self.source.splits.values())
+        return (
+            f"name a local folder that holds {self.source.folder}/ with {files} ({paths.DATA_FOLDER}=FOLDER, or "
+            f"sources.folder in {paths.SHARED_PARAMS})"
+        )
+
+    def remedy(self, kind: str) -> str:
+        """What a user can do where the content of a source of this ``kind`` is not as expected."""
+        if kind == "hub":
+            return self.folder_remedy
+        if kind == "python_package":
+            return "reinstall it: pip install --force-reinstall -r requirements.txt"
+        return f"mend it, or correct 'expected' in {paths.dataset_definition(self.name)}"
+
+    def columns_of(self, source: Any) -> dict[str, str]:
+        """The source's name of each column that is read, by our name; ``source``: a HubSource or DataSource."""
+        other = getattr(source, "columns", None) or {}
+        return {column: other.get(column, column) for column in [*self.text_columns, *self.label_columns]}

@@ -1,0 +1,135 @@
+"""The shape of a study: which trainings it has, what each starts from, and which dvc stage runs it.
+
+The one owner of it: dvc.yaml, settings, checks, curves, costs and pages are made from what stands here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, Shared, Study
+
+PREPARE = "prepare_data"
+DENOISE, CONTRAST, CONTRAST_ABLATION = "train_dae", "train_contrastive", "train_contrastive_ablation"
+CONTRAST_PRETRAINED, JOINT_TRAINING = "train_contrastive_from_pretrained", "train_joint"
+CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
+CLASSIFY_ORDINARY = "train_classifier_ordinary"
+CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
+BASELINE, BASELINE_EMBEDDINGS = "train_baselines", "train_baselines_on_embeddings"
+REPRESENTATIONS = "render_representations"
+SUMMARIZE, SUMMARIZE_OTHER = "summarize_cell", "summarize_cell_without_encoder"
+ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING)
+PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
+CLASSIFIER_STAGES = (CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
+BASELINE_STAGES = (BASELINE, BASELINE_EMBEDDINGS)
+ENCODER_PHASE, CLASSIFIER_PHASE = "encoder", "classifier"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one dvc stage trains for every seed.
+
+    ``stage``: the name in dvc.yaml; ``program``: the module of ``stages/`` that it runs; ``encoder`` is empty for a
+    baseline that needs none. ``start``: the variant whose encoder it starts from, None for the pre-trained one.
+    ``compared``: the variant whose training it takes over where both come out the same.
+    """
+
+    stage: str
+    program: str
+    encoder: str
+    variant: str
+    phase: str
+    start: str | None = None
+    compared: str | None = None
+
+    @property
+    def cell(self) -> str:
+        return f"{self.encoder}-{self.variant}" if self.encoder else self.variant
+
+
+def is_ablation(shared: Shared, variant: str) -> bool:
+    """Whether a variant is three_phase with another phase 2."""
+    definition = shared.variants[variant]
+    return definition.encoder_from == CONTRAST and definition.encoder_of is None and variant != THREE_PHASE
+
+
+def maker_of(shared: Shared, variant: str) -> str | None:
+    """Whose encoder a variant's phase 3 starts from: a variant's, DENOISED for phase 1's, None for the pre-trained."""
+    definition = shared.variants[variant]
+    if definition.encoder_from == PRETRAINED:
+        return None
+    owner = definition.encoder_of or variant
+    return DENOISED if shared.variants[owner].encoder_from == DENOISE else owner
+
+
+def trainings(study: Study) -> Iterator[Training]:
+    """Every training of a study, in the order of the phases; each is run for every seed."""
+    of_encoder = {encoder: list(_of_encoder(study, encoder)) for encoder in study.params.encoders}
+    for stage in (*ENCODER_STAGES, *CLASSIFIER_STAGES):
+        for found in of_encoder.values():
+            yield from (training for training in found if training.stage == stage)
+    for baseline in study.other_baselines():
+        yield Training(BASELINE, BASELINE, "", baseline, CLASSIFIER_PHASE)
+    for encoder in study.params.encoders:
+        for baseline in study.encoder_baselines():
+            yield Training(BASELINE_EMBEDDINGS, BASELINE, encoder, baseline, CLASSIFIER_PHASE)
+
+
+def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
+    """The trainings of phases 1 to 3 on one encoder: of its variants, and of the encoders that they start from."""
+    shared, variants = study.shared, study.params.variants_of(encoder)
+    makers = dict.fromkeys(maker_of(shared, variant) for variant in variants)
+    sources = {maker: shared.variants[maker].encoder_from for maker in makers if maker not in (None, DENOISED)}
+    if DENOISED in makers or CONTRAST in sources.values():
+        yield Training(DENOISE, DENOISE, encoder, DENOISED, ENCODER_PHASE)
+    for maker, source in sources.items():
+        ablation = is_ablation(shared, maker)
+        stage = CONTRAST_ABLATION if ablation else source
+        program = CONTRAST if stage in PAIR_STAGES else stage
+        start = DENOISED if source == CONTRAST else None
+        yield Training(stage, program, encoder, maker, ENCODER_PHASE, start, THREE_PHASE if ablation else None)
+    for variant in variants:
+        definition, ablation = shared.variants[variant], is_ablation(shared, variant)
+        stage = CLASSIFY
+        if definition.encoder_from == PRETRAINED:
+            stage = CLASSIFY_PRETRAINED
+        elif definition.encoder_of is not None:
+            stage = CLASSIFY_ORDINARY
+        elif ablation:
+            stage = CLASSIFY_ABLATION
+        elif definition.encoder_from == DENOISE:
+            stage = CLASSIFY_DENOISED
+        compared = THREE_PHASE if ablation else None
+        yield Training(stage, CLASSIFY, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
+
+
+def cells(study: Study) -> list[tuple[str, str]]:
+    """Encoder and variant of every cell, in the order of the tables: by encoder, then what needs none."""
+    with_encoder = [
+        (encoder, variant)
+        for encoder in study.params.encoders
+        for variant in [*study.params.variants_of(encoder), *study.encoder_baselines()]
+    ]
+    return with_encoder + [("", baseline) for baseline in study.other_baselines()]
+
+
+def block_of(study: Study, stage: str, encoder: str) -> str:
+    """The name in dvc.yaml of a stage's block: one for all encoders, or one an encoder where their variants differ."""
+    return f"{stage}_{encoder}" if encoder and isinstance(study.params.variants, dict) else stage
+
+
+def summary_stage(study: Study, cell: tuple[str, str]) -> str:
+    """The stage, as dvc names it within the study, that makes a cell's summary."""
+    encoder, variant = cell
+    block = block_of(study, SUMMARIZE if encoder else SUMMARIZE_OTHER, encoder)
+    return f"{block}@{f'{encoder}-{variant}' if encoder else variant}"
+
+
+def command(study: Study, cell: tuple[str, str]) -> str:
+    """The command that makes a cell's summary and everything it needs, typed in the top folder."""
+    return f"{study.in_folder} repro {summary_stage(study, cell)}"
+
+
+def training_stage(study: Study, training: Training, seed: int) -> str:
+    """The stage, as dvc names it within the study, that runs one training; a baseline's runs all seeds."""
+    name = f"{block_of(study, training.stage, training.encoder)}@{training.cell}"
+    return name if training.stage in BASELINE_STAGES else f"{name}-{seed}"
