@@ -1,6 +1,6 @@
 """Render the page over all studies that have results, and its tables; not a part of the pipeline.
 
-Of what git keeps, the README says the same.
+Of what git keeps, README.md and docs/findings.md say the same, and a picture shows it.
 """
 
 import argparse
@@ -35,8 +35,12 @@ def main() -> None:
     write_text(shown.page.with_name(f"{shown.tables}.tex"), overview_tables.as_latex(frames))
     write_text(shown.page, overview.render_overview(shown))
     if published:
-        text = paths.README.read_text(encoding="utf-8")
-        write_text(paths.README, with_part(paths.README, text, readme.NAME, readme.COMMAND, readme.readme_part(shown)))
+        for file, parts in readme.parts(shown).items():
+            text = file.read_text(encoding="utf-8")
+            for name, part in parts.items():
+                text = with_part(file, text, name, readme.COMMAND, part)
+            write_text(file, text)
+        readme.draw(shown)
     print(f"The page over all studies with results: {shown.page}")
 
 

@@ -22,6 +22,7 @@ def params_files() -> list[Path]:
     """The parameters and the texts of the paper that pages are made from, relative to the repository."""
     found = [
         paths.README,
+        Path("docs/findings.md"),
         Path(paths.PARAMS),
         paths.SHARED_PARAMS,
         paths.PAPER_PARAMS,

@@ -20,6 +20,7 @@ from stages import render_report
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import MEASURED_TABLES, read_numbers
+from threephase.report import readme
 from threephase.results.results import read_results
 from threephase.results.tables import format_difference, format_interval, format_number
 from threephase.study.read_params import load_study
@@ -172,7 +173,8 @@ def test_the_readme_and_the_tables_that_git_keeps_are_those_of_the_published_stu
     shutil.copytree(REPOSITORY / paths.PUBLISHED, tmp_path / paths.PUBLISHED)
     monkeypatch.chdir(tmp_path)
     render(monkeypatch, "--published")
-    for file in (paths.README, paths.PUBLISHED / "tables.md", paths.PUBLISHED / "tables.tex"):
+    tables = (paths.PUBLISHED / "tables.md", paths.PUBLISHED / "tables.tex")
+    for file in (paths.README, readme.FINDINGS, readme.PICTURE, *tables):
         assert file.read_bytes() == (REPOSITORY / file).read_bytes(), (
             f"{file}: run python -m commands.render_index --published"
         )
