@@ -82,10 +82,8 @@ def compare(data: str, encoder: str, device: str) -> dict[str, list[dict]]:
         )  # fmt: skip
         with at_most(before + LEFT * taken) if on_gpu else contextlib.nullcontext():
             in_pieces = update.gradient(losses if on_gpu else partial(refuse_whole, losses))
-        loss_error, largest = (
-            abs(in_pieces - loss) / abs(loss),
-            max(errors_of(gradients(update, names), whole).values()),
-        )
+        loss_error = abs(in_pieces - loss) / abs(loss)
+        largest = max(errors_of(gradients(update, names), whole).values())
         memory.append(
             {
                 "phase": phase, "whole_mb": taken / 1e6, "error_by": "limit" if on_gpu else "raised",
