@@ -1,28 +1,23 @@
-"""Whether a GPU computes what the CPU does: loss and gradient of each phase's first batch, and the gradient in pieces.
+"""Whether a GPU computes what the CPU does: loss and gradient of each phase's first batch, whole and in pieces.
 
 All in fp32 and without dropout, whose draws differ from device to device.
 """
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from unittest import mock
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from performance.plain import Fast
-from threephase.phases.training_run import Run
+from performance.ours import Ours
+from performance.work import PHASES, make_work
 from threephase.phases.updates import Updates
-from threephase.study.params import DENOISED, THREE_PHASE, Study
-from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY, CONTRAST, DENOISE, ENCODER_PHASE
+from threephase.study.settings import Machine
 
-PHASES = {
-    "dae": (Fast.denoise, DENOISE, DENOISED, ENCODER_PHASE),
-    "contrastive": (Fast.contrast, CONTRAST, THREE_PHASE, ENCODER_PHASE),
-    "classifier": (Fast.fine_tune, CLASSIFY, THREE_PHASE, CLASSIFIER_PHASE),
-}
+TRAININGS = tuple(phase for phase in PHASES if phase != "embedding")
+TEXTS, TOKENS = 128, 128  # of a batch, and of a text at most
 LARGEST_ERROR = 1e-3
 # A parameter whose gradient is rounding alone (a key's bias changes no attention) is held against this part of all.
 SMALLEST_PART = 1e-4
@@ -34,90 +29,80 @@ class Begun(Exception):
     """Ends a training at its first update, which it carries with the losses of its batch."""
 
 
-def first_of(study: Study, encoder: str, device: str, phase: str) -> tuple[Updates, Losses, list[str]]:
-    """A phase's first update from the pre-trained encoder, by the stages' own functions on the first seed's rows.
-
-    With the losses of its batch in so many pieces, and the names of its parameters.
-    """
-    train, program, variant, part = PHASES[phase]
-    run = Run.from_settings(study.folder, program, encoder, variant, study.params.seeds[0], part)
-    run.machine = dataclasses.replace(run.machine, device=device, precision="fp32")
-    side = Fast(run)
+def first_update(data: str, encoder: str, device: str, phase: str) -> tuple[Updates, Losses, list[str]]:
+    """A phase's first update from the pre-trained encoder, with its losses and the names of its parameters."""
+    work = make_work(phase, data, encoder, TEXTS, TOKENS, batches=1)
+    side = Ours(work, Machine(device, "fp32", torch.get_num_threads()))
+    for model in (value for value in vars(side).values() if isinstance(value, nn.Module)):
+        for part in model.modules():
+            if isinstance(getattr(part, "dropout", None), float):
+                part.dropout = 0.0
 
     def stop(update: Updates, losses: Losses, epoch: int) -> None:
         raise Begun(update, losses)
 
     with mock.patch.object(Updates, "__call__", stop):
         try:
-            train(side)
+            side(work)
         except Begun as begun:
             update, losses = begun.args
-    known = {parameter: name for name, parameter in side.encoder.named_parameters()}
-    return update, losses, [known.get(one, f"beside it {i}") for i, one in enumerate(update.parameters)]
+    names = {parameter: name for name, parameter in side.encoder.named_parameters()}
+    return update, losses, [names.get(parameter, f"beside it {i}") for i, parameter in enumerate(update.parameters)]
 
 
 def gradients(update: Updates, names: list[str]) -> dict[str, Tensor]:
     """Take the gradient of each parameter that has one, in double precision on the CPU."""
-    named = zip(names, update.parameters, strict=True)
-    found = {name: one.grad.detach().cpu().double() for name, one in named if one.grad is not None}
+    grads = ((name, parameter.grad) for name, parameter in zip(names, update.parameters, strict=True))
+    taken = {name: grad.detach().cpu().double() for name, grad in grads if grad is not None}
     update.optimizer.zero_grad()
-    return found
+    return taken
 
 
-def compare(study: Study, encoder: str, device: str) -> list[dict]:
-    """A row a phase: both losses, the error of the gradient as a whole, and the parameter with the largest one."""
-    rows = []
-    for phase in PHASES:
-        sides = (first_of(study, encoder, one, phase) for one in ("cpu", device))
-        (reference, expected), (loss, found) = (
-            (update.gradient(losses), gradients(update, names)) for update, losses, names in sides
-        )
-        errors = errors_of(found, expected)
-        worst = max(errors, key=errors.get)
-        whole = _norm(found[name] - expected[name] for name in expected) / _norm(expected.values())
-        error = abs(loss - reference) / abs(reference)
-        rows.append(
-            {
-                "phase": phase, "parameters": len(expected), "loss_cpu": reference, "loss": loss, "loss_error": error,
-                "gradient_error": whole, "worst_parameter": worst, "worst_error": errors[worst],
-                "agrees": max(error, whole, errors[worst]) <= LARGEST_ERROR,
-            }
-        )  # fmt: skip
-    return rows
-
-
-def retry(study: Study, encoder: str, device: str) -> list[dict]:
-    """A row a phase: the gradient of a batch that did not fit, in pieces, against that of the whole batch."""
-    rows, on_gpu = [], device == "cuda"
-    for phase in PHASES:
-        update, losses, names = first_of(study, encoder, device, phase)
+def compare(data: str, encoder: str, device: str) -> dict[str, list[dict]]:
+    """Two tables, a row a phase: the device against the CPU, and there a batch in pieces against the whole batch."""
+    agreement, memory, on_gpu = [], [], device == "cuda"
+    for phase in TRAININGS:
+        update, losses, names = first_update(data, encoder, "cpu", phase)
+        reference, expected = update.gradient(losses), gradients(update, names)
+        update, losses, names = first_update(data, encoder, device, phase)
         before = held_memory() if on_gpu else 0
         loss = update.gradient(losses)
         taken = torch.cuda.max_memory_reserved() - before if on_gpu else 0
-        expected = gradients(update, names)
-        with at_most(before + LEFT * taken) if on_gpu else contextlib.nullcontext():
-            in_pieces = update.gradient(losses if on_gpu else partial(refuse_whole, losses))
-        worst = max(errors_of(gradients(update, names), expected).values())
-        error, pieces = abs(in_pieces - loss) / abs(loss), update.pieces
-        rows.append(
+        whole = gradients(update, names)
+        errors = errors_of(whole, expected)
+        worst = max(errors, key=errors.get)
+        loss_error, largest = abs(loss - reference) / abs(reference), errors[worst]
+        error = norm(whole[name] - expected[name] for name in expected) / norm(expected.values())
+        agreement.append(
             {
-                "phase": phase, "whole_mb": taken / 1e6, "error_by": "limit" if on_gpu else "raised",
-                "pieces": pieces, "loss_error": error, "worst_error": worst,
-                "agrees": pieces > 1 and max(error, worst) <= LARGEST_ERROR,
+                "phase": phase, "parameters": len(expected), "loss_cpu": reference, "loss": loss,
+                "loss_error": loss_error, "gradient_error": error, "worst_parameter": worst, "worst_error": largest,
+                "agrees": max(loss_error, error, largest) <= LARGEST_ERROR,
             }
         )  # fmt: skip
-    return rows
+        with at_most(before + LEFT * taken) if on_gpu else contextlib.nullcontext():
+            in_pieces = update.gradient(losses if on_gpu else partial(refuse_whole, losses))
+        loss_error = abs(in_pieces - loss) / abs(loss)
+        largest = max(errors_of(gradients(update, names), whole).values())
+        memory.append(
+            {
+                "phase": phase, "whole_mb": taken / 1e6, "error_by": "limit" if on_gpu else "raised",
+                "pieces": update.pieces, "loss_error": loss_error, "worst_error": largest,
+                "agrees": update.pieces > 1 and max(loss_error, largest) <= LARGEST_ERROR,
+            }
+        )  # fmt: skip
+    return {"agreement": agreement, "memory": memory}
 
 
-def errors_of(found: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, float]:
+def errors_of(gradient: dict[str, Tensor], expected: dict[str, Tensor]) -> dict[str, float]:
     """Each parameter's error relative to the expected gradient's norm."""
-    assert found.keys() == expected.keys(), "other parameters have a gradient"
-    smallest = SMALLEST_PART * _norm(expected.values())
-    return {name: _norm([found[name] - one]) / max(_norm([one]), smallest) for name, one in expected.items()}
+    assert gradient.keys() == expected.keys(), "other parameters have a gradient"
+    smallest = SMALLEST_PART * norm(expected.values())
+    return {name: norm([gradient[name] - value]) / max(norm([value]), smallest) for name, value in expected.items()}
 
 
-def _norm(tensors: Iterable[Tensor]) -> float:
-    return sum(one.square().sum().item() for one in tensors) ** 0.5
+def norm(tensors: Iterable[Tensor]) -> float:
+    return sum(tensor.square().sum().item() for tensor in tensors) ** 0.5
 
 
 def held_memory() -> int:
@@ -139,7 +124,7 @@ def at_most(memory: float) -> Iterator[None]:
 
 
 def refuse_whole(losses: Losses, pieces: int) -> Iterable[Tensor]:
-    """The losses, for which there is no memory as long as the batch is whole."""
+    """The losses, for which there is no memory as long as the batch is whole: a CPU's stand-in for the limit."""
     if pieces == 1:
         raise torch.OutOfMemoryError("no memory for the whole batch")
     return losses(pieces)

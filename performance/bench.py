@@ -4,8 +4,9 @@ import argparse
 import dataclasses
 import json
 import platform
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,6 @@ import torch
 
 from performance.measure import LIMIT, OURS, Task
 from performance.peers import PEERS, SETTINGS
-from performance.process import last_line
 from performance.work import PHASES, inputs
 from threephase.base import paths, provenance
 from threephase.base.errors import UserError, run_stage
@@ -26,11 +26,6 @@ from threephase.study.settings import Machine
 FOLDER = paths.REPORTS / "performance"
 UPDATES, EMBEDDED = 16, 8  # counted ones, and the batches that are embedded for each, as they take less
 NOT_INSTALLED = "not installed"
-DESCRIBED = ["phase", "data", "device", "precision"]
-COLUMNS = [
-    *DESCRIBED, "ours_examples_per_s", "peer", "peer_setting", "peer_examples_per_s",
-    "ratio", "ratio_low", "ratio_high", "ours_peak_mb", "peer_peak_mb", "limit_examples_per_s", "limit_fraction",
-]  # fmt: skip
 
 
 def main() -> None:
@@ -55,14 +50,23 @@ def main() -> None:
     for data in arguments.data:
         for phase in arguments.phases:
             task = task_of(phase, data, arguments.encoder, arguments.updates, machine)
-            rows += compare(task, sides_of(phase, arguments.settings), arguments.pairs)
-            write(pd.DataFrame(rows, columns=COLUMNS), arguments.output, about)
+            rows += compare(sides_of(task, arguments.settings), arguments.pairs)
+            write(pd.DataFrame(rows), arguments.output, about)
 
 
 def about_of(encoder: str, updates: int, pairs: int, machine: Machine) -> str:
-    """What was measured, for the foot of its table."""
-    counted = f"{encoder}, {updates} counted updates, medians of {pairs} pairs; {machine.threads} threads"
-    return f"{counted}; engine of {provenance.code_revision()}"
+    """What was measured and on what, for the foot of its table."""
+    return f"{encoder}, {updates} counted updates, medians of {pairs} pairs; {about_machine(machine)}."
+
+
+def about_machine(machine: Machine) -> str:
+    """The machine's threads, hardware and precision, and the versions of our engine and of the peers."""
+    # What torch uses of the flags: ATEN_CPU_CAPABILITY caps it, to measure what a lesser CPU would do.
+    used = f"{' '.join(provenance.cpu_flags())}; used: {torch.backends.cpu.get_cpu_capability()}"
+    hardware = f"{provenance.cpu_model()} ({used}), {gpu_name() or 'no GPU'}, {platform.system()}"
+    versions = ", ".join(f"{name} {version}" for name, version in peer_versions().items())
+    ours = f"{machine.threads} threads, {machine.precision}; engine of {provenance.code_revision()}"
+    return f"{ours}; {hardware}; {versions}"
 
 
 def task_of(phase: str, data: str, encoder: str, updates: int, machine: Machine) -> Task:
@@ -92,101 +96,82 @@ def check_peers(phases: list[str]) -> None:
             raise UserError(f"{name}: not installed, expected as a peer of these phases; run: make .venv/peers")
 
 
-def sides_of(phase: str, settings: list[str]) -> list[tuple[str, str]]:
-    """Our side of a phase, every peer in every setting, and the limit."""
-    return [(OURS, ""), *((peer, setting) for peer in PEERS[phase] for setting in settings), (LIMIT, "")]
+def sides_of(task: Task, settings: Sequence[str]) -> list[Task]:
+    """The task by our side, by every peer of its phase in every setting, and by the limit."""
+    named = (OURS, ""), *((peer, setting) for peer in PEERS[task.phase] for setting in settings), (LIMIT, "")
+    return [dataclasses.replace(task, side=side, setting=setting) for side, setting in named]
 
 
-def compare(
-    task: Task, sides: list[tuple[str, str]], pairs: int, measure: Callable[[Task], dict] | None = None
-) -> list[dict]:
-    """A row for every peer and setting of ``sides``.
+def compare(sides: list[Task], pairs: int, measure: Callable[[Task], dict] | None = None) -> list[dict]:
+    """A row for every peer and setting of ``sides``, which begin with ours and end with the limit.
 
     So many rounds, each of which measures every side once, every other round in the opposite order; a pair is two
-    measurements of one round. ``measure``: without it a process each.
+    measurements of the same round. ``measure``: without it a process each.
     """
-    measure, peers = measure or measure_alone, sides[1:-1]
-    found = {side: [] for side in sides}
+    measured, (ours, *peers, limit) = {side: [] for side in sides}, sides
     for number in range(pairs):
-        print(f"{task.phase}, {task.data}: round {number + 1} of {pairs}", file=sys.stderr, flush=True)
+        print(f"{ours.phase}, {ours.data}: round {number + 1} of {pairs}", file=sys.stderr, flush=True)
         for side in reversed(sides) if number % 2 else sides:
-            found[side].append(measure(dataclasses.replace(task, side=side[0], setting=side[1])))
-
-    def values(side: tuple[str, str], name: str = "examples_per_s") -> pd.Series:
-        return pd.Series([one[name] for one in found[side]])
-
-    ours, limit, rows = values((OURS, "")), values((LIMIT, "")), []
-    for peer, setting in peers:
-        theirs = values((peer, setting))
-        ratios = ours / theirs
-        rows.append(
-            {
-                **{name: getattr(task, name) for name in DESCRIBED},
-                "ours_examples_per_s": ours.median(),
-                "peer": peer,
-                "peer_setting": setting,
-                "peer_examples_per_s": theirs.median(),
-                "ratio": ratios.median(),
-                "ratio_low": ratios.min(),
-                "ratio_high": ratios.max(),
-                "ours_peak_mb": values((OURS, ""), "peak_mb").median(),
-                "peer_peak_mb": values((peer, setting), "peak_mb").median(),
-                "limit_examples_per_s": limit.median(),
-                "limit_fraction": (ours / limit).median(),
-            }
-        )
-        tell(rows[-1])
+            measured[side].append((measure or measure_alone)(side))
+    rates, peaks = (
+        {side: pd.Series([said[name] for said in measured[side]]) for side in sides}
+        for name in ("examples_per_s", "peak_mb")
+    )
+    rows = []
+    for peer in peers:
+        ratios = rates[ours] / rates[peer]
+        row = {
+            **{name: getattr(peer, name) for name in ("phase", "data", "device", "precision")},
+            "ours_examples_per_s": rates[ours].median(), "peer": peer.side, "peer_setting": peer.setting,
+            "peer_examples_per_s": rates[peer].median(), "ratio": ratios.median(), "ratio_low": ratios.min(),
+            "ratio_high": ratios.max(), "ours_peak_mb": peaks[ours].median(), "peer_peak_mb": peaks[peer].median(),
+            "limit_examples_per_s": rates[limit].median(), "limit_fraction": (rates[ours] / rates[limit]).median(),
+        }  # fmt: skip
+        told = (f"{name} {value:.4g}" if isinstance(value, float) else value for name, value in row.items())
+        print(", ".join(told), flush=True)
+        rows.append(row)
     return rows
 
 
-def tell(row: dict) -> None:
-    """Print a row."""
-    print(
-        f"{row['phase']}, {row['data']}: ours {row['ours_examples_per_s']:.0f}/s, "
-        f"{row['peer']} ({row['peer_setting']}) {row['peer_examples_per_s']:.0f}/s, ratio {row['ratio']:.2f} "
-        f"[{row['ratio_low']:.2f}, {row['ratio_high']:.2f}], of the limit {row['limit_fraction']:.2f}",
-        flush=True,
-    )
-
-
 def measure_alone(task: Task) -> dict:
-    """What one process of ``performance.measure`` says: ``examples_per_s``, and of a side ``peak_mb``."""
+    """What one process of ``performance.measure`` says: ``examples_per_s`` and ``peak_mb``."""
     what = f"performance.measure of {task.side}, {task.phase}, {task.data}"
-    return json.loads(last_line("performance.measure", json.dumps(vars(task)), what=what))
+    return json.loads(output_of("performance.measure", json.dumps(vars(task)), what=what).splitlines()[-1])
+
+
+def output_of(module: str, *arguments: str, what: str) -> str:
+    """What ``python -m module arguments`` prints; UserError of ``what`` with its own last word."""
+    command = [sys.executable, "-m", module, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode < 0:
+        raise UserError(f"{what}: killed by signal {-result.returncode}, expected an end; 9 is mostly a lack of memory")
+    if result.returncode:
+        raise UserError(f"{what}: {(result.stderr.strip() or 'no message').splitlines()[-1]}")
+    return result.stdout
 
 
 def write(table: pd.DataFrame, folder: Path, about: str) -> None:
-    """The table as CSV and Markdown, with what was measured and on what, and as a figure.
-
-    Refuses one with a number that is not positive.
-    """
-    wrong = [name for name in table.select_dtypes("number") if not (table[name] > 0).all()]
+    """The table as CSV and Markdown, with what was measured and on what; refuses a number that is not positive."""
+    numbers = table.select_dtypes("number")
+    wrong = [name for name in numbers if not (table[name] > 0).all()]
     if wrong:
         raise UserError(f"{folder}: {wrong[0]}: got {table[wrong[0]].min()}, expected positive numbers")
-    from performance.figure import ratios_figure
-
     write_table(folder / "engine.csv", table)
-    flags = " ".join(provenance.cpu_flags())
-    versions = ", ".join(f"{name} {version}" for name, version in peer_versions().items())
-    # What torch uses of the flags: ATEN_CPU_CAPABILITY caps it, to measure what a lesser CPU would do.
-    cpu = f"{provenance.cpu_model()} ({flags}; used: {torch.backends.cpu.get_cpu_capability()})"
-    about = f"{about}; {cpu}, {gpu_name() or 'no GPU'}, {platform.system()}; {versions}."
-    digits = {name: 2 if "ratio" in name or "fraction" in name else 0 for name in table.select_dtypes("number")}
+    digits = {name: 2 if "ratio" in name or "fraction" in name else 0 for name in numbers}
     text = table.assign(**{name: table[name].map(f"{{:.{places}f}}".format) for name, places in digits.items()})
     write_text(folder / "engine.md", to_markdown(text) + "\n" + about + "\n")
-    ratios_figure(table).savefig(folder / "engine.svg", metadata={"Date": None})
 
 
 def peer_versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("torch", "transformers", "sentence-transformers", "setfit", "tokenizers"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = NOT_INSTALLED
-    return found
+            versions[name] = NOT_INSTALLED
+    return versions
 
 
 if __name__ == "__main__":

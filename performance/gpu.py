@@ -1,15 +1,14 @@
 """What a GPU changes, in one command: python -m performance.gpu --output FOLDER; ten minutes with a small encoder.
 
-In turn: each phase's loss and gradient against the CPU, a batch that does not fit into memory, the trainings of a study
-side by side, and the bench. Needs no network: the study's data and encoder must be there (dvc repro prepare_data
-fetch_encoder, in the study's folder), and the peers of the bench (make .venv/peers). With engine.threads: 1 in
-shared.yaml as many trainings run at once as there are cores. Writes CSV files and gpu.md into the folder after each
-step, and the study's trainings into its runs/ as dvc would. Behind the time limit nothing is started.
+In turn: each phase's loss and gradient against the CPU and in pieces, where the batch does not fit into memory; the
+trainings of a study side by side; the bench. Needs no network: the study's data and encoder must be there (dvc repro
+prepare_data fetch_encoder, in the study's folder), and the peers of the bench (make .venv/peers). With engine.threads:
+1 in shared.yaml as many trainings run at once as there are cores. Writes CSV files and gpu.md into the folder after
+each step, and the study's trainings into its runs/ as dvc would.
 """
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import subprocess
 import sys
@@ -22,25 +21,19 @@ import torch
 from performance import agreement, bench
 from performance.kept import KeptSide
 from performance.peers import SETTINGS
-from performance.process import output_of
 from performance.work import PHASES, inputs
-from threephase.base import paths, provenance
+from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
 from threephase.base.files import write_table, write_text
-from threephase.model.machine import choose_machine, gpu_name
+from threephase.model.machine import choose_machine
 from threephase.results.tables import to_markdown
 from threephase.study.params import Study
 from threephase.study.read_params import load_study
 from threephase.study.settings import Machine
 
-STEPS = ("agreement", "memory", "study", "bench")
+STEPS = ("agreement", "study", "bench")
 SETUP_SECONDS = 120  # of the bench's sides, which are set up side by side
-TITLES = {
-    "agreement": "Loss and gradient of one batch against the CPU, in fp32",
-    "memory": "The gradient of a batch that does not fit, against that of the whole",
-    "engine": "Bench",
-    "trainings": "Trainings, side by side",
-}
+TABLES = ("agreement", "memory", "engine", "trainings")
 
 
 def main() -> None:
@@ -55,95 +48,79 @@ def main() -> None:
     arguments = parser.parse_args()
     deadline, folder = time.monotonic() + 60 * arguments.minutes, arguments.output
     study = load_study(arguments.study)
-    encoder = study.params.encoders[0]
-    inputs(study.params.dataset, encoder)
+    data, encoder = study.params.dataset, study.params.encoders[0]
+    inputs(data, encoder)
     bench.check_folder(folder)
-    machine = prepare(study)
-    steps = {
-        "agreement": lambda: check(agreement.compare(study, encoder, machine.device), folder / "agreement.csv"),
-        "memory": lambda: check(agreement.retry(study, encoder, machine.device), folder / "memory.csv"),
-        "study": lambda: train(study, machine, deadline, folder),
-        "bench": lambda: run_bench(arguments, study, machine, deadline),
-    }
-    failures = []
+    machine, failures = prepare(study), []
     for step in arguments.steps:
-        failures += steps[step]()
+        if step == "agreement":
+            tables = agreement.compare(data, encoder, machine.device)
+            failures += [check(rows, folder / f"{name}.csv") for name, rows in tables.items()]
+        if step == "study":
+            failures.append(train(study, machine, deadline, folder))
+        if step == "bench":
+            run_bench(arguments, data, encoder, machine, deadline)
         write_page(folder, machine)
-    if failures:
-        raise UserError("; ".join(failures))
+    if any(failures):
+        raise UserError("; ".join(filter(None, failures)))
 
 
 def prepare(study: Study) -> Machine:
     """Write the study's settings and the splits that are missing; returns the machine of the settings."""
     name = study.params.name
-    output_of("stages.resolve_settings", "--study", name, what="resolve_settings")
+    bench.output_of("stages.resolve_settings", "--study", name, what="resolve_settings")
     for seed in study.params.seeds:
         if not paths.splits(study.folder, seed).is_dir():
-            output_of("stages.split_data", "--study", name, "--seed", str(seed), what=f"split_data, seed {seed}")
+            bench.output_of("stages.split_data", "--study", name, "--seed", str(seed), what=f"split_data, seed {seed}")
     return choose_machine(study.shared.engine)
 
 
-def check(rows: list[dict], file: Path) -> list[str]:
-    """Write and print a step's rows; returns what did not come out as it must."""
+def check(rows: list[dict], file: Path) -> str:
+    """Write and print a table of ``agreement``; returns what did not come out as it must, else nothing."""
     table = pd.DataFrame(rows)
     write_table(file, table)
     print(table.to_string(index=False), flush=True)
     wrong = ", ".join(table["phase"][~table["agrees"]])
-    return [f"{file.stem}: {wrong}: expected errors of at most {agreement.LARGEST_ERROR}"] if wrong else []
+    return wrong and f"{file.stem}: {wrong}: expected errors of at most {agreement.LARGEST_ERROR}"
 
 
-def train(study: Study, machine: Machine, deadline: float, folder: Path) -> list[str]:
-    """Run ``performance.trainings``, a small process, as many at once as their threads leave cores for."""
+def train(study: Study, machine: Machine, deadline: float, folder: Path) -> str:
+    """Run ``performance.trainings``, as many at once as their threads leave cores for; returns what failed."""
     together = max(1, os.cpu_count() // machine.threads)
     left = max(0.0, deadline - time.monotonic()) / 60
+    # A small process starts them: the system counts a starter's memory as the peak of what it starts.
     command = [sys.executable, "-m", "performance.trainings", "--study", study.params.name]
     command += ["--output", str(folder), "--minutes", f"{left:.3f}", "--together", str(together)]
-    return ["trainings: not all are done"] if subprocess.run(command, check=False).returncode else []
+    return "trainings: not all are done" if subprocess.run(command, check=False).returncode else ""
 
 
-def run_bench(arguments: argparse.Namespace, study: Study, machine: Machine, deadline: float) -> list[str]:
+def run_bench(arguments: argparse.Namespace, data: str, encoder: str, machine: Machine, deadline: float) -> None:
     """Our phases beside the peers', by processes that are set up side by side and then measured in turn.
 
     A peer that can't be set up is left out with a warning.
     """
-    encoder, updates, pairs = study.params.encoders[0], arguments.updates, arguments.pairs
-    about, rows = bench.about_of(encoder, updates, pairs, machine), []
+    about, rows = bench.about_of(encoder, arguments.updates, arguments.pairs, machine), []
+    tasks = [bench.task_of(phase, data, encoder, arguments.updates, machine) for phase in arguments.phases]
     with contextlib.ExitStack() as stack:
-        tasks = [bench.task_of(one, study.params.dataset, encoder, updates, machine) for one in arguments.phases]
-        kept = {
-            side: stack.enter_context(KeptSide(side))
-            for task in tasks
-            for name, setting in bench.sides_of(task.phase, list(SETTINGS))
-            for side in [dataclasses.replace(task, side=name, setting=setting)]
-        }
+        sides = [side for task in tasks for side in bench.sides_of(task, SETTINGS)]
+        kept = {side: stack.enter_context(KeptSide(side)) for side in sides}
         limit = time.monotonic() + SETUP_SECONDS
-        kept = {side: process for side, process in kept.items() if process.is_ready(limit - time.monotonic())}
-        for task in tasks:
-            sides = [(side.side, side.setting) for side in kept if side.phase == task.phase]
-            if len(sides) > 2 and time.monotonic() < deadline:
-                rows += bench.compare(task, sides, pairs, lambda side: kept[side].measure())
-                bench.write(pd.DataFrame(rows, columns=bench.COLUMNS), arguments.output, about)
-    return []
+        ready = [side for side in sides if kept[side].is_ready(limit - time.monotonic())]
+        for phase in arguments.phases:
+            of_phase = [side for side in ready if side.phase == phase]
+            if len(of_phase) > 2 and time.monotonic() < deadline:
+                rows += bench.compare(of_phase, arguments.pairs, lambda side: kept[side].measure())
+                bench.write(pd.DataFrame(rows), arguments.output, about)
 
 
 def write_page(folder: Path, machine: Machine) -> None:
     """gpu.md: what it ran on, and every table that is there."""
-    about = {
-        "device": gpu_name() or "cpu",
-        "CUDA of torch": torch.version.cuda or "none",
-        "precision of trainings and bench": machine.precision,
-        "threads of a training": machine.threads,
-        "cores": os.cpu_count(),
-        "cpu": provenance.cpu_model(),
-        "engine": provenance.code_revision(),
-        **bench.peer_versions(),
-    }
-    parts = ["# On a GPU\n", to_markdown(pd.DataFrame(about.items(), columns=["what", "value"]).astype(str))]
-    for name, title in TITLES.items():
-        if (folder / f"{name}.csv").is_file():
-            table = pd.read_csv(folder / f"{name}.csv")
-            numbers = table.select_dtypes("float")
-            parts += [f"\n## {title}\n", to_markdown(table.assign(**numbers.map("{:.4g}".format)))]
+    parts = [f"{bench.about_machine(machine)}; {os.cpu_count()} cores, CUDA {torch.version.cuda}.\n"]
+    for file in (folder / f"{name}.csv" for name in TABLES):
+        if file.is_file():
+            table = pd.read_csv(file)
+            text = table.assign(**table.select_dtypes("float").map("{:.4g}".format))
+            parts += [f"\n## {file.stem}\n", to_markdown(text)]
     write_text(folder / "gpu.md", "\n".join(parts))
 
 

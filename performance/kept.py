@@ -33,24 +33,24 @@ class KeptSide(contextlib.AbstractContextManager):
 
     def is_ready(self, seconds: float) -> bool:
         """Whether it is set up after so many seconds, else it is ended: a warning of a peer, UserError of our side."""
-        # One that is ready already says so within a moment, however late it is asked.
-        seconds, start = max(1.0, seconds), time.monotonic()
-        limit = threading.Timer(seconds, self.process.kill)
+        # What is ready says so within a moment, however late it is asked.
+        end = time.monotonic() + max(1.0, seconds)
+        limit = threading.Timer(end - time.monotonic(), self.process.kill)
         limit.start()
         try:
             self._line_with(READY)
+            return True
         except UserError as error:
-            told = error if time.monotonic() < start + seconds else UserError(f"{self.what}: not set up in time")
+            said = error if time.monotonic() < end else UserError(f"{self.what}: not set up in time")
             if self.task.side in (OURS, LIMIT):
-                raise told from None
-            warn(str(told))
+                raise said from None
+            warn(str(said))
             return False
         finally:
             limit.cancel()
-        return True
 
     def measure(self) -> dict[str, float]:
-        """What ``performance.measure`` found; UserError where it ends without."""
+        """What ``performance.measure`` says; UserError where it ends without."""
         with contextlib.suppress(BrokenPipeError):  # where it has ended, of which its last line tells
             print(file=self.process.stdin, flush=True)
         return json.loads(self._line_with('{"examples_per_s"'))

@@ -48,19 +48,9 @@ class Task:
     side: str = OURS
     setting: str = ""
 
-    @property
-    def batch_size(self) -> int:
-        return LONG.get(self.data, SHORT)[0]
-
-    @property
-    def max_length(self) -> int:
-        """In tokens."""
-        return LONG.get(self.data, SHORT)[1]
-
 
 def main() -> None:
-    task = Task(**json.loads(sys.argv[1]))
-    measured = measurement(task)
+    measured = measurement(Task(**json.loads(sys.argv[1])))
     if ASKED not in sys.argv:
         print(json.dumps(measured()))
         return
@@ -70,21 +60,22 @@ def main() -> None:
 
 
 def measurement(task: Task) -> Callable[[], dict[str, float]]:
-    """A function that measures the task's side, which is set up and warm: ``examples_per_s``, of a side ``peak_mb``."""
-    work, short, machine = prepare(task)
+    """A function that measures the task's side, which is set up and warm: ``examples_per_s`` and ``peak_mb``."""
+    machine = Machine(task.device, task.precision, task.threads)
+    torch.set_num_threads(machine.threads)
+    short_batches = min(SHORT_BATCHES, task.batches)
+    batches = short_batches + task.batches
+    work = make_work(task.phase, task.data, task.encoder, *LONG.get(task.data, SHORT), batches)
+    short = work.first(short_batches * work.batch_size)
+    ours = task.side in (OURS, LIMIT)
+    side = Ours(work, machine) if ours else make_peer(task.side, task.setting, work, machine)
     synchronize = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(machine.device, lambda: None)
-    if task.side == LIMIT:
-        ours = Ours(work, machine)
-
-        def seconds_at_least(given: Work) -> float:
-            with RecordedProducts() as recorded:
-                ours(given)
-            return seconds_of_products(recorded.products, synchronize)
-
-        return lambda: {"examples_per_s": throughput(seconds_at_least, short, work)}
-    side = make_side(task, work, machine)
 
     def seconds_of(given: Work) -> float:
+        if task.side == LIMIT:
+            with RecordedProducts() as recorded:
+                side(given)
+            return seconds_of_products(recorded.products, synchronize)
         synchronize()
         start = perf_counter()
         side(given)
@@ -92,28 +83,13 @@ def measurement(task: Task) -> Callable[[], dict[str, float]]:
         return perf_counter() - start
 
     def measured() -> dict[str, float]:
-        found = throughput(seconds_of, short, work)
+        rate = throughput(seconds_of, short, work)
         # On a CPU the process's largest resident memory, imports included; on a GPU what torch allocated there.
         peak = torch.cuda.max_memory_allocated() / 1e6 if machine.device == "cuda" else peak_memory_mb()
-        return {"examples_per_s": found, "peak_mb": peak}
+        return {"examples_per_s": rate, "peak_mb": peak}
 
-    seconds_of(work.first(WARMUP_BATCHES * work.batch_size))
+    side(work.first(WARMUP_BATCHES * work.batch_size))
     return measured
-
-
-def prepare(task: Task) -> tuple[Work, Work, Machine]:
-    """A task's longer work, the short one that it begins with, and the machine, its threads set."""
-    machine = Machine(task.device, task.precision, task.threads)
-    torch.set_num_threads(machine.threads)
-    short_batches = min(SHORT_BATCHES, task.batches)
-    batches = short_batches + task.batches
-    work = make_work(task.phase, task.data, task.encoder, task.batch_size, task.max_length, batches)
-    return work, work.first(short_batches * work.batch_size), machine
-
-
-def make_side(task: Task, work: Work, machine: Machine) -> Callable[[Work], object]:
-    """A function that does a work, its model loaded once."""
-    return Ours(work, machine) if task.side == OURS else make_peer(task.side, task.setting, work, machine)
 
 
 def throughput(seconds_of: Callable[[Work], float], short: Work, work: Work) -> float:

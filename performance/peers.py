@@ -47,8 +47,7 @@ def _sentence_transformers(work: Work, best: bool, bf16: bool, device: str) -> C
     model = SentenceTransformer(str(work.encoder), device=device, **weights)
     model.max_seq_length = min(work.max_length, model.max_seq_length)
     if embeds:
-        size = BEST_ENCODE_BATCH_ON_CPU if device == "cpu" else BEST_ENCODE_BATCH
-        size = {"batch_size": size} if best else {}
+        size = {"batch_size": BEST_ENCODE_BATCH_ON_CPU if device == "cpu" else BEST_ENCODE_BATCH} if best else {}
         return lambda given: model.encode(given.texts, show_progress_bar=False, **size)
     # Its decoder stays in evaluation mode, as the trainer leaves it: no dropout there, where ours has some.
     make_loss = {"dae": losses.DenoisingAutoEncoderLoss, "contrastive": losses.CosineSimilarityLoss}
@@ -64,11 +63,8 @@ def _train_sentence_transformer(model, loss, work: Work, best: bool, bf16: bool)
         chance = random.Random(0)
         dataset = Dataset.from_dict({"noisy": [without_words(text, chance) for text in work.texts], "text": work.texts})
     else:
-        sides = {
-            f"text_{name}": [work.texts[i] for i in rows]
-            for name, rows in zip("ab", (work.left, work.right), strict=True)
-        }
-        dataset = Dataset.from_dict({**sides, "score": work.similarity})
+        left, right = ([work.texts[i] for i in rows] for rows in (work.left, work.right))
+        dataset = Dataset.from_dict({"text_a": left, "text_b": right, "score": work.similarity})
     grouped = {"batch_sampler": _grouped_by_length} if best else {}
     with tempfile.TemporaryDirectory() as folder:
         arguments = SentenceTransformerTrainingArguments(**_arguments(folder, work, bf16, model.device.type), **grouped)
@@ -135,52 +131,38 @@ def _setfit(work: Work, bf16: bool, device: str) -> Callable[[Work], object]:
 
 
 def _transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[Work], object]:
+    import transformers
     from datasets import Dataset
-    from transformers import (
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        DataCollatorWithPadding,
-        Trainer,
-        TrainingArguments,
-    )
 
-    class GroupingTrainer(Trainer):
+    class GroupingTrainer(transformers.Trainer):
         def _get_train_sampler(self, dataset):
             return length_grouped_sampler(self.args.train_batch_size, [len(ids) for ids in dataset["input_ids"]])
 
     classes = int(work.class_ids.max()) + 1
-    model = AutoModelForSequenceClassification.from_pretrained(str(work.encoder), num_labels=classes)
-    tokenizer = AutoTokenizer.from_pretrained(str(work.encoder))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(str(work.encoder), num_labels=classes)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(work.encoder))
     longest = min(work.max_length, model.config.max_position_embeddings)
+
+    collator = transformers.DataCollatorWithPadding(tokenizer)
+    make_trainer = GroupingTrainer if best else transformers.Trainer
+
+    def tokenized(rows: dict) -> dict:
+        return tokenizer(rows["text"], truncation=True, max_length=longest)
 
     def train(given: Work) -> None:
         dataset = Dataset.from_dict({"text": given.texts, "label": given.class_ids})
-        dataset = dataset.map(
-            lambda rows: tokenizer(rows["text"], truncation=True, max_length=longest),
-            batched=True,
-            remove_columns="text",
-        )
-        make_trainer = GroupingTrainer if best else Trainer
+        dataset = dataset.map(tokenized, batched=True, remove_columns="text")
         with tempfile.TemporaryDirectory() as folder:
-            arguments = TrainingArguments(**_arguments(folder, given, bf16, device))
-            make_trainer(
-                model=model, args=arguments, train_dataset=dataset, data_collator=DataCollatorWithPadding(tokenizer)
-            ).train()
+            arguments = transformers.TrainingArguments(**_arguments(folder, given, bf16, device))
+            make_trainer(model=model, args=arguments, train_dataset=dataset, data_collator=collator).train()
 
     return train
 
 
 def _arguments(folder: str, work: Work, bf16: bool, device: str) -> dict[str, object]:
     """What the trainers of both libraries are told: the work, and nothing that only writes."""
-    said = {
-        "output_dir": folder,
-        "num_train_epochs": 1,
-        "per_device_train_batch_size": work.batch_size,
-        "learning_rate": LEARNING_RATE,
-        "save_strategy": "no",
-        "logging_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "use_cpu": device == "cpu",
-    }
-    return said | {"bf16": bf16}
+    return {
+        "output_dir": folder, "num_train_epochs": 1, "per_device_train_batch_size": work.batch_size,
+        "learning_rate": LEARNING_RATE, "save_strategy": "no", "logging_strategy": "no", "report_to": "none",
+        "disable_tqdm": True, "use_cpu": device == "cpu", "bf16": bf16,
+    }  # fmt: skip

@@ -7,13 +7,11 @@ trained again, so that a run that was cut off goes on. Adds to trainings.csv, wi
 
 import argparse
 import csv
-import itertools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,27 +54,23 @@ class Job:
 
 
 def jobs_of(study: Study) -> list[Job]:
-    """Phases 1 to 3 for every seed, in the study's order."""
-    trained = [one for one in trainings(study) if one.stage not in BASELINE_STAGES]
-    jobs = []
-    for one, seed in itertools.product(trained, study.params.seeds):
-        options = ("--encoder", one.encoder, "--variant", one.variant, "--seed", str(seed))
-        command = (sys.executable, "-m", f"stages.{one.program}", "--study", study.params.name, *options)
-        behind = frozenset(name_of(other, seed) for other in trained if waits_for(one, other))
-        made = paths.history(study.folder, one.encoder, one.variant, seed, one.phase)
-        jobs.append(Job(name_of(one, seed), command, behind, made))
-    return jobs
+    """Phases 1 to 3 for every seed, in the study's order; named as in dvc, with the seed."""
+    trained = [training for training in trainings(study) if training.stage not in BASELINE_STAGES]
 
+    def job(training: Training, seed: int) -> Job:
+        encoder, variant = training.encoder, training.variant
+        options = ("--study", study.params.name, "--encoder", encoder, "--variant", variant, "--seed", str(seed))
+        # What it starts from, and what it may take over.
+        needed = (ENCODER_PHASE, training.start), (training.phase, training.compared)
+        behind = (other for other in trained if other.encoder == encoder and (other.phase, other.variant) in needed)
+        return Job(
+            f"{training.stage} {training.cell} {seed}",
+            (sys.executable, "-m", f"stages.{training.program}", *options),
+            frozenset(f"{other.stage} {other.cell} {seed}" for other in behind),
+            paths.history(study.folder, encoder, variant, seed, training.phase),
+        )
 
-def name_of(training: Training, seed: int) -> str:
-    """As the stage is called in dvc, with the seed: train_dae minilm_l6-dae_ft 0."""
-    return f"{training.stage} {training.cell} {seed}"
-
-
-def waits_for(training: Training, other: Training) -> bool:
-    """Whether a training starts from what the other makes, or may take it over."""
-    needed = (ENCODER_PHASE, training.start), (training.phase, training.compared)
-    return training.encoder == other.encoder and (other.phase, other.variant) in needed
+    return [job(training, seed) for training in trained for seed in study.params.seeds]
 
 
 def run_all(jobs: Sequence[Job], together: int, deadline: float, logs: Path) -> list[tuple]:
@@ -88,39 +82,40 @@ def run_all(jobs: Sequence[Job], together: int, deadline: float, logs: Path) -> 
     logs.mkdir(parents=True, exist_ok=True)
     waiting, running, rows = [job for job in jobs if not job.made.is_file()], {}, []
     missing, began = {job.name for job in waiting}, time.monotonic()
-    with ThreadPoolExecutor(together) as pool:
-        while True:
-            ready = [job for job in waiting if not job.behind & missing] if time.monotonic() < deadline else []
-            for job in ready[: together - len(running)]:
-                waiting.remove(job)
-                running[pool.submit(run_one, job, deadline, logs)] = job
-            if not running:
-                return rows
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                job, (state, seconds) = running.pop(future), future.result()
-                if state == DONE:
-                    missing.remove(job.name)
-                end = round(time.monotonic() - began, 2)
-                rows.append((job.name, state, end, seconds))
-                print(f"{end:.0f} s: {job.name}: {state}, {seconds:.1f} s", flush=True)
-
-
-def run_one(job: Job, deadline: float, logs: Path) -> tuple[str, float]:
-    """Run a job in a process of its own; returns how it ended and its seconds."""
-    start, log = time.monotonic(), logs / f"{job.name.replace(' ', '-')}.log"
     # Threads that wait without work would take the core that they share.
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
-    with log.open("w", encoding="utf-8") as file:
-        told = {"stdout": file, "stderr": subprocess.STDOUT, "env": environment}
-        try:
-            ended = subprocess.run(job.command, timeout=max(0.0, deadline - start), check=False, **told)
-            state = "failed" if ended.returncode else DONE
-        except subprocess.TimeoutExpired:
-            state = "out of time"
-    if state == "failed":
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        warn(f"{job.name}: {lines[-1] if lines else 'no message'}")
-    return state, round(time.monotonic() - start, 2)
+    while True:
+        ready = [job for job in waiting if not job.behind & missing] if time.monotonic() < deadline else []
+        for job in ready[: together - len(running)]:
+            waiting.remove(job)
+            log, start = logs / f"{job.name.replace(' ', '-')}.log", time.monotonic()
+            with log.open("w", encoding="utf-8") as file:
+                process = subprocess.Popen(job.command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+            running[job] = process, log, start
+        if not running:
+            return rows
+        time.sleep(0.02)
+        for job, (process, log, start) in list(running.items()):
+            if process.poll() is None and time.monotonic() < deadline:
+                continue
+            del running[job]
+            end, state = time.monotonic(), state_of(process)
+            if state == DONE:
+                missing.remove(job.name)
+            if state == "failed":
+                lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                warn(f"{job.name}: {lines[-1] if lines else 'no message'}")
+            rows.append((job.name, state, round(end - began, 2), round(end - start, 2)))
+            print(f"{end - began:.0f} s: {job.name}: {state}, {end - start:.1f} s", flush=True)
+
+
+def state_of(process: subprocess.Popen) -> str:
+    """How a process ended; what still runs is ended here."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+        return "out of time"
+    return "failed" if process.returncode else DONE
 
 
 if __name__ == "__main__":

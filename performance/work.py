@@ -3,7 +3,7 @@
 SetFit alone draws pairs of its own, as many, from the rows that ours name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,8 @@ class Work:
 
     def first(self, examples: int) -> "Work":
         """The same work on the first examples only."""
-        kept = slice(examples)
-        if self.phase == "contrastive":
-            return Work(**vars(self) | {name: getattr(self, name)[kept] for name in ("left", "right", "similarity")})
-        return Work(**vars(self) | {"texts": self.texts[kept], "class_ids": self.class_ids[kept]})
+        names = ("left", "right", "similarity") if self.phase == "contrastive" else ("texts", "class_ids")
+        return replace(self, **{name: getattr(self, name)[:examples] for name in names})
 
 
 def inputs(data: str, encoder: str) -> tuple[Path, Path]:
@@ -60,10 +58,12 @@ def inputs(data: str, encoder: str) -> tuple[Path, Path]:
     of_data = [study for study in studies if study.params.dataset == data]
     of_encoder = [study for study in studies if encoder in study.params.encoders]
     refuse_unknown(paths.STUDIES, "--data", data, sorted({study.params.dataset for study in studies}))
-    refuse_unknown(paths.STUDIES, "--encoder", encoder, sorted({one for s in studies for one in s.params.encoders}))
+    refuse_unknown(
+        paths.STUDIES, "--encoder", encoder, sorted({name for study in studies for name in study.params.encoders})
+    )
     files = [paths.examples(study.folder) for study in of_data]
     folders = [paths.pretrained_encoder(study.folder, encoder) for study in of_encoder]
-    file, folder = (next((one for one in made if one.exists()), None) for made in (files, folders))
+    file, folder = (next((path for path in made if path.exists()), None) for made in (files, folders))
     if file is None:
         raise UserError(f"{files[0]}: no such file; run: {of_data[0].in_folder} repro prepare_data")
     if folder is None:

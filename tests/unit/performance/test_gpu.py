@@ -23,7 +23,7 @@ from threephase.study.read_params import load_study
 MADE = ("splits", "encoders", "predictions", "vectors", "histories")
 # Of one seed: phases 1 and 2 with what is trained on them, and plain fine-tuning.
 AGAIN, SEED = ("dae", "three_phase", "ft"), 1
-COMMAND = (sys.executable, "-m", "performance.gpu", "--study", "bbc", "--output", "found")
+COMMAND = (sys.executable, "-m", "performance.gpu", "--study", "bbc", "--output", "results")
 
 
 @pytest.fixture(scope="module")
@@ -46,36 +46,36 @@ def test_its_trainings_are_those_of_dvc_byte_by_byte(study, dry):
 
 
 def test_each_training_has_its_seconds_and_what_was_there_is_not_made_again(dry):
-    table = pd.read_csv(dry / "found/trainings.csv")
+    table = pd.read_csv(dry / "results/trainings.csv")
     trained = [f"train_dae {ENCODER}-dae", f"train_contrastive {ENCODER}-three_phase"]
     trained += [f"train_classifier {ENCODER}-three_phase"]
     trained += [f"train_classifier_from_pretrained {ENCODER}-ft"]
-    assert sorted(table["job"]) == sorted(f"{one} {SEED}" for one in trained)
+    assert sorted(table["job"]) == sorted(f"{training} {SEED}" for training in trained)
     assert (table["state"] == "done").all() and (table["seconds"] > 0).all()
 
 
 def test_loss_gradient_and_pieces_agree_in_every_phase(dry):
     for step in ("agreement", "memory"):
-        table = pd.read_csv(dry / "found" / f"{step}.csv")
-        assert table["phase"].tolist() == list(agreement.PHASES) and table["agrees"].all()
+        table = pd.read_csv(dry / "results" / f"{step}.csv")
+        assert table["phase"].tolist() == list(agreement.TRAININGS) and table["agrees"].all()
     assert (table["pieces"] == 2).all() and (table["error_by"] == "raised").all()
 
 
 def test_the_bench_measures_our_side_beside_the_peers_in_processes_that_stay(dry):
-    table = pd.read_csv(dry / "found/engine.csv")
+    table = pd.read_csv(dry / "results/engine.csv")
     assert table[["phase", "peer_setting"]].values.tolist() == [["embedding", "default"], ["embedding", "best"]]
     assert (table["ratio"] > 0).all()
 
 
 def test_the_page_tells_the_machine_and_every_step(dry):
-    page = (dry / "found/gpu.md").read_text(encoding="utf-8")
-    assert all(f"## {title}" in page for title in gpu.TITLES.values()) and torch.__version__ in page
+    page = (dry / "results/gpu.md").read_text(encoding="utf-8")
+    assert all(f"## {name}\n" in page for name in gpu.TABLES) and torch.__version__ in page
 
 
 def test_what_is_trained_is_not_trained_again(dry):
-    before, table = contents(dry / paths.RUNS), (dry / "found/trainings.csv").read_bytes()
+    before, table = contents(dry / paths.RUNS), (dry / "results/trainings.csv").read_bytes()
     run(dry, *COMMAND, "--steps", "study")
-    assert contents(dry / paths.RUNS) == before and (dry / "found/trainings.csv").read_bytes() == table
+    assert contents(dry / paths.RUNS) == before and (dry / "results/trainings.csv").read_bytes() == table
 
 
 def job(name: str, code: str, *behind: str) -> Job:
@@ -90,8 +90,8 @@ def states(jobs: list[Job], folder: Path, seconds: float = 60) -> dict[str, str]
 def test_what_waits_for_a_job_that_failed_does_not_start_and_the_rest_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     broken = job("broken", "raise SystemExit('no luck')")
-    found = states([broken, job("behind", "1", "broken"), job("beside", "open('beside', 'w')")], tmp_path)
-    assert found == {"broken": "failed", "beside": "done"}
+    ended = states([broken, job("behind", "1", "broken"), job("beside", "open('beside', 'w')")], tmp_path)
+    assert ended == {"broken": "failed", "beside": "done"}
     assert "warning: broken: no luck" in capsys.readouterr().err
 
 
@@ -119,9 +119,9 @@ def test_the_jobs_are_the_trainings_of_the_pipeline_in_an_order_that_its_outputs
     monkeypatch.chdir(study.root)
     jobs = jobs_of(load_study("bbc"))
     of_dvc = {command.partition("/stages ")[2] for command in study.commands}
-    expected = {one for one in of_dvc if one.startswith("train_") and not one.startswith("train_baselines")}
-    assert {" ".join([one.command[2].removeprefix("stages."), *one.command[5:]]) for one in jobs} == expected
-    behind = {one.name: {*one.behind} for one in jobs}
+    expected = {line for line in of_dvc if line.startswith("train_") and not line.startswith("train_baselines")}
+    assert {" ".join([job.command[2].removeprefix("stages."), *job.command[5:]]) for job in jobs} == expected
+    behind = {job.name: {*job.behind} for job in jobs}
     first, second = f"train_dae {ENCODER}-dae 0", f"train_contrastive {ENCODER}-three_phase 0"
     ablation = f"train_contrastive_ablation {ENCODER}-no_imbalance 0"
     assert behind[first] == behind[f"train_classifier_from_pretrained {ENCODER}-ft 0"] == set()
@@ -134,8 +134,8 @@ def test_the_jobs_are_the_trainings_of_the_pipeline_in_an_order_that_its_outputs
 def test_what_starts_the_trainings_imports_nothing_large():
     """The system counts its memory as the peak of each training, which run reports tell."""
     code = "import sys, performance.trainings; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert found.stdout == "set()\n"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert printed.stdout == "set()\n"
 
 
 def test_a_side_that_is_not_set_up_in_time_is_ended_and_said(monkeypatch, tmp_path, capsys):
@@ -151,9 +151,9 @@ def test_a_side_that_is_not_set_up_in_time_is_ended_and_said(monkeypatch, tmp_pa
 
 
 def test_a_gradient_that_differs_is_found_and_told_with_its_parameter(tmp_path):
-    expected = {"one": torch.ones(4, dtype=torch.float64), "two": torch.full((4,), 1e-9, dtype=torch.float64)}
-    errors = agreement.errors_of({"one": expected["one"] * 1.01, "two": -expected["two"]}, expected)
-    assert errors["one"] == pytest.approx(0.01)
-    assert errors["two"] < agreement.LARGEST_ERROR  # rounding beside the whole gradient
+    expected = {"weight": torch.ones(4, dtype=torch.float64), "bias": torch.full((4,), 1e-9, dtype=torch.float64)}
+    errors = agreement.errors_of({"weight": expected["weight"] * 1.01, "bias": -expected["bias"]}, expected)
+    assert errors["weight"] == pytest.approx(0.01)
+    assert errors["bias"] < agreement.LARGEST_ERROR  # rounding beside the whole gradient
     rows = [{"phase": "dae", "agrees": False}, {"phase": "contrastive", "agrees": True}]
-    assert gpu.check(rows, tmp_path / "agreement.csv") == ["agreement: dae: expected errors of at most 0.001"]
+    assert gpu.check(rows, tmp_path / "agreement.csv") == "agreement: dae: expected errors of at most 0.001"

@@ -38,55 +38,21 @@ def ratios() -> str:
                 for setting in SETTINGS:
                     known = (phase, peer, setting) in rows.index
                     row = rows.loc[(phase, peer, setting)] if known else None
-                    cells.append(f"{row.ratio:.1f} [{row.ratio_low:.1f}, {row.ratio_high:.1f}]" if known else "")
+                    cells.append(f"{row.ratio:.1f} ({row.ratio_low:.1f}–{row.ratio_high:.1f})" if known else "")
             lines.append([NAMES[phase], peer, *cells])
     return as_table(lines)
 
 
-def shares_and_memory() -> str:
-    """The share of the limit, and the peak memory of processes in GB on SNIPS."""
-    lines = [["phase", *(f"share, {run}" for run in RUNS), "memory, ours", "memory, peer's best"]]
-    snips = rows_of("SNIPS")
+def shares_of_the_limit() -> str:
+    """The part of the limit that ours reach."""
+    lines = [["phase", *RUNS]]
     for phase in PHASES:
-        rows = (rows_of(run) for run in RUNS)
-        shares = [one[one.index.get_level_values("phase") == phase]["limit_fraction"] for one in rows]
-        best = {peer: snips.loc[(phase, peer, "best")] for peer in PEERS[phase]}
-        lines.append(
-            [
-                NAMES[phase],
-                *(f"{share.median():.2f}" if len(share) else "" for share in shares),
-                f"{next(iter(best.values())).ours_peak_mb / 1e3:.1f}",
-                ", ".join(f"{row.peer_peak_mb / 1e3:.1f} ({peer})" for peer, row in best.items()),
-            ]
-        )
+        tables = (rows_of(run) for run in RUNS)
+        shares = [rows[rows.index.get_level_values("phase") == phase]["limit_fraction"] for rows in tables]
+        lines.append([NAMES[phase], *(f"{share.median():.2f}" if len(share) else "" for share in shares)])
     return as_table(lines)
 
 
-def profile() -> str:
-    """Milliseconds of an update by kind of operation."""
-    kinds = {
-        "whole": ["ms"], "products": ["products", "attention in one kernel"], "dropout": ["dropout"],
-        "copies and casts": ["copies and casts"], "optimizer": ["optimizer"], "outside of torch": ["outside of torch"],
-    }  # fmt: skip
-    lines = [["phase", "side", *kinds]]
-    for row in pd.read_csv(FOLDER / "profile.csv").to_dict("records"):
-        lines.append([NAMES[row["phase"]], row["side"], *(f"{sum(map(row.get, one)):.0f}" for one in kinds.values())])
-    return as_table(lines)
-
-
-def on_a_gpu() -> str:
-    """A GPU's errors against the CPU, and those of a batch that did not fit into its memory."""
-    lines = [
-        ["phase", "loss", "gradient", "a parameter's, at most", "a batch takes, MB", "pieces", "in pieces, at most"]
-    ]
-    agreement, memory = (pd.read_csv(FOLDER / "gpu" / f"{name}.csv") for name in ("agreement", "memory"))
-    for row in agreement.merge(memory, on="phase", suffixes=("", "_in_pieces")).itertuples():
-        errors = (f"{one:.0e}" for one in (row.loss_error, row.gradient_error, row.worst_error))
-        taken = f"{row.whole_mb:,.0f}", str(row.pieces), f"{row.worst_error_in_pieces:.0e}"
-        lines.append([NAMES[row.phase], *errors, *taken])
-    return as_table(lines)
-
-
-@pytest.mark.parametrize("table", [ratios, shares_and_memory, profile, on_a_gpu])
+@pytest.mark.parametrize("table", [ratios, shares_of_the_limit])
 def test_the_page_has_the_table_of_the_committed_measurements(table):
     assert table() in PAGE.read_text(encoding="utf-8"), table()

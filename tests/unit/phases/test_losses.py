@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from reference_loop import copy_decoder
 from tiny_decoder import new_decoder
 from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_contrastive, tiny_denoising
 from torch.nn import functional as F
 
-from performance.reference import copy_decoder
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.encoder_folder import export, load_pretrained
 from threephase.model.tokens import TextTokenizer

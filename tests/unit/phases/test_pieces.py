@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_loop import without_dropout
 from test_reference_loop import CLASSES, SEED, TEXTS, encoder_and_tokenizer
 from tiny_decoder import new_decoder
 from tiny_encoder import make_bert, tiny_contrastive, tiny_denoising
 
-from performance.reference import without_dropout
 from threephase.base.errors import UserError
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.models import ClassifierHead

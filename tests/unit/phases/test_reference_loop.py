@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reference_loop import PlainUpdates, mean_vectors, reconstruction_loss, tied_decoder, without_dropout
 from tiny_decoder import new_decoder
 from tiny_encoder import make_bert, tiny_classifying, tiny_contrastive, tiny_denoising
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from performance.reference import PlainUpdates, mean_vectors, reconstruction_loss, tied_decoder, without_dropout
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.models import ClassifierHead

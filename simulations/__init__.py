@@ -1,1 +1,0 @@
-"""How often the intervals of threephase.scores.statistics hold the truth, by simulation; docs/statistics.md."""
