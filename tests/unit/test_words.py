@@ -10,7 +10,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(["README.md", "data/README.md", *(f"docs/{page.name}" for page in REPOSITORY.glob("docs/*.md"))])
-APART = {"docs/performance.md"}  # from the rules on sentences and files of code
 MOST_WORDS, MANY_WORDS, MOST_LONG = 30, 25, 5
 WORDS_OF_README, FIRST_SCREEN = 1500, 40
 RETIRED = (
@@ -51,7 +50,6 @@ def test_sentences_are_short():
     long = [
         (page, length(sentence), sentence)
         for page in PAGES
-        if page not in APART
         for sentence in sentences(text_of(page))
         if length(sentence) > MANY_WORDS
     ]
@@ -81,7 +79,7 @@ def test_the_readme_is_short_and_says_the_most_important_first():
 
 
 def test_files_of_code_that_a_page_names_exist():
-    for page in [name for name in PAGES if name not in APART]:
+    for page in PAGES:
         for name in re.findall(r"`([\w/]+/\w+\.py)`", text_of(page)):
             assert name in tracked(), f"{page}: {name}"
 
