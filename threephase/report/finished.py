@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base import paths
-from threephase.results.costs import Run, read_published_reports, read_reports
+from threephase.results.costs import RecordedTraining, read_published_reports, read_reports
 from threephase.results.results import read_results
 from threephase.study.params import Study
 
@@ -24,7 +24,7 @@ class Finished:
     runs: pd.DataFrame
     differences: pd.DataFrame
     claims: pd.DataFrame
-    trainings: list[Run]
+    trainings: list[RecordedTraining]
     folder: Path
 
     @property
@@ -55,6 +55,6 @@ def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
     ]
 
 
-def _read(study: Study, folder: Path, trainings: list[Run]) -> Finished:
+def _read(study: Study, folder: Path, trainings: list[RecordedTraining]) -> Finished:
     names = ("results", "runs", "differences", "claims")
     return Finished(study, *(read_results(folder / f"{name}.csv") for name in names), trainings, folder)

@@ -2,11 +2,10 @@
 
 import pandas as pd
 
-from threephase.report.answer import PLAIN
+from threephase.report.answer import ORDINARY, PLAIN, TEXT_PROTOCOL, UNTOUCHED, metric_name, overview_answer
 from threephase.report.claims import family
 from threephase.report.finished import Finished
 from threephase.report.overview import Overview
-from threephase.report.overview_answer import ORDINARY, TEXT_PROTOCOL, UNTOUCHED, metric_name, overview_answer
 from threephase.report.paper_grid import paper_frame
 from threephase.results.tables import (
     MISSING,

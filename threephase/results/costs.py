@@ -24,7 +24,7 @@ PLACES = {
 
 
 @dataclass(frozen=True)
-class Run:
+class RecordedTraining:
     """One training: the stage that makes it, whose it is, and its report, None where there is none."""
 
     stage: str
@@ -36,7 +36,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Cost:
+class StageCost:
     """Sums over the runs of a stage; a quantity is None where no run recorded it.
 
     ``sequences_per_second`` is the rate inside the training loops, ``seconds`` are those of the whole processes, and
@@ -53,23 +53,23 @@ class Cost:
     peak_memory_mb: float | None
 
 
-def read_reports(study: Study) -> list[Run]:
+def read_reports(study: Study) -> list[RecordedTraining]:
     """The report of every training of the study, in the order of the stages; None where it came from the cache."""
     runs = []
     for stage, *training in _trainings(study):
         result = paths.predictions(study.folder, *training[:3])
         if stage not in BASELINE_STAGES:
             result = paths.history(study.folder, *training)
-        runs.append(Run(stage, *training, run_reports.read(study.folder, *training, result)))
+        runs.append(RecordedTraining(stage, *training, run_reports.read(study.folder, *training, result)))
     return runs
 
 
-def read_published_reports(study: Study, file: Path) -> list[Run]:
+def read_published_reports(study: Study, file: Path) -> list[RecordedTraining]:
     """The same of a published study, from its ``run_reports.jsonl``."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     reports = [json.loads(line) for line in lines]
     found = {tuple(report[key] for key in ("encoder", "variant", "seed", "phase")): report for report in reports}
-    return [Run(stage, *training, found.get(tuple(training))) for stage, *training in _trainings(study)]
+    return [RecordedTraining(stage, *training, found.get(tuple(training))) for stage, *training in _trainings(study)]
 
 
 def _trainings(study: Study) -> list[tuple[str, str, str, int, str]]:
@@ -81,18 +81,18 @@ def _trainings(study: Study) -> list[tuple[str, str, str, int, str]]:
     ]
 
 
-def costs(runs: Sequence[Run]) -> list[Cost]:
+def costs(runs: Sequence[RecordedTraining]) -> list[StageCost]:
     """A line a stage, and the sum of all as ``all stages``."""
     stages = list(dict.fromkeys(run.stage for run in runs))
     lines = [_cost(stage, [run for run in runs if run.stage == stage]) for stage in stages]
     return [*lines, _cost("all stages", runs)]
 
 
-def _cost(stage: str, runs: Sequence[Run]) -> Cost:
+def _cost(stage: str, runs: Sequence[RecordedTraining]) -> StageCost:
     reports = [run.report for run in runs if run.report is not None]
     timed = [report for report in reports if report.get("sequences_per_second") and report.get("sequence_updates")]
     training_seconds = sum(report["sequence_updates"] / report["sequences_per_second"] for report in timed)
-    return Cost(
+    return StageCost(
         stage=stage,
         runs=len(runs),
         recorded=len(reports),
@@ -111,7 +111,7 @@ def _sum(reports: Sequence[dict[str, Any]], key: str) -> float | None:
     return sum(values) if values else None
 
 
-def environment(runs: Sequence[Run]) -> list[tuple[str, str]]:
+def environment(runs: Sequence[RecordedTraining]) -> list[tuple[str, str]]:
     """Name and value of what the runs ran on; several values are told with their number of runs."""
     reports = [run.report for run in runs if run.report is not None]
     lines = [(title, _values([_text(report, key) for report in reports])) for key, title in PLACES.items()]
@@ -137,7 +137,7 @@ def _values(values: Sequence[str]) -> str:
     return next(iter(counts), NOT_RECORDED)
 
 
-def inputs(runs: Sequence[Run]) -> list[tuple[str, str]]:
+def inputs(runs: Sequence[RecordedTraining]) -> list[tuple[str, str]]:
     """File and sha256 of what the trainings started from: data and pre-trained encoders, not what other runs made."""
     pairs = dict.fromkeys(
         (file, checksum)

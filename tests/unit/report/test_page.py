@@ -15,10 +15,10 @@ from commands import render_costs
 from stages import render_figures, render_report
 from threephase.base import paths
 from threephase.base.files import write_table
-from threephase.report.answer import sentences
-from threephase.report.display import rows_of
+from threephase.report.answer import study_answer
 from threephase.report.finished import read_finished
 from threephase.report.page import render_page
+from threephase.report.rows import rows_of
 from threephase.results import costs
 from threephase.results.results import read_results
 from threephase.results.tables import format_interval, format_number
@@ -232,7 +232,7 @@ def test_runs_on_different_machines_are_told_apart(study):
 
 
 def answer(study, results, claims):
-    return " ".join(sentences(study, rows_of(study), results, claims))
+    return " ".join(study_answer(study, results, claims))
 
 
 def with_mean(results, variant, mean):
