@@ -94,11 +94,6 @@ def new_search(name: str = "small") -> Search:
     return Search(load_study(name), ENCODER, SEED, Path("search"))
 
 
-def workspace(searched: Search, phase: str, point: search.Point, start: Path | None = None) -> Path:
-    """One that starts from another one's runs, or from the inputs of all."""
-    return searched._workspace(phase, point, start / paths.RUNS if start else searched._inputs())
-
-
 def test_a_reported_seed_is_refused(project):
     before = contents(project)
     with pytest.raises(UserError, match=f"{STUDY}: seeds: got 1, which is reported; expected another seed"):
@@ -128,7 +123,7 @@ def test_a_workspace_has_its_own_params_and_settings_and_shares_the_rest(prepare
     point = {"lr_dae": 1e-5, "epochs_dae": 3, "lr_classifier": 2e-7}
     expected = load_study()
     assert isinstance(expected.params.hyperparameters[ENCODER].lr_classifier, dict)
-    folder = workspace(new_search(), "phase_1", point)
+    folder = new_search()._workspace("phase_1", point)
     assert (prepared / STUDY).read_bytes() == original
     for shared in ("stages", "threephase", "data", "encoders", "paper", "shared.yaml", ".engine.json"):
         assert (folder / shared).is_symlink() and (folder / shared).resolve() == (prepared / shared).resolve()
@@ -156,7 +151,7 @@ def test_a_study_over_a_base_with_few_variants_is_the_default_one_of_a_workspace
     write_text(paths.pretrained_encoder(Path("studies/few"), ENCODER) / "model.safetensors", "weights")
     searched = new_search("few")
     assert searched._searched_variants() == ["ft"]
-    monkeypatch.chdir(workspace(searched, "phase_1", {"lr_dae": 1e-5}))
+    monkeypatch.chdir(searched._workspace("phase_1", {"lr_dae": 1e-5}))
     assert load_study().params.name == "few" and load_study().protocol.clip_gradient is None
     # Phases 1 and 2 are searched for three_phase whatever the study trains.
     assert load_study().params.variants == ["three_phase", "ft"]
@@ -164,10 +159,10 @@ def test_a_study_over_a_base_with_few_variants_is_the_default_one_of_a_workspace
 
 def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(prepared):
     searched = new_search()
-    start = workspace(searched, "split", {})
+    start = searched._workspace("split", {})
     handed_on = Path("runs/splits/100/split.parquet")
     write_text(start / handed_on, "drawn")
-    first, second = (workspace(searched, "phase_1", {"lr_dae": lr}, start) for lr in (1e-5, 5e-5))
+    first, second = (searched._workspace("phase_1", {"lr_dae": lr}, start) for lr in (1e-5, 5e-5))
     assert first != second and (first / handed_on).read_text() == (second / handed_on).read_text() == "drawn"
     write_text(first / handed_on, "changed")
     write_text(first / "runs/more.txt", "made here")
@@ -178,9 +173,9 @@ def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(prepa
 
 
 def test_a_workspace_holds_nothing_of_an_earlier_search(prepared):
-    earlier = workspace(new_search(), "phase_1", {"lr_dae": 1e-5})
+    earlier = new_search()._workspace("phase_1", {"lr_dae": 1e-5})
     write_text(earlier / "runs/predictions/old.parquet", "old")
-    again = workspace(new_search(), "phase_1", {"lr_dae": 1e-5})
+    again = new_search()._workspace("phase_1", {"lr_dae": 1e-5})
     assert again == earlier and not (again / "runs/predictions").exists()
     # What the workspace only links to is still there.
     assert paths.examples(Path()).read_text() == (again / paths.examples(Path())).read_text() == "rows"
