@@ -34,7 +34,7 @@ def training_sizes(printed: Printed, dataset: str) -> list[dict[str, int]]:
 def ratios_of(printed: Printed, variant: str, sizes: list[dict[str, int]]) -> tuple[tuple[int, ...], ...]:
     """How many times each class is taken in a variant's phase 2, for each of the sizes."""
     setting = printed.imbalance.get(printed.variants[variant].imbalance)
-    return tuple(tuple(class_ratios(one, setting).values()) for one in sizes)
+    return tuple(tuple(class_ratios(counts, setting).values()) for counts in sizes)
 
 
 def same_training(ratios: dict[str, tuple]) -> list[list[str]]:

@@ -30,7 +30,9 @@ def highest(printed: Printed) -> list[dict]:
         figures = [figure for figure in known if figure["dataset"] == dataset]
         if figures:
             best = own.loc[own["value"].idxmax()]
-            rows.append(_row(max(figures, key=lambda one: one["value"]), f"best: {best['variant']}", best["value"]))
+            rows.append(
+                _row(max(figures, key=lambda figure: figure["value"]), f"best: {best['variant']}", best["value"])
+            )
     return rows
 
 

@@ -74,9 +74,9 @@ def test_the_search_finds_exactly_what_trying_all_matrices_finds(p, n, precision
     tp, tn = (grid.ravel() for grid in np.meshgrid(np.arange(p + 1), np.arange(n + 1)))
     every = confusion.measured(tp, tn, p, n, averaging)
     tolerance = 5.0  # wide, so that something is found
-    wanted = every.fitting("recall", recall, tolerance).fitting("precision", precision, tolerance)
+    wanted = confusion.fitting(confusion.fitting(every, "recall", recall, tolerance), "precision", precision, tolerance)
     found = confusion.with_precision_and_recall(precision, recall, p, n, averaging, tolerance)
-    pairs = [set(zip(one.right_positives, one.right_negatives, strict=True)) for one in (wanted, found)]
+    pairs = [set(zip(matrices.right_positives, matrices.right_negatives, strict=True)) for matrices in (wanted, found)]
     assert pairs[0] == pairs[1] and len(found) == len(pairs[1])
 
 
