@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from threephase.results.cells import cells, pools_folds
+from threephase.results.cells import pools_folds
 from threephase.scores.metrics import METRICS, POSITIVE_METRICS
 from threephase.scores.statistics import NOT_RUN
 from threephase.study.params import Study
+from threephase.study.topology import cells
 
 METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True)) | {
     metric: f"{title} of the positive class"

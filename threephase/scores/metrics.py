@@ -26,9 +26,8 @@ def scores(
     values = [accuracy_score(labels, predicted)]
     # The mean over one class only is that class's own value.
     for averaged in [list(classes), [positive]][: 1 if positive is None else 2]:
-        values += precision_recall_fscore_support(labels, predicted, labels=averaged, average="macro", zero_division=0)[
-            :3
-        ]
+        options = {"labels": averaged, "average": "macro", "zero_division": 0}
+        values += precision_recall_fscore_support(labels, predicted, **options)[:3]
     return {metric: 100 * float(value) for metric, value in zip(metrics_of(positive), values, strict=True)}
 
 

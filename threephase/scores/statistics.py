@@ -37,32 +37,23 @@ class Interval:
     parts: tuple[tuple[float, float], ...] = ()
 
 
-def mean_interval(values: np.ndarray, confidence: float, min_seeds: int) -> Interval:
+def mean_interval(values: np.ndarray, confidence: float, min_seeds: int, folds: np.ndarray | None = None) -> Interval:
     """Interval of the mean of ``values`` [seeds, rows], as made by ``metrics.row_values``.
 
     The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound;
-    values that do not vary at all give one of no width.
+    values that do not vary at all give one of no width. With ``folds`` [rows], which numbers each row's fold,
+    ``values`` are [rows], pooled over the folds of a cross-validation, and the variance is ``clustered_parts``'.
     """
-    seeds, rows = values.shape
-    if rows < 2:
-        raise UserError(f"predictions: got {rows} test rows, expected at least 2, which an interval needs")
-    variances, freedoms = two_way_parts(values, min_seeds)
-    return _interval(values, variances, freedoms, confidence, SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY)
-
-
-def clustered_interval(values: np.ndarray, folds: np.ndarray, confidence: float) -> Interval:
-    """Interval of the mean of ``values`` [rows] pooled over the folds of a cross-validation.
-
-    ``folds`` [rows] numbers each row's fold; the variance is ``clustered_parts``'.
-    """
-    if len(np.unique(folds)) < 2:
-        raise UserError(f"predictions: got {len(np.unique(folds))} fold, expected at least 2, which an interval needs")
-    return _interval(values, *clustered_parts(values, folds), confidence, BY_FOLD)
-
-
-def _interval(
-    values: np.ndarray, variances: np.ndarray, freedoms: Sequence[float], confidence: float, kind: str
-) -> Interval:
+    if folds is not None:
+        if (count := len(np.unique(folds))) < 2:
+            raise UserError(f"predictions: got {count} fold, expected at least 2, which an interval needs")
+        (variances, freedoms), kind = clustered_parts(values, folds), BY_FOLD
+    else:
+        seeds, rows = values.shape
+        if rows < 2:
+            raise UserError(f"predictions: got {rows} test rows, expected at least 2, which an interval needs")
+        variances, freedoms = two_way_parts(values, min_seeds)
+        kind = SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY
     mean, half = float(values.mean()), float(half_width(variances, freedoms, (1 - confidence) / 2))
     return Interval(mean, mean - half, mean + half, kind, tuple(zip(variances.tolist(), freedoms, strict=True)))
 
@@ -164,17 +155,15 @@ def paired_difference(
     name the rows' examples; unless they are the same in the same order, nothing is paired.
     """
     if list(ids) != list(other_ids):
-        pairs = zip(ids, other_ids, strict=False)
-        place = next((row for row, (one, two) in enumerate(pairs) if one != two), min(len(ids), len(other_ids)))
+        pairs = enumerate(zip(ids, other_ids, strict=False))
+        place = next((row for row, pair in pairs if len(set(pair)) > 1), min(len(ids), len(other_ids)))
         raise UserError(
             f"test rows: got other example_ids in the second cell from test row {place} on ({len(ids)} and "
             f"{len(other_ids)} rows), expected the same ones in the same order"
         )
     if len(values) != len(other):
         raise UserError(f"seeds: got {len(values)} and {len(other)} of them, expected the same seeds in both cells")
-    if folds is not None:
-        return clustered_interval(values - other, folds, confidence)
-    return mean_interval(values - other, confidence, min_seeds)
+    return mean_interval(values - other, confidence, min_seeds, folds)
 
 
 def claim_verdict(interval: Interval, claim_margin: float) -> str:

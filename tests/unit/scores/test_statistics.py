@@ -12,7 +12,6 @@ from threephase.scores.statistics import (
     SEEDS_AND_ROWS,
     Interval,
     claim_verdict,
-    clustered_interval,
     detectable,
     mean_interval,
     p_value,
@@ -95,7 +94,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(seed_spread, row_s
 def test_of_one_source_of_chance_the_p_value_is_that_of_the_t_test():
     values = np.random.default_rng(2).normal(3, 9, 40)
     folds = np.repeat(np.arange(5), 8)
-    interval = clustered_interval(values, folds, 0.95)
+    interval = mean_interval(values, 0.95, 3, folds)
     expected = scipy.stats.ttest_1samp(values.reshape(5, 8).mean(axis=1), 0).pvalue
     assert p_value(interval) == pytest.approx(expected, rel=1e-9)
 
