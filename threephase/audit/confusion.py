@@ -54,8 +54,8 @@ def _quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def with_recall(recall: float, p: int, n: int, averaging: str, tolerance: float) -> pd.DataFrame:
     """All matrices whose averaged recall is the printed one within the tolerance.
 
-    Recall is a weighted sum of right positives over p and right negatives over n: for each number of right positives
-    the right negatives lie between two bounds, or, where only the positives count, the other way round.
+    Recall is a weighted sum of right positives over p and right negatives over n. So for each number of right positives
+    the right negatives lie between two bounds. Where only the positives count, it is the other way round.
     """
     of_positive, of_negative = weights(averaging, p, n)
     slack = (tolerance + 2 * EXACT) / 100

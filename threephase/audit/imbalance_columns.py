@@ -18,8 +18,8 @@ SHOWN = [
 def training_sizes(printed: Printed, dataset: str) -> list[dict[str, int]]:
     """Class sizes of the training part: as they are, or, where it is a draw, the two extremes of a stratified one.
 
-    A class is enlarged the more the smaller it is beside the largest one, so that the extremes are every class rounded
-    down with the largest rounded up, and the other way round.
+    A class is enlarged the more the smaller it is beside the largest one. So the extremes are every class rounded down
+    with the largest rounded up, and the other way round.
     """
     counts = printed.class_counts(dataset, "train")
     if printed.datasets[dataset].folds is None:

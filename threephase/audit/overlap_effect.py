@@ -108,7 +108,7 @@ SHOWN_RUNS = [
 def in_training(frame: pd.DataFrame, groups: list[list[str]]) -> pd.Series:
     """Which test rows of a run have the text of one of its training rows; ``frame``: the run's predictions.
 
-    A run predicts its test and validation rows; what else has an id of the training set counts as trained on, although
+    A run predicts its test and validation rows. What else has an id of the training set counts as trained on, although
     a study on some of the training rows leaves most of them out.
     """
     tested = test_rows(frame)

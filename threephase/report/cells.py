@@ -1,6 +1,6 @@
 """A cell on a page: its numbers beside the paper's, and behind each the seeds, the runs and the exact command."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -51,21 +51,27 @@ def anchor(study: str, encoder: str, variant: str, metric: str) -> str:
 
 
 def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
-    """The texts of one metric of one cell; ``paper`` is empty where the paper has no such cell."""
-    of_paper = not pd.isna(line["paper"])
-    return {
+    """A metric of a cell as the page shows it."""
+    return number_texts(line) | {
         "key": line["metric"],
         "title": METRIC_TITLES.get(line["metric"], line["metric"]),
         "anchor": anchor(finished.name, row.encoder, row.variant, line["metric"]),
         "details": details_name(finished.name, row.encoder, row.variant),
+        "std": "" if pd.isna(line["std"]) else format_number(line["std"]),
+    }
+
+
+def number_texts(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Our number with its interval; beside it the paper's, empty where the paper has no such cell."""
+    texts = {
         "mean": format_number(line["mean"]),
         "sort": float(line["mean"]),
         "interval": format_interval(line["ci_low"], line["ci_high"]),
-        "std": "" if pd.isna(line["std"]) else format_number(line["std"]),
-        "paper": format_printed(line["paper"]) if of_paper else "",
-        "delta": format_signed(line["delta"]) if of_paper else "",
-        "verdict": line["verdict"] if of_paper else "",
     }
+    if pd.isna(line["paper"]):
+        return texts | {"paper": "", "delta": "", "verdict": ""}
+    delta = format_signed(line["delta"])
+    return texts | {"paper": format_printed(line["paper"]), "delta": delta, "verdict": line["verdict"]}
 
 
 def cell_rows(finished: Finished) -> list[dict[str, Any]]:

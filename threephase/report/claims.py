@@ -57,8 +57,8 @@ def family(finished: Sequence[Finished]) -> tuple[pd.DataFrame, pd.DataFrame, li
     """The claims of several studies below each other, the overall verdicts, and who is left out of these.
 
     The frames are ``families.with_holm``'s and ``families.overall``'s. A study that repeats the comparisons of
-    another (one on all training rows goes before one on some of them), and one without p-values is no part of a family:
-    its claims are there, without ``p_holm``.
+    another, or has no p-values, is no part of a family: its claims are there, without ``p_holm``. A study on all
+    training rows goes before one on some of them.
     """
     inside: dict[tuple, Finished] = {}
     for member in sorted(finished, key=lambda member: member.study.params.train_rows is not None):
@@ -81,8 +81,8 @@ def family(finished: Sequence[Finished]) -> tuple[pd.DataFrame, pd.DataFrame, li
 def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, Any]:
     """What the section of claims shows.
 
-    ``claims``: as ``with_names`` gives it, for one study or several below each other; ``verdicts``: those over all
-    comparisons of a family, as ``families.overall`` gives them, without a row where none are stated.
+    ``claims``: as ``with_names`` gives it, for one study or several below each other. ``verdicts``: those over all
+    comparisons of a family, as ``families.overall`` gives them; it may be empty.
     """
     by_name = {finished.name: finished.study for finished in studies}
     margin = next(iter(by_name.values())).shared.verdicts.claim_margin

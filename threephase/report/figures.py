@@ -55,7 +55,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
     """One line a cell, primary metric: its seeds as dots, the mean as a diamond, the interval as a bar.
 
     ``results`` and ``runs`` hold the columns of results.csv and runs.csv, in percent. A cell without a row shows as
-    missing; one far below all others is written at the left edge, so that the scale serves the others.
+    missing. One far below all others is written at the left edge, so that the scale serves the others.
     """
     metric, rows = study.params.primary_metric, rows_of(study)
     results = results[results["metric"] == metric]

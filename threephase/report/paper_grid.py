@@ -10,8 +10,8 @@ import pandas as pd
 
 from threephase.paper import numbers
 from threephase.paper.tables import CONTENTS
-from threephase.report.cells import anchor, details_name
-from threephase.results.tables import MISSING, format_interval, format_number, format_printed, format_signed
+from threephase.report.cells import anchor, details_name, number_texts
+from threephase.results.tables import MISSING, format_printed
 
 KINDS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
 NOT_RUN = -1.0  # sorts below every percentage
@@ -75,21 +75,13 @@ def _cell(line: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """One number of the paper beside ours; None where the paper prints none."""
     if line is None:
         return None
-    cell = {"paper": format_printed(line["paper"]), "std": "", "mean": MISSING, "sort": NOT_RUN, "interval": ""}
-    cell |= {"delta": "", "verdict": "", "note": line["note"]}
-    if not isinstance(line["study"], str):
-        return cell
-    where = (line["study"], line["encoder"], line["variant"])
-    cell |= {"anchor": anchor(*where, line["metric"]), "details": details_name(*where)}
+    cell = {"paper": format_printed(line["paper"]), "note": line["note"]}
+    if isinstance(line["study"], str):
+        where = (line["study"], line["encoder"], line["variant"])
+        cell |= {"anchor": anchor(*where, line["metric"]), "details": details_name(*where)}
     if pd.isna(line["mean"]):
-        return cell
-    return cell | {
-        "mean": format_number(line["mean"]),
-        "sort": float(line["mean"]),
-        "interval": format_interval(line["ci_low"], line["ci_high"]),
-        "delta": format_signed(line["delta"]),
-        "verdict": line["verdict"],
-    }
+        return cell | dict.fromkeys(("std", "interval", "delta", "verdict"), "") | {"mean": MISSING, "sort": NOT_RUN}
+    return cell | number_texts(line) | {"std": ""}
 
 
 def missing_details(

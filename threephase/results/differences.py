@@ -24,7 +24,7 @@ TYPES = {"n_seeds": "Int64", "n_test": "Int64", "p_value": float, "mcnemar_p": f
 class CellRows:
     """What comparisons need of a cell's predictions: of each test row its example, label, value and correctness.
 
-    ``values`` (of the primary metric) and ``right`` are [seeds, rows], all seeds having the same rows; where the seeds
+    ``values`` (of the primary metric) and ``right`` are [seeds, rows], all seeds having the same rows. Where the seeds
     are folds they are [rows], pooled, and ``folds`` numbers each row's fold.
     """
 

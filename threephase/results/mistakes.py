@@ -51,7 +51,7 @@ def disagreements_frame(predictions: pd.DataFrame) -> pd.DataFrame:
     """``disagreements.csv``: by encoder the test rows on which its trained variants differ most, the first ones first.
 
     A variant's ``correct_<variant>`` is the percent of its seeds that predict the row's label. ``spread`` is their
-    standard deviation over the variants (ddof 0, points); of equal ones the rows with more distinct predictions, over
+    standard deviation over the variants (ddof 0, points). Of equal ones the rows with more distinct predictions, over
     variants and seeds, come first. Rows without any spread are left out, and those behind ``MOST_DISAGREEMENTS``.
     """
     tables = []

@@ -35,9 +35,9 @@ class Difference:
 class Paired:
     """What two sets of predictions say on the seeds and test rows that both have.
 
-    ``n_test``: test rows of a seed, of all folds together where the seeds are folds; ``alike``: percent of the paired
-    test predictions that name the same class; ``same``: whether the tables are equal, probabilities to the last bit;
-    ``other_seeds`` and ``other_rows``: one line for what only one side has.
+    ``n_test``: test rows of a seed, or of all folds together. ``alike``: percent of the paired test predictions that
+    name the same class. ``same``: whether the tables are equal, probabilities to the last bit. ``other_seeds`` and
+    ``other_rows``: a line for what only one side has.
     """
 
     seeds: list[int]

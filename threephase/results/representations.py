@@ -69,7 +69,7 @@ def _fine_tuned(study: Study, encoder: str, start: str) -> list[Panel]:
 def represent(run: "Run", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Points and separation of the run's encoder and seed.
 
-    Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase; each
+    Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase. Each
     projection is fitted to the unit vectors of its own phase. Separation: a row a panel, of the unprojected vectors.
     """
     from threephase.phases.vectors import pictured_rows, read_vectors, unit_vectors

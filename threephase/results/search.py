@@ -1,7 +1,7 @@
 """Hyper-parameter search on validation rows of one seed that is never reported.
 
-Each trial runs the very stages of the pipeline in a workspace of its own, in which the study is the default one, with
-one point of the grid in its params file. First phase 1 is chosen, then phase 2, then phase 3 for each variant.
+Each trial runs the very stages of the pipeline in a workspace of its own. There the study is the default one, with a
+point of the grid in its params file. First phase 1 is chosen, then phase 2, then phase 3 for each variant.
 """
 
 import dataclasses
@@ -214,18 +214,17 @@ class Search:
 
 def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) -> str:
     """What the table of trials shows and on what they ran (``report``: of one of them), as Markdown."""
+    metric = METRIC_TITLES[selection_metric(study.params)]
     params, named = study.params, "" if study.folder == Path() else f" --study {study.params.name}"
     return f"""# Hyper-parameters of {params.name}, {study.shared.encoders[encoder].title}
 
-Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1
-is chosen, then phase 2 from there, then learning rate and epochs of phase 3, with the same grid for every variant.
-Phases 1 and 2 are scored by logistic regression on the encoder's vectors, phase 3 by the classifier, both by
-{METRIC_TITLES[selection_metric(params)]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
-which is the cheapest, is chosen. "Sequences" went through the encoder or decoder with a gradient. Not searched:
-batch_size, max_length, adam_eps, freeze_encoder, which were set beforehand. Phase 2 is searched for three_phase and
-joint takes phase 1's rate. One seed of 200 validation rows has a standard error of about 3 points, and the best of a
-grid flatters: read the choices as reasonable, not as optimal. The numbers of epochs are bounded by what a study of
-ten minutes can afford: more might be better, so differences may be of speed as well as of quality.
+Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1 is
+chosen, then phase 2 from there, then phase 3, with the same grid for every variant. Phases 1 and 2 are scored by
+logistic regression on the encoder's vectors, phase 3 by the classifier, both by {metric}
+in percent. Of the points within {TOLERANCE:g} of the best, the first and cheapest is chosen. "Sequences" went through
+the encoder or decoder with a gradient. Phase 2 is searched for three_phase, and joint takes phase 1's rate. All other
+settings were set beforehand. With 200 validation rows the standard error is about 3 points, and the best of a grid
+flatters: read the choices as reasonable, not as optimal. Epochs are bounded by what a study of ten minutes can afford.
 Run on {report["device"]} ({report["gpu"] or report["cpu_model"]}), {report["precision"]}, {report["threads"]} threads,
 torch {report["versions"]["torch"]}.
 

@@ -1,8 +1,8 @@
 """Intervals over seeds and test rows, paired differences of cells, and verdicts on claims: docs/statistics.md.
 
-The estimand is a metric's expectation over both sources of chance: a new seed (another draw of training and
-validation rows, initial weights and order) and new test rows of the same kind. Seeds and rows are crossed, every
-seed being tested on the same rows, so neither may be counted as if it were independent of the other.
+The estimand is a metric's expectation over both sources of chance: a new seed and new test rows of the same kind.
+A seed draws training and validation rows, initial weights and order. Every seed is tested on the same rows, so neither
+may be counted as if it were independent of the other.
 """
 
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ class Interval:
 def mean_interval(values: np.ndarray, confidence: float, min_seeds: int, folds: np.ndarray | None = None) -> Interval:
     """Interval of the mean of ``values`` [seeds, rows], as made by ``metrics.row_values``.
 
-    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound;
-    values that do not vary at all give one of no width. With ``folds`` [rows], which numbers each row's fold,
+    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound.
+    Values that do not vary at all give one of no width. With ``folds`` [rows], which numbers each row's fold,
     ``values`` are [rows], pooled over the folds of a cross-validation, and the variance is ``clustered_parts``'.
     """
     if folds is not None:
@@ -62,7 +62,7 @@ def half_width(variances: np.ndarray, freedoms: Sequence[float], tail: float) ->
     """Half the width of an interval that leaves ``tail`` on each side, of a mean whose variance has several parts.
 
     ``variances`` [..., parts] are independent estimates with ``freedoms`` degrees of freedom. Each part is widened by
-    its own t quantile, sqrt(sum of t^2 * variance) (Banerjee 1960): a share estimated from three seeds counts with
+    its own t quantile, sqrt(sum of t^2 * variance) (Banerjee 1960). A share estimated from three seeds counts with
     three seeds' quantile, however many rows there are. With one part it is the usual t interval.
     """
     from scipy.special import stdtrit
@@ -73,9 +73,9 @@ def half_width(variances: np.ndarray, freedoms: Sequence[float], tail: float) ->
 def two_way_parts(values: np.ndarray, min_seeds: int) -> tuple[np.ndarray, tuple[float, ...]]:
     """Variance of the mean of ``values`` [..., seeds, rows] by source: [..., parts], and degrees of freedom a part.
 
-    A two-way random model without replication gives two: of seeds, (MS_seeds - MS_residual) / (seeds * rows) where that
-    is above 0, with seeds - 1 degrees of freedom; and of rows, MS_rows / (seeds * rows) with rows - 1, which holds the
-    residual too. With fewer than ``min_seeds`` seeds there is the second alone: what new rows would change.
+    A two-way random model without replication gives two. That of seeds is (MS_seeds - MS_residual) / (seeds * rows)
+    where that is above 0, with seeds - 1 degrees of freedom. That of rows is MS_rows / (seeds * rows) with rows - 1 and
+    holds the residual too. With fewer than ``min_seeds`` seeds there is the second alone: what new rows would change.
     """
     seeds, rows = values.shape[-2:]
     by_row = values.mean(axis=-2, keepdims=True)
@@ -92,7 +92,7 @@ def two_way_parts(values: np.ndarray, min_seeds: int) -> tuple[np.ndarray, tuple
 def clustered_parts(values: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:
     """Variance of the mean of ``values`` [..., rows] where ``folds`` [rows] numbers each row's fold, as one part.
 
-    The rows of a fold share a training (its rows, its seed), so the folds are the independent units: the variance is
+    The rows of a fold share a training (its rows, its seed), so the folds are the independent units. The variance is
     that of their sums of residuals, with folds - 1 degrees of freedom.
     """
     numbers, place = np.unique(folds, return_inverse=True)
@@ -170,8 +170,8 @@ def claim_verdict(interval: Interval, claim_margin: float) -> str:
     """Verdict on "better" from a difference's interval in percentage points, by the rule of the root params.yaml.
 
     Supported where the interval lies above 0 (however small the difference), else not supported where it lies below
-    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing,
-    and neither do two cells with the same predictions, such as a setting that changed no row.
+    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing.
+    Neither do two cells with the same predictions, such as a setting that changed no row.
     """
     if interval.low == interval.high == 0:
         return SAME_PREDICTIONS

@@ -113,7 +113,7 @@ def test_the_overall_verdict_follows_its_rule(comparisons, verdict):
     assert overall_verdict(claims[::-1], 0.95) == verdict
 
 
-def test_overall_counts_the_comparisons_of_each_claim(default_study):
+def test_every_claim_of_a_family_has_a_verdict(default_study):
     first = claims_of([0.001, 0.5, None], [YES, OPEN, GONE])
     second = claims_of([0.04, 0.9, None], [YES, NO, FEW])
     found = overall(
@@ -121,7 +121,4 @@ def test_overall_counts_the_comparisons_of_each_claim(default_study):
         default_study.shared.statistics,
     ).set_index("claim")
     assert list(found["verdict"]) == [PARTLY, NO, FEW] and set(found["n_datasets"]) == {2}
-    assert found.loc["beats_ft", ["n_supported", "n_supported_holm"]].tolist() == [2, 1]
-    assert found.loc["beats_joint", ["n_undecided", "n_not_supported"]].tolist() == [1, 1]
-    assert found.loc["beats_dae_ft", ["n_too_few_seeds", "n_not_run"]].tolist() == [1, 1]
     assert set(found["protocol"]) == {"described"} and set(found["encoder"]) == {"minilm_l6"}
