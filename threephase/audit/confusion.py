@@ -125,10 +125,11 @@ def audit(printed: Printed) -> Item:
         title="Accuracy, precision, recall and F1 of one matrix",
         question="Do the four printed numbers of a two-class run come from one confusion matrix of its test rows?",
         method=(
-            "An exact search over all matrices of whole numbers with the class counts of the test set: those that give "
-            f"the printed precision and recall within {PRINTED_ROUNDING:g} points, with the positive or the negative "
-            "class's values, their mean (macro) or their mean by size (weighted); then the accuracy and F1 that these "
-            f"matrices give. Truncation is covered by a second search within {2 * PRINTED_ROUNDING:g}."
+            "An exact search over all matrices of whole numbers with the class counts of the test set. Kept are those "
+            f"that give the printed precision and recall within {PRINTED_ROUNDING:g} points. Both may be the positive "
+            "or the negative class's values, their mean (macro) or their mean by size (weighted). Then the accuracy "
+            "and F1 that these matrices give. Truncation is covered by a second search within "
+            f"{2 * PRINTED_ROUNDING:g}."
         ),
         finding=finding,
         outcome=PASSES if explained[PRINTED_ROUNDING] == len(runs) else FINDING,
@@ -136,7 +137,7 @@ def audit(printed: Printed) -> Item:
         code=code_of(__name__),
         falsify=(
             "Test rows of other class counts, each metric taken from its own epoch, or means over several runs would "
-            "explain it: the authors' predictions, or one matrix for a run that the search missed."
+            "explain it. The authors' predictions would show it, or a matrix that the search missed."
         ),
         data="paper/tables.csv, tables 3, 6 and 7; class counts of the test sets, data/*.yaml",
     )

@@ -82,7 +82,7 @@ def audit(printed: Printed) -> Item:
         question="Is every accuracy of tables 3 and 4 a number of right answers over the test rows of table 1?",
         method=(
             "For each distinct accuracy of a cell, in whole numbers, whether some k of 0..n right answers gives it "
-            "with two decimals: rounded (strict), or rounded or truncated (lenient). The last column says how much the "
+            "with two decimals. Strict: rounded; lenient: rounded or truncated. The last column says how much the "
             "check can tell: where the rows give every value, it tells nothing."
         ),
         finding=finding,
@@ -90,8 +90,8 @@ def audit(printed: Printed) -> Item:
         **table(list(rows[0]), rows),
         code=code_of(__name__),
         falsify=(
-            "Test rows other than table 1's, or accuracies that are means of several runs, would explain them: the "
-            "authors' predictions, or a number of runs r for which every value is some k / (r n)."
+            "Test rows other than table 1's, or accuracies that are means of several runs, would explain them. "
+            "The authors' predictions would show it, or a number of runs r for which every value is some k / (r n)."
         ),
         data="paper/tables.csv, tables 1, 3 and 4",
     )

@@ -90,7 +90,7 @@ def audit(printed: Printed) -> Item:
             chance /= len(group)
     said = ", ".join(f"{dataset} {format_printed(spread)}" for dataset, spread in spreads.items())
     finding = (
-        f"On {len(spreads)} of {len(rows)} data sets at least two of the three columns are the same training; they "
+        f"On {len(spreads)} of {len(rows)} data sets at least two of the three columns are the same training. They "
         f"print values up to {format_printed(max(spreads.values(), default=0))} points apart ({said}). three_phase has "
         f"the highest of them on {highest} data sets"
     )
@@ -101,8 +101,8 @@ def audit(printed: Printed) -> Item:
         title="Columns that the imbalance correction does not tell apart",
         question="How far apart are printed numbers of trainings that differ in nothing but chance?",
         method=(
-            "The correction applied to the class counts of the training sets (of snips to both extremes of a draw of "
-            "table 1's rows that keeps the classes' shares). Where two settings take every class equally often, their "
+            "The correction applied to the class counts of the training sets; of snips to both extremes of a draw of "
+            "table 1's rows in the classes' shares. Where two settings take every class equally often, their "
             "columns are the same training, and what they differ by measures the noise between runs. The last column "
             "is an effect that the paper ascribes to phase 1, to compare."
         ),

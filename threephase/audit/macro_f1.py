@@ -56,7 +56,7 @@ def audit(printed: Printed) -> Item:
         **table(list(rows[0]), rows),
         code=code_of(__name__),
         falsify=(
-            "A confusion matrix of one of these runs whose mean of F1 is the printed value; one that agrees by chance "
+            "A confusion matrix of one of these runs whose mean of F1 is the printed value. Agreement by chance "
             "would not do for all runs of a data set."
         ),
         data="paper/tables.csv, tables 6 and 7",

@@ -113,9 +113,9 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         question="How far does each switch between the paper's text and the released code move the result, alone?",
         method=(
             f"Each published study whose protocol differs from described in at most {MOST_SWITCHES} switches, "
-            "against the published study of described with the same data set, seeds and settings: paired "
-            f"differences (switched minus described) of {', '.join(CELLS)} by seed or fold and test row, in points of "
-            "the primary metric."
+            "against the published study of described with the same data set, seeds and settings. Paired differences "
+            f"(switched minus described) of {', '.join(CELLS)} by seed or fold and test row, in points of the primary "
+            "metric."
         ),
         finding=finding,
         outcome=FINDING if moved else UNDECIDED if measured else NOT_RUN,

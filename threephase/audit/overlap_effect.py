@@ -108,8 +108,8 @@ SHOWN_RUNS = [
 def in_training(frame: pd.DataFrame, groups: list[list[str]]) -> pd.Series:
     """Which test rows of a run have the text of one of its training rows; ``frame``: the run's predictions.
 
-    A run predicts its test and validation rows. What else has an id of the training set counts as trained on, although
-    a study on some of the training rows leaves most of them out.
+    A run predicts its test and validation rows. What else has an id of the training set counts as trained on. A
+    study on some of the training rows leaves most of them out.
     """
     tested = test_rows(frame)
     held_out = set(frame["example_id"])
@@ -154,10 +154,10 @@ def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
         title="Our accuracies without such test rows",
         question="What do our own accuracies become without the test rows whose text was trained on?",
         method=(
-            "All test predictions of a published cell, seeds taken together, and the same without the rows whose text "
-            "(in lower case, single spaces) one of that run's own training rows has; in percent and points. A change "
-            "below the margin of the claims (shared.yaml) passes. Where a study trains on some rows the count is an "
-            "upper bound; under released, folds have all test rows among those of phases 1 and 2: not counted here."
+            "All test predictions of a published cell, seeds taken together, in percent. The same without the rows "
+            "whose text (in lower case, single spaces) stands in that run's own training rows. A change below the "
+            "margin of the claims (shared.yaml) passes. Where a study trains on some rows the count is an upper bound. "
+            "Under released, folds have all test rows among those of phases 1 and 2: not counted here."
         ),
         finding=finding,
         outcome=(FINDING if beyond else PASSES) if changes else NOT_RUN,

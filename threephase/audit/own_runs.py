@@ -65,9 +65,10 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         title="The same checks on our own runs",
         question="Do our own numbers pass what the paper's are asked?",
         method=(
-            "For every seed of every published cell, rounded to two decimals: accuracy as a number of right answers, "
-            "one confusion matrix for the positive class's metrics (two classes), macro recall as accuracy (balanced "
-            "test rows). The last column shows how far the mean of the classes' F1 really lies below the harmonic mean."
+            "Three checks for every seed of every published cell, rounded to two decimals. Accuracy is a number of "
+            "right answers; one confusion matrix gives the positive class's metrics (two classes); macro recall is "
+            "accuracy (balanced test rows). The last column shows how far the mean of the classes' F1 really lies "
+            "below the harmonic mean."
         ),
         finding=said if rows else "No study is published.",
         outcome=(FINDING if findings else PASSES) if rows else NOT_RUN,

@@ -53,17 +53,17 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         title="How strong the fine-tuning baseline is",
         question="Does plain fine-tuning get better by a recipe that many would use, on the same rows and budget?",
         method=(
-            "Our runs: phase 3 by the study's own settings (table 5's, in some with fewer epochs), and with the "
-            "encoder trained, its learning rate one of two and at most ten epochs, both chosen on the rows that choose "
-            "the epoch. Paired differences by seed and test row in points of the study's primary metric."
+            "Our runs of phase 3 by the study's own settings (table 5's, in some with fewer epochs) and by an ordinary "
+            "recipe. That trains the encoder with one of two learning rates for at most ten epochs, both chosen on the "
+            "rows that choose the epoch. Paired differences by seed and test row in points of the primary metric."
         ),
         finding="; ".join(said) + "." if said else "No published study has both recipes.",
         outcome=outcome if rows else NOT_RUN,
         **table(SHOWN, rows),
         code=code_of(__name__),
         falsify=(
-            "A paired difference whose interval does not lie above 0 with more seeds; all-MiniLM-L6-v2 stands in for "
-            "the paper's encoders, so that a run with these could say otherwise."
+            "A paired difference whose interval does not lie above 0 with more seeds. all-MiniLM-L6-v2 stands in for "
+            "the paper's encoders: a run with these could say otherwise."
         ),
         data="reports/published/*: predictions.parquet",
     )

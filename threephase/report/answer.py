@@ -136,8 +136,8 @@ def _about_intervals(study: Study, primary: pd.DataFrame) -> list[str]:
     if seeds < enough:
         said += (
             f" With {seeds} seed{'s' if seeds > 1 else ''}, fewer than {enough}, they leave out what another seed "
-            "would change (training rows, initial head, batch order), "
-            "so they are too narrow as a statement about the method."
+            "would change: training rows, initial head, batch order. So they are too narrow as a statement about the "
+            "method."
         )
     return [said]
 
@@ -269,6 +269,6 @@ def _against_the_paper(numbers: pd.DataFrame) -> str:
     agrees, disagrees = verdicts.count(AGREES), verdicts.count(DISAGREES)
     return (
         f"Of the paper's numbers {repeated} were repeated with its own encoder and data: {agrees} agree, {disagrees} "
-        f"disagree, {repeated - agrees - disagrees} are undecided; {beside}, and {missing} are missing "
-        f"({_count(numbers['protocol'].nunique(), 'protocol', 'protocols')} counted)."
+        f"disagree, {repeated - agrees - disagrees} are undecided. {beside[0].upper()}{beside[1:]}; {missing} are "
+        f"missing ({_count(numbers['protocol'].nunique(), 'protocol', 'protocols')} counted)."
     )

@@ -112,8 +112,8 @@ def _confusion(study: Study) -> dict[str, str] | None:
     if not file.is_file():
         return None
     caption = (
-        "One panel a trained variant: a row is a label, a column the predicted class, a number the percent of the "
-        "label's test rows, all seeds together; the diagonal is each class's recall. Below half a percent no number."
+        "One panel a trained variant: a row is a label, a column the predicted class. A number is the percent of the "
+        "label's test rows, all seeds together; below half a percent none stands. The diagonal is each class's recall."
     )
     alternative = "Heat maps of labels against predicted classes; confusion.csv has the same numbers."
     return embedded(file, "Confusion matrices", caption, alternative)

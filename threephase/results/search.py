@@ -224,7 +224,7 @@ logistic regression on the encoder's vectors, phase 3 by the classifier, both by
 in percent. Of the points within {TOLERANCE:g} of the best, the first and cheapest is chosen. "Sequences" went through
 the encoder or decoder with a gradient. Phase 2 is searched for three_phase, and joint takes phase 1's rate. All other
 settings were set beforehand. With 200 validation rows the standard error is about 3 points, and the best of a grid
-flatters: read the choices as reasonable, not as optimal. Epochs are bounded by what a study of ten minutes can afford.
+flatters. Read the choices as reasonable, not as optimal. Epochs are bounded by what a study of ten minutes can afford.
 Run on {report["device"]} ({report["gpu"] or report["cpu_model"]}), {report["precision"]}, {report["threads"]} threads,
 torch {report["versions"]["torch"]}.
 
