@@ -45,35 +45,27 @@ def same_training(ratios: dict[str, tuple]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _enlarged(of_draws: tuple[tuple[int, ...], ...]) -> str:
-    """How many classes are enlarged, as a range where the draw decides."""
-    counts = sorted({sum(ratio > 1 for ratio in ratios) for ratios in of_draws})
-    return " to ".join(map(str, counts))
-
-
-def row_of(printed: Printed, dataset: str, values: dict[str, float]) -> tuple[dict, list[str]]:
-    """A data set's row, and its variants that are the same training; ``values``: printed accuracies by variant."""
+def row_of(printed: Printed, dataset: str, values: dict[str, float]) -> tuple[dict, dict[str, float]]:
+    """A data set's row, and the accuracies of its variants that are the same training; ``values``: of all variants."""
     sizes = training_sizes(printed, dataset)
     ratios = {variant: ratios_of(printed, variant, sizes) for variant in COLUMNS if variant in values}
     row = {"Data set": dataset, "Same training": "none for certain"}
     for name, variant in zip(("normal", "extra"), COLUMNS[:2], strict=True):
-        row[f"Classes enlarged by {name}"] = _enlarged(ratios[variant])
+        # A range where the draw decides.
+        counts = sorted({sum(ratio > 1 for ratio in of_draw) for of_draw in ratios[variant]})
+        row[f"Classes enlarged by {name}"] = " to ".join(map(str, counts))
     row["Three phases minus CL + FT"] = points(values[COLUMNS[0]] - values[WITHOUT_PHASE_1])
     # Of three columns no two groups can be made.
-    group = next(iter(same_training(ratios)), [])
-    if group:
-        spread = _spread(values, group)
+    alike = {variant: values[variant] for variant in next(iter(same_training(ratios)), [])}
+    if alike:
+        spread = max(alike.values()) - min(alike.values())
         row |= {
-            "Same training": ", ".join(group),
-            "Printed": ", ".join(format_printed(values[variant]) for variant in group),
+            "Same training": ", ".join(alike),
+            "Printed": ", ".join(map(format_printed, alike.values())),
             "Spread": format_printed(spread),
             "In test rows": round(spread / 100 * printed.rows(dataset)),
         }
-    return row, group
-
-
-def _spread(values: dict[str, float], group: list[str]) -> float:
-    return max(values[variant] for variant in group) - min(values[variant] for variant in group)
+    return row, alike
 
 
 def audit(printed: Printed) -> Item:
@@ -81,13 +73,13 @@ def audit(printed: Printed) -> Item:
     rows, spreads, highest, chance = [], {}, 0, 1.0
     for dataset, of_dataset in printed.measured(4).groupby("dataset", sort=False):
         values = dict(zip(of_dataset["variant"], of_dataset["value"], strict=True))
-        row, group = row_of(printed, dataset, values)
+        row, alike = row_of(printed, dataset, values)
         rows.append(row)
-        if group:
-            spreads[dataset] = _spread(values, group)
-        if COLUMNS[0] in group:
-            highest += values[COLUMNS[0]] == max(values[variant] for variant in group)
-            chance /= len(group)
+        if alike:
+            spreads[dataset] = max(alike.values()) - min(alike.values())
+        if COLUMNS[0] in alike:
+            highest += alike[COLUMNS[0]] == max(alike.values())
+            chance /= len(alike)
     said = ", ".join(f"{dataset} {format_printed(spread)}" for dataset, spread in spreads.items())
     finding = (
         f"On {len(spreads)} of {len(rows)} data sets at least two of the three columns are the same training. They "

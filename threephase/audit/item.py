@@ -96,10 +96,8 @@ def _item(record: Any, file: Path, place: str) -> Item:
             refuse_unknown(file, f"{place}.outcome", record["outcome"], OUTCOMES)
         columns, rows = (record.get(key) if isinstance(record.get(key), list) else [] for key in ("columns", "rows"))
         for number, row in enumerate(rows):
-            if not isinstance(row, list) or len(row) != len(columns):
-                got = len(row) if isinstance(row, list) else type(row).__name__
-                raise UserError(
-                    f"{file}: {place}.rows[{number}]: got {got}, expected one text for each of the {len(columns)} "
-                    "columns; make it again"
-                )
+            got = len(row) if isinstance(row, list) else type(row).__name__
+            if got != len(columns):
+                expected = f"expected one text for each of the {len(columns)} columns; make it again"
+                raise UserError(f"{file}: {place}.rows[{number}]: got {got}, {expected}")
     return build(Item, record, file, place)

@@ -74,9 +74,8 @@ def effect(compared: dict) -> str:
 def rows_of(own: PublishedStudy, published: Sequence[PublishedStudy]) -> list[dict]:
     """A row for every compared cell of a study with a switch changed; of one without a base a row that says so."""
     changed, rows = switched(own.study), []
-    from_to = {"From": [pair[0] for pair in changed.values()], "To": [pair[1] for pair in changed.values()]}
-    about = {"Switch": ", ".join(changed), "Study": own.name}
-    about |= {key: ", ".join(map(format_setting, values)) for key, values in from_to.items()}
+    there, here = (", ".join(map(format_setting, values)) for values in zip(*changed.values(), strict=True))
+    about = {"Switch": ", ".join(changed), "From": there, "To": here, "Study": own.name}
     for encoder in own.study.params.encoders:
         base = base_of(own, encoder, published)
         if base is None:
@@ -85,11 +84,9 @@ def rows_of(own: PublishedStudy, published: Sequence[PublishedStudy]) -> list[di
         for cell in ((encoder, variant) for variant in CELLS):
             if own.has(cell) and base.has(cell):
                 compared = compare(own.study, [cell, cell], own.rows_of(cell), base.rows_of(cell))
-                means = {"Described": format_number(base.mean(cell)), "Switched": format_number(own.mean(cell))}
-                row = about | {"Encoder": encoder, "Variant": cell[1]} | means
-                rows.append(
-                    row | {"Difference": stated(compared), "Intervals": compared["ci_kind"], "Effect": effect(compared)}
-                )
+                row = {"Encoder": encoder, "Variant": cell[1], "Described": format_number(base.mean(cell))}
+                row |= {"Switched": format_number(own.mean(cell)), "Difference": stated(compared)}
+                rows.append(about | row | {"Intervals": compared["ci_kind"], "Effect": effect(compared)})
     return rows
 
 
@@ -104,9 +101,8 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
     finding = "No study with a single switch changed is published."
     if measured:
         which = ", ".join(f"{row['Switch']} ({row['Study']}, {row['Variant']}: {row['Difference']})" for row in moved)
-        finding = f"{len(measured)} cells compared with their own under described; {len(moved)} moved" + (
-            f": {which}." if moved else "."
-        )
+        finding = f"{len(measured)} cells compared with their own under described; {len(moved)} moved"
+        finding += f": {which}." if moved else "."
     return Item(
         id="switches",
         title="What the released code's differences do",

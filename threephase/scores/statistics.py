@@ -111,7 +111,7 @@ def p_value(interval: Interval) -> float | None:
 
     if interval.kind == ROWS_ONLY:
         return None
-    variances, freedoms = _parts(interval)
+    variances, freedoms = np.array(interval.parts).T
 
     def excess(log_p: float) -> float:
         return float(half_width(variances, freedoms, np.exp(log_p) / 2)) - abs(interval.mean)
@@ -129,15 +129,10 @@ def detectable(interval: Interval, confidence: float, power: float) -> float | N
     That is the half width plus the one that leaves ``1 - power`` on one side. None where the interval leaves out the
     seeds, and where the values do not vary, which says nothing of how other ones would.
     """
-    variances, freedoms = _parts(interval)
+    variances, freedoms = np.array(interval.parts).T
     if interval.kind == ROWS_ONLY or not variances.any():
         return None
     return float(sum(half_width(variances, freedoms, tail) for tail in ((1 - confidence) / 2, 1 - power)))
-
-
-def _parts(interval: Interval) -> tuple[np.ndarray, np.ndarray]:
-    variances, freedoms = np.array(interval.parts).T
-    return variances, freedoms
 
 
 def paired_difference(
