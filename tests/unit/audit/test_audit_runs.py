@@ -66,7 +66,7 @@ def test_our_own_runs_pass_every_check(in_repository):
     studies = published()
     item = own_runs.audit(studies)
     assert studies and item.outcome == "passes" and item.finding.count(": 0 findings. ") == 1
-    runs = sum(len(one.predictions.groupby(["encoder", "variant", "seed"])) for one in studies)
+    runs = sum(len(study.predictions.groupby(["encoder", "variant", "seed"])) for study in studies)
     assert sum(int(row["Runs"]) for row in records(item)) == runs > 0
 
 
@@ -152,7 +152,7 @@ def test_a_test_row_overlaps_where_its_twin_was_trained_on():
 
 
 def test_our_accuracies_without_overlapping_rows(in_repository):
-    studies = [one for one in published() if one.name == BASE]
+    studies = [study for study in published() if study.name == BASE]
     entries = read_entries(load_datasets())
     item = audit_runs(studies, entries)
     (row,) = [row for row in records(item) if row["Variant"] == "tfidf_logistic"]

@@ -61,11 +61,11 @@ def test_stage_writes_every_figure_and_the_same_bytes_again(study, monkeypatch):
 
 
 def test_variants_are_all_there_in_table_order_with_seeds_means_and_intervals(study):
-    found = tables(study)
-    axes = figures.variants_figure(study, found["results"], found["runs"]).axes[0]
+    frames = tables(study)
+    axes = figures.variants_figure(study, frames["results"], frames["runs"]).axes[0]
     assert row_names(axes) == [row.label for row in rows_of(study)]
-    results = found["results"].query("metric == 'macro_f1'").set_index("variant")
-    seeds = found["runs"].query("metric == 'macro_f1' and split == 'test' and variant == 'ft'")["value"].tolist()
+    results = frames["results"].query("metric == 'macro_f1'").set_index("variant")
+    seeds = frames["runs"].query("metric == 'macro_f1' and split == 'test' and variant == 'ft'")["value"].tolist()
     lines = [list(line.get_xdata()) for line in axes.lines]
     cell = results.loc["ft"]
     for expected in ([cell["ci_low"], cell["ci_high"]], [cell["mean"]], seeds):
@@ -76,24 +76,24 @@ def test_variants_are_all_there_in_table_order_with_seeds_means_and_intervals(st
 
 
 def test_key_says_what_each_kind_of_interval_covers(study):
-    found = tables(study)
-    found["results"].loc[found["results"]["variant"] == "ft", "ci_kind"] = "seeds and test rows"
-    figure = figures.variants_figure(study, found["results"], found["runs"])
+    frames = tables(study)
+    frames["results"].loc[frames["results"]["variant"] == "ft", "ci_kind"] = "seeds and test rows"
+    figure = figures.variants_figure(study, frames["results"], frames["runs"])
     key = [text.get_text() for text in figure.legends[0].get_texts()]
     assert key == ["mean", "one seed", "95% interval: test rows only", "95% interval: seeds and test rows"]
 
 
 def test_missing_cell_shows_as_missing_and_moves_no_other(study):
-    found = tables(study)
-    results = found["results"].query("variant != 'joint'")
-    axes = figures.variants_figure(study, results, found["runs"]).axes[0]
+    frames = tables(study)
+    results = frames["results"].query("variant != 'joint'")
+    axes = figures.variants_figure(study, results, frames["runs"]).axes[0]
     assert drawn_texts(axes).count("missing") == 1
     assert row_names(axes) == [row.label for row in rows_of(study)]
 
 
 def test_no_results_at_all_still_make_a_figure(study):
-    found = tables(study)
-    axes = figures.variants_figure(study, found["results"].iloc[:0], found["runs"].iloc[:0]).axes[0]
+    frames = tables(study)
+    axes = figures.variants_figure(study, frames["results"].iloc[:0], frames["runs"].iloc[:0]).axes[0]
     assert drawn_texts(axes).count("missing") == len(rows_of(study))
 
 

@@ -43,13 +43,13 @@ def predicted(**by_variant):
 
 def test_confusions_are_summed_over_seeds_and_divided_by_the_labels_rows():
     frame = mistakes.confusion_frame(predicted(one=["xyy", "xxx"]), ["x", "y", "z"])
-    found = frame.set_index(["label", "predicted"])
+    by_pair = frame.set_index(["label", "predicted"])
     assert list(frame.columns) == mistakes.CONFUSION_COLUMNS and len(frame) == 9
-    assert found.loc[("x", "x"), ["rows", "percent"]].tolist() == [3, 75.0]
-    assert found.loc[("x", "y"), ["rows", "percent"]].tolist() == [1, 25.0]
-    assert found.loc[("y", "x"), ["rows", "percent"]].tolist() == [1, 50.0]
+    assert by_pair.loc[("x", "x"), ["rows", "percent"]].tolist() == [3, 75.0]
+    assert by_pair.loc[("x", "y"), ["rows", "percent"]].tolist() == [1, 25.0]
+    assert by_pair.loc[("y", "x"), ["rows", "percent"]].tolist() == [1, 50.0]
     # No test row has the label z: no share of nothing.
-    assert found.loc["z", "rows"].eq(0).all() and found.loc["z", "percent"].isna().all()
+    assert by_pair.loc["z", "rows"].eq(0).all() and by_pair.loc["z", "percent"].isna().all()
 
 
 def test_the_diagonal_gives_the_accuracy(study):

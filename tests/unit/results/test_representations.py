@@ -91,8 +91,8 @@ def test_the_same_vectors_give_the_same_coordinates():
 
 def test_pca_is_the_plane_that_holds_the_vectors():
     plane = np.random.default_rng(0).normal(size=(30, 2)) * [3, 1]
-    found = projected(np.hstack([plane, np.zeros((30, 4))]))
-    coordinates = np.stack([found["pca_x"], found["pca_y"]], axis=1)
+    places = projected(np.hstack([plane, np.zeros((30, 4))]))
+    coordinates = np.stack([places["pca_x"], places["pca_y"]], axis=1)
     distances = [np.linalg.norm(points[:, None] - points, axis=2) for points in (coordinates, plane)]
     np.testing.assert_allclose(*distances, atol=1e-3)
     assert coordinates[:, 0].std() > coordinates[:, 1].std()
@@ -201,10 +201,10 @@ def test_the_page_has_the_numbers_the_figures_and_words_for_who_cannot_see_them(
     points, separation = tables(study)
     separation.loc[0, "silhouette"] = float("nan")
     write_pictures(study, points, separation)
-    (one,) = representations_context(study)
-    assert [line[2:] for line in one["lines"]] == [("none", "75.0"), *[("+0.25", "75.0")] * 9]
-    assert [figure["title"] for figure in one["figures"]] == ["PCA", "t-SNE"]
-    for figure in one["figures"]:
+    (encoder,) = representations_context(study)
+    assert [line[2:] for line in encoder["lines"]] == [("none", "75.0"), *[("+0.25", "75.0")] * 9]
+    assert [figure["title"] for figure in encoder["figures"]] == ["PCA", "t-SNE"]
+    for figure in encoder["figures"]:
         assert figure["uri"].startswith("data:image/svg+xml;base64,")
         assert all(panel.title in figure["alternative"] for panel in panels_of(study, ENCODER))
 
@@ -216,8 +216,8 @@ def test_whether_phase_3_goes_on_is_said_by_the_settings(study, tmp_path, frozen
     params.write_text(text.replace("freeze_encoder: false", f"freeze_encoder: {str(frozen).lower()}"), encoding="utf-8")
     study = load_study()
     write_pictures(study, *tables(study))
-    (one,) = representations_context(study)
-    assert one["frozen"] is frozen and one["fine_tuned"] == (not frozen)
+    (encoder,) = representations_context(study)
+    assert encoder["frozen"] is frozen and encoder["fine_tuned"] == (not frozen)
 
 
 @pytest.mark.parametrize(
