@@ -8,7 +8,7 @@ import pandas as pd
 from threephase.base import paths
 from threephase.report.finished import Finished
 from threephase.report.layout import quantity
-from threephase.report.rows import Row, rows_of
+from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.costs import FROM_CACHE, NOT_RECORDED, RecordedTraining
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_printed, format_signed
 from threephase.study.params import DENOISED, Study
@@ -81,9 +81,7 @@ def cell_rows(finished: Finished) -> list[dict[str, Any]]:
 
 
 def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str, Any]:
-    study, results = finished.study, finished.results
-    of_cell = (results["variant"] == row.variant) & (results["encoder"] == row.encoder)
-    lines = results[of_cell].set_index("metric", drop=False)
+    study, lines = finished.study, of_cell(finished.results, row).set_index("metric", drop=False)
     first = None if lines.empty else lines.iloc[0]
     return {
         "row": row,
@@ -102,9 +100,9 @@ def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str,
 
 def details(finished: Finished, line: dict[str, Any], with_costs: bool = True) -> dict[str, Any]:
     """What lies behind a row that ``cell_rows`` gives; ``with_costs``: what each training took, and where."""
-    row, study, runs = line["row"], finished.study, finished.runs
-    of_cell = runs[(runs["variant"] == row.variant) & (runs["encoder"] == row.encoder)]
-    values = {(run.split, run.seed, run.metric): format_number(run.value) for run in of_cell.itertuples()}
+    row, study = line["row"], finished.study
+    runs = of_cell(finished.runs, row).itertuples()
+    values = {(run.split, run.seed, run.metric): format_number(run.value) for run in runs}
     primary = study.params.primary_metric
     return {
         **line,

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from threephase.base import paths
 from threephase.report.figure_style import STYLE, WIDTH, small_multiples, wrapped
-from threephase.report.rows import rows_of_stages
+from threephase.report.rows import of_cell, rows_of_stages
 from threephase.results.tables import METRIC_TITLES
 from threephase.study.params import Study
 from threephase.study.rules import selection_metric
@@ -100,8 +100,9 @@ def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figu
     figure = Figure(figsize=(WIDTH, 0.7 + (1.9 if height > 1 else 2.5) * height), layout="constrained")
     panels = small_multiples(figure, len(rows), columns, sharex=True, sharey=True)
     styles = dict(zip(study.params.seeds, itertools.cycle(LINE_STYLES), strict=False))
-    own = [histories[(histories["variant"] == row.variant) & (histories["encoder"] == row.encoder)] for row in rows]
-    lines = [[(seed, *_thinned(line, curves)) for seed, line in of_cell.groupby("seed")] for of_cell in own]
+    lines = [
+        [(seed, *_thinned(line, curves)) for seed, line in of_cell(histories, row).groupby("seed")] for row in rows
+    ]
     for index, (axes, row) in enumerate(zip(panels, rows, strict=True)):
         for _, x, y in itertools.chain(*lines[:index], *lines[index + 1 :]):
             axes.plot(x, y, color="#dedede", linewidth=0.7, zorder=1)

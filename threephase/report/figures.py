@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from threephase.base import paths
 from threephase.report.figure_style import QUIET, STYLE, WIDTH, wrapped
-from threephase.report.rows import Row, rows_of, variant_colours
+from threephase.report.rows import of_cell, rows_of, variant_colours
 from threephase.results.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from threephase.study.params import Study
 
@@ -66,7 +66,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
     axes = figure.add_subplot()
     axes.set_xlim(*_limits(results, seeds))
     for y, row in enumerate(rows):
-        cell = _of_cell(results, row)
+        cell = of_cell(results, row)
         if cell.empty:
             _beside(axes, y, MISSING, QUIET)
             continue
@@ -76,7 +76,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
             axes.annotate("◂ off the scale", (0.01, y), xycoords=BESIDE, color=row.colour, va="center", fontsize=8)
             continue
         _bar(axes, y, low, mean, high, row.colour, styles[cell.iloc[0]["ci_kind"]])
-        values = _of_cell(seeds, row)["value"]
+        values = of_cell(seeds, row)["value"]
         axes.plot(values, [y - 0.27] * len(values), color=row.colour, **SEED_MARK)
     _name_rows(axes, [wrapped(row.label, 24) for row in rows])
     axes.set_xlabel(f"{METRIC_TITLES[metric]} on the test rows, percent")
@@ -97,8 +97,9 @@ def claims_figure(study: Study, claims: pd.DataFrame) -> Figure:
     for text, group in claims.groupby("text", sort=False):
         lines.append((wrapped(str(text), 84), None))
         for _, claim in group.iterrows():
-            encoder = study.shared.encoders[claim["encoder"]].title if several else ""
-            lines.append((_pair(study, claim, encoder), claim))
+            suffix = f" ({study.shared.encoders[claim['encoder']].title})" if several else ""
+            other = f"− {study.title(claim['other'])}{suffix}"
+            lines.append((f"{wrapped(study.title(claim['variant']), 30)}\n{wrapped(other, 30)}", claim))
     figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(lines)), layout="constrained")
     axes = figure.add_subplot()
     margin = study.shared.verdicts.claim_margin
@@ -125,15 +126,6 @@ def claims_figure(study: Study, claims: pd.DataFrame) -> Figure:
         f"solid line: no difference; broken line: the claims' margin, {margin:g}"
     )
     return figure
-
-
-def _pair(study: Study, claim: pd.Series, encoder: str) -> str:
-    other = f"− {study.title(claim['other'])}" + (f" ({encoder})" if encoder else "")
-    return wrapped(study.title(claim["variant"]), 30) + "\n" + wrapped(other, 30)
-
-
-def _of_cell(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
-    return frame[(frame["variant"] == row.variant) & (frame["encoder"] == row.encoder)]
 
 
 def _limits(results: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:

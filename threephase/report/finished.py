@@ -48,10 +48,9 @@ def finished_here(studies: Mapping[str, Study]) -> list[Finished]:
 
 def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
     """The studies of ``reports/published/``, whose studies are those of ``load_published``."""
-    folders = {name: paths.published(name) for name in studies}
     return [
-        _read(study, folders[name], read_published_reports(study, folders[name] / "run_reports.jsonl"))
-        for name, study in studies.items()
+        _read(study, folder, read_published_reports(study, folder / "run_reports.jsonl"))
+        for study, folder in ((study, paths.published(name)) for name, study in studies.items())
     ]
 
 

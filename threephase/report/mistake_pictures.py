@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from threephase.base import paths
 from threephase.base.files import read_table
 from threephase.report.figure_style import QUIET, STYLE, WIDTH, embedded, short, small_multiples, wrapped
-from threephase.report.rows import Row, rows_of
+from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.mistakes import CORRECT
 from threephase.results.tables import format_number
 from threephase.study.params import Study
@@ -62,10 +62,8 @@ def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
 
 def _shares(confusion: pd.DataFrame, row: Row, classes: list[str]) -> pd.DataFrame:
     """The cell's matrix in percent, [labels, predicted]; empty where it has no rows."""
-    own = confusion[(confusion["encoder"] == row.encoder) & (confusion["variant"] == row.variant)]
-    return own.pivot(index="label", columns="predicted", values="percent").reindex(
-        index=classes if len(own) else [], columns=classes
-    )
+    shares = of_cell(confusion, row).pivot(index="label", columns="predicted", values="percent")
+    return shares.reindex(index=classes if len(shares) else [], columns=classes)
 
 
 def _heat_map(axes: Axes, shares: pd.DataFrame) -> matplotlib.image.AxesImage:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from threephase.report.figure_style import PALETTE
 from threephase.study.params import DENOISED, Study
 from threephase.study.topology import cells, trainings
@@ -36,6 +38,11 @@ def rows_of_stages(study: Study, stages: Sequence[str]) -> list[Row]:
     trained = {(training.encoder, training.variant) for training in trainings(study) if training.stage in stages}
     denoised = [_row(study, encoder, DENOISED) for encoder in study.params.encoders]
     return [row for row in (*denoised, *rows_of(study)) if (row.encoder, row.variant) in trained]
+
+
+def of_cell(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
+    """The rows of a table, with columns encoder and variant, that are of this cell."""
+    return frame[(frame["variant"] == row.variant) & (frame["encoder"] == row.encoder)]
 
 
 def _row(study: Study, encoder: str, variant: str) -> Row:
