@@ -11,13 +11,7 @@ import pandas as pd
 from threephase.paper.numbers import DESCRIBED, MISSING, NOT_COMPARABLE
 from threephase.report.finished import Finished
 from threephase.report.rows import rows_of
-from threephase.results.tables import (
-    METRIC_TITLES,
-    format_difference,
-    format_interval,
-    format_number,
-    format_signed,
-)
+from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import AGREES, DISAGREES, NOT_SUPPORTED, ROWS_ONLY, SUPPORTED
 from threephase.study.params import THREE_PHASE, Study
 

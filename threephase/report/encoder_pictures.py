@@ -15,13 +15,7 @@ from matplotlib.lines import Line2D
 
 from threephase.base import paths
 from threephase.report.figure_style import PALETTE, QUIET, STYLE, WIDTH, embedded, short, small_multiples
-from threephase.results.representations import (
-    FINE_TUNED_PHASE,
-    Panel,
-    format_silhouette,
-    panels_of,
-    separation_text,
-)
+from threephase.results.representations import FINE_TUNED_PHASE, Panel, format_silhouette, panels_of, separation_text
 from threephase.results.tables import format_number
 from threephase.study.params import Study
 from threephase.study.rules import freezes_encoder
@@ -35,10 +29,7 @@ LABEL_CHARACTERS = 24
 # How each projection is named, and what may be read from it.
 PROJECTION_TEXTS = {
     "pca": ("PCA", "The two directions of largest variance, fitted to each panel's vectors."),
-    "tsne": (
-        "t-SNE",
-        "Neighbours stay neighbours; the sizes of clusters and the distances between them mean nothing.",
-    ),
+    "tsne": ("t-SNE", "Neighbours stay neighbours; the sizes of clusters and the distances between them mean nothing."),
 }
 
 

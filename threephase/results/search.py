@@ -77,11 +77,9 @@ class Search:
         if seed in study.params.seeds:
             raise UserError(f"{study.file}: seeds: got {seed}, which is reported; expected another seed for the search")
         if study.protocol.selection_split != "validation" or study.dataset.folds is not None:
-            raise UserError(
-                f"{study.file}: got protocol {study.params.protocol!r} and folds {study.dataset.folds}, expected "
-                "a protocol that selects on validation rows and a data set without folds: a search must not see "
-                "what is reported"
-            )
+            got = f"got protocol {study.params.protocol!r} and folds {study.dataset.folds}"
+            expected = "expected a protocol that selects on validation rows and a data set without folds"
+            raise UserError(f"{study.file}: {got}, {expected}: a search must not see what is reported")
         self.study, self.encoder, self.seed, self.folder = study, encoder, seed, folder
         self.machine = choose_machine(study.shared.engine)
         self.metric = selection_metric(study.params)
@@ -92,15 +90,8 @@ class Search:
         """All trials, in order; prints a line after each."""
         start = self._workspace("split", {})
         self._run(start, "stages.split_data", "--seed", str(self.seed))
-        denoised = best_of(
-            [self._encoder_trial("phase 1", DENOISE, DENOISED, {}, point, start) for point in points(PHASE_1)]
-        )
-        contrasted = best_of(
-            [
-                self._encoder_trial("phase 2", CONTRAST, THREE_PHASE, denoised.point, point, denoised.workspace)
-                for point in points(PHASE_2)
-            ]
-        )
+        denoised = self._best_encoder("phase 1", DENOISE, DENOISED, PHASE_1, {}, start)
+        contrasted = self._best_encoder("phase 2", CONTRAST, THREE_PHASE, PHASE_2, denoised.point, denoised.workspace)
         for variant in self._searched_variants():
             self._make_encoder(variant, contrasted.workspace)
             for point in points(PHASE_3):
@@ -121,20 +112,29 @@ class Search:
         elif source not in (DENOISE, PRETRAINED) and variant != THREE_PHASE:
             self._train(workspace, CONTRAST, variant)
 
-    def _encoder_trial(self, phase: str, stage: str, variant: str, earlier: Point, point: Point, start: Path) -> Trial:
-        """Train an encoder; its score is that of a logistic regression on its vectors, on validation rows."""
+    def _best_encoder(
+        self, phase: str, stage: str, variant: str, grid: dict[str, list[float]], earlier: Point, start: Path
+    ) -> Trial:
+        """Train an encoder at each point; its score is a logistic regression's on its vectors, on validation rows."""
+        trials = []
+        for point in points(grid):
+            workspace = self._workspace(phase, earlier | point, start)
+            self._train(workspace, stage, variant)
+            trials.append(
+                self._trial(phase, variant, point, self._probed(variant, workspace), workspace, ENCODER_PHASE)
+            )
+        return best_of(trials)
+
+    def _probed(self, variant: str, workspace: Path) -> float:
         from threephase.model.encoder_folder import load_trained
 
-        workspace = self._workspace(phase, earlier | point, start)
-        self._train(workspace, stage, variant)
         folder = paths.trained_encoder(workspace, self.encoder, variant, self.seed)
         parts, classes = read_parts(workspace, self.seed)
         labels = {part: parts[part]["label"].to_numpy() for part in ("train", "validation")}
         encoder = load_trained(folder)
         vectors = {part: unit_vectors(parts[part]["text"].tolist(), encoder, folder, self.machine) for part in labels}
         models = logistic_regressions(self.study.shared.baseline_inverse_regularization)
-        score, _, _ = best_model(models, vectors, labels, classes, self.metric, "validation")
-        return self._trial(phase, variant, point, score, workspace, ENCODER_PHASE)
+        return best_model(models, vectors, labels, classes, self.metric, "validation")[0]
 
     def _classifier_trial(self, variant: str, earlier: Point, point: Point, start: Path) -> Trial:
         workspace = self._workspace(f"phase 3-{variant}", earlier | point, start)
@@ -185,21 +185,18 @@ class Search:
                     f"fetch_encoder@{encoder}"
                 )
             place.parent.mkdir(parents=True, exist_ok=True)
-            copy = shutil.copytree if made.is_dir() else shutil.copyfile
-            copy(made, place)
+            if made.is_dir():
+                shutil.copytree(made, place, copy_function=os.link)
+            else:
+                os.link(made, place)
 
     def _params(self, point: Point) -> dict[str, Any]:
         """The study's params for one encoder and the variants that are searched, with the point written in."""
         content = dataclasses.asdict(self.study.params)
         settings = content["hyperparameters"][self.encoder] | next(points(PHASE_3)) | point
         variants = list(dict.fromkeys([THREE_PHASE, *self.study.params.variants_of(self.encoder)]))
-        return content | {
-            "encoders": [self.encoder],
-            "variants": variants,
-            "baselines": [],
-            "draw_encoders": False,
-            "hyperparameters": {self.encoder: settings},
-        }
+        searched = {"encoders": [self.encoder], "variants": variants, "hyperparameters": {self.encoder: settings}}
+        return content | searched | {"baselines": [], "draw_encoders": False}
 
     def _train(self, workspace: Path, stage: str, variant: str, *options: str) -> None:
         named = ("--encoder", self.encoder, "--variant", variant)
@@ -220,8 +217,8 @@ def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) 
 
 Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1 is
 chosen, then phase 2 from there, then phase 3, with the same grid for every variant. Phases 1 and 2 are scored by
-logistic regression on the encoder's vectors, phase 3 by the classifier, both by {metric}
-in percent. Of the points within {TOLERANCE:g} of the best, the first and cheapest is chosen. "Sequences" went through
+logistic regression on the encoder's vectors, phase 3 by the classifier, both by {metric} in percent.
+Of the points within {TOLERANCE:g} of the best, the first and cheapest is chosen. "Sequences" went through
 the encoder or decoder with a gradient. Phase 2 is searched for three_phase, and joint takes phase 1's rate. All other
 settings were set beforehand. With 200 validation rows the standard error is about 3 points, and the best of a grid
 flatters. Read the choices as reasonable, not as optimal. Epochs are bounded by what a study of ten minutes can afford.
@@ -237,7 +234,7 @@ def trials_table(trials: list[Trial], study: Study) -> pd.DataFrame:
     by_search: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
         by_search.setdefault((trial.phase, trial.variant), []).append(trial)
-    chosen = [best_of(alike) for alike in by_search.values()]
+    chosen = [best_of(alternatives) for alternatives in by_search.values()]
     rows = [
         {
             "phase": trial.phase,
