@@ -39,10 +39,9 @@ def read_reports(study: Study) -> list[RecordedTraining]:
     """The report of every training of the study, in the order of the stages; None where it came from the cache."""
     recorded = []
     for stage, *training in _trainings(study):
-        is_baseline = stage in BASELINE_STAGES
-        result = (
-            paths.predictions(study.folder, *training[:3]) if is_baseline else paths.history(study.folder, *training)
-        )
+        result = paths.history(study.folder, *training)
+        if stage in BASELINE_STAGES:
+            result = paths.predictions(study.folder, *training[:3])
         recorded.append(RecordedTraining(stage, *training, run_reports.read(study.folder, *training, result)))
     return recorded
 

@@ -87,14 +87,9 @@ def compare(study: Study, pair: Sequence[Cell], first: CellRows, other: CellRows
 
     The second may be of another study with the same data set, seeds and primary metric.
     """
-    rule = study.shared.statistics
-    try:
-        sides = (first.values, other.values, first.ids, other.ids)
-        interval = statistics.paired_difference(*sides, rule.confidence, rule.min_seeds_for_seed_variance, first.folds)
-    except UserError as error:
-        raise UserError(f"predictions of {_names(pair)}: {error}") from None
-    _refuse_other_labels(pair, first, other)
-    by_seed = seed_means(first.values - other.values, first.folds)
+    _refuse_other_rows(pair, first, other)
+    rule, values = study.shared.statistics, first.values - other.values
+    interval = statistics.mean_interval(values, rule.confidence, rule.min_seeds_for_seed_variance, first.folds)
     test = mcnemar.over_seeds if first.folds is None else mcnemar.exact_p
     return {
         "variant": pair[0][1],
@@ -103,7 +98,7 @@ def compare(study: Study, pair: Sequence[Cell], first: CellRows, other: CellRows
         "n_seeds": len(study.params.seeds),
         "n_test": len(first.ids),
         "difference": interval.mean,
-        "by_seed": ", ".join(f"{difference:+.1f}" for difference in by_seed),
+        "by_seed": ", ".join(f"{difference:+.1f}" for difference in seed_means(values, first.folds)),
         "ci_low": interval.low,
         "ci_high": interval.high,
         "ci_kind": interval.kind,
@@ -113,14 +108,22 @@ def compare(study: Study, pair: Sequence[Cell], first: CellRows, other: CellRows
     }
 
 
-def _refuse_other_labels(pair: Sequence[Cell], first: CellRows, other: CellRows) -> None:
+def _refuse_other_rows(pair: Sequence[Cell], first: CellRows, other: CellRows) -> None:
+    """Refuse cells whose values are not of the same seeds and test rows, in the same order and with the same labels."""
+    names = " and ".join(paths.cell_name(*cell) for cell in pair)
+    if first.ids != other.ids:
+        known = zip(first.ids, other.ids, strict=False)
+        place = next((row for row, ids in enumerate(known) if len(set(ids)) > 1), min(len(first.ids), len(other.ids)))
+        raise UserError(
+            f"predictions of {names}: test rows: got other example_ids in the second cell from test row {place} on "
+            f"({len(first.ids)} and {len(other.ids)} rows), expected the same ones in the same order"
+        )
+    if first.values.shape != other.values.shape:
+        got = f"got {len(first.values)} and {len(other.values)} of them"
+        raise UserError(f"predictions of {names}: seeds: {got}, expected the same seeds in both cells")
     wrong = next((row for row, label in enumerate(first.labels) if label != other.labels[row]), None)
     if wrong is not None:
         raise UserError(
-            f"predictions of {_names(pair)}: test row {wrong}: label: got {other.labels[wrong]!r} in the second cell, "
+            f"predictions of {names}: test row {wrong}: label: got {other.labels[wrong]!r} in the second cell, "
             f"expected {first.labels[wrong]!r}, as the first has it; make the older one again"
         )
-
-
-def _names(pair: Sequence[Cell]) -> str:
-    return " and ".join(paths.cell_name(*cell) for cell in pair)

@@ -103,14 +103,12 @@ def _differences(
 ) -> dict[str, Difference]:
     rule, folds = study.shared.statistics, folds_of(study, aligned[0])
     values = [test_values(study, side) for side in aligned]
-    ids = [[name for frame in side.values() for name in frame["example_id"]] for side in aligned]
     differences = {}
     for metric in metrics:
         first, second = (of_side[metric] for of_side in values)
-        interval = statistics.paired_difference(
-            second, first, ids[1], ids[0], rule.confidence, rule.min_seeds_for_seed_variance, folds
-        )
-        by_seed = seed_means(second - first, folds)
+        moved = second - first
+        interval = statistics.mean_interval(moved, rule.confidence, rule.min_seeds_for_seed_variance, folds)
+        by_seed = seed_means(moved, folds)
         differences[metric] = Difference(float(first.mean()), float(second.mean()), interval, by_seed)
     return differences
 

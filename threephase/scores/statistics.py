@@ -135,32 +135,6 @@ def detectable(interval: Interval, confidence: float, power: float) -> float | N
     return float(sum(half_width(variances, freedoms, tail) for tail in ((1 - confidence) / 2, 1 - power)))
 
 
-def paired_difference(
-    values: np.ndarray,
-    other: np.ndarray,
-    ids: Sequence[str],
-    other_ids: Sequence[str],
-    confidence: float,
-    min_seeds: int,
-    folds: np.ndarray | None = None,
-) -> Interval:
-    """Interval of the mean of ``values`` minus ``other``, both [seeds, rows], paired by seed and test row.
-
-    With ``folds`` both are [rows], pooled over the folds, and ``folds`` numbers each row's. ``ids`` and ``other_ids``
-    name the rows' examples; unless they are the same in the same order, nothing is paired.
-    """
-    if list(ids) != list(other_ids):
-        pairs = enumerate(zip(ids, other_ids, strict=False))
-        place = next((row for row, pair in pairs if len(set(pair)) > 1), min(len(ids), len(other_ids)))
-        raise UserError(
-            f"test rows: got other example_ids in the second cell from test row {place} on ({len(ids)} and "
-            f"{len(other_ids)} rows), expected the same ones in the same order"
-        )
-    if len(values) != len(other):
-        raise UserError(f"seeds: got {len(values)} and {len(other)} of them, expected the same seeds in both cells")
-    return mean_interval(values - other, confidence, min_seeds, folds)
-
-
 def claim_verdict(interval: Interval, claim_margin: float) -> str:
     """Verdict on "better" from a difference's interval in percentage points, by the rule of the root params.yaml.
 

@@ -15,7 +15,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_table
 from threephase.results.cells import summarize
-from threephase.results.differences import claims_frame, differences_frame
+from threephase.results.differences import CellRows, claims_frame, compare, differences_frame
 from threephase.results.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS
 from threephase.scores.statistics import BY_FOLD, ROWS_ONLY, SEEDS_AND_ROWS
 from threephase.study.params import Claim
@@ -203,3 +203,16 @@ def test_other_labels_of_the_same_examples_are_refused(make):
     said = f"minilm_l6-three_phase and minilm_l6-ft: test row 4: label: got '{label}' in the second cell, expected"
     with pytest.raises(UserError, match=said):
         differences_frame(study)
+
+
+@pytest.mark.parametrize("other_ids", [["a", "c", "b"], ["a", "b"], ["a", "b", "c", "d"]])
+def test_other_rows_or_seeds_are_not_paired(make, other_ids):
+    study, pair = make(SEEDS), [("minilm_l6", "ft"), ("", "majority")]
+
+    def rows(ids: list[str], seeds: int = 3) -> CellRows:
+        return CellRows(ids, ["x"] * len(ids), np.ones((seeds, len(ids))), np.ones((seeds, len(ids)), bool), None)
+
+    with pytest.raises(UserError, match="minilm_l6-ft and majority: .* example_ids.* same ones in the same order"):
+        compare(study, pair, rows(["a", "b", "c"]), rows(other_ids))
+    with pytest.raises(UserError, match="seeds: got 3 and 2 of them, expected the same seeds"):
+        compare(study, pair, rows(["a", "b"]), rows(["a", "b"], seeds=2))

@@ -15,7 +15,6 @@ from threephase.scores.statistics import (
     detectable,
     mean_interval,
     p_value,
-    paired_difference,
     paper_verdict,
     prediction_interval,
 )
@@ -146,22 +145,10 @@ def test_a_true_difference_as_large_as_the_detectable_one_is_found_about_as_ofte
 
 def test_a_paired_difference_leaves_out_what_both_cells_share():
     draw = np.random.default_rng(5)
-    shared, ids = draw.normal(0, 10, (1, 50)), [f"row{i}" for i in range(50)]
+    shared = draw.normal(0, 10, (1, 50))
     better, other = 2 + shared + draw.normal(0, 0.1, (3, 50)), shared + draw.normal(0, 0.1, (3, 50))
-    interval = paired_difference(better, other, ids, ids, 0.95, 3)
-    assert interval == mean_interval(better - other, 0.95, 3)
+    interval = mean_interval(better - other, 0.95, 3)
     assert 1.9 < interval.low < interval.high < 2.1
-
-
-@pytest.mark.parametrize("other_ids", [["a", "c", "b"], ["a", "b"], ["a", "b", "c", "d"]])
-def test_other_rows_are_not_paired(other_ids):
-    with pytest.raises(UserError, match="example_ids.*expected the same ones in the same order"):
-        paired_difference(np.ones((2, 3)), np.ones((2, len(other_ids))), ["a", "b", "c"], other_ids, 0.95, 3)
-
-
-def test_other_numbers_of_seeds_are_not_paired():
-    with pytest.raises(UserError, match="expected the same seeds"):
-        paired_difference(np.ones((2, 3)), np.ones((1, 3)), list("abc"), list("abc"), 0.95, 3)
 
 
 @pytest.mark.parametrize(
