@@ -122,9 +122,9 @@ def _beside_baselines(best: _Mean, trained: Sequence[_Mean], baselines: Sequence
 
 
 def _about_intervals(study: Study, primary: pd.DataFrame) -> list[str]:
-    kinds = list(dict.fromkeys(primary["ci_kind"]))
-    if not kinds:
+    if primary.empty:
         return []
+    kinds = dict.fromkeys(primary["ci_kind"])
     seeds, enough = len(study.params.seeds), study.shared.statistics.min_seeds_for_seed_variance
     said = f"Bracketed ranges are {study.shared.statistics.confidence:.0%} intervals and cover: {'; '.join(kinds)}."
     if seeds < enough:

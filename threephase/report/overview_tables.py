@@ -32,11 +32,10 @@ def as_latex(frames: dict[str, pd.DataFrame]) -> str:
 
 
 def _paper(overview: Overview) -> pd.DataFrame:
-    frame = overview.numbers
+    frame, encoders = overview.numbers, overview.work.shared.encoders
     texts = measured_table(frame, overview.work.shared, overview.datasets)
-    titles = [overview.work.shared.encoders[encoder].title for encoder in frame["encoder"]]
     texts.insert(0, "Table", [f"{table}" for table in frame["table"]])
-    texts.insert(2, "Encoder", titles)
+    texts.insert(2, "Encoder", [encoders[encoder].title for encoder in frame["encoder"]])
     texts.insert(3, "Protocol", list(frame["protocol"]))
     return texts
 
