@@ -29,7 +29,7 @@ def main() -> None:
         where, make = (paths.PUBLISHED, "make publish STUDY=...") if published else (paths.REPORTS, "make repro")
         raise UserError(f"{where}: got no study with results, expected at least one; run: {make}")
     work = numbers.Reproduction(numbers.read_numbers(), settings, shared, studies, published=published)
-    shown = overview.overview_of(work, finished, {name: dataset.title for name, dataset in datasets.items()})
+    shown = overview.Overview(work, finished, {name: dataset.title for name, dataset in datasets.items()})
     frames = overview_tables.tables(shown)
     write_text(shown.page.with_name(f"{shown.tables}.md"), overview_tables.as_markdown(frames))
     write_text(shown.page.with_name(f"{shown.tables}.tex"), overview_tables.as_latex(frames))

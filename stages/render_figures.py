@@ -11,27 +11,25 @@ def main() -> None:
     study = study_in(arguments.study)
 
     from threephase.base.files import new_folder, write_table
-    from threephase.report import display, figures
+    from threephase.report import curves, figures, mistake_pictures
     from threephase.report.figure_style import save_figure
-    from threephase.report.figures_confusion import confusion_figure
     from threephase.results import mistakes
     from threephase.results.results import read_results
 
     source = paths.results(study.folder)
     results, runs, claims = (read_results(source.with_name(f"{table}.csv")) for table in ("results", "runs", "claims"))
-    with new_folder(display.figures_folder(study.folder)) as folder:
+    with new_folder(figures.figures_folder(study)) as folder:
         save_figure(figures.variants_figure(study, results, runs), folder, "variants")
         save_figure(figures.claims_figure(study, claims), folder, "claims")
-        for curves in display.curves_of(study):
-            histories = display.read_histories(study, curves)
-            save_figure(figures.curves_figure(study, curves, histories), folder, curves.name)
+        for drawn in curves.curves_of(study):
+            save_figure(curves.curves_figure(study, drawn, curves.read_histories(study, drawn)), folder, drawn.name)
     predictions, classes = mistakes.trained_predictions(study)
     confusion = mistakes.confusion_frame(predictions, classes)
     with new_folder(paths.mistakes(study.folder)) as folder:
         write_table(folder / "confusion.csv", confusion)
         write_table(folder / "disagreements.csv", mistakes.disagreements_frame(predictions))
-        save_figure(confusion_figure(study, confusion), folder, "confusion")
-    write_table(paths.plot_data(study.folder, "learning_curves"), display.validation_curves(study))
+        save_figure(mistake_pictures.confusion_figure(study, confusion), folder, "confusion")
+    write_table(paths.plot_data(study.folder, "learning_curves"), curves.validation_curves(study))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ def main() -> None:
 
     from threephase.base.files import new_folder, write_table
     from threephase.phases.training_run import Run
+    from threephase.report.encoder_pictures import representations_figure
     from threephase.report.figure_style import save_figure
-    from threephase.report.figures_representations import representations_figure
     from threephase.results import representations
 
     run = Run.from_settings(study.folder, REPRESENTATIONS, arguments.encoder, "", arguments.seed, ENCODER_PHASE)

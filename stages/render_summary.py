@@ -19,7 +19,7 @@ def main() -> None:
     source = paths.results(study.folder)
     results, claims = read_results(source), read_results(source.with_name("claims.csv"))
     metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
-    caption = tables.caption(study, study.dataset.title, results)
+    caption = tables.caption(study, results)
     parts = [
         textwrap.fill(caption, tables.TERMINAL_WIDTH) + "\n",
         tables.to_plain_text(tables.results_table(study, results, metrics)),

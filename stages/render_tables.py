@@ -18,7 +18,7 @@ def main() -> None:
     results, claims = read_results(source), read_results(source.with_name("claims.csv"))
     folder = source.with_name("tables")
     table = tables.results_table(study, results)
-    caption = tables.caption(study, study.dataset.title, results)
+    caption = tables.caption(study, results)
     write_text(folder / "results.md", tables.to_markdown(table) + "\n" + tables.escape_markdown(caption) + "\n")
     write_text(folder / "results.tex", tables.to_latex(table, caption))
     write_text(folder / "claims.md", tables.to_markdown(tables.claims_table(study, claims)))

@@ -15,7 +15,7 @@ from threephase.base.files import write_table
 from threephase.results.cells import summarize
 from threephase.results.differences import claims_frame, differences_frame
 from threephase.results.results import note
-from threephase.scores.statistics import BY_FOLD, clustered_interval, mean_interval
+from threephase.scores.statistics import BY_FOLD, mean_interval
 from threephase.study.read_params import load_study
 from threephase.study.topology import cells
 
@@ -73,7 +73,7 @@ def test_a_cell_is_the_metric_of_all_folds_together(study):
 def test_the_interval_is_that_of_the_folds_means_where_folds_are_equally_large():
     values = np.random.default_rng(0).random(60) * 100
     folds = np.repeat([0, 1, 2, 3], 15)
-    found = clustered_interval(values, folds, 0.95)
+    found = mean_interval(values, 0.95, 3, folds)
     of_means = mean_interval(values.reshape(4, 15).mean(axis=1)[None, :], 0.95, 99)
     assert (found.mean, found.low, found.high) == pytest.approx((of_means.mean, of_means.low, of_means.high))
 
@@ -83,14 +83,14 @@ def test_clustered_intervals_cover_the_truth_where_rows_of_a_fold_are_alike():
     for _ in range(400):
         folds = np.repeat(np.arange(5), 66)
         values = draw.normal(0, 5, 5)[folds] + draw.normal(0, 40, len(folds))
-        interval = clustered_interval(values, folds, 0.95)
+        interval = mean_interval(values, 0.95, 3, folds)
         covered += interval.low <= 0 <= interval.high
     assert 0.92 <= covered / 400 <= 0.98
 
 
 def test_one_fold_alone_has_no_interval():
     with pytest.raises(UserError, match="got 1 fold, expected at least 2"):
-        clustered_interval(np.ones(5), np.zeros(5), 0.95)
+        mean_interval(np.ones(5), 0.95, 3, np.zeros(5))
 
 
 def test_claims_compare_the_same_rows_of_the_same_fold(study):

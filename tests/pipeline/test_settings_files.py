@@ -126,7 +126,7 @@ def append(file: Path, text: str) -> None:
         ("threephase/study/topology.py", SHOWN - {"render_representations-minilm_l6"}),
         ("threephase/study/resolve.py", set()),
         ("threephase/report/page.py", {"render_report"}),
-        ("threephase/report/figures.py", {"render_figures"}),
+        ("threephase/report/figures.py", {"render_figures", "render_report"}),
         ("threephase/data/splits.py", {"split_data"}),
         ("threephase/phases/denoising.py", PHASE_1),
         ("threephase/phases/classifier.py", PHASE_3),

@@ -23,14 +23,14 @@ def possible(values: np.ndarray, rows: np.ndarray | int, truncated: bool = False
     values = np.asarray(values, dtype=np.int64)
     n = np.asarray(rows, dtype=np.int64)[..., None]
     below = values * n // FINEST
-    found = np.zeros(np.broadcast_shapes(values.shape, n.shape), dtype=bool)
+    fitting = np.zeros(np.broadcast_shapes(values.shape, n.shape), dtype=bool)
     for k in (below, below + 1):
         exact, printed = FINEST * k, values * n
         fits = np.abs(2 * (exact - printed)) <= n
         if truncated:
             fits |= (exact >= printed) & (exact < printed + n)
-        found |= fits & (k <= n)
-    return found if np.ndim(rows) else found.reshape(values.shape)
+        fitting |= fits & (k <= n)
+    return fitting if np.ndim(rows) else fitting.reshape(values.shape)
 
 
 def is_possible(accuracy: float, rows: int) -> bool:
@@ -66,8 +66,11 @@ def audit(printed: Printed) -> Item:
             }
         )
     cells = len(accuracies.drop_duplicates(CELL))
-    found = [row for row in rows if row["No fraction, rounded"]]
-    where = ", ".join(f"{row['No fraction, rounded']} of {row['Accuracies']} of {row['Data set']}" for row in found)
+    where = ", ".join(
+        f"{row['No fraction, rounded']} of {row['Accuracies']} of {row['Data set']}"
+        for row in rows
+        if row["No fraction, rounded"]
+    )
     finding = (
         f"Of {len(accuracies)} distinct accuracies of {cells} cells, {strict} are no k / n rounded to two decimals"
         + (f" ({where})" if where else "")
@@ -79,7 +82,7 @@ def audit(printed: Printed) -> Item:
         question="Is every accuracy of tables 3 and 4 a number of right answers over the test rows of table 1?",
         method=(
             "For each distinct accuracy of a cell, in whole numbers, whether some k of 0..n right answers gives it "
-            "with two decimals: rounded (strict), or rounded or truncated (lenient). The last column says how much the "
+            "with two decimals. Strict: rounded; lenient: rounded or truncated. The last column says how much the "
             "check can tell: where the rows give every value, it tells nothing."
         ),
         finding=finding,
@@ -87,8 +90,8 @@ def audit(printed: Printed) -> Item:
         **table(list(rows[0]), rows),
         code=code_of(__name__),
         falsify=(
-            "Test rows other than table 1's, or accuracies that are means of several runs, would explain them: the "
-            "authors' predictions, or a number of runs r for which every value is some k / (r n)."
+            "Test rows other than table 1's, or accuracies that are means of several runs, would explain them. "
+            "The authors' predictions would show it, or a number of runs r for which every value is some k / (r n)."
         ),
         data="paper/tables.csv, tables 1, 3 and 4",
     )

@@ -18,8 +18,8 @@ SHOWN = [
 def training_sizes(printed: Printed, dataset: str) -> list[dict[str, int]]:
     """Class sizes of the training part: as they are, or, where it is a draw, the two extremes of a stratified one.
 
-    A class is enlarged the more the smaller it is beside the largest one, so that the extremes are every class rounded
-    down with the largest rounded up, and the other way round.
+    A class is enlarged the more the smaller it is beside the largest one. So the extremes are every class rounded down
+    with the largest rounded up, and the other way round.
     """
     counts = printed.class_counts(dataset, "train")
     if printed.datasets[dataset].folds is None:
@@ -34,7 +34,7 @@ def training_sizes(printed: Printed, dataset: str) -> list[dict[str, int]]:
 def ratios_of(printed: Printed, variant: str, sizes: list[dict[str, int]]) -> tuple[tuple[int, ...], ...]:
     """How many times each class is taken in a variant's phase 2, for each of the sizes."""
     setting = printed.imbalance.get(printed.variants[variant].imbalance)
-    return tuple(tuple(class_ratios(one, setting).values()) for one in sizes)
+    return tuple(tuple(class_ratios(counts, setting).values()) for counts in sizes)
 
 
 def same_training(ratios: dict[str, tuple]) -> list[list[str]]:
@@ -45,35 +45,27 @@ def same_training(ratios: dict[str, tuple]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _enlarged(of_draws: tuple[tuple[int, ...], ...]) -> str:
-    """How many classes are enlarged, as a range where the draw decides."""
-    counts = sorted({sum(ratio > 1 for ratio in ratios) for ratios in of_draws})
-    return " to ".join(map(str, counts))
-
-
-def row_of(printed: Printed, dataset: str, values: dict[str, float]) -> tuple[dict, list[str]]:
-    """A data set's row, and its variants that are the same training; ``values``: printed accuracies by variant."""
+def row_of(printed: Printed, dataset: str, values: dict[str, float]) -> tuple[dict, dict[str, float]]:
+    """A data set's row, and the accuracies of its variants that are the same training; ``values``: of all variants."""
     sizes = training_sizes(printed, dataset)
     ratios = {variant: ratios_of(printed, variant, sizes) for variant in COLUMNS if variant in values}
     row = {"Data set": dataset, "Same training": "none for certain"}
     for name, variant in zip(("normal", "extra"), COLUMNS[:2], strict=True):
-        row[f"Classes enlarged by {name}"] = _enlarged(ratios[variant])
+        # A range where the draw decides.
+        counts = sorted({sum(ratio > 1 for ratio in of_draw) for of_draw in ratios[variant]})
+        row[f"Classes enlarged by {name}"] = " to ".join(map(str, counts))
     row["Three phases minus CL + FT"] = points(values[COLUMNS[0]] - values[WITHOUT_PHASE_1])
     # Of three columns no two groups can be made.
-    group = next(iter(same_training(ratios)), [])
-    if group:
-        spread = _spread(values, group)
+    alike = {variant: values[variant] for variant in next(iter(same_training(ratios)), [])}
+    if alike:
+        spread = max(alike.values()) - min(alike.values())
         row |= {
-            "Same training": ", ".join(group),
-            "Printed": ", ".join(format_printed(values[variant]) for variant in group),
+            "Same training": ", ".join(alike),
+            "Printed": ", ".join(map(format_printed, alike.values())),
             "Spread": format_printed(spread),
             "In test rows": round(spread / 100 * printed.rows(dataset)),
         }
-    return row, group
-
-
-def _spread(values: dict[str, float], group: list[str]) -> float:
-    return max(values[variant] for variant in group) - min(values[variant] for variant in group)
+    return row, alike
 
 
 def audit(printed: Printed) -> Item:
@@ -81,16 +73,16 @@ def audit(printed: Printed) -> Item:
     rows, spreads, highest, chance = [], {}, 0, 1.0
     for dataset, of_dataset in printed.measured(4).groupby("dataset", sort=False):
         values = dict(zip(of_dataset["variant"], of_dataset["value"], strict=True))
-        row, group = row_of(printed, dataset, values)
+        row, alike = row_of(printed, dataset, values)
         rows.append(row)
-        if group:
-            spreads[dataset] = _spread(values, group)
-        if COLUMNS[0] in group:
-            highest += values[COLUMNS[0]] == max(values[variant] for variant in group)
-            chance /= len(group)
+        if alike:
+            spreads[dataset] = max(alike.values()) - min(alike.values())
+        if COLUMNS[0] in alike:
+            highest += alike[COLUMNS[0]] == max(alike.values())
+            chance /= len(alike)
     said = ", ".join(f"{dataset} {format_printed(spread)}" for dataset, spread in spreads.items())
     finding = (
-        f"On {len(spreads)} of {len(rows)} data sets at least two of the three columns are the same training; they "
+        f"On {len(spreads)} of {len(rows)} data sets at least two of the three columns are the same training. They "
         f"print values up to {format_printed(max(spreads.values(), default=0))} points apart ({said}). three_phase has "
         f"the highest of them on {highest} data sets"
     )
@@ -101,8 +93,8 @@ def audit(printed: Printed) -> Item:
         title="Columns that the imbalance correction does not tell apart",
         question="How far apart are printed numbers of trainings that differ in nothing but chance?",
         method=(
-            "The correction applied to the class counts of the training sets (of snips to both extremes of a draw of "
-            "table 1's rows that keeps the classes' shares). Where two settings take every class equally often, their "
+            "The correction applied to the class counts of the training sets; of snips to both extremes of a draw of "
+            "table 1's rows in the classes' shares. Where two settings take every class equally often, their "
             "columns are the same training, and what they differ by measures the noise between runs. The last column "
             "is an effect that the paper ascribes to phase 1, to compare."
         ),

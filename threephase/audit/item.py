@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from threephase.base.files import write_json, write_text
+from threephase.base.errors import UserError
+from threephase.base.files import read_json, write_json, write_text
 from threephase.results.tables import escape_markdown, to_markdown
 from threephase.scores.statistics import NOT_RUN, UNDECIDED
+from threephase.study.schema import build, refuse_unknown
 
 FINDING, PASSES = "finding", "passes"
 OUTCOMES = (FINDING, PASSES, UNDECIDED, NOT_RUN)
@@ -58,11 +60,6 @@ def points(difference: float) -> str:
     return f"{difference:+z.2f}"
 
 
-def to_json(items: Sequence[Item]) -> list[dict[str, Any]]:
-    """The items as records."""
-    return [asdict(item) for item in items]
-
-
 def to_text(items: Sequence[Item]) -> str:
     """The items as Markdown: an overview, then each with its table."""
     overview = pd.DataFrame([{"Item": item.title, "Outcome": item.outcome, "Found": item.finding} for item in items])
@@ -78,5 +75,29 @@ def to_text(items: Sequence[Item]) -> str:
 
 def write(file: Path, items: Sequence[Item]) -> None:
     """Write the items as JSON to ``file`` and as Markdown beside it."""
-    write_json(file, to_json(items))
+    write_json(file, [asdict(item) for item in items])
     write_text(file.with_suffix(".md"), to_text(items))
+
+
+def read(file: Path) -> list[Item] | None:
+    """The items that ``write`` wrote, in their order; None where there is no such file."""
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    if not isinstance(content, list):
+        raise UserError(f"{file}: got {type(content).__name__}, expected a list of items; make it again")
+    return [_item(record, file, f"[{place}]") for place, record in enumerate(content)]
+
+
+def _item(record: Any, file: Path, place: str) -> Item:
+    """An item; one that would not pass its own checks is refused by the place in the file."""
+    if isinstance(record, dict):
+        if "outcome" in record:
+            refuse_unknown(file, f"{place}.outcome", record["outcome"], OUTCOMES)
+        columns, rows = (record.get(key) if isinstance(record.get(key), list) else [] for key in ("columns", "rows"))
+        for number, row in enumerate(rows):
+            got = len(row) if isinstance(row, list) else type(row).__name__
+            if got != len(columns):
+                expected = f"expected one text for each of the {len(columns)} columns; make it again"
+                raise UserError(f"{file}: {place}.rows[{number}]: got {got}, {expected}")
+    return build(Item, record, file, place)

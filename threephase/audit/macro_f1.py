@@ -33,12 +33,12 @@ def audit(printed: Printed) -> Item:
                 f"Within {NEAR:g}": "yes" if near else "no",
             }
         )
-    suspect = [name for name, found in by_dataset.items() if all(near and telling for near, telling in found)]
-    blind = [name for name, found in by_dataset.items() if not any(telling for _, telling in found)]
-    counted = ", ".join(f"{name} {sum(n for n, _ in found)} of {len(found)}" for name, found in by_dataset.items())
-    verdict = (
-        f"it takes the place of macro F1 in every run of {', '.join(suspect)}" if suspect else "no data set in all"
-    )
+    suspect = [name for name, runs in by_dataset.items() if all(near and telling for near, telling in runs)]
+    blind = [name for name, runs in by_dataset.items() if not any(telling for _, telling in runs)]
+    counted = ", ".join(f"{name} {sum(near for near, _ in runs)} of {len(runs)}" for name, runs in by_dataset.items())
+    verdict = "no data set in all"
+    if suspect:
+        verdict = f"it takes the place of macro F1 in every run of {', '.join(suspect)}"
     if blind:
         verdict += f"; {', '.join(blind)} cannot tell, precision and recall being within {2 * NEAR:g} of each other"
     return Item(
@@ -56,7 +56,7 @@ def audit(printed: Printed) -> Item:
         **table(list(rows[0]), rows),
         code=code_of(__name__),
         falsify=(
-            "A confusion matrix of one of these runs whose mean of F1 is the printed value; one that agrees by chance "
+            "A confusion matrix of one of these runs whose mean of F1 is the printed value. Agreement by chance "
             "would not do for all runs of a data set."
         ),
         data="paper/tables.csv, tables 6 and 7",

@@ -13,16 +13,7 @@ from threephase.audit import (
 from threephase.audit.item import Item
 from threephase.audit.printed import Printed
 
-CHECKS = (
-    granularity,
-    confusion,
-    macro_f1,
-    balanced_recall,
-    same_cell,
-    imbalance_columns,
-    search_space,
-    references,
-)
+CHECKS = (granularity, confusion, macro_f1, balanced_recall, same_cell, imbalance_columns, search_space, references)
 
 
 def audit(printed: Printed) -> list[Item]:

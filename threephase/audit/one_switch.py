@@ -1,4 +1,4 @@
-"""What each difference between the paper's text and the released code does, measured one at a time."""
+"""What each difference between the paper's text and the released code does, measured by itself."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def _settings(study: Study, encoder: str) -> tuple:
     return (*(getattr(params, name) for name in same), params.hyperparameters[encoder])
 
 
-def base_of(one: PublishedStudy, encoder: str, published: Sequence[PublishedStudy]) -> PublishedStudy | None:
+def base_of(own: PublishedStudy, encoder: str, published: Sequence[PublishedStudy]) -> PublishedStudy | None:
     """The published study of the paper's text with the same settings; None where there is none.
 
     Raises UserError where two would do.
@@ -54,7 +54,7 @@ def base_of(one: PublishedStudy, encoder: str, published: Sequence[PublishedStud
         for other in published
         if other.study.params.protocol == DESCRIBED
         and encoder in other.study.params.encoders
-        and _settings(other.study, encoder) == _settings(one.study, encoder)
+        and _settings(other.study, encoder) == _settings(own.study, encoder)
     ]
     if len(fitting) > 1:
         names = " and ".join(str(paths.published(other.name)) for other in fitting)
@@ -62,58 +62,56 @@ def base_of(one: PublishedStudy, encoder: str, published: Sequence[PublishedStud
     return fitting[0] if fitting else None
 
 
-def effect(found: dict) -> str:
+def effect(compared: dict) -> str:
     """What an interval of a paired difference says."""
-    if found["difference"] == found["ci_low"] == found["ci_high"] == 0:
+    if compared["difference"] == compared["ci_low"] == compared["ci_high"] == 0:
         return "none, the same answers"
-    if found["ci_kind"] == ROWS_ONLY:
+    if compared["ci_kind"] == ROWS_ONLY:
         return TOO_FEW_SEEDS
-    return "higher" if found["ci_low"] > 0 else "lower" if found["ci_high"] < 0 else "no difference found"
+    return "higher" if compared["ci_low"] > 0 else "lower" if compared["ci_high"] < 0 else "no difference found"
 
 
-def rows_of(one: PublishedStudy, published: Sequence[PublishedStudy]) -> list[dict]:
+def rows_of(own: PublishedStudy, published: Sequence[PublishedStudy]) -> list[dict]:
     """A row for every compared cell of a study with a switch changed; of one without a base a row that says so."""
-    changed, rows = switched(one.study), []
-    from_to = {"From": [pair[0] for pair in changed.values()], "To": [pair[1] for pair in changed.values()]}
-    about = {"Switch": ", ".join(changed), "Study": one.name}
-    about |= {key: ", ".join(map(format_setting, values)) for key, values in from_to.items()}
-    for encoder in one.study.params.encoders:
-        base = base_of(one, encoder, published)
+    changed, rows = switched(own.study), []
+    there, here = (", ".join(map(format_setting, values)) for values in zip(*changed.values(), strict=True))
+    about = {"Switch": ", ".join(changed), "From": there, "To": here, "Study": own.name}
+    for encoder in own.study.params.encoders:
+        base = base_of(own, encoder, published)
         if base is None:
             rows.append(about | {"Encoder": encoder, "Effect": "not run under described with these settings"})
             continue
         for cell in ((encoder, variant) for variant in CELLS):
-            if one.has(cell) and base.has(cell):
-                found = compare(one.study, [cell, cell], one.rows_of(cell), base.rows_of(cell))
-                means = {"Described": format_number(base.mean(cell)), "Switched": format_number(one.mean(cell))}
-                row = about | {"Encoder": encoder, "Variant": cell[1]} | means
-                rows.append(row | {"Difference": stated(found), "Intervals": found["ci_kind"], "Effect": effect(found)})
+            if own.has(cell) and base.has(cell):
+                compared = compare(own.study, [cell, cell], own.rows_of(cell), base.rows_of(cell))
+                row = {"Encoder": encoder, "Variant": cell[1], "Described": format_number(base.mean(cell))}
+                row |= {"Switched": format_number(own.mean(cell)), "Difference": stated(compared)}
+                rows.append(about | row | {"Intervals": compared["ci_kind"], "Effect": effect(compared)})
     return rows
 
 
 def audit(published: Sequence[PublishedStudy]) -> Item:
     """Every published study whose protocol differs from the text in one switch, or in two that go together."""
     rows = []
-    for one in published:
-        if is_switch_study(one.study):
-            rows += rows_of(one, published)
+    for own in published:
+        if is_switch_study(own.study):
+            rows += rows_of(own, published)
     measured = [row for row in rows if "Difference" in row]
     moved = [row for row in measured if row["Effect"] in ("higher", "lower")]
     finding = "No study with a single switch changed is published."
     if measured:
         which = ", ".join(f"{row['Switch']} ({row['Study']}, {row['Variant']}: {row['Difference']})" for row in moved)
-        finding = f"{len(measured)} cells compared with their own under described; {len(moved)} moved" + (
-            f": {which}." if moved else "."
-        )
+        finding = f"{len(measured)} cells compared with their own under described; {len(moved)} moved"
+        finding += f": {which}." if moved else "."
     return Item(
         id="switches",
         title="What the released code's differences do",
         question="How far does each switch between the paper's text and the released code move the result, alone?",
         method=(
             f"Each published study whose protocol differs from described in at most {MOST_SWITCHES} switches, "
-            "against the published study of described with the same data set, seeds and settings: paired "
-            f"differences (switched minus described) of {', '.join(CELLS)} by seed or fold and test row, in points of "
-            "the primary metric."
+            "against the published study of described with the same data set, seeds and settings. Paired differences "
+            f"(switched minus described) of {', '.join(CELLS)} by seed or fold and test row, in points of the primary "
+            "metric."
         ),
         finding=finding,
         outcome=FINDING if moved else UNDECIDED if measured else NOT_RUN,

@@ -16,7 +16,7 @@ def normalised(texts: pd.Series) -> pd.Series:
 def counts(texts: pd.Series, labels: pd.Series, split: pd.Series, folds: bool) -> dict[str, int]:
     """How often texts are repeated; all [rows].
 
-    Where the test rows are folds of the training rows (``folds``), each row is a test row once: those counted have the
+    Where the test rows are folds of the training rows (``folds``), each row is a test row once. Those counted have the
     text of some other row.
     """
     train, test = split == "train", split == ("train" if folds else "test")

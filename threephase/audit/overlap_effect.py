@@ -101,30 +101,23 @@ SHOWN_DATA = [
     "Data set", "Training rows", "Test rows", *COUNTED, "With another label", "At most on a printed accuracy",
 ]  # fmt: skip
 SHOWN_RUNS = [
-    "Study",
-    "Encoder",
-    "Variant",
-    "Test rows",
-    "Of them in training",
-    "Accuracy",
-    "Without them",
-    "Change",
-]
+    "Study", "Encoder", "Variant", "Test rows", "Of them in training", "Accuracy", "Without them", "Change",
+]  # fmt: skip
 
 
 def in_training(frame: pd.DataFrame, groups: list[list[str]]) -> pd.Series:
     """Which test rows of a run have the text of one of its training rows; ``frame``: the run's predictions.
 
-    A run predicts its test and validation rows; what else has an id of the training set counts as trained on, although
-    a study on some of the training rows leaves most of them out.
+    A run predicts its test and validation rows. What else has an id of the training set counts as trained on. A
+    study on some of the training rows leaves most of them out.
     """
     tested = test_rows(frame)
     held_out = set(frame["example_id"])
     trained = {
-        one
+        example
         for group in groups
-        for one in group
-        if any(twin != one and twin not in held_out and twin.startswith("train-") for twin in group)
+        for example in group
+        if any(twin != example and twin not in held_out and twin.startswith("train-") for twin in group)
     }
     return tested["example_id"].isin(trained)
 
@@ -132,20 +125,20 @@ def in_training(frame: pd.DataFrame, groups: list[list[str]]) -> pd.Series:
 def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
     """The accuracy of every published cell with and without such test rows."""
     rows, changes, beyond = [], [], False
-    for one in published:
-        name = one.study.params.dataset
+    for study in published:
+        name = study.study.params.dataset
         if name not in entries:
-            rows.append({"Study": one.name} | dict.fromkeys(SHOWN_RUNS[1:], MISSING))
+            rows.append({"Study": study.name} | dict.fromkeys(SHOWN_RUNS[1:], MISSING))
             continue
-        for encoder, variant in cells(one.study):
-            frames = one.of_cell((encoder, variant)).values()
+        for encoder, variant in cells(study.study):
+            frames = study.of_cell((encoder, variant)).values()
             tested = pd.concat([test_rows(frame) for frame in frames])
             shared = pd.concat([in_training(frame, entries[name]["twins"]) for frame in frames])
             right = tested["label"] == tested["predicted"]
             accuracy, without = 100 * right.mean(), 100 * right[~shared].mean()
-            changes.append((abs(without - accuracy), f"{one.name}, {variant}"))
-            beyond |= changes[-1][0] >= one.study.shared.verdicts.claim_margin
-            row = {"Study": one.name, "Encoder": encoder, "Variant": variant}
+            changes.append((abs(without - accuracy), f"{study.name}, {variant}"))
+            beyond |= changes[-1][0] >= study.study.shared.verdicts.claim_margin
+            row = {"Study": study.name, "Encoder": encoder, "Variant": variant}
             row |= {"Test rows": len(tested), "Of them in training": shared.sum()}
             row |= {"Accuracy": format_printed(accuracy), "Without them": format_printed(without)}
             rows.append(row | {"Change": points(without - accuracy)})
@@ -161,10 +154,10 @@ def audit_runs(published: Sequence[PublishedStudy], entries: Entries) -> Item:
         title="Our accuracies without such test rows",
         question="What do our own accuracies become without the test rows whose text was trained on?",
         method=(
-            "All test predictions of a published cell, seeds taken together, and the same without the rows whose text "
-            "(in lower case, single spaces) one of that run's own training rows has; in percent and points. A change "
-            "below the margin of the claims (shared.yaml) passes. Where a study trains on some rows the count is an "
-            "upper bound; under released, folds have all test rows among those of phases 1 and 2: not counted here."
+            "All test predictions of a published cell, seeds taken together, in percent. The same without the rows "
+            "whose text (in lower case, single spaces) stands in that run's own training rows. A change below the "
+            "margin of the claims (shared.yaml) passes. Where a study trains on some rows the count is an upper bound. "
+            "Under released, folds have all test rows among those of phases 1 and 2: not counted here."
         ),
         finding=finding,
         outcome=(FINDING if beyond else PASSES) if changes else NOT_RUN,

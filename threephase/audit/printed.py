@@ -17,7 +17,6 @@ from threephase.study.schema import read_yaml, refuse_unknown
 CELL = ["encoder", "dataset", "variant"]
 EXACT = 1e-9  # points that floating point may add to a difference of numbers with two decimals
 RUN_TABLES = (3, 6, 7)  # accuracy, precision and recall, F1 of the same runs
-REFERENCE_COLUMNS = ["dataset", "encoder", "model", "metric", "value", "rows", "source"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def read_printed(shared: Shared, datasets: Mapping[str, Dataset]) -> Printed:
 
 
 def read_references(file: Path = paths.PAPER_REFERENCES) -> pd.DataFrame:
-    """Published figures, ``REFERENCE_COLUMNS``; ``encoder`` is empty for one that the paper does not use."""
+    """Published figures: dataset, encoder (empty where the paper has none such), model, metric, value, rows, source."""
     if not file.is_file():
         raise UserError(f"{file}: no such file, expected published figures; get it back from git")
     return pd.read_csv(file, dtype=str, keep_default_na=False).astype({"value": float})

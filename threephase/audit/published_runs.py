@@ -49,12 +49,12 @@ class PublishedStudy:
 
 def read_published(studies: Mapping[str, Study]) -> list[PublishedStudy]:
     """Read what is published of studies, in order of their names."""
-    found = []
+    published = []
     for name in sorted(studies):
         folder = paths.published(name)
         for file in ("predictions.parquet", "runs.csv"):
             if not (folder / file).is_file():
                 raise UserError(f"{folder / file}: no such file; run: make publish STUDY={name}")
         predictions = pd.read_parquet(folder / "predictions.parquet")
-        found.append(PublishedStudy(studies[name], predictions, read_frame(folder / "runs.csv")))
-    return found
+        published.append(PublishedStudy(studies[name], predictions, read_frame(folder / "runs.csv")))
+    return published

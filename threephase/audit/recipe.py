@@ -15,35 +15,35 @@ SHOWN = [
 ]  # fmt: skip
 
 
-def difference(one: PublishedStudy, encoder: str, variant: str, other: str) -> dict:
+def difference(study: PublishedStudy, encoder: str, variant: str, other: str) -> dict:
     """The paired difference of two cells of a study, with its interval."""
     pair = [(encoder, variant), (encoder, other)]
-    return compare(one.study, pair, *map(one.rows_of, pair))
+    return compare(study.study, pair, *map(study.rows_of, pair))
 
 
-def stated(found: dict) -> str:
+def stated(compared: dict) -> str:
     """A difference with its interval as text."""
-    return format_difference(found["difference"], found["ci_low"], found["ci_high"])
+    return format_difference(compared["difference"], compared["ci_low"], compared["ci_high"])
 
 
 def audit(published: Sequence[PublishedStudy]) -> Item:
     """Every published study and encoder with both recipes."""
     rows, said, stronger, decided = [], [], 0, 0
-    for one in published:
-        for encoder in one.study.params.encoders:
-            if not one.has(*((encoder, variant) for variant in VARIANTS)):
+    for study in published:
+        for encoder in study.study.params.encoders:
+            if not study.has(*((encoder, variant) for variant in VARIANTS)):
                 continue
-            gain = difference(one, encoder, FT_ORDINARY, FT)
-            leads = [difference(one, encoder, THREE, FT), difference(one, encoder, THREE_ORDINARY, FT_ORDINARY)]
+            gain = difference(study, encoder, FT_ORDINARY, FT)
+            leads = [difference(study, encoder, THREE, FT), difference(study, encoder, THREE_ORDINARY, FT_ORDINARY)]
             decided += gain["ci_kind"] != ROWS_ONLY
             stronger += gain["ci_kind"] != ROWS_ONLY and gain["ci_low"] > 0
-            plain, ordinary = (one.mean((encoder, variant)) for variant in (FT, FT_ORDINARY))
-            about = {"Study": one.name, "Encoder": encoder, "Protocol": one.study.params.protocol}
+            plain, ordinary = (study.mean((encoder, variant)) for variant in (FT, FT_ORDINARY))
+            about = {"Study": study.name, "Encoder": encoder, "Protocol": study.study.params.protocol}
             values = {"FT": format_number(plain), "FT, ordinary": format_number(ordinary)}
             values |= dict(zip(SHOWN[5:8], map(stated, [gain, *leads]), strict=True))
             rows.append(about | values | {"Intervals": gain["ci_kind"]})
             said.append(
-                f"{one.name}: {format_number(plain)}% by its settings, {format_number(ordinary)}% by the ordinary "
+                f"{study.name}: {format_number(plain)}% by its settings, {format_number(ordinary)}% by the ordinary "
                 f"recipe ({stated(gain)}), and the three phases' lead over it goes from {stated(leads[0])} to "
                 f"{stated(leads[1])}"
             )
@@ -53,17 +53,17 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
         title="How strong the fine-tuning baseline is",
         question="Does plain fine-tuning get better by a recipe that many would use, on the same rows and budget?",
         method=(
-            "Our runs: phase 3 by the study's own settings (table 5's, in some with fewer epochs), and with the "
-            "encoder trained, its learning rate one of two and at most ten epochs, both chosen on the rows that choose "
-            "the epoch. Paired differences by seed and test row in points of the study's primary metric."
+            "Our runs of phase 3 by the study's own settings (table 5's, in some with fewer epochs) and by an ordinary "
+            "recipe. That trains the encoder with one of two learning rates for at most ten epochs, both chosen on the "
+            "rows that choose the epoch. Paired differences by seed and test row in points of the primary metric."
         ),
         finding="; ".join(said) + "." if said else "No published study has both recipes.",
         outcome=outcome if rows else NOT_RUN,
         **table(SHOWN, rows),
         code=code_of(__name__),
         falsify=(
-            "A paired difference whose interval does not lie above 0 with more seeds; all-MiniLM-L6-v2 stands in for "
-            "the paper's encoders, so that a run with these could say otherwise."
+            "A paired difference whose interval does not lie above 0 with more seeds. all-MiniLM-L6-v2 stands in for "
+            "the paper's encoders: a run with these could say otherwise."
         ),
         data="reports/published/*: predictions.parquet",
     )

@@ -30,7 +30,9 @@ def highest(printed: Printed) -> list[dict]:
         figures = [figure for figure in known if figure["dataset"] == dataset]
         if figures:
             best = own.loc[own["value"].idxmax()]
-            rows.append(_row(max(figures, key=lambda one: one["value"]), f"best: {best['variant']}", best["value"]))
+            rows.append(
+                _row(max(figures, key=lambda figure: figure["value"]), f"best: {best['variant']}", best["value"])
+            )
     return rows
 
 
@@ -64,16 +66,15 @@ def audit(printed: Printed) -> Item:
         title="Published figures",
         question="Is plain fine-tuning as strong as others report it, and is the best number one that others reach?",
         method=(
-            "Table 3's fine-tuning minus published accuracies of the same encoder on the same rows; the highest "
-            "accuracy of tables 3 and 4 minus the highest published one, of paper/references.csv or quoted by the "
-            "paper."
+            "Table 3's fine-tuning minus published accuracies of the same encoder on the same rows. Then the highest "
+            "accuracy of tables 3 and 4 minus the highest of paper/references.csv or quoted by the paper."
         ),
         finding="; ".join(said or ["no printed number is out of line with the published ones"]) + ".",
         outcome=FINDING if said else PASSES,
         **table(ROWS, [*plain, *best]),
         code=code_of(__name__),
         falsify=(
-            "A figure that was copied wrongly or is of other rows (each has its source), or, for the best numbers, a "
+            "A figure that was copied wrongly or is of other rows; each has its source. For the best numbers a "
             "published system that reaches them and is missing here."
         ),
         data="paper/tables.csv, tables 3 and 4; paper/references.csv",

@@ -22,7 +22,7 @@ def audit(printed: Printed) -> Item:
                 looked_at += 1
                 if not allowed(value, space[name]):
                     about = {"Encoder": encoder, "Data set": dataset, "Setting": name, "Printed": f"{value:g}"}
-                    rows.append(about | {"Search space": ", ".join(f"{one:g}" for one in space[name])})
+                    rows.append(about | {"Search space": ", ".join(f"{choice:g}" for choice in space[name])})
     which = "; ".join(f"{row['Setting']} {row['Printed']} of {row['Data set']}, {row['Encoder']}" for row in rows)
     return Item(
         id="search_space",

@@ -1,20 +1,27 @@
 """A cell on a page: its numbers beside the paper's, and behind each the seeds, the runs and the exact command."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from threephase.base import paths
-from threephase.report.display import Row, rows_of
 from threephase.report.finished import Finished
 from threephase.report.layout import quantity
-from threephase.results.costs import FROM_CACHE, NOT_RECORDED, Run
+from threephase.report.rows import Row, of_cell, rows_of
+from threephase.results.costs import FROM_CACHE, NOT_RECORDED, RecordedTraining
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_printed, format_signed
 from threephase.study.params import DENOISED, Study
 from threephase.study.topology import CONTRAST, command, maker_of
 
-PHASES = {"encoder": "phases 1 and 2", "classifier": "phase 3"}
+# By how the name of the stage begins that makes a training.
+PHASES = {
+    "train_dae": "phase 1",
+    "train_contrastive": "phase 2",
+    "train_joint": "phases 1 and 2",
+    "train_classifier": "phase 3",
+    "train_baselines": "fit",
+}
 FACTS = {
     "seconds": "Seconds",
     "device": "Device",
@@ -44,34 +51,37 @@ def anchor(study: str, encoder: str, variant: str, metric: str) -> str:
 
 
 def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
-    """The texts of one metric of one cell; ``paper`` is empty where the paper has no such cell."""
-    of_paper = not pd.isna(line["paper"])
-    return {
+    """A metric of a cell as the page shows it."""
+    return number_texts(line) | {
         "key": line["metric"],
         "title": METRIC_TITLES.get(line["metric"], line["metric"]),
         "anchor": anchor(finished.name, row.encoder, row.variant, line["metric"]),
         "details": details_name(finished.name, row.encoder, row.variant),
-        "mean": format_number(line["mean"]),
-        "sort": float(line["mean"]),
-        "interval": format_interval(line["ci_low"], line["ci_high"]),
         "std": "" if pd.isna(line["std"]) else format_number(line["std"]),
-        "paper": format_printed(line["paper"]) if of_paper else "",
-        "delta": format_signed(line["delta"]) if of_paper else "",
-        "verdict": line["verdict"] if of_paper else "",
     }
 
 
+def number_texts(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Our number with its interval; beside it the paper's, empty where the paper has no such cell."""
+    texts = {
+        "mean": format_number(line["mean"]),
+        "sort": float(line["mean"]),
+        "interval": format_interval(line["ci_low"], line["ci_high"]),
+    }
+    if pd.isna(line["paper"]):
+        return texts | {"paper": "", "delta": "", "verdict": ""}
+    delta = format_signed(line["delta"])
+    return texts | {"paper": format_printed(line["paper"]), "delta": delta, "verdict": line["verdict"]}
+
+
 def cell_rows(finished: Finished) -> list[dict[str, Any]]:
-    """A row for every cell that the study's params name, in table order; ``numbers`` is None where it lacks one."""
+    """A row for every cell that the study's params name, in table order; a number that it lacks is None."""
     metrics = metrics_of_cells(finished)
     return [_cell_row(finished, row, metrics) for row in rows_of(finished.study)]
 
 
 def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str, Any]:
-    study, results = finished.study, finished.results
-    lines = results[(results["variant"] == row.variant) & (results["encoder"] == row.encoder)].set_index(
-        "metric", drop=False
-    )
+    study, lines = finished.study, of_cell(finished.results, row).set_index("metric", drop=False)
     first = None if lines.empty else lines.iloc[0]
     return {
         "row": row,
@@ -88,15 +98,11 @@ def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str,
     }
 
 
-def details(finished: Finished, rows: Sequence[dict[str, Any]], with_runs: bool = True) -> list[dict[str, Any]]:
-    """What lies behind each of the rows that ``cell_rows`` gives; ``with_runs``: what each training took, and where."""
-    return [_details(finished, line, with_runs) for line in rows]
-
-
-def _details(finished: Finished, line: dict[str, Any], with_runs: bool) -> dict[str, Any]:
-    row, study, runs = line["row"], finished.study, finished.runs
-    own = runs[(runs["variant"] == row.variant) & (runs["encoder"] == row.encoder)]
-    values = {(one.split, one.seed, one.metric): format_number(one.value) for one in own.itertuples()}
+def details(finished: Finished, line: dict[str, Any], with_costs: bool = True) -> dict[str, Any]:
+    """What lies behind a row that ``cell_rows`` gives; ``with_costs``: what each training took, and where."""
+    row, study = line["row"], finished.study
+    runs = of_cell(finished.runs, row).itertuples()
+    values = {(run.split, run.seed, run.metric): format_number(run.value) for run in runs}
     primary = study.params.primary_metric
     return {
         **line,
@@ -114,11 +120,11 @@ def _details(finished: Finished, line: dict[str, Any], with_runs: bool) -> dict[
             for seed in study.params.seeds
         ],
         "facts": list(FACTS.values()),
-        "runs": [run_facts(study, run) for run in _runs_behind(finished, row)] if with_runs else None,
+        "runs": [training_facts(study, training) for training in _behind(finished, row)] if with_costs else None,
     }
 
 
-def _runs_behind(finished: Finished, row: Row) -> list[Run]:
+def _behind(finished: Finished, row: Row) -> list[RecordedTraining]:
     """The trainings that made a cell, shared ones included: phase 1, phase 2, phase 3, by seed."""
     wanted = [(row.variant, phase) for phase in ("encoder", "classifier")]
     variant = finished.study.shared.variants.get(row.variant)
@@ -127,20 +133,19 @@ def _runs_behind(finished: Finished, row: Row) -> list[Run]:
         denoised = variant.encoder_from == CONTRAST
         wanted = [*([(DENOISED, "encoder")] if denoised else []), (maker, "encoder"), (row.variant, "classifier")]
     return [
-        run
+        training
         for variant, phase in wanted
-        for run in finished.trainings
-        if (run.encoder, run.variant, run.phase) == (row.encoder, variant, phase)
+        for training in finished.trainings
+        if (training.encoder, training.variant, training.phase) == (row.encoder, variant, phase)
     ]
 
 
-def run_facts(study: Study, run: Run) -> dict[str, Any]:
+def training_facts(study: Study, training: RecordedTraining) -> dict[str, Any]:
     """What a training took, as texts: its phase, whose it is, its seed, and ``FACTS``."""
-    report = run.report
+    report = training.report
     texts = [FROM_CACHE, *[""] * (len(FACTS) - 1)] if report is None else [_fact(report, key) for key in FACTS]
-    stage = "phase 1" if run.stage == "train_dae" else "phase 2" if "contrastive" in run.stage else PHASES[run.phase]
-    stage = stage if "baselines" not in run.stage else "fit"
-    return {"stage": stage, "of": study.title(run.variant), "seed": run.seed, "facts": texts}
+    phase = next(phase for start, phase in PHASES.items() if training.stage.startswith(start))
+    return {"stage": phase, "of": study.title(training.variant), "seed": training.seed, "facts": texts}
 
 
 def _fact(report: dict[str, Any], key: str) -> str:

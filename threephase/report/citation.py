@@ -1,7 +1,6 @@
 """How to cite, as text and BibTeX, from ``CITATION.cff``."""
 
 import unicodedata
-from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError
@@ -13,38 +12,32 @@ def citation() -> dict[str, str]:
     content = read_yaml(paths.CITATION)
     try:
         (paper,) = content["references"]
-        pages = f"{paper['start']}–{paper['end']}"
-        arxiv = paper["identifiers"][0]["value"]
-        authors = [f"{one['given-names']} {one['family-names']}" for one in paper["authors"]]
-        software = f"{content['title']}. {_software_authors(content)}. Licence: {content['license']}."
-        said = (
-            f"{' and '.join(authors)} ({paper['year']}). {paper['title']}. {paper['collection-title']}, pages {pages}."
-        )
-        bibtex = _bibtex(paper, arxiv)
+        people = [(person["given-names"], person["family-names"]) for person in paper["authors"]]
+        owners = [
+            owner.get("name") or f"{owner['given-names']} {owner['family-names']}" for owner in content["authors"]
+        ]
+        title, book, year, start, end = (paper[key] for key in ("title", "collection-title", "year", "start", "end"))
+        arxiv, code, licence = paper["identifiers"][0]["value"], content["title"], content["license"]
     except (KeyError, ValueError, IndexError) as error:
         raise UserError(
             f"{paths.CITATION}: {error}: expected one reference with authors, title, year, collection-title, start, "
             "end and an identifier"
         ) from None
-    return {"software": software, "paper": f"{said} {arxiv}.", "bibtex": bibtex}
-
-
-def _software_authors(content: dict[str, Any]) -> str:
-    return ", ".join(one.get("name") or f"{one['given-names']} {one['family-names']}" for one in content["authors"])
-
-
-def _bibtex(paper: dict[str, Any], arxiv: str) -> str:
-    authors = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in paper["authors"])
+    authors = " and ".join(f"{given} {family}" for given, family in people)
+    # A key takes plain letters only.
+    key = unicodedata.normalize("NFD", people[0][1].split("-")[0].lower()).encode("ascii", "ignore").decode()
     fields = {
-        "title": paper["title"],
-        "author": authors,
-        "booktitle": paper["collection-title"],
-        "year": paper["year"],
-        "pages": f"{paper['start']}--{paper['end']}",
+        "title": title,
+        "author": " and ".join(f"{family}, {given}" for given, family in people),
+        "booktitle": book,
+        "year": year,
+        "pages": f"{start}--{end}",
         "note": arxiv,
     }
-    # A key takes plain letters only.
-    first = unicodedata.normalize("NFD", paper["authors"][0]["family-names"]).encode("ascii", "ignore").decode()
-    key = f"{first.split('-')[0].lower()}{paper['year']}"
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-    return "\n".join([f"@inproceedings{{{key},", *lines, "}"])
+    return {
+        "software": f"{code}. {', '.join(owners)}. Licence: {licence}.",
+        "paper": f"{authors} ({year}). {title}. {book}, pages {start}–{end}. {arxiv}.",
+        "bibtex": "\n".join(
+            [f"@inproceedings{{{key}{year},", *(f"  {name} = {{{value}}}," for name, value in fields.items()), "}"]
+        ),
+    }

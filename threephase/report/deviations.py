@@ -1,9 +1,10 @@
 """Where the paper's text, the authors' code and this project differ, beside what each difference was measured to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from threephase.audit.item import Item
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import PROTOCOLS
@@ -11,7 +12,7 @@ from threephase.results.tables import format_setting
 from threephase.study.params import Protocol, Shared
 from threephase.study.schema import build, checked, not_empty, read_yaml, refuse_unknown
 
-SWITCHES = "switches"
+SWITCHES = "switches"  # the key of a deviation, and the item of the audit whose rows begin with switches
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,20 @@ class Deviations:
 def read_deviations() -> list[Deviation]:
     """The texts, in their order; every switch that they name is one, and every switch is named once."""
     file = paths.DEVIATIONS
-    found = build(Deviations, read_yaml(file), file).deviations
-    named = [switch for deviation in found for switch in deviation.switches]
+    deviations = build(Deviations, read_yaml(file), file).deviations
+    named = [switch for deviation in deviations for switch in deviation.switches]
     known = Protocol.__dataclass_fields__
     for switch in named:
         refuse_unknown(file, SWITCHES, switch, known)
     for switch in known:
         if named.count(switch) != 1:
             raise UserError(f"{file}: {SWITCHES}: got {switch!r} {named.count(switch)} times, expected it once")
-    return found
+    return deviations
 
 
-def deviation_rows(shared: Shared, effects: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """The rows of the table: the texts, each switch with its values, and what was measured of it (``effects``)."""
+def deviation_rows(shared: Shared, audit: Sequence[Item] = ()) -> list[dict[str, Any]]:
+    """The rows of the table: the texts, each switch with its values, and what the ``audit`` measured of it."""
+    effects = _effects(audit)
     protocols = [shared.protocols[name] for name in shown_protocols(shared)]
     return [
         {
@@ -60,6 +62,18 @@ def deviation_rows(shared: Shared, effects: Mapping[str, Sequence[str]]) -> list
         }
         for deviation in read_deviations()
     ]
+
+
+def _effects(audit: Sequence[Item]) -> dict[str, list[str]]:
+    """By switch what was measured of it, a line a row of the item ``switches``; coupled ones share their lines."""
+    effects: dict[str, list[str]] = {}
+    for item in audit:
+        for names, *values in item.rows if item.id == SWITCHES else []:
+            pairs = zip(item.columns[1:], values, strict=True)
+            line = ", ".join(f"{column}: {value}" for column, value in pairs if value)
+            for name in names.split(", "):
+                effects.setdefault(name, []).append(line)
+    return effects
 
 
 def shown_protocols(shared: Shared) -> list[str]:

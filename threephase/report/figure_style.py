@@ -1,10 +1,12 @@
-"""How every figure looks, and how it is written; without matplotlib until one is written."""
+"""How every figure looks, how it is written, and how a page embeds it; without matplotlib until one is written."""
 
+import base64
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours without the yellow that vanishes on white, then wine and olive of Paul Tol's muted set.
@@ -24,6 +26,15 @@ STYLE = {
 QUIET = "#6b6b6b"
 WIDTH = 7.4  # inches
 MOST_LINES = 3
+MOST_SVG_BYTES = 500_000
+
+
+def small_multiples(figure: "Figure", panels: int, columns: int, **options: bool) -> "list[Axes]":
+    """The axes of so many panels, row by row; ``options`` are those of ``Figure.subplots``."""
+    axes = list(figure.subplots(max(1, -(-panels // columns)), columns, squeeze=False, **options).flat)
+    for unused in axes[panels:]:
+        unused.set_visible(False)
+    return axes[:panels]
 
 
 def save_figure(figure: "Figure", folder: Path, name: str) -> None:
@@ -33,6 +44,18 @@ def save_figure(figure: "Figure", folder: Path, name: str) -> None:
     with matplotlib.rc_context(STYLE):
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
         figure.savefig(folder / f"{name}.png", dpi=160, metadata={"Software": None})
+
+
+def embedded(svg: Path, title: str, caption: str, alternative: str) -> dict[str, str]:
+    """A figure as a page's template shows it; ``alternative``: the text for who can't see it."""
+    return {"uri": data_uri(svg), "title": title, "caption": caption, "alternative": alternative}
+
+
+def data_uri(svg: Path) -> str:
+    """A figure as a page embeds it; one with very many points as the PNG beside it."""
+    small = svg.stat().st_size <= MOST_SVG_BYTES
+    file, kind = (svg, "image/svg+xml") if small else (svg.with_suffix(".png"), "image/png")
+    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
 
 
 def short(text: str, characters: int) -> str:

@@ -1,10 +1,10 @@
-"""Data frames to matplotlib figures: seeds are dots, intervals are bars, a variant has one colour everywhere.
+"""Results and claims to figures: seeds are dots, intervals are bars, a variant has one colour everywhere.
 
 Figures are made without pyplot, so no state outlives a call, and the same frames give the same SVG bytes.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import pandas as pd
@@ -12,21 +12,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from threephase.report.display import Curves, Row, rows_of, rows_of_stages, variant_colours
+from threephase.base import paths
 from threephase.report.figure_style import QUIET, STYLE, WIDTH, wrapped
+from threephase.report.rows import of_cell, rows_of, variant_colours
 from threephase.results.tables import METRIC_TITLES, MISSING, format_interval, format_number, format_signed
 from threephase.study.params import Study
-from threephase.study.rules import selection_metric
 
 LineStyle = str | tuple[float, tuple[float, float]]
 WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 BESIDE = ("axes fraction", "data")
 INTERVAL_STYLES: tuple[LineStyle, ...] = ("solid", (0, (1.2, 0.6)), (0, (0.4, 0.4)))
-LINE_STYLES = ("-", "--", ":", "-.")
-SEED_LINE = {"linewidth": 1.4, "markersize": 3, "zorder": 2}
 MEAN_MARK = {"marker": "D", "markersize": 6, "linestyle": "none"}
 SEED_MARK = {"marker": "o", "markersize": 4, "markerfacecolor": "white", "linestyle": "none"}
-MOST_POINTS_A_LINE = 100
+
+
+def figures_folder(study: Study) -> Path:
+    """Where the figures of a study lie."""
+    return paths.reports(study.folder) / "figures"
+
+
+def captions(study: Study) -> dict[str, tuple[str, str, str]]:
+    """By figure: title, caption, and the text for who can't see it."""
+    metric = METRIC_TITLES[study.params.primary_metric]
+    return {
+        "variants": (
+            f"{metric} by variant",
+            "Dots are seeds, the diamond is their mean, the bar is the mean's interval (what it covers stands in the "
+            "key). Baselines are grey; whatever lies far off the scale is written at its edge.",
+            f"Every cell's {metric} on the test rows with its interval; the table of results has the same numbers.",
+        ),
+        "claims": (
+            "Paired differences behind the claims",
+            "Right of the solid line the claimed variant is better. Supported: the whole bar lies right of it. "
+            "Not supported: the whole bar lies left of the broken line. Undecided: all else.",
+            "Every comparison's difference with its interval; the table of claims has the same numbers.",
+        ),
+    }
 
 
 @matplotlib.rc_context(STYLE)
@@ -34,7 +55,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
     """One line a cell, primary metric: its seeds as dots, the mean as a diamond, the interval as a bar.
 
     ``results`` and ``runs`` hold the columns of results.csv and runs.csv, in percent. A cell without a row shows as
-    missing; one far below all others is written at the left edge, so that the scale serves the others.
+    missing. One far below all others is written at the left edge, so that the scale serves the others.
     """
     metric, rows = study.params.primary_metric, rows_of(study)
     results = results[results["metric"] == metric]
@@ -45,7 +66,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
     axes = figure.add_subplot()
     axes.set_xlim(*_limits(results, seeds))
     for y, row in enumerate(rows):
-        cell = _of_cell(results, row)
+        cell = of_cell(results, row)
         if cell.empty:
             _beside(axes, y, MISSING, QUIET)
             continue
@@ -55,7 +76,7 @@ def variants_figure(study: Study, results: pd.DataFrame, runs: pd.DataFrame) -> 
             axes.annotate("◂ off the scale", (0.01, y), xycoords=BESIDE, color=row.colour, va="center", fontsize=8)
             continue
         _bar(axes, y, low, mean, high, row.colour, styles[cell.iloc[0]["ci_kind"]])
-        values = _of_cell(seeds, row)["value"]
+        values = of_cell(seeds, row)["value"]
         axes.plot(values, [y - 0.27] * len(values), color=row.colour, **SEED_MARK)
     _name_rows(axes, [wrapped(row.label, 24) for row in rows])
     axes.set_xlabel(f"{METRIC_TITLES[metric]} on the test rows, percent")
@@ -76,8 +97,9 @@ def claims_figure(study: Study, claims: pd.DataFrame) -> Figure:
     for text, group in claims.groupby("text", sort=False):
         lines.append((wrapped(str(text), 84), None))
         for _, claim in group.iterrows():
-            encoder = study.shared.encoders[claim["encoder"]].title if several else ""
-            lines.append((_pair(study, claim, encoder), claim))
+            suffix = f" ({study.shared.encoders[claim['encoder']].title})" if several else ""
+            other = f"− {study.title(claim['other'])}{suffix}"
+            lines.append((f"{wrapped(study.title(claim['variant']), 30)}\n{wrapped(other, 30)}", claim))
     figure = Figure(figsize=(WIDTH, 1.3 + 0.42 * len(lines)), layout="constrained")
     axes = figure.add_subplot()
     margin = study.shared.verdicts.claim_margin
@@ -104,54 +126,6 @@ def claims_figure(study: Study, claims: pd.DataFrame) -> Figure:
         f"solid line: no difference; broken line: the claims' margin, {margin:g}"
     )
     return figure
-
-
-@matplotlib.rc_context(STYLE)
-def curves_figure(study: Study, curves: Curves, histories: pd.DataFrame) -> Figure:
-    """Learning curves as small multiples: one panel a cell with a line a seed, all other cells in grey behind.
-
-    ``histories`` holds encoder, variant, seed and the two columns that ``curves`` names. A line has at most
-    ``MOST_POINTS_A_LINE`` points, each the mean of as many consecutive recorded ones.
-    """
-    rows, histories = rows_of_stages(study, curves.stages), histories.dropna(subset=[curves.y])
-    columns = min(3, len(rows))
-    height = -(-len(rows) // columns)
-    figure = Figure(figsize=(WIDTH, 0.7 + (1.9 if height > 1 else 2.5) * height), layout="constrained")
-    grid = figure.subplots(height, columns, sharex=True, sharey=True, squeeze=False)
-    styles = dict(zip(study.params.seeds, itertools.cycle(LINE_STYLES), strict=False))
-    lines = [
-        [(seed, *_thinned(line, curves)) for seed, line in _of_cell(histories, row).groupby("seed")] for row in rows
-    ]
-    for index, row in enumerate(rows):
-        axes = grid.flat[index]
-        for _, x, y in (line for others in lines[:index] + lines[index + 1 :] for line in others):
-            axes.plot(x, y, color="#dedede", linewidth=0.7, zorder=1)
-        for seed, x, y in lines[index]:
-            look = SEED_LINE | {"color": row.colour, "linestyle": styles[seed], "marker": "o" if len(x) <= 12 else None}
-            axes.plot(x, y, **look)
-        if not lines[index]:
-            axes.annotate("not recorded", (0.5, 0.5), xycoords="axes fraction", ha="center", color="#7a7a7a")
-        axes.set_title(wrapped(row.label, 30))
-        axes.tick_params(labelbottom=index + columns >= len(rows))
-    for axes in grid.flat[len(rows) :]:
-        axes.set_visible(False)
-    looks = ({"color": "black", "linestyle": style, "label": f"seed {seed}"} for seed, style in styles.items())
-    figure.legend(handles=[Line2D([], [], **SEED_LINE, **look) for look in looks], loc="outside upper right", ncols=6)
-    figure.supxlabel(curves.x, fontsize=9)
-    metric = METRIC_TITLES[selection_metric(study.params)]
-    figure.supylabel(
-        curves.y_label.format(selection_metric=metric, selection_split=study.protocol.selection_split), fontsize=9
-    )
-    return figure
-
-
-def _pair(study: Study, claim: pd.Series, encoder: str) -> str:
-    other = f"− {study.title(claim['other'])}" + (f" ({encoder})" if encoder else "")
-    return wrapped(study.title(claim["variant"]), 30) + "\n" + wrapped(other, 30)
-
-
-def _of_cell(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
-    return frame[(frame["variant"] == row.variant) & (frame["encoder"] == row.encoder)]
 
 
 def _limits(results: pd.DataFrame, seeds: pd.DataFrame) -> tuple[float, float]:
@@ -194,10 +168,3 @@ def _key(styles: Mapping[str, LineStyle], confidence: float) -> list[Line2D]:
         Line2D([], [], color="black", label="one seed", **SEED_MARK),
         *(Line2D([], [], linestyle=styles[kind], label=f"{confidence:.0%} interval: {kind}", **bar) for kind in styles),
     ]
-
-
-def _thinned(line: pd.DataFrame, curves: Curves) -> tuple[list[float], list[float]]:
-    """The x and y of a line, each point the mean of consecutive ones where there are too many."""
-    line = line.sort_values(curves.x)[[curves.x, curves.y]].astype(float).reset_index(drop=True)
-    means = line.groupby(line.index // max(1, -(-len(line) // MOST_POINTS_A_LINE))).mean()
-    return means[curves.x].tolist(), means[curves.y].tolist()

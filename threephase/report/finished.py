@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base import paths
-from threephase.results.costs import Run, read_published_reports, read_reports
+from threephase.results.costs import RecordedTraining, read_published_reports, read_reports
 from threephase.results.results import read_results
 from threephase.study.params import Study
 
@@ -24,7 +24,7 @@ class Finished:
     runs: pd.DataFrame
     differences: pd.DataFrame
     claims: pd.DataFrame
-    trainings: list[Run]
+    trainings: list[RecordedTraining]
     folder: Path
 
     @property
@@ -48,13 +48,12 @@ def finished_here(studies: Mapping[str, Study]) -> list[Finished]:
 
 def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
     """The studies of ``reports/published/``, whose studies are those of ``load_published``."""
-    folders = {name: paths.published(name) for name in studies}
     return [
-        _read(study, folders[name], read_published_reports(study, folders[name] / "run_reports.jsonl"))
-        for name, study in studies.items()
+        _read(study, folder, read_published_reports(study, folder / "run_reports.jsonl"))
+        for study, folder in ((study, paths.published(name)) for name, study in studies.items())
     ]
 
 
-def _read(study: Study, folder: Path, trainings: list[Run]) -> Finished:
+def _read(study: Study, folder: Path, trainings: list[RecordedTraining]) -> Finished:
     names = ("results", "runs", "differences", "claims")
     return Finished(study, *(read_results(folder / f"{name}.csv") for name in names), trainings, folder)

@@ -2,21 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from threephase.audit import item
 from threephase.audit.one_switch import is_switch_study
 from threephase.base import paths
-from threephase.paper import numbers
-from threephase.report import audit, claims, overview_answer, paper_grid
+from threephase.paper.numbers import Reproduction
+from threephase.report.answer import overview_answer
 from threephase.report.cells import cell_rows, details
 from threephase.report.citation import citation
+from threephase.report.claims import claims_context, family
 from threephase.report.deviations import deviation_rows, shown_protocols
 from threephase.report.finished import Finished
 from threephase.report.layout import link, render
-from threephase.results.costs import costs, environment, inputs
+from threephase.report.page import made_on
+from threephase.report.paper_grid import grids, missing_details, paper_frame
 from threephase.results.tables import METRIC_TITLES
 from threephase.scores.metrics import METRICS
 
@@ -25,15 +29,13 @@ from threephase.scores.metrics import METRICS
 class Overview:
     """All that the page and the tables beside it are made from.
 
-    ``work`` holds all studies, ``finished`` those with results; ``datasets``: titles by name; ``audit_file``: where
-    the audit of the paper lies, if it was made, and ``audit_command``: what makes it.
+    ``work`` holds all studies, or what git keeps of them, ``finished`` those with results; ``datasets``: titles by
+    name.
     """
 
-    work: numbers.Reproduction
+    work: Reproduction
     finished: Sequence[Finished]
     datasets: Mapping[str, str]
-    audit_file: Path
-    audit_command: str
 
     @property
     def page(self) -> Path:
@@ -47,62 +49,64 @@ class Overview:
     @property
     def claiming(self) -> Sequence[Finished]:
         """The studies whose claims are told; what a single switch does is told in the audit, beside its base."""
-        return [one for one in self.finished if not is_switch_study(one.study)] or self.finished
+        return [member for member in self.finished if not is_switch_study(member.study)] or self.finished
 
+    @cached_property
+    def claims(self) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+        """``claims.family`` of the claiming studies."""
+        return family(self.claiming)
 
-def overview_of(work: numbers.Reproduction, finished: Sequence[Finished], datasets: Mapping[str, str]) -> Overview:
-    """The overview of what was run here, or of what git keeps, as ``work`` says."""
-    file, command = (paths.PUBLISHED_AUDIT, "make audit") if work.published else (paths.PAPER_AUDIT, "dvc repro")
-    return Overview(work, finished, datasets, file, command)
+    @cached_property
+    def numbers(self) -> pd.DataFrame:
+        """Every number that the paper measured beside ours."""
+        return paper_frame(self.work)
+
+    @cached_property
+    def cells(self) -> list[dict[str, Any]]:
+        """A row for every cell of every study, in the order of the studies and of their tables."""
+        return [_with_study(member, line) for member in self.finished for line in cell_rows(member)]
 
 
 def render_overview(overview: Overview) -> str:
     """The whole page as text."""
-    finished, work = overview.finished, overview.work
-    numbers = paper_grid.paper_frame(work)
-    claiming = overview.claiming
-    all_claims, verdicts, apart = claims.family(claiming)
-    items, cells = audit.read_audit(overview.audit_file), all_cells(overview)
-    behind = {one.name: [line for line in cells if line["study"] == one.name] for one in finished}
-    grids = paper_grid.grids(work, numbers, overview.datasets)
-    shown = [cell for grid in grids for row in grid["rows"] for cell in row["cells"]]
-    addresses = _address_once([*shown, *(cell for line in cells for cell in line["shown"])])
+    finished, work, cells, numbers = overview.finished, overview.work, overview.cells, overview.numbers
+    claims, verdicts, apart = overview.claims
+    audit = item.read(paths.PUBLISHED_AUDIT if work.published else paths.PAPER_AUDIT)
+    outcomes = [check.outcome for check in audit or []]
+    tables = grids(work, numbers, overview.datasets)
+    shown = [cell for grid in tables for row in grid["rows"] for cell in row["cells"]]
+    names = [member.name for member in finished]
     return render(
         "overview.html.j2",
         finished=finished,
         published=work.published,
-        pages={one.name: link(one.folder / "index.html", overview.page.parent) for one in finished},
+        pages={member.name: link(member.folder / "index.html", overview.page.parent) for member in finished},
         tables=overview.tables,
         statistics=work.shared.statistics,
         verdicts=work.shared.verdicts,
-        answer=overview_answer.overview_answer(claiming, all_claims, verdicts, numbers),
-        grids=grids,
-        filters=_filters(overview, numbers),
+        answer=overview_answer(overview.claiming, claims, verdicts, numbers),
+        grids=tables,
+        filters=_filters(overview),
         metrics=METRICS,
         titles=METRIC_TITLES,
         cells=cells,
-        addresses=addresses,
+        addresses=_address_once([*shown, *(cell for line in cells for cell in line["shown"])]),
         details=[
-            *(one for each in finished for one in details(each, behind[each.name])),
-            *paper_grid.missing_details(work, numbers, overview.datasets, behind),
+            *(details(member, line) for member in finished for line in cells if line["study"] == member.name),
+            *missing_details(work, numbers, overview.datasets, names),
         ],
-        claims=claims.claims_context(claiming, all_claims, verdicts),
-        switches=[one.name for one in finished if one not in claiming],
+        claims=claims_context(overview.claiming, claims, verdicts),
+        switches=[member.name for member in finished if member not in overview.claiming],
         apart=apart,
-        audit=items,
-        audit_counts=audit.counts(items or []),
-        audit_command=overview.audit_command,
-        deviations=deviation_rows(work.shared, audit.effects(items or [])),
+        audit=audit,
+        audit_counts=[(outcome, outcomes.count(outcome)) for outcome in item.OUTCOMES if outcome in outcomes],
+        audit_command="make audit" if work.published else "dvc repro",
+        deviations=deviation_rows(work.shared, audit or []),
         measured=True,
         protocols=shown_protocols(work.shared),
-        made=[_made(one) for one in finished],
+        made=[{"name": member.name, **made_on(member)} for member in finished],
         citation=citation(),
     )
-
-
-def all_cells(overview: Overview) -> list[dict[str, Any]]:
-    """A row for every cell of every study, in the order of the studies and of their tables."""
-    return [_with_study(one, line) for one in overview.finished for line in cell_rows(one)]
 
 
 def _with_study(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
@@ -130,31 +134,17 @@ def _address_once(cells: Sequence[dict[str, Any] | None]) -> set[str]:
     return seen
 
 
-def _filters(overview: Overview, numbers: pd.DataFrame) -> list[dict[str, Any]]:
+def _filters(overview: Overview) -> list[dict[str, Any]]:
     """The choices of each filter: key, title, and values with their titles."""
-    studies = [one.study for one in overview.finished]
-    all_params = [study.params for study in studies]
-    datasets = dict.fromkeys([*(one.dataset for one in all_params), *numbers["dataset"]])
-    encoders = dict.fromkeys([*(name for one in all_params for name in one.encoders), *numbers["encoder"]])
-    protocols = dict.fromkeys([*(one.protocol for one in all_params), *numbers["protocol"]])
-    shared = overview.work.shared
-    return [
-        {
-            "key": "dataset",
-            "title": "Data set",
-            "values": {name: overview.datasets.get(name, name) for name in datasets},
-        },
-        {"key": "encoder", "title": "Encoder", "values": {name: shared.encoders[name].title for name in encoders}},
-        {"key": "protocol", "title": "Protocol", "values": {name: name for name in protocols}},
-    ]
-
-
-def _made(finished: Finished) -> dict[str, Any]:
-    """What one study cost, where it ran and what it started from."""
-    return {
-        "name": finished.name,
-        "title": finished.study.dataset.title,
-        "cost": costs(finished.trainings)[-1],
-        "environment": environment(finished.trainings),
-        "inputs": inputs(finished.trainings),
+    params, numbers = [member.study.params for member in overview.finished], overview.numbers
+    datasets = dict.fromkeys([*(of_study.dataset for of_study in params), *numbers["dataset"]])
+    encoders = dict.fromkeys([*(name for of_study in params for name in of_study.encoders), *numbers["encoder"]])
+    protocols = dict.fromkeys([*(of_study.protocol for of_study in params), *numbers["protocol"]])
+    known = overview.work.shared.encoders
+    titles = {
+        "Data set": {name: overview.datasets.get(name, name) for name in datasets},
+        "Encoder": {name: known[name].title for name in encoders},
+        "Protocol": {name: name for name in protocols},
     }
+    keys = ("dataset", "encoder", "protocol")
+    return [{"key": key, "title": title, "values": titles[title]} for key, title in zip(keys, titles, strict=True)]

@@ -3,9 +3,8 @@
 import pandas as pd
 
 from threephase.paper.tables import measured_table
-from threephase.report.claims import claims_context, family
-from threephase.report.overview import Overview, all_cells
-from threephase.report.paper_grid import paper_frame
+from threephase.report.claims import claims_context
+from threephase.report.overview import Overview
 from threephase.results.tables import METRIC_TITLES, MISSING, escape_markdown, to_latex, to_markdown
 from threephase.scores.metrics import METRICS
 
@@ -33,11 +32,10 @@ def as_latex(frames: dict[str, pd.DataFrame]) -> str:
 
 
 def _paper(overview: Overview) -> pd.DataFrame:
-    frame = paper_frame(overview.work)
+    frame, encoders = overview.numbers, overview.work.shared.encoders
     texts = measured_table(frame, overview.work.shared, overview.datasets)
-    titles = [overview.work.shared.encoders[encoder].title for encoder in frame["encoder"]]
     texts.insert(0, "Table", [f"{table}" for table in frame["table"]])
-    texts.insert(2, "Encoder", titles)
+    texts.insert(2, "Encoder", [encoders[encoder].title for encoder in frame["encoder"]])
     texts.insert(3, "Protocol", list(frame["protocol"]))
     return texts
 
@@ -57,13 +55,13 @@ def _results(overview: Overview) -> pd.DataFrame:
             "Interval covers": "" if line["first"] is None else line["first"]["ci_kind"],
             "Note": line["note"],
         }
-        for line in all_cells(overview)
+        for line in overview.cells
     ]
     return pd.DataFrame(rows)
 
 
 def _claims(overview: Overview) -> pd.DataFrame:
-    claims, verdicts, _ = family(overview.claiming)
+    claims, verdicts, _ = overview.claims
     context = claims_context(overview.claiming, claims, verdicts)
     rows = [
         {

@@ -6,15 +6,17 @@ from typing import Any
 import pandas as pd
 
 from threephase.base import paths
-from threephase.report.answer import sentences
-from threephase.report.cells import FACTS, cell_rows, details, metrics_of_cells, run_facts
+from threephase.report import curves, figures
+from threephase.report.answer import study_answer
+from threephase.report.cells import FACTS, cell_rows, details, metrics_of_cells, training_facts
 from threephase.report.citation import citation
 from threephase.report.claims import NO_VERDICTS, claims_context, with_names
 from threephase.report.deviations import deviation_rows, shown_protocols
-from threephase.report.display import captions, curves_of, data_uri, figure_file, rows_of
+from threephase.report.encoder_pictures import representations_context
+from threephase.report.figure_style import embedded
 from threephase.report.finished import Finished
 from threephase.report.layout import link, render
-from threephase.report.pictures import pictures
+from threephase.report.mistake_pictures import mistakes_context
 from threephase.results.costs import costs, environment, inputs
 from threephase.results.tables import METRIC_TITLES, format_setting
 from threephase.study.params import SPLIT_SETTINGS, Study
@@ -23,9 +25,9 @@ from threephase.study.params import SPLIT_SETTINGS, Study
 def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
-    ``with_costs``: what the trainings took and on which machine; else the page is the same after a run with the same
-    results, and refers to ``render_costs``. Figures and class counts of the study are read by name, never by listing a
-    folder; one that does not exist shows as not recorded.
+    ``with_costs``: what the trainings took and on which machine. Without them the page is the same after a run with the
+    same results, and refers to ``render_costs``. Figures and class counts are read by name, never by listing a folder;
+    one that does not exist shows as not recorded.
     """
     study, rows = finished.study, cell_rows(finished)
     return render(
@@ -34,54 +36,52 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
         study=study,
         dataset=study.dataset,
         encoders=[study.shared.encoders[encoder] for encoder in study.params.encoders],
-        answer=sentences(study, rows_of(study), finished.results, finished.claims),
+        answer=study_answer(study, finished.results, finished.claims),
         metrics=METRIC_TITLES,
         metric_order=metrics_of_cells(finished),
         results=rows,
-        details=details(finished, rows, with_costs),
-        addresses={one["anchor"] for row in rows for one in row["numbers"] if one},
-        claims=claims_context([finished], with_names(finished.study, finished.claims), NO_VERDICTS),
+        details=[details(finished, row, with_costs) for row in rows],
+        addresses={number["anchor"] for row in rows for number in row["numbers"] if number},
+        claims=claims_context([finished], with_names(study, finished.claims), NO_VERDICTS),
         figures=_figures(study),
-        pictures=pictures(study, texts),
-        curves=[curves.name for curves in curves_of(study)],
+        representations=representations_context(study),
+        mistakes=mistakes_context(study, texts),
+        curves=[drawn.name for drawn in curves.curves_of(study)],
         splits={seed: _class_counts(study, seed) for seed in study.params.seeds},
         imbalance_settings=[*study.shared.imbalance, "none"],
-        deviations=deviation_rows(study.shared, {}),
+        deviations=deviation_rows(study.shared),
         measured=False,
         protocols=shown_protocols(study.shared),
         settings=_settings(study),
         citation=citation(),
-        **(_costs(finished) if with_costs else {"costs": None}),
+        **(made_on(finished) if with_costs else {"costs": None}),
     )
 
 
 def render_costs(finished: Finished) -> str:
     """The page of what a study's trainings took here, on which machine, and with which versions."""
     study = finished.study
-    trainings = [run_facts(study, run) | {"encoder": run.encoder} for run in finished.trainings]
     return render(
         "costs.html.j2",
         study=study,
         dataset=study.dataset,
-        trainings=trainings,
+        trainings=[training_facts(study, training) | {"encoder": training.encoder} for training in finished.trainings],
         facts=list(FACTS.values()),
-        **_costs(finished),
+        **made_on(finished),
     )
 
 
-def _costs(finished: Finished) -> dict[str, Any]:
-    runs = finished.trainings
-    return {"costs": costs(runs), "environment": environment(runs), "inputs": inputs(runs)}
+def made_on(finished: Finished) -> dict[str, Any]:
+    """What a study's trainings cost, where they ran and what they started from."""
+    trainings = finished.trainings
+    return {"costs": costs(trainings), "environment": environment(trainings), "inputs": inputs(trainings)}
 
 
 def _figures(study: Study) -> dict[str, dict[str, str]]:
-    """By name: data URI, title, caption, alternative text."""
-    found = {}
-    for name, (title, caption, alternative) in captions(study).items():
-        file = figure_file(study.folder, name, "svg")
-        if file.is_file():
-            found[name] = {"uri": data_uri(file), "title": title, "caption": caption, "alternative": alternative}
-    return found
+    """The study's figures by name, without those that were not drawn."""
+    captions = figures.captions(study) | {drawn.name: curves.caption(study, drawn) for drawn in curves.curves_of(study)}
+    files = {name: figures.figures_folder(study) / f"{name}.svg" for name in captions}
+    return {name: embedded(file, *captions[name]) for name, file in files.items() if file.is_file()}
 
 
 def _class_counts(study: Study, seed: int) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from threephase.paper import numbers
 from threephase.paper.tables import CONTENTS
-from threephase.report.cells import anchor, details_name
-from threephase.results.tables import MISSING, format_interval, format_number, format_printed, format_signed
+from threephase.report.cells import anchor, details_name, number_texts
+from threephase.results.tables import MISSING, format_printed
 
 KINDS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
 NOT_RUN = -1.0  # sorts below every percentage
@@ -44,16 +44,15 @@ def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets:
     for (dataset, encoder, protocol), lines in frame.groupby(["dataset", "encoder", "protocol"], sort=False):
         by_column = {(line["variant"], line["kind"]): line for line in lines.to_dict("records")}
         shown = next((name for name in lines["study_dataset"] if isinstance(name, str) and name), dataset)
+        others = [name for name in dict.fromkeys(lines["paper_encoder"]) if name != encoder]
         rows.append(
             {
                 "dataset": shown,
                 "dataset_title": datasets.get(shown, shown),
                 "encoder": encoder,
-                "encoder_title": work.shared.encoders[encoder].title,
+                "encoder_title": _title(work.shared.encoders, encoder),
                 "stands_in": encoder in work.settings.stand_in_encoders,
-                "stands_in_for": ", ".join(
-                    _encoder_title(work, name) for name in dict.fromkeys(lines["paper_encoder"]) if name != encoder
-                ),
+                "stands_in_for": ", ".join(_title(work.shared.encoders, name) for name in others),
                 "protocol": protocol,
                 "run": bool(lines["mean"].notna().any()),
                 "cells": [_cell(by_column.get(column)) for column in columns],
@@ -63,8 +62,7 @@ def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets:
         "table": table,
         "contents": CONTENTS[table],
         "columns": [
-            {"variant": _variant_title(work, variant), "metric": KINDS[kind] if len(kinds) > 1 else ""}
-            for variant, kind in columns
+            (_title(work.shared.variants, variant), KINDS[kind] * (len(kinds) > 1)) for variant, kind in columns
         ],
         "rows": sorted(rows, key=lambda row: not row["run"]),
         "count": count_of(frame),
@@ -75,21 +73,13 @@ def _cell(line: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """One number of the paper beside ours; None where the paper prints none."""
     if line is None:
         return None
-    cell = {"paper": format_printed(line["paper"]), "std": "", "mean": MISSING, "sort": NOT_RUN, "interval": ""}
-    cell |= {"delta": "", "verdict": "", "note": line["note"]}
-    if not isinstance(line["study"], str):
-        return cell
-    where = (line["study"], line["encoder"], line["variant"])
-    cell |= {"anchor": anchor(*where, line["metric"]), "details": details_name(*where)}
+    cell = {"paper": format_printed(line["paper"]), "note": line["note"]}
+    if isinstance(line["study"], str):
+        where = (line["study"], line["encoder"], line["variant"])
+        cell |= {"anchor": anchor(*where, line["metric"]), "details": details_name(*where)}
     if pd.isna(line["mean"]):
-        return cell
-    return cell | {
-        "mean": format_number(line["mean"]),
-        "sort": float(line["mean"]),
-        "interval": format_interval(line["ci_low"], line["ci_high"]),
-        "delta": format_signed(line["delta"]),
-        "verdict": line["verdict"],
-    }
+        return cell | dict.fromkeys(("std", "interval", "delta", "verdict"), "") | {"mean": MISSING, "sort": NOT_RUN}
+    return cell | number_texts(line) | {"std": ""}
 
 
 def missing_details(
@@ -97,11 +87,10 @@ def missing_details(
 ) -> list[dict[str, Any]]:
     """What lies behind the numbers of studies that are not ``finished``: the command that makes each cell."""
     missing = frame[frame["study"].notna() & ~frame["study"].isin(finished)]
-    missing = missing.drop_duplicates(["study", "encoder", "variant"])
     return [
         {
             "id": details_name(line["study"], line["encoder"], line["variant"]),
-            "title": _variant_title(work, line["variant"]),
+            "title": _title(work.shared.variants, line["variant"]),
             "colour": "none",
             "first": None,
             "study": line["study"],
@@ -110,16 +99,12 @@ def missing_details(
             "protocol": line["protocol"],
             "command": line["command"],
         }
-        for line in missing.to_dict("records")
+        for line in missing.drop_duplicates(["study", "encoder", "variant"]).to_dict("records")
     ]
 
 
-def _encoder_title(work: numbers.Reproduction, encoder: str) -> str:
-    return work.shared.encoders[encoder].title if encoder in work.shared.encoders else encoder
-
-
-def _variant_title(work: numbers.Reproduction, variant: str) -> str:
-    return work.shared.variants[variant].title if variant in work.shared.variants else variant
+def _title(known: Mapping[str, Any], name: str) -> str:
+    return known[name].title if name in known else name
 
 
 def count_of(frame: pd.DataFrame) -> list[tuple[str, int]]:

@@ -6,12 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base import paths
-from threephase.report.answer import PLAIN
+from threephase.report.answer import ORDINARY, PLAIN, TEXT_PROTOCOL, UNTOUCHED, metric_name
 from threephase.report.claims import family
 from threephase.report.figure_style import PALETTE, QUIET, STYLE, WIDTH
 from threephase.report.finished import Finished
 from threephase.report.overview import Overview
-from threephase.report.overview_answer import ORDINARY, TEXT_PROTOCOL, UNTOUCHED, metric_name
 from threephase.results.differences import verdict
 from threephase.results.tables import (
     MISSING,

@@ -26,7 +26,7 @@ def check_cell(study: Study, cell: Cell) -> None:
     """Refuse a cell that the study's params file does not name."""
     known = cells(study)
     if cell not in known:
-        names = ", ".join(paths.cell_name(*one) for one in known)
+        names = ", ".join(paths.cell_name(*name) for name in known)
         raise UserError(f"{study.file}: variants: got {paths.cell_name(*cell)!r}, expected one of: {names}")
 
 
@@ -35,28 +35,21 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
 
     Where the seeds are folds, no two of them have a test example in common.
     """
-    by_seed = {}
+    by_seed, remedy, earlier = {}, f"run: {command(study, cell)}", []
     for seed in study.params.seeds:
         file = paths.predictions(study.folder, *cell, seed)
         if not file.is_file():
-            raise UserError(
-                f"{file}: no such file, expected the predictions of seed {seed}; run: {command(study, cell)}"
-            )
+            raise UserError(f"{file}: no such file, expected the predictions of seed {seed}; {remedy}")
         by_seed[seed] = pd.read_parquet(file)
         check_predictions(by_seed[seed], file)
-        ids, first = (test_rows(by_seed[one])["example_id"].tolist() for one in (seed, study.params.seeds[0]))
-        if pools_folds(study):
-            seen = {one for earlier in list(by_seed)[:-1] for one in test_rows(by_seed[earlier])["example_id"]}
-            if seen & set(ids):
-                raise UserError(
-                    f"{file}: example_id: got test rows of another fold, expected each row in one fold; "
-                    f"run: {command(study, cell)}"
-                )
-        elif ids != first:
-            raise UserError(
-                f"{file}: example_id: got other test rows than seed {study.params.seeds[0]} has, "
-                f"expected the same ones in the same order; run: {command(study, cell)}"
-            )
+        ids = test_rows(by_seed[seed])["example_id"].tolist()
+        if pools_folds(study) and set(ids) & set(earlier):
+            got = "got test rows of another fold, expected each row in one fold"
+            raise UserError(f"{file}: example_id: {got}; {remedy}")
+        if not pools_folds(study) and earlier and ids != earlier:
+            got = f"got other test rows than seed {study.params.seeds[0]} has, expected the same ones in the same order"
+            raise UserError(f"{file}: example_id: {got}; {remedy}")
+        earlier = earlier + ids if pools_folds(study) else ids
     return by_seed
 
 
@@ -65,12 +58,12 @@ def predictions_by_cell(table: pd.DataFrame) -> dict[Cell, dict[int, pd.DataFram
 
     ``table``: of all cells below each other, with the columns encoder, variant and seed.
     """
-    who, found = ["encoder", "variant", "seed"], {}
+    who, by_cell = ["encoder", "variant", "seed"], {}
     for (encoder, variant, seed), rows in table.groupby(who, sort=False):
         # A class that one fold's training lacks has no column in its file, and an empty one here.
         frame = rows.drop(columns=who).dropna(axis=1, how="all").reset_index(drop=True)
-        found.setdefault((encoder, variant), {})[int(seed)] = frame
-    return found
+        by_cell.setdefault((encoder, variant), {})[int(seed)] = frame
+    return by_cell
 
 
 def check_predictions(frame: pd.DataFrame, file: Path) -> None:
@@ -103,13 +96,12 @@ def check_split(study: Study, cell: Cell) -> None:
     """Refuse predictions whose test rows are not those of their seed's split."""
     for seed, frame in read_predictions(study, cell).items():
         split = read_table(paths.splits(study.folder, seed) / "split.parquet")
-        expected, found = set(split.loc[split["part"] == "test", "example_id"]), set(test_rows(frame)["example_id"])
-        if found != expected:
-            first = min(found ^ expected)
+        expected, tested = set(split.loc[split["part"] == "test", "example_id"]), set(test_rows(frame)["example_id"])
+        if tested != expected:
             raise UserError(
-                f"{paths.predictions(study.folder, *cell, seed)}: example_id: got {len(found)} test rows, "
+                f"{paths.predictions(study.folder, *cell, seed)}: example_id: got {len(tested)} test rows, "
                 f"expected the {len(expected)} of the split of seed {seed}; the first that only one of the two has is "
-                f"{first!r}; run: {command(study, cell)}"
+                f"{min(tested ^ expected)!r}; run: {command(study, cell)}"
             )
 
 
@@ -141,11 +133,9 @@ def folds_of(study: Study, by_seed: dict[int, pd.DataFrame]) -> np.ndarray | Non
     return np.repeat(list(by_seed), [len(test_rows(frame)) for frame in by_seed.values()])
 
 
-def _interval(study: Study, values: np.ndarray, folds: np.ndarray | None) -> statistics.Interval:
-    rule = study.shared.statistics
-    if folds is not None:
-        return statistics.clustered_interval(values, folds, rule.confidence)
-    return statistics.mean_interval(values, rule.confidence, rule.min_seeds_for_seed_variance)
+def seed_means(values: np.ndarray, folds: np.ndarray | None) -> list[float]:
+    """The mean of each seed of ``values`` [seeds, rows], or with ``folds`` of each fold of the pooled [rows]."""
+    return (values.mean(axis=1) if folds is None else pd.Series(values).groupby(folds).mean()).tolist()
 
 
 def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | None:
@@ -156,17 +146,16 @@ def _positive_class(study: Study, by_seed: dict[int, pd.DataFrame]) -> str | Non
     return positive
 
 
-def _metrics_by_seed(by_seed: dict[int, pd.DataFrame], split: str, positive: str | None) -> dict[int, dict[str, float]]:
+def _by_seed(by_seed: dict[int, pd.DataFrame], split: str, positive: str | None) -> dict[str, dict[str, float]]:
     """Every metric by seed that has rows of the split: the mean of the row values, which needs no other library."""
-    parts = {seed: frame[frame["split"] == split] for seed, frame in by_seed.items()}
-    return {
-        seed: {
-            metric: float(values.mean())
-            for metric, values in row_values(part["label"], part["predicted"], classes_of(part), positive).items()
-        }
-        for seed, part in parts.items()
-        if not part.empty
-    }
+    values = {metric: {} for metric in metrics_of(positive)}
+    for seed, frame in by_seed.items():
+        part = frame[frame["split"] == split]
+        if len(part):
+            of_rows = row_values(part["label"], part["predicted"], classes_of(part), positive)
+            for metric, of_metric in of_rows.items():
+                values[metric][str(seed)] = float(of_metric.mean())
+    return values
 
 
 def summarize(study: Study, cell: Cell) -> dict[str, Any]:
@@ -176,20 +165,19 @@ def summarize(study: Study, cell: Cell) -> dict[str, Any]:
     """
     by_seed = read_predictions(study, cell)
     positive = _positive_class(study, by_seed)
-    by_split = {split: _metrics_by_seed(by_seed, split, positive) for split in ("test", "validation")}
-    folds, metrics = folds_of(study, by_seed), {}
+    tested, validated = (_by_seed(by_seed, split, positive) for split in ("test", "validation"))
+    rule, folds, metrics = study.shared.statistics, folds_of(study, by_seed), {}
     for metric, values in test_values(study, by_seed, positive).items():
-        interval = _interval(study, values, folds)
-        of_seeds = {str(seed): found[metric] for seed, found in by_split["test"].items()}
+        interval = statistics.mean_interval(values, rule.confidence, rule.min_seeds_for_seed_variance, folds)
+        of_seeds = list(tested[metric].values())
         metrics[metric] = {
-            "mean": float(np.mean(list(of_seeds.values()))) if folds is None else interval.mean,
-            "std": float(np.std(list(of_seeds.values()), ddof=1)) if len(of_seeds) > 1 else None,
+            "mean": float(np.mean(of_seeds)) if folds is None else interval.mean,
+            "std": float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else None,
             "ci_low": interval.low,
             "ci_high": interval.high,
             "ci_kind": interval.kind,
-            "by_seed": of_seeds,
+            "by_seed": tested[metric],
         }
-    validation = by_split["validation"].items()
     return {
         "study": study.params.name,
         "dataset": study.params.dataset,
@@ -199,7 +187,5 @@ def summarize(study: Study, cell: Cell) -> dict[str, Any]:
         "seeds": list(by_seed),
         "n_test": values.shape[-1],
         "metrics": metrics,
-        "validation": {
-            metric: {"by_seed": {str(seed): found[metric] for seed, found in validation}} for metric in metrics
-        },
+        "validation": {metric: {"by_seed": of_seeds} for metric, of_seeds in validated.items()},
     }

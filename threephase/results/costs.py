@@ -24,7 +24,7 @@ PLACES = {
 
 
 @dataclass(frozen=True)
-class Run:
+class RecordedTraining:
     """One training: the stage that makes it, whose it is, and its report, None where there is none."""
 
     stage: str
@@ -35,41 +35,26 @@ class Run:
     report: dict[str, Any] | None
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Sums over the runs of a stage; a quantity is None where no run recorded it.
-
-    ``sequences_per_second`` is the rate inside the training loops, ``seconds`` are those of the whole processes, and
-    ``peak_memory_mb`` is the largest of the runs.
-    """
-
-    stage: str
-    runs: int
-    recorded: int
-    seconds: float | None
-    updates: float | None
-    sequence_updates: float | None
-    sequences_per_second: float | None
-    peak_memory_mb: float | None
-
-
-def read_reports(study: Study) -> list[Run]:
+def read_reports(study: Study) -> list[RecordedTraining]:
     """The report of every training of the study, in the order of the stages; None where it came from the cache."""
-    runs = []
+    recorded = []
     for stage, *training in _trainings(study):
-        result = paths.predictions(study.folder, *training[:3])
-        if stage not in BASELINE_STAGES:
-            result = paths.history(study.folder, *training)
-        runs.append(Run(stage, *training, run_reports.read(study.folder, *training, result)))
-    return runs
+        result = paths.history(study.folder, *training)
+        if stage in BASELINE_STAGES:
+            result = paths.predictions(study.folder, *training[:3])
+        recorded.append(RecordedTraining(stage, *training, run_reports.read(study.folder, *training, result)))
+    return recorded
 
 
-def read_published_reports(study: Study, file: Path) -> list[Run]:
+def read_published_reports(study: Study, file: Path) -> list[RecordedTraining]:
     """The same of a published study, from its ``run_reports.jsonl``."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    reports = [json.loads(line) for line in lines]
-    found = {tuple(report[key] for key in ("encoder", "variant", "seed", "phase")): report for report in reports}
-    return [Run(stage, *training, found.get(tuple(training))) for stage, *training in _trainings(study)]
+    by_training = {}
+    for report in map(json.loads, lines):
+        by_training[tuple(report[key] for key in ("encoder", "variant", "seed", "phase"))] = report
+    return [
+        RecordedTraining(stage, *training, by_training.get(tuple(training))) for stage, *training in _trainings(study)
+    ]
 
 
 def _trainings(study: Study) -> list[tuple[str, str, str, int, str]]:
@@ -81,29 +66,34 @@ def _trainings(study: Study) -> list[tuple[str, str, str, int, str]]:
     ]
 
 
-def costs(runs: Sequence[Run]) -> list[Cost]:
-    """A line a stage, and the sum of all as ``all stages``."""
-    stages = list(dict.fromkeys(run.stage for run in runs))
-    lines = [_cost(stage, [run for run in runs if run.stage == stage]) for stage in stages]
-    return [*lines, _cost("all stages", runs)]
+def costs(trainings: Sequence[RecordedTraining]) -> list[dict[str, Any]]:
+    """A line a stage, and the sum of all as ``all stages``; a quantity is None where no training recorded it.
+
+    ``sequences_per_second`` is the rate inside the training loops, ``seconds`` are those of the whole processes, and
+    ``peak_memory_mb`` is the largest of the trainings.
+    """
+    stages = list(dict.fromkeys(training.stage for training in trainings))
+    lines = [_cost(stage, [training for training in trainings if training.stage == stage]) for stage in stages]
+    return [*lines, _cost("all stages", trainings)]
 
 
-def _cost(stage: str, runs: Sequence[Run]) -> Cost:
-    reports = [run.report for run in runs if run.report is not None]
+def _cost(stage: str, trainings: Sequence[RecordedTraining]) -> dict[str, Any]:
+    reports = _reports(trainings)
     timed = [report for report in reports if report.get("sequences_per_second") and report.get("sequence_updates")]
     training_seconds = sum(report["sequence_updates"] / report["sequences_per_second"] for report in timed)
-    return Cost(
-        stage=stage,
-        runs=len(runs),
-        recorded=len(reports),
-        seconds=_sum(reports, "seconds"),
-        updates=_sum(reports, "updates"),
-        sequence_updates=_sum(reports, "sequence_updates"),
-        sequences_per_second=_sum(timed, "sequence_updates") / training_seconds if timed else None,
-        peak_memory_mb=max(
-            (report["peak_memory_mb"] for report in reports if report.get("peak_memory_mb")), default=None
-        ),
-    )
+    memory = [report["peak_memory_mb"] for report in reports if report.get("peak_memory_mb")]
+    return {
+        "stage": stage,
+        "runs": len(trainings),
+        "recorded": len(reports),
+        **{key: _sum(reports, key) for key in ("seconds", "updates", "sequence_updates")},
+        "sequences_per_second": _sum(timed, "sequence_updates") / training_seconds if timed else None,
+        "peak_memory_mb": max(memory, default=None),
+    }
+
+
+def _reports(trainings: Sequence[RecordedTraining]) -> list[dict[str, Any]]:
+    return [training.report for training in trainings if training.report is not None]
 
 
 def _sum(reports: Sequence[dict[str, Any]], key: str) -> float | None:
@@ -111,9 +101,9 @@ def _sum(reports: Sequence[dict[str, Any]], key: str) -> float | None:
     return sum(values) if values else None
 
 
-def environment(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """Name and value of what the runs ran on; several values are told with their number of runs."""
-    reports = [run.report for run in runs if run.report is not None]
+def environment(trainings: Sequence[RecordedTraining]) -> list[tuple[str, str]]:
+    """Name and value of what the trainings ran on; several values are told with their number of runs."""
+    reports = _reports(trainings)
     lines = [(title, _values([_text(report, key) for report in reports])) for key, title in PLACES.items()]
     flags = _values([", ".join(report.get("cpu_flags") or []) or NOT_RECORDED for report in reports])
     packages = sorted({package for report in reports for package in report.get("versions") or {}})
@@ -137,13 +127,12 @@ def _values(values: Sequence[str]) -> str:
     return next(iter(counts), NOT_RECORDED)
 
 
-def inputs(runs: Sequence[Run]) -> list[tuple[str, str]]:
+def inputs(trainings: Sequence[RecordedTraining]) -> list[tuple[str, str]]:
     """File and sha256 of what the trainings started from: data and pre-trained encoders, not what other runs made."""
     pairs = dict.fromkeys(
         (file, checksum)
-        for run in runs
-        if run.report is not None
-        for file, checksum in (run.report.get("inputs") or {}).items()
+        for report in _reports(trainings)
+        for file, checksum in (report.get("inputs") or {}).items()
         if file.startswith((f"{paths.RUNS}/data/", f"{paths.RUNS}/pretrained/"))
     )
     return sorted(pairs)

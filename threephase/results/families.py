@@ -1,6 +1,6 @@
 """Claims over several studies: p-values adjusted over a family named beforehand, and overall verdicts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,6 @@ MIXED, PARTLY_SUPPORTED = "mixed", "partly supported"
 UNJUDGED = (TOO_FEW_SEEDS, SAME_PREDICTIONS, NOT_RUN)
 # What is one comparison: nothing may be in a family twice.
 COMPARISON = ["dataset", "protocol", "encoder", "claim", "variant", "other"]
-COUNTED = {
-    SUPPORTED: "n_supported",
-    NOT_SUPPORTED: "n_not_supported",
-    UNDECIDED: "n_undecided",
-    TOO_FEW_SEEDS: "n_too_few_seeds",
-    SAME_PREDICTIONS: "n_same_predictions",
-    NOT_RUN: "n_not_run",
-}
 
 
 def with_names(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
@@ -33,7 +25,7 @@ def with_names(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
 def with_holm(studies: Sequence[tuple[Study, pd.DataFrame]]) -> pd.DataFrame:
     """The claims of several studies below each other, named in front and with ``p_holm`` at the end.
 
-    ``studies``: of each study its study and its claims.csv. Within each family of ``statistics.holm_family`` the
+    ``studies``: each with its claims.csv. Within each family of ``statistics.holm_family`` the
     p-values are adjusted by Holm's method; a missing one stays missing and does not count. Raises UserError where two
     studies make the same comparison, which would count it twice.
     """
@@ -67,29 +59,25 @@ def _holm(p_values: pd.Series) -> pd.Series:
 
 
 def overall(claims: pd.DataFrame, rule: Statistics) -> pd.DataFrame:
-    """A row for every family and claim of ``with_holm``'s frame: verdict, and how many comparisons have which.
+    """A row for every family and claim of ``with_holm``'s frame: its text, verdict and number of data sets.
 
-    The verdict follows the rule of the root params.yaml (``overall_verdict``). ``n_supported`` counts all that their
-    own interval supports, ``n_supported_holm`` those whose adjusted p-value allows it too.
+    The verdict follows the rule of the root params.yaml (``overall_verdict``).
     """
-    rows = []
-    for key, of_claim in claims.groupby([*rule.holm_family, "claim"], sort=False):
-        row = dict(zip([*rule.holm_family, "claim"], key, strict=True)) | {"text": of_claim["text"].iloc[0]}
-        row |= {"verdict": overall_verdict(of_claim, rule.confidence), "n_datasets": of_claim["dataset"].nunique()}
-        row |= {name: int((of_claim["verdict"] == verdict).sum()) for verdict, name in COUNTED.items()}
-        rows.append(row | {"n_supported_holm": int(_supported(of_claim, rule.confidence).sum())})
-    columns = [*rule.holm_family, "claim", "text", "verdict", "n_datasets", *COUNTED.values(), "n_supported_holm"]
-    return pd.DataFrame(rows, columns=columns)
+    keys, rows = [*rule.holm_family, "claim"], []
+    for key, of_claim in claims.groupby(keys, sort=False):
+        verdict = overall_verdict(of_claim, rule.confidence)
+        rows.append((*key, of_claim["text"].iloc[0], verdict, of_claim["dataset"].nunique()))
+    return pd.DataFrame(rows, columns=[*keys, "text", "verdict", "n_datasets"])
 
 
 def overall_verdict(claims: pd.DataFrame, confidence: float) -> str:
     """The verdict on one claim from all its comparisons of a family: columns other, verdict and p_holm.
 
     A comparison counts as supported where its interval says so and its adjusted p-value is at most 1 - ``confidence``.
-    The claim is supported where that holds of every comparison that could be judged, and of each ``other`` at least
-    once; partly supported where it holds of some and none is refuted ("not supported"); not supported where one is
-    refuted and none counts as supported; mixed where both happen. Otherwise it is undecided, or, where no comparison
-    could be judged, what kept it from that.
+    The claim is supported where every comparison that could be judged counts so, and of each ``other`` at least one.
+    It is partly supported where some count so and none is refuted ("not supported"). It is not supported where some
+    are refuted and none counts as supported, and mixed where both happen. Otherwise it is undecided. Where no
+    comparison could be judged, the verdict is what kept it from that.
     """
     supported, verdicts = _supported(claims, confidence), set(claims["verdict"])
     if NOT_SUPPORTED in verdicts:
@@ -97,12 +85,8 @@ def overall_verdict(claims: pd.DataFrame, confidence: float) -> str:
     if supported.any():
         everywhere = supported[~claims["verdict"].isin(UNJUDGED)].all()
         return SUPPORTED if everywhere and supported.groupby(claims["other"]).any().all() else PARTLY_SUPPORTED
-    return _why_undecided(verdicts)
-
-
-def _why_undecided(verdicts: Collection[str]) -> str:
     unjudged = [reason for reason in UNJUDGED if reason in verdicts]
-    return UNDECIDED if set(verdicts) - set(unjudged) else unjudged[0]
+    return UNDECIDED if verdicts - set(unjudged) else unjudged[0]
 
 
 def _supported(claims: pd.DataFrame, confidence: float) -> pd.Series:

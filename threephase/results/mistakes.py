@@ -36,34 +36,25 @@ def confusion_frame(predictions: pd.DataFrame, classes: list[str]) -> pd.DataFra
     ``predictions`` and ``classes`` are those of ``trained_predictions``. Every pair of classes has a row; ``percent``
     is missing for a label that no test row has.
     """
-    found = []
+    tables = []
     for (encoder, variant), rows in predictions.groupby(["encoder", "variant"], sort=False):
         counts = pd.crosstab(rows["label"], rows["predicted"]).reindex(index=classes, columns=classes, fill_value=0)
         totals = counts.sum(axis=1)
         percent = 100 * counts.div(totals.where(totals > 0, np.nan), axis=0)
-        found.append(
-            pd.DataFrame(
-                {
-                    "encoder": encoder,
-                    "variant": variant,
-                    "label": np.repeat(classes, len(classes)),
-                    "predicted": np.tile(classes, len(classes)),
-                    "rows": counts.to_numpy().ravel(),
-                    "percent": percent.to_numpy().ravel(),
-                }
-            )
-        )
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=CONFUSION_COLUMNS)
+        labels, predicted = np.repeat(classes, len(classes)), np.tile(classes, len(classes))
+        table = pd.DataFrame({"encoder": encoder, "variant": variant, "label": labels, "predicted": predicted})
+        tables.append(table.assign(rows=counts.to_numpy().ravel(), percent=percent.to_numpy().ravel()))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CONFUSION_COLUMNS)
 
 
 def disagreements_frame(predictions: pd.DataFrame) -> pd.DataFrame:
     """``disagreements.csv``: by encoder the test rows on which its trained variants differ most, the first ones first.
 
     A variant's ``correct_<variant>`` is the percent of its seeds that predict the row's label. ``spread`` is their
-    standard deviation over the variants (ddof 0, points); of equal ones the rows with more distinct predictions, over
+    standard deviation over the variants (ddof 0, points). Of equal ones the rows with more distinct predictions, over
     variants and seeds, come first. Rows without any spread are left out, and those behind ``MOST_DISAGREEMENTS``.
     """
-    found = []
+    tables = []
     for encoder, rows in predictions.groupby("encoder", sort=False):
         right = 100.0 * (rows["label"] == rows["predicted"])
         variants = list(dict.fromkeys(rows["variant"]))
@@ -79,5 +70,5 @@ def disagreements_frame(predictions: pd.DataFrame) -> pd.DataFrame:
         table = table[table["spread"] > 0].reset_index()
         order = ["spread", "distinct_predictions", "example_id"]
         table = table.sort_values(order, ascending=[False, False, True]).head(MOST_DISAGREEMENTS)
-        found.append(table[[*DISAGREEMENT_COLUMNS, *(CORRECT + variant for variant in variants)]])
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=DISAGREEMENT_COLUMNS)
+        tables.append(table[[*DISAGREEMENT_COLUMNS, *(CORRECT + variant for variant in variants)]])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=DISAGREEMENT_COLUMNS)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError
-from threephase.results.cells import folds_of, pools_folds, test_rows, test_values
+from threephase.results.cells import folds_of, pools_folds, seed_means, test_rows, test_values
 from threephase.scores import statistics
 from threephase.scores.predictions import PROBABILITY, classes_of
 from threephase.study.params import Study
@@ -35,9 +35,9 @@ class Difference:
 class Paired:
     """What two sets of predictions say on the seeds and test rows that both have.
 
-    ``n_test``: test rows of a seed, of all folds together where the seeds are folds; ``alike``: percent of the paired
-    test predictions that name the same class; ``same``: whether the tables are equal, probabilities to the last bit;
-    ``other_seeds`` and ``other_rows``: one line for what only one side has.
+    ``n_test``: test rows of a seed, or of all folds together. ``alike``: percent of the paired test predictions that
+    name the same class. ``same``: whether the tables are equal, probabilities to the last bit. ``other_seeds`` and
+    ``other_rows``: a line for what only one side has.
     """
 
     seeds: list[int]
@@ -68,20 +68,16 @@ def pair(
         raise UserError(
             f"classes: got {', '.join(odd)} in one of {names[0]} and {names[1]} only, expected them in both"
         )
-    same = all(_equal(sides[0][seed], sides[1][seed]) for seed in seeds)
     rows = _common_rows(study, sides, names)
     aligned = [{seed: _aligned(side[seed], rows[seed]) for seed in seeds} for side in sides]
     _refuse_other_labels(aligned, names)
-    hits = [
-        (one["predicted"].to_numpy() == two["predicted"].to_numpy())
-        for one, two in zip(aligned[0].values(), aligned[1].values(), strict=True)
-    ]
+    alike = [aligned[0][seed]["predicted"].to_numpy() == aligned[1][seed]["predicted"].to_numpy() for seed in seeds]
     return Paired(
         seeds=seeds,
         n_test=sum(map(len, rows.values())) if pools_folds(study) else len(rows[seeds[0]]),
         differences=_differences(study, aligned, metrics),
-        alike=100 * float(np.concatenate(hits).mean()),
-        same=same,
+        alike=100 * float(np.concatenate(alike).mean()),
+        same=all(_equal(sides[0][seed], sides[1][seed]) for seed in seeds),
         other_seeds=[
             f"seed{'s' * (len(more) > 1)} {_listed(more)} only in {name}"
             for name, side in zip(names, (first, second), strict=True)
@@ -107,17 +103,14 @@ def _differences(
 ) -> dict[str, Difference]:
     rule, folds = study.shared.statistics, folds_of(study, aligned[0])
     values = [test_values(study, side) for side in aligned]
-    ids = [[one for frame in side.values() for one in frame["example_id"]] for side in aligned]
-    found = {}
+    differences = {}
     for metric in metrics:
         first, second = (of_side[metric] for of_side in values)
-        interval = statistics.paired_difference(
-            second, first, ids[1], ids[0], rule.confidence, rule.min_seeds_for_seed_variance, folds
-        )
         moved = second - first
-        by_seed = moved.mean(axis=1) if folds is None else pd.Series(moved).groupby(folds).mean()
-        found[metric] = Difference(float(first.mean()), float(second.mean()), interval, [float(one) for one in by_seed])
-    return found
+        interval = statistics.mean_interval(moved, rule.confidence, rule.min_seeds_for_seed_variance, folds)
+        by_seed = seed_means(moved, folds)
+        differences[metric] = Difference(float(first.mean()), float(second.mean()), interval, by_seed)
+    return differences
 
 
 def _common_rows(
@@ -127,21 +120,20 @@ def _common_rows(
 
     Where the seeds are no folds, every seed tests on the same rows: only those that all of them have are compared.
     """
-    found = {}
+    rows = {}
     for seed in sides[0]:
-        ids = [test_rows(side[seed])["example_id"] for side in sides]
-        for name, one in zip(names, ids, strict=True):
-            if not one.is_unique:
+        first, second = (test_rows(side[seed])["example_id"] for side in sides)
+        for name, ids in zip(names, (first, second), strict=True):
+            if not ids.is_unique:
                 raise UserError(f"seed {seed}: example_id: got test rows of one name in {name}, expected each once")
-        found[seed] = ids[0][ids[0].isin(set(ids[1]))].tolist()
+        rows[seed] = first[first.isin(set(second))].tolist()
     if not pools_folds(study):
-        everywhere = set.intersection(*map(set, found.values()))
-        first = next(iter(found.values()))
-        found = dict.fromkeys(found, [one for one in first if one in everywhere])
-    empty = [str(seed) for seed, ids in found.items() if not ids]
+        everywhere = set.intersection(*map(set, rows.values()))
+        rows = dict.fromkeys(rows, [name for name in next(iter(rows.values())) if name in everywhere])
+    empty = [str(seed) for seed, ids in rows.items() if not ids]
     if empty:
         raise UserError(f"test rows: got none that {names[0]} and {names[1]} both have, with seed {', '.join(empty)}")
-    return found
+    return rows
 
 
 def _aligned(frame: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:

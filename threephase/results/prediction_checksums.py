@@ -15,9 +15,9 @@ TEXTS = ["example_id", "split", "label", "predicted"]
 def content_sha256(frame: pd.DataFrame) -> str:
     """The sha256 of one seed's predictions, in hexadecimal.
 
-    Of three parts, one behind the other: the rows in their order as CSV (``TEXTS`` with a header, UTF-8, a line feed
-    behind each line); the classes in alphabetical order, a line each; the probabilities as little-endian float32, row
-    by row in that order of the classes.
+    It is taken of three parts, each behind the other. First the rows in their order as CSV: ``TEXTS`` with a header,
+    UTF-8, a line feed behind each line. Then the classes in alphabetical order, a line each. Last the probabilities as
+    little-endian float32, row by row in that order of the classes.
     """
     classes = sorted(classes_of(frame))
     digest = hashlib.sha256(frame[TEXTS].to_csv(index=False, lineterminator="\n").encode())

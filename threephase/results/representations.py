@@ -46,31 +46,30 @@ def panels_of(study: Study, encoder: str) -> list[Panel]:
 
     Behind each stands what phase 3 makes of it, where phase 3 trains the encoder.
     """
-    found = [Panel(PRETRAINED_PHASE, "", "Pre-trained", "before any phase"), *_fine_tuned(study, encoder, "")]
+    panels = [Panel(PRETRAINED_PHASE, "", "Pre-trained", "before any phase"), *_fine_tuned(study, encoder, "")]
     trained = [training for training in topology.trainings(study) if training.encoder == encoder]
     for stage, (phase, title) in PHASES.items():
         for variant in (training.variant for training in trained if training.stage == stage):
-            found.append(Panel(phase, variant, title, study.title(variant)))
-            found += _fine_tuned(study, encoder, variant)
-    return found
+            panels += [Panel(phase, variant, title, study.title(variant)), *_fine_tuned(study, encoder, variant)]
+    return panels
 
 
 def _fine_tuned(study: Study, encoder: str, start: str) -> list[Panel]:
     """The variants that phase 3 trains from the encoder of ``start``, empty for the pre-trained one."""
     frozen = freezes_encoder(study, encoder, study.params.hyperparameters[encoder])
-    found = []
+    panels = []
     for variant in study.params.variants_of(encoder):
         starts = topology.maker_of(study.shared, variant) or ""
         if starts == start and (study.shared.variants[variant].recipe or not frozen):
             title = "Phase 3 from random weights" if not start and starts_at_random(study, encoder) else "After phase 3"
-            found.append(Panel(FINE_TUNED_PHASE, variant, title, study.title(variant)))
-    return found
+            panels.append(Panel(FINE_TUNED_PHASE, variant, title, study.title(variant)))
+    return panels
 
 
 def represent(run: "Run", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Points and separation of the run's encoder and seed.
 
-    Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase; each
+    Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase. Each
     projection is fitted to the unit vectors of its own phase. Separation: a row a panel, of the unprojected vectors.
     """
     from threephase.phases.vectors import pictured_rows, read_vectors, unit_vectors
@@ -92,17 +91,9 @@ def represent(run: "Run", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         labels, who = test["label"].to_numpy(), {"phase": panel.phase, "variant": panel.variant}
         rows = pd.DataFrame({**who, "example_id": test["example_id"].to_numpy(), "class": labels})
         points.append(rows.assign(**projected(vectors)))
-        separation.append(
-            {
-                **who,
-                "silhouette": silhouette(vectors, labels),
-                "nearest_mean_accuracy": nearest_mean_accuracy(
-                    train_vectors, train["label"].to_numpy(), vectors, labels
-                ),
-                "n_test": len(test),
-                "n_train": len(train),
-            }
-        )
+        near = nearest_mean_accuracy(train_vectors, train["label"].to_numpy(), vectors, labels)
+        numbers = {"silhouette": silhouette(vectors, labels), "nearest_mean_accuracy": near}
+        separation.append(who | numbers | {"n_test": len(test), "n_train": len(train)})
     return pd.concat(points, ignore_index=True), pd.DataFrame(separation)
 
 
@@ -115,12 +106,12 @@ def projected(vectors: np.ndarray) -> dict[str, np.ndarray]:
     perplexity = max(1.0, min(TSNE_PERPLEXITY, (len(vectors) - 1) / 3))
     # Several threads would add in an order that changes from run to run, and t-SNE makes pictures of last digits.
     with threadpool_limits(limits=1):
-        found = {
+        places = {
             "pca": PCA(n_components=2, svd_solver="full").fit_transform(vectors),
             "tsne": TSNE(perplexity=perplexity, init="pca", random_state=TSNE_SEED).fit_transform(vectors),
         }
     return {
-        f"{name}_{axis}": found[name][:, number].astype(float).round(DECIMALS)
+        f"{name}_{axis}": places[name][:, number].astype(float).round(DECIMALS)
         for name in PROJECTIONS
         for number, axis in enumerate("xy")
     }

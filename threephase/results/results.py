@@ -53,14 +53,15 @@ def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame
     rows = [
         {
             **{name: summary[name] for name in ("dataset", "encoder", "protocol", "variant", "n_test")},
-            **{name: value for name, value in found.items() if name != "by_seed"},
+            **{name: value for name, value in values.items() if name != "by_seed"},
             "metric": metric,
             "n_seeds": len(summary["seeds"]),
-            "command": command(study, (summary["encoder"], summary["variant"])),
-            "note": note(study, (summary["encoder"], summary["variant"])),
+            "command": command(study, cell),
+            "note": note(study, cell),
         }
         for summary in summaries
-        for metric, found in summary["metrics"].items()
+        for cell in [(summary["encoder"], summary["variant"])]
+        for metric, values in summary["metrics"].items()
     ]
     return pd.DataFrame(rows, columns=RESULT_COLUMNS)
 
@@ -93,9 +94,9 @@ def runs_frame(summaries: list[dict[str, Any]]) -> pd.DataFrame:
             "value": value,
         }
         for summary in summaries
-        for split, found in (("validation", summary["validation"]), ("test", summary["metrics"]))
-        for metric in found
-        for seed, value in found[metric]["by_seed"].items()
+        for split, metrics in (("validation", summary["validation"]), ("test", summary["metrics"]))
+        for metric, values in metrics.items()
+        for seed, value in values["by_seed"].items()
     ]
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
@@ -103,9 +104,10 @@ def runs_frame(summaries: list[dict[str, Any]]) -> pd.DataFrame:
 def missing_numbers(study: Study, results: pd.DataFrame) -> list[str]:
     """``cell, metric`` of every row that the study's params ask for and that ``results`` has no numbers for."""
     numbers = results.dropna(subset=["mean", "ci_low", "ci_high"])
-    found = set(zip(numbers["encoder"], numbers["variant"], numbers["metric"], strict=True))
-    wanted = [(*cell, metric) for cell in cells(study) for metric in metrics_of(study.dataset.positive_class)]
-    return [f"{paths.cell_name(*row[:2])}, {row[2]}" for row in wanted if row not in found]
+    known = set(zip(numbers["encoder"], numbers["variant"], numbers["metric"], strict=True))
+    metrics = metrics_of(study.dataset.positive_class)
+    wanted = [(cell, metric) for cell in cells(study) for metric in metrics if (*cell, metric) not in known]
+    return [f"{paths.cell_name(*cell)}, {metric}" for cell, metric in wanted]
 
 
 def scores_frame(study: Study, results: pd.DataFrame) -> pd.DataFrame:

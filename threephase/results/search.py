@@ -1,7 +1,7 @@
 """Hyper-parameter search on validation rows of one seed that is never reported.
 
-Each trial runs the very stages of the pipeline in a workspace of its own, in which the study is the default one, with
-one point of the grid in its params file. First phase 1 is chosen, then phase 2, then phase 3 for each variant.
+Each trial runs the very stages of the pipeline in a workspace of its own. There the study is the default one, with a
+point of the grid in its params file. First phase 1 is chosen, then phase 2, then phase 3 for each variant.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from threephase.scores.metrics import scores
 from threephase.scores.predictions import classes_of
 from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, Study
 from threephase.study.rules import selection_metric
-from threephase.study.topology import CONTRAST, DENOISE, JOINT_TRAINING
+from threephase.study.topology import CLASSIFIER_PHASE, CONTRAST, DENOISE, ENCODER_PHASE, JOINT_TRAINING
 
 Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
@@ -54,6 +54,10 @@ class Trial:
     sequence_updates: int
     workspace: Path
 
+    @property
+    def settings(self) -> str:
+        return ", ".join(f"{name} {value:g}" for name, value in self.point.items())
+
 
 def points(grid: dict[str, list[float]]) -> Iterator[Point]:
     for values in itertools.product(*grid.values()):
@@ -73,11 +77,9 @@ class Search:
         if seed in study.params.seeds:
             raise UserError(f"{study.file}: seeds: got {seed}, which is reported; expected another seed for the search")
         if study.protocol.selection_split != "validation" or study.dataset.folds is not None:
-            raise UserError(
-                f"{study.file}: got protocol {study.params.protocol!r} and folds {study.dataset.folds}, expected "
-                "a protocol that selects on validation rows and a data set without folds: a search must not see "
-                "what is reported"
-            )
+            got = f"got protocol {study.params.protocol!r} and folds {study.dataset.folds}"
+            expected = "expected a protocol that selects on validation rows and a data set without folds"
+            raise UserError(f"{study.file}: {got}, {expected}: a search must not see what is reported")
         self.study, self.encoder, self.seed, self.folder = study, encoder, seed, folder
         self.machine = choose_machine(study.shared.engine)
         self.metric = selection_metric(study.params)
@@ -86,14 +88,14 @@ class Search:
 
     def run(self) -> list[Trial]:
         """All trials, in order; prints a line after each."""
-        start = self._workspace("split", {}, self._inputs())
-        self._stage(start, "split_data")
-        denoised = best_of([self._phase_1(point, start) for point in points(PHASE_1)])
-        contrasted = best_of([self._phase_2(point, denoised) for point in points(PHASE_2)])
+        start = self._workspace("split", {})
+        self._run(start, "stages.split_data", "--seed", str(self.seed))
+        denoised = self._best_encoder("phase 1", DENOISE, DENOISED, PHASE_1, {}, start)
+        contrasted = self._best_encoder("phase 2", CONTRAST, THREE_PHASE, PHASE_2, denoised.point, denoised.workspace)
         for variant in self._searched_variants():
             self._make_encoder(variant, contrasted.workspace)
             for point in points(PHASE_3):
-                self._phase_3(denoised.point | contrasted.point, point, variant, contrasted.workspace)
+                self._classifier_trial(variant, denoised.point | contrasted.point, point, contrasted.workspace)
         return self.trials
 
     def _searched_variants(self) -> list[str]:
@@ -101,16 +103,6 @@ class Search:
         known = self.study.shared.variants
         trained = self.study.params.variants_of(self.encoder)
         return [name for name in trained if known[name].pairs_as_many_as is None and known[name].recipe is None]
-
-    def _phase_1(self, point: Point, start: Path) -> Trial:
-        workspace = self._workspace("phase_1", point, start / paths.RUNS)
-        self._train(workspace, DENOISE, DENOISED)
-        return self._probed("phase 1", DENOISED, point, workspace)
-
-    def _phase_2(self, point: Point, denoised: Trial) -> Trial:
-        workspace = self._workspace("phase_2", denoised.point | point, denoised.workspace / paths.RUNS)
-        self._train(workspace, CONTRAST, THREE_PHASE)
-        return self._probed("phase 2", THREE_PHASE, point, workspace)
 
     def _make_encoder(self, variant: str, workspace: Path) -> None:
         """Run what makes the variant's encoder in the workspace of phase 2's best trial, where it is not made yet."""
@@ -120,16 +112,20 @@ class Search:
         elif source not in (DENOISE, PRETRAINED) and variant != THREE_PHASE:
             self._train(workspace, CONTRAST, variant)
 
-    def _phase_3(self, earlier: Point, point: Point, variant: str, start: Path) -> Trial:
-        workspace = self._workspace(f"phase_3-{variant}", earlier | point, start / paths.RUNS)
-        self._train(workspace, "train_classifier", variant, "--validation-only")
-        predictions = read_table(paths.predictions(workspace, self.encoder, variant, self.seed))
-        labels, predicted = predictions["label"].to_numpy(), predictions["predicted"].to_numpy()
-        score = scores(labels, predicted, classes_of(predictions))[self.metric]
-        return self._done("phase 3", variant, point, score, workspace, "classifier")
+    def _best_encoder(
+        self, phase: str, stage: str, variant: str, grid: dict[str, list[float]], earlier: Point, start: Path
+    ) -> Trial:
+        """Train an encoder at each point; its score is a logistic regression's on its vectors, on validation rows."""
+        trials = []
+        for point in points(grid):
+            workspace = self._workspace(phase, earlier | point, start)
+            self._train(workspace, stage, variant)
+            trials.append(
+                self._trial(phase, variant, point, self._probed(variant, workspace), workspace, ENCODER_PHASE)
+            )
+        return best_of(trials)
 
-    def _probed(self, phase: str, variant: str, point: Point, workspace: Path) -> Trial:
-        """Score an encoder by logistic regression on its vectors of training rows, on validation rows."""
+    def _probed(self, variant: str, workspace: Path) -> float:
         from threephase.model.encoder_folder import load_trained
 
         folder = paths.trained_encoder(workspace, self.encoder, variant, self.seed)
@@ -138,74 +134,73 @@ class Search:
         encoder = load_trained(folder)
         vectors = {part: unit_vectors(parts[part]["text"].tolist(), encoder, folder, self.machine) for part in labels}
         models = logistic_regressions(self.study.shared.baseline_inverse_regularization)
-        score, _, _ = best_model(models, vectors, labels, classes, self.metric, "validation")
-        return self._done(phase, variant, point, score, workspace, "encoder")
+        return best_model(models, vectors, labels, classes, self.metric, "validation")[0]
 
-    def _done(self, phase: str, variant: str, point: Point, score: float, workspace: Path, report: str) -> Trial:
+    def _classifier_trial(self, variant: str, earlier: Point, point: Point, start: Path) -> Trial:
+        workspace = self._workspace(f"phase 3-{variant}", earlier | point, start)
+        self._train(workspace, "train_classifier", variant, "--validation-only")
+        predictions = read_table(paths.predictions(workspace, self.encoder, variant, self.seed))
+        labels, predicted = predictions["label"].to_numpy(), predictions["predicted"].to_numpy()
+        score = scores(labels, predicted, classes_of(predictions))[self.metric]
+        return self._trial("phase 3", variant, point, score, workspace, CLASSIFIER_PHASE)
+
+    def _trial(self, phase: str, variant: str, point: Point, score: float, workspace: Path, report: str) -> Trial:
         file = paths.run_report(workspace, self.encoder, variant, self.seed, report)
         self.report = json.loads(file.read_text(encoding="utf-8"))
-        updates = self.report["sequence_updates"]
-        trial = Trial(phase, variant, point, score, updates, workspace)
+        trial = Trial(phase, variant, point, score, self.report["sequence_updates"], workspace)
         self.trials.append(trial)
-        settings = ", ".join(f"{key} {value:g}" for key, value in point.items())
-        print(f"{phase}, {variant}: {settings}: {score:.1f} ({updates} sequences)", flush=True)
+        print(f"{phase}, {variant}: {trial.settings}: {score:.1f} ({trial.sequence_updates} sequences)", flush=True)
         return trial
 
-    def _inputs(self) -> dict[Path, Path]:
-        """What a search starts from, the prepared data and the encoder of the study, by its place in a workspace."""
-        found = {}
-        for place in (paths.examples, lambda folder: paths.pretrained_encoder(folder, self.encoder)):
-            found[place(Path())] = made = place(self.study.folder)
-            if not made.exists():
-                raise UserError(
-                    f"{made}: not there, expected it before a search; run: {self.study.in_folder} repro prepare_data "
-                    f"fetch_encoder@{self.encoder}"
-                )
-        return found
-
-    def _workspace(self, phase: str, point: Point, start: Path | Mapping[Path, Path]) -> Path:
+    def _workspace(self, phase: str, point: Point, start: Path | None = None) -> Path:
         """A folder in which stages run: shared code and data, its own params, and the runs of ``start`` linked.
 
-        ``start``: another workspace's runs, or the inputs of all.
+        Without another workspace to start from it has the prepared data and the encoder of the study.
         """
-        name = "-".join([phase, *(f"{value:g}" for value in point.values())])
+        name = "-".join([phase.replace(" ", "_"), *(f"{value:g}" for value in point.values())])
         folder = (self.folder / name).resolve()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for linked in LINKED:
             (folder / linked).symlink_to(linked.resolve())
         write_text(folder / paths.PARAMS, yaml_text(self._params(point)))
-        for place, made in start.items() if isinstance(start, Mapping) else [(Path(paths.RUNS), start)]:
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            if made.is_dir():
-                shutil.copytree(made, folder / place, copy_function=os.link)
-            else:
-                os.link(made, folder / place)
-        if isinstance(start, Mapping):
+        if start is None:
+            self._link_inputs(folder)
             self._run(folder, "commands.write_pipelines")
         else:  # all have the same stages
-            os.link(start.with_name(paths.PIPELINE), folder / paths.PIPELINE)
+            shutil.copytree(start / paths.RUNS, folder / paths.RUNS, copy_function=os.link)
+            os.link(start / paths.PIPELINE, folder / paths.PIPELINE)
         self._run(folder, "stages.resolve_settings")
         return folder
+
+    def _link_inputs(self, folder: Path) -> None:
+        study, encoder = self.study, self.encoder
+        for made, place in (
+            (paths.examples(study.folder), paths.examples(folder)),
+            (paths.pretrained_encoder(study.folder, encoder), paths.pretrained_encoder(folder, encoder)),
+        ):
+            if not made.exists():
+                raise UserError(
+                    f"{made}: not there, expected it before a search; run: {study.in_folder} repro prepare_data "
+                    f"fetch_encoder@{encoder}"
+                )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if made.is_dir():
+                shutil.copytree(made, place, copy_function=os.link)
+            else:
+                os.link(made, place)
 
     def _params(self, point: Point) -> dict[str, Any]:
         """The study's params for one encoder and the variants that are searched, with the point written in."""
         content = dataclasses.asdict(self.study.params)
         settings = content["hyperparameters"][self.encoder] | next(points(PHASE_3)) | point
         variants = list(dict.fromkeys([THREE_PHASE, *self.study.params.variants_of(self.encoder)]))
-        return content | {
-            "encoders": [self.encoder],
-            "variants": variants,
-            "baselines": [],
-            "draw_encoders": False,
-            "hyperparameters": {self.encoder: settings},
-        }
+        searched = {"encoders": [self.encoder], "variants": variants, "hyperparameters": {self.encoder: settings}}
+        return content | searched | {"baselines": [], "draw_encoders": False}
 
     def _train(self, workspace: Path, stage: str, variant: str, *options: str) -> None:
-        self._stage(workspace, stage, "--encoder", self.encoder, "--variant", variant, *options)
-
-    def _stage(self, workspace: Path, stage: str, *arguments: str) -> None:
-        self._run(workspace, f"stages.{stage}", "--seed", str(self.seed), *arguments)
+        named = ("--encoder", self.encoder, "--variant", variant)
+        self._run(workspace, f"stages.{stage}", "--seed", str(self.seed), *named, *options)
 
     def _run(self, workspace: Path, program: str, *arguments: str) -> None:
         command = [sys.executable, "-m", program, *arguments]
@@ -216,18 +211,17 @@ class Search:
 
 def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) -> str:
     """What the table of trials shows and on what they ran (``report``: of one of them), as Markdown."""
+    metric = METRIC_TITLES[selection_metric(study.params)]
     params, named = study.params, "" if study.folder == Path() else f" --study {study.params.name}"
     return f"""# Hyper-parameters of {params.name}, {study.shared.encoders[encoder].title}
 
-Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1
-is chosen, then phase 2 from there, then learning rate and epochs of phase 3, with the same grid for every variant.
-Phases 1 and 2 are scored by logistic regression on the encoder's vectors, phase 3 by the classifier, both by
-{METRIC_TITLES[selection_metric(params)]} in percent. Of the points within {TOLERANCE:g} of the best, the first,
-which is the cheapest, is chosen. "Sequences" went through the encoder or decoder with a gradient. Not searched:
-batch_size, max_length, adam_eps, freeze_encoder, which were set beforehand. Phase 2 is searched for three_phase and
-joint takes phase 1's rate. One seed of 200 validation rows has a standard error of about 3 points, and the best of a
-grid flatters: read the choices as reasonable, not as optimal. The numbers of epochs are bounded by what a study of
-ten minutes can afford: more might be better, so differences may be of speed as well as of quality.
+Chosen on the validation rows of seed {seed}, which is never reported; no test score was computed. First phase 1 is
+chosen, then phase 2 from there, then phase 3, with the same grid for every variant. Phases 1 and 2 are scored by
+logistic regression on the encoder's vectors, phase 3 by the classifier, both by {metric} in percent.
+Of the points within {TOLERANCE:g} of the best, the first and cheapest is chosen. "Sequences" went through
+the encoder or decoder with a gradient. Phase 2 is searched for three_phase, and joint takes phase 1's rate. All other
+settings were set beforehand. With 200 validation rows the standard error is about 3 points, and the best of a grid
+flatters. Read the choices as reasonable, not as optimal. Epochs are bounded by what a study of ten minutes can afford.
 Run on {report["device"]} ({report["gpu"] or report["cpu_model"]}), {report["precision"]}, {report["threads"]} threads,
 torch {report["versions"]["torch"]}.
 
@@ -237,15 +231,15 @@ torch {report["versions"]["torch"]}.
 
 def trials_table(trials: list[Trial], study: Study) -> pd.DataFrame:
     """A row a trial: phase, variant, settings, score in percent, sequences trained on, and whether it was chosen."""
-    chosen = [
-        best_of([trial for trial in trials if (trial.phase, trial.variant) == key])
-        for key in dict.fromkeys((trial.phase, trial.variant) for trial in trials)
-    ]
+    by_search: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        by_search.setdefault((trial.phase, trial.variant), []).append(trial)
+    chosen = [best_of(alternatives) for alternatives in by_search.values()]
     rows = [
         {
             "phase": trial.phase,
             "variant": study.title(trial.variant),
-            "settings": ", ".join(f"{key} {value:g}" for key, value in trial.point.items()),
+            "settings": trial.settings,
             "validation score": f"{trial.score:.1f}",
             "sequences": trial.sequence_updates,
             "chosen": "yes" if trial in chosen else "",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from threephase.results.cells import cells, pools_folds
+from threephase.results.cells import pools_folds
 from threephase.scores.metrics import METRICS, POSITIVE_METRICS
 from threephase.scores.statistics import NOT_RUN
 from threephase.study.params import Study
+from threephase.study.topology import cells
 
 METRIC_TITLES = dict(zip(METRICS, ["Accuracy", "Macro precision", "Macro recall", "Macro F1"], strict=True)) | {
     metric: f"{title} of the positive class"
@@ -57,7 +58,7 @@ def format_setting(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
+def caption(study: Study, results: pd.DataFrame) -> str:
     """One sentence under the results table: whose numbers they are and what their intervals cover."""
     params = study.params
     encoders = ", ".join(study.shared.encoders[encoder].title for encoder in params.encoders)
@@ -66,7 +67,7 @@ def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
     tail = f" (long-tailed training part, {params.long_tail_ratio:g} to 1)" if params.long_tail_ratio else ""
     unit = "seed" if study.dataset.folds is None else "fold"
     return (
-        f"{dataset_title}{tail}, {encoders}, protocol {params.protocol}: "
+        f"{study.dataset.title}{tail}, {encoders}, protocol {params.protocol}: "
         f"{'all' if pools_folds(study) else 'mean of'} {seeds} {unit}{'s' if seeds != 1 else ''} "
         f"on {rows} test rows in percent, with {100 * study.shared.statistics.confidence:g}% intervals ({kinds}); "
         f"SD: of {METRIC_TITLES[study.params.primary_metric]} over the {unit}s."
@@ -76,9 +77,8 @@ def caption(study: Study, dataset_title: str, results: pd.DataFrame) -> str:
 def results_table(study: Study, results: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """A row for every cell of the study, in its order, and a column for every metric: mean and interval as text.
 
-    ``results`` holds the columns of results.csv. A cell that it lacks shows as missing. The encoder has a column
-    only where the study has several; the last columns are the primary metric's standard deviation over the seeds
-    and what must be known besides, if anything must.
+    ``results`` holds the columns of results.csv. A cell that it lacks shows as missing. The encoder has a column only
+    where the study has several. Behind the metrics stand the primary one's standard deviation over the seeds and notes.
     """
     by_key = {(line.encoder, line.variant, line.metric): line for line in results.itertuples()}
     rows = []

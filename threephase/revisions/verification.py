@@ -14,7 +14,7 @@ from threephase.results.cells import Cell, predictions_by_cell, read_predictions
 from threephase.results.costs import (
     FROM_CACHE,
     NOT_RECORDED,
-    Run,
+    RecordedTraining,
     environment,
     inputs,
     read_published_reports,
@@ -171,7 +171,7 @@ def _other_settings(published: Study, study: Study) -> Iterator[str]:
         yield f"{study.file}: {key}: {first} in {NAMES[0]}, {second} in yours"
 
 
-def _other_inputs(published: Sequence[Run], own: Sequence[Run]) -> Iterator[str]:
+def _other_inputs(published: Sequence[RecordedTraining], own: Sequence[RecordedTraining]) -> Iterator[str]:
     """The data and pre-trained encoders that the runs' reports name by other checksums, as far as both name them."""
     first, second = (dict(inputs(runs)) for runs in (published, own))
     for file in first:
@@ -179,7 +179,7 @@ def _other_inputs(published: Sequence[Run], own: Sequence[Run]) -> Iterator[str]
             yield f"{file}: sha256 {first[file][:12]} in {NAMES[0]}, {second[file][:12]} in yours"
 
 
-def _engine(published: Sequence[Run], own: Sequence[Run]) -> list[tuple[str, str, str]]:
+def _engine(published: Sequence[RecordedTraining], own: Sequence[RecordedTraining]) -> list[tuple[str, str, str]]:
     """What the runs ran on; of trainings that came from the cache nothing is known here."""
     first, second = (dict(environment(runs)) for runs in (published, own))
     if not any(run.report for run in own):

@@ -10,7 +10,7 @@ def exact_p(right: np.ndarray, other: np.ndarray) -> float:
     """
     from statsmodels.stats.contingency_tables import mcnemar
 
-    table = [[int((one & two).sum()) for two in (other, ~other)] for one in (right, ~right)]
+    table = [[int((first & second).sum()) for second in (other, ~other)] for first in (right, ~right)]
     return float(mcnemar(table, exact=True).pvalue)
 
 

@@ -19,16 +19,15 @@ def scores(
     """Every metric of ``metrics_of(positive)`` in percent (0 to 100), by scikit-learn.
 
     ``labels`` and ``predicted`` hold one class a row. Macro values average over all ``classes`` of the data set,
-    also those that no row has; a precision, recall or F1 whose denominator is zero counts as 0.
+    also those that no row has. A precision, recall or F1 whose denominator is zero counts as 0.
     """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
     values = [accuracy_score(labels, predicted)]
     # The mean over one class only is that class's own value.
     for averaged in [list(classes), [positive]][: 1 if positive is None else 2]:
-        values += precision_recall_fscore_support(labels, predicted, labels=averaged, average="macro", zero_division=0)[
-            :3
-        ]
+        options = {"labels": averaged, "average": "macro", "zero_division": 0}
+        values += precision_recall_fscore_support(labels, predicted, **options)[:3]
     return {metric: 100 * float(value) for metric, value in zip(metrics_of(positive), values, strict=True)}
 
 
@@ -37,8 +36,8 @@ def row_values(
 ) -> dict[str, np.ndarray]:
     """For every metric of ``metrics_of(positive)`` a value a row, in percent: its estimate plus the row's influence.
 
-    The influence is n times the derivative of the metric with respect to the row's weight, so the influences sum to
-    zero, the values' mean over the n rows is the metric itself, and their variance over n is, to first order, the
+    The influence is n times the derivative of the metric with respect to the row's weight. So the influences sum to
+    zero, and the values' mean over the n rows is the metric itself. Their variance over n is, to first order, the
     metric's sampling variance. For accuracy a value is 100 for a right and 0 for a wrong row.
     """
     classes = np.asarray(classes)

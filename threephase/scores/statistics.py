@@ -1,8 +1,8 @@
 """Intervals over seeds and test rows, paired differences of cells, and verdicts on claims: docs/statistics.md.
 
-The estimand is a metric's expectation over both sources of chance: a new seed (another draw of training and
-validation rows, initial weights and order) and new test rows of the same kind. Seeds and rows are crossed, every
-seed being tested on the same rows, so neither may be counted as if it were independent of the other.
+The estimand is a metric's expectation over both sources of chance: a new seed and new test rows of the same kind.
+A seed draws training and validation rows, initial weights and order. Every seed is tested on the same rows, so neither
+may be counted as if it were independent of the other.
 """
 
 from collections.abc import Sequence
@@ -37,32 +37,23 @@ class Interval:
     parts: tuple[tuple[float, float], ...] = ()
 
 
-def mean_interval(values: np.ndarray, confidence: float, min_seeds: int) -> Interval:
+def mean_interval(values: np.ndarray, confidence: float, min_seeds: int, folds: np.ndarray | None = None) -> Interval:
     """Interval of the mean of ``values`` [seeds, rows], as made by ``metrics.row_values``.
 
-    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound;
-    values that do not vary at all give one of no width.
+    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound.
+    Values that do not vary at all give one of no width. With ``folds`` [rows], which numbers each row's fold,
+    ``values`` are [rows], pooled over the folds of a cross-validation, and the variance is ``clustered_parts``'.
     """
-    seeds, rows = values.shape
-    if rows < 2:
-        raise UserError(f"predictions: got {rows} test rows, expected at least 2, which an interval needs")
-    variances, freedoms = two_way_parts(values, min_seeds)
-    return _interval(values, variances, freedoms, confidence, SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY)
-
-
-def clustered_interval(values: np.ndarray, folds: np.ndarray, confidence: float) -> Interval:
-    """Interval of the mean of ``values`` [rows] pooled over the folds of a cross-validation.
-
-    ``folds`` [rows] numbers each row's fold; the variance is ``clustered_parts``'.
-    """
-    if len(np.unique(folds)) < 2:
-        raise UserError(f"predictions: got {len(np.unique(folds))} fold, expected at least 2, which an interval needs")
-    return _interval(values, *clustered_parts(values, folds), confidence, BY_FOLD)
-
-
-def _interval(
-    values: np.ndarray, variances: np.ndarray, freedoms: Sequence[float], confidence: float, kind: str
-) -> Interval:
+    if folds is not None:
+        if (count := len(np.unique(folds))) < 2:
+            raise UserError(f"predictions: got {count} fold, expected at least 2, which an interval needs")
+        (variances, freedoms), kind = clustered_parts(values, folds), BY_FOLD
+    else:
+        seeds, rows = values.shape
+        if rows < 2:
+            raise UserError(f"predictions: got {rows} test rows, expected at least 2, which an interval needs")
+        variances, freedoms = two_way_parts(values, min_seeds)
+        kind = SEEDS_AND_ROWS if seeds >= min_seeds else ROWS_ONLY
     mean, half = float(values.mean()), float(half_width(variances, freedoms, (1 - confidence) / 2))
     return Interval(mean, mean - half, mean + half, kind, tuple(zip(variances.tolist(), freedoms, strict=True)))
 
@@ -71,7 +62,7 @@ def half_width(variances: np.ndarray, freedoms: Sequence[float], tail: float) ->
     """Half the width of an interval that leaves ``tail`` on each side, of a mean whose variance has several parts.
 
     ``variances`` [..., parts] are independent estimates with ``freedoms`` degrees of freedom. Each part is widened by
-    its own t quantile, sqrt(sum of t^2 * variance) (Banerjee 1960): a share estimated from three seeds counts with
+    its own t quantile, sqrt(sum of t^2 * variance) (Banerjee 1960). A share estimated from three seeds counts with
     three seeds' quantile, however many rows there are. With one part it is the usual t interval.
     """
     from scipy.special import stdtrit
@@ -82,9 +73,9 @@ def half_width(variances: np.ndarray, freedoms: Sequence[float], tail: float) ->
 def two_way_parts(values: np.ndarray, min_seeds: int) -> tuple[np.ndarray, tuple[float, ...]]:
     """Variance of the mean of ``values`` [..., seeds, rows] by source: [..., parts], and degrees of freedom a part.
 
-    A two-way random model without replication gives two: of seeds, (MS_seeds - MS_residual) / (seeds * rows) where that
-    is above 0, with seeds - 1 degrees of freedom; and of rows, MS_rows / (seeds * rows) with rows - 1, which holds the
-    residual too. With fewer than ``min_seeds`` seeds there is the second alone: what new rows would change.
+    A two-way random model without replication gives two. That of seeds is (MS_seeds - MS_residual) / (seeds * rows)
+    where that is above 0, with seeds - 1 degrees of freedom. That of rows is MS_rows / (seeds * rows) with rows - 1 and
+    holds the residual too. With fewer than ``min_seeds`` seeds there is the second alone: what new rows would change.
     """
     seeds, rows = values.shape[-2:]
     by_row = values.mean(axis=-2, keepdims=True)
@@ -101,7 +92,7 @@ def two_way_parts(values: np.ndarray, min_seeds: int) -> tuple[np.ndarray, tuple
 def clustered_parts(values: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:
     """Variance of the mean of ``values`` [..., rows] where ``folds`` [rows] numbers each row's fold, as one part.
 
-    The rows of a fold share a training (its rows, its seed), so the folds are the independent units: the variance is
+    The rows of a fold share a training (its rows, its seed), so the folds are the independent units. The variance is
     that of their sums of residuals, with folds - 1 degrees of freedom.
     """
     numbers, place = np.unique(folds, return_inverse=True)
@@ -120,7 +111,7 @@ def p_value(interval: Interval) -> float | None:
 
     if interval.kind == ROWS_ONLY:
         return None
-    variances, freedoms = _parts(interval)
+    variances, freedoms = np.array(interval.parts).T
 
     def excess(log_p: float) -> float:
         return float(half_width(variances, freedoms, np.exp(log_p) / 2)) - abs(interval.mean)
@@ -138,51 +129,18 @@ def detectable(interval: Interval, confidence: float, power: float) -> float | N
     That is the half width plus the one that leaves ``1 - power`` on one side. None where the interval leaves out the
     seeds, and where the values do not vary, which says nothing of how other ones would.
     """
-    variances, freedoms = _parts(interval)
+    variances, freedoms = np.array(interval.parts).T
     if interval.kind == ROWS_ONLY or not variances.any():
         return None
     return float(sum(half_width(variances, freedoms, tail) for tail in ((1 - confidence) / 2, 1 - power)))
-
-
-def _parts(interval: Interval) -> tuple[np.ndarray, np.ndarray]:
-    variances, freedoms = np.array(interval.parts).T
-    return variances, freedoms
-
-
-def paired_difference(
-    values: np.ndarray,
-    other: np.ndarray,
-    ids: Sequence[str],
-    other_ids: Sequence[str],
-    confidence: float,
-    min_seeds: int,
-    folds: np.ndarray | None = None,
-) -> Interval:
-    """Interval of the mean of ``values`` minus ``other``, both [seeds, rows], paired by seed and test row.
-
-    With ``folds`` both are [rows], pooled over the folds, and ``folds`` numbers each row's. ``ids`` and ``other_ids``
-    name the rows' examples; unless they are the same in the same order, nothing is paired.
-    """
-    if list(ids) != list(other_ids):
-        pairs = zip(ids, other_ids, strict=False)
-        place = next((row for row, (one, two) in enumerate(pairs) if one != two), min(len(ids), len(other_ids)))
-        raise UserError(
-            f"test rows: got other example_ids in the second cell from test row {place} on ({len(ids)} and "
-            f"{len(other_ids)} rows), expected the same ones in the same order"
-        )
-    if len(values) != len(other):
-        raise UserError(f"seeds: got {len(values)} and {len(other)} of them, expected the same seeds in both cells")
-    if folds is not None:
-        return clustered_interval(values - other, folds, confidence)
-    return mean_interval(values - other, confidence, min_seeds)
 
 
 def claim_verdict(interval: Interval, claim_margin: float) -> str:
     """Verdict on "better" from a difference's interval in percentage points, by the rule of the root params.yaml.
 
     Supported where the interval lies above 0 (however small the difference), else not supported where it lies below
-    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing,
-    and neither do two cells with the same predictions, such as a setting that changed no row.
+    ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing.
+    Neither do two cells with the same predictions, such as a setting that changed no row.
     """
     if interval.low == interval.high == 0:
         return SAME_PREDICTIONS

@@ -46,8 +46,8 @@ def test_nineteen_accuracies_are_no_number_of_right_answers(printed):
     assert item.outcome == "finding"
     assert item.finding.startswith("Of 58 distinct accuracies of 57 cells, 19 are no k / n rounded to two decimals")
     assert item.finding.endswith("18 are neither rounded nor truncated ones.")
-    found = {row["Data set"]: (int(row["No fraction, rounded"]), int(row["Nor truncated"])) for row in records(item)}
-    assert found == {
+    counts = {row["Data set"]: (int(row["No fraction, rounded"]), int(row["Nor truncated"])) for row in records(item)}
+    assert counts == {
         "snips": (9, 9), "snips2": (1, 0), "sst2": (4, 4), "sst5": (5, 5), "ag_news": (0, 0), "imdb": (0, 0)
     }  # fmt: skip
     (snips,) = by(item, "Data set", "snips")
@@ -64,8 +64,8 @@ def test_no_matrix_gives_the_numbers_of_a_two_class_run(printed):
     sst2, imdb = by(item, "Data set", "sst2"), by(item, "Data set", "imdb")
     assert len(sst2) == 6 and {row["Matrices"] for row in sst2} == {"0"}
     positive = {row["Variant"]: row for row in imdb if row["Averaging"] == "positive"}
-    found = {name: (row["Accuracy they give"], row["Printed accuracy"]) for name, row in positive.items()}
-    assert found == {
+    accuracies = {name: (row["Accuracy they give"], row["Printed accuracy"]) for name, row in positive.items()}
+    assert accuracies == {
         "three_phase": ("99.02", "99.00"), "joint": ("96.12", "95.07"), "ft": ("91.46 to 91.47", "91.00")
     }  # fmt: skip
     assert positive["joint"]["F1 they give"] == "96.14 to 96.15" and positive["joint"]["Printed f1"] == "95.10"

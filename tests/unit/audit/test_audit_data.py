@@ -41,25 +41,25 @@ def dataset(tmp_path, monkeypatch):
 
 
 def test_repeated_texts_are_counted_and_named_by_id(dataset):
-    found = entry(dataset, examples(ROWS))
-    assert found["exact"] == {
+    counted = entry(dataset, examples(ROWS))
+    assert counted["exact"] == {
         "repeats_in_train": 0, "repeats_in_test": 1, "validation_rows_in_train": 1, "test_rows_in_train": 1,
         "test_rows_in_train_with_another_label": 0,
     }  # fmt: skip
-    assert found["normalised"] == {
+    assert counted["normalised"] == {
         "repeats_in_train": 1, "repeats_in_test": 2, "validation_rows_in_train": 1, "test_rows_in_train": 2,
         "test_rows_in_train_with_another_label": 1,
     }  # fmt: skip
-    assert found["twins"] == [["test-2", "test-3", "train-0", "train-1"]]
-    assert not any(text in json.dumps(found) for text, *_ in ROWS)
+    assert counted["twins"] == [["test-2", "test-3", "train-0", "train-1"]]
+    assert not any(text in json.dumps(counted) for text, *_ in ROWS)
 
 
 def test_with_folds_every_training_row_is_a_test_row_once(dataset):
     change(paths.DATA.parent, DATASET, {"folds": 5, "test_rows": None})
     folded = examples([row for row in ROWS if row[2] == "train"])
-    found = entry(load_dataset("small"), folded)
-    assert (found["exact"]["test_rows_in_train"], found["normalised"]["test_rows_in_train"]) == (0, 2)
-    assert found["twins"] == [["train-0", "train-1"]]
+    counted = entry(load_dataset("small"), folded)
+    assert (counted["exact"]["test_rows_in_train"], counted["normalised"]["test_rows_in_train"]) == (0, 2)
+    assert counted["twins"] == [["train-0", "train-1"]]
 
 
 def test_the_stage_keeps_what_was_counted_elsewhere(tmp_path):
@@ -72,8 +72,8 @@ def test_the_stage_keeps_what_was_counted_elsewhere(tmp_path):
     file.write_text('{"other": {}}', encoding="utf-8")
     write_rows(root, good_rows())
     run_stages(root, "resolve_settings", "fetch_data", "prepare_data", "audit_data")
-    found = json.loads(file.read_text(encoding="utf-8"))
-    assert list(found) == ["other", "small"] and found["small"]["normalised"]["test_rows_in_train"] == 0
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    assert list(entries) == ["other", "small"] and entries["small"]["normalised"]["test_rows_in_train"] == 0
 
 
 def test_other_class_counts_of_a_split_are_refused(tmp_path):

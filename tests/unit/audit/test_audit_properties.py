@@ -62,8 +62,8 @@ def test_every_true_matrix_is_found(matrix, averaging):
     true = confusion.measured(np.array([tp]), np.array([tn]), p, n, averaging)
     printed = {metric: round(float(getattr(true, metric)[0]), 2) for metric in confusion.METRICS}
     assert confusion.explains(printed, p, n, averaging)
-    found = confusion.with_precision_and_recall(printed["precision"], printed["recall"], p, n, averaging)
-    assert (tp, tn) in set(zip(found.right_positives, found.right_negatives, strict=True))
+    fitting = confusion.with_precision_and_recall(printed["precision"], printed["recall"], p, n, averaging)
+    assert (tp, tn) in set(zip(fitting.right_positives, fitting.right_negatives, strict=True))
 
 
 @UNHURRIED
@@ -74,10 +74,12 @@ def test_the_search_finds_exactly_what_trying_all_matrices_finds(p, n, precision
     tp, tn = (grid.ravel() for grid in np.meshgrid(np.arange(p + 1), np.arange(n + 1)))
     every = confusion.measured(tp, tn, p, n, averaging)
     tolerance = 5.0  # wide, so that something is found
-    wanted = every.fitting("recall", recall, tolerance).fitting("precision", precision, tolerance)
-    found = confusion.with_precision_and_recall(precision, recall, p, n, averaging, tolerance)
-    pairs = [set(zip(one.right_positives, one.right_negatives, strict=True)) for one in (wanted, found)]
-    assert pairs[0] == pairs[1] and len(found) == len(pairs[1])
+    wanted = confusion.fitting(confusion.fitting(every, "recall", recall, tolerance), "precision", precision, tolerance)
+    fitting = confusion.with_precision_and_recall(precision, recall, p, n, averaging, tolerance)
+    pairs = [
+        set(zip(matrices.right_positives, matrices.right_negatives, strict=True)) for matrices in (wanted, fitting)
+    ]
+    assert pairs[0] == pairs[1] and len(fitting) == len(pairs[1])
 
 
 @UNHURRIED
@@ -87,10 +89,10 @@ def test_what_matrices_give_is_what_scikit_learn_measures(matrix):
     labels, answers = labels_and_answers(p, n, tp, tn)
     expected = scores(labels, answers, ["bad", "good"], "good")
     for averaging, prefix in (("positive", ""), ("macro", "macro_")):
-        found = confusion.measured(np.array([tp]), np.array([tn]), p, n, averaging)
-        assert found.accuracy[0] == pytest.approx(expected["accuracy"])
+        measured = confusion.measured(np.array([tp]), np.array([tn]), p, n, averaging)
+        assert measured.accuracy[0] == pytest.approx(expected["accuracy"])
         for metric in ("precision", "recall", "f1"):
-            assert getattr(found, metric)[0] == pytest.approx(expected[prefix + metric])
+            assert getattr(measured, metric)[0] == pytest.approx(expected[prefix + metric])
 
 
 def test_numbers_of_no_matrix_are_refused():
@@ -104,16 +106,16 @@ def test_numbers_of_no_matrix_are_refused():
 @given(matrices(60))
 def test_a_true_two_class_run_gives_no_finding(matrix):
     labels, answers = labels_and_answers(*matrix)
-    found = own_runs.findings_of_run(scores(labels, answers, ["bad", "good"], "good"), pd.Series(labels), "good")
-    assert not any(found.values()) and {"Accuracies", "Matrices"} <= set(found)
+    findings = own_runs.findings_of_run(scores(labels, answers, ["bad", "good"], "good"), pd.Series(labels), "good")
+    assert not any(findings.values()) and {"Accuracies", "Matrices"} <= set(findings)
 
 
 @UNHURRIED
 @given(st.lists(st.sampled_from(CLASSES), min_size=15, max_size=15))
 def test_a_true_run_on_balanced_rows_gives_no_finding(answers):
     labels = pd.Series(CLASSES * 5)
-    found = own_runs.findings_of_run(scores(labels, answers, CLASSES), labels, None)
-    assert found == {"Accuracies": False, "Balanced recalls": False}
+    findings = own_runs.findings_of_run(scores(labels, answers, CLASSES), labels, None)
+    assert findings == {"Accuracies": False, "Balanced recalls": False}
 
 
 def test_a_run_with_false_numbers_gives_findings():
@@ -127,8 +129,8 @@ def test_a_run_with_false_numbers_gives_findings():
 @UNHURRIED
 @given(st.lists(st.tuples(st.sampled_from(CLASSES), st.sampled_from(CLASSES)), min_size=1, max_size=60))
 def test_macro_f1_never_exceeds_the_harmonic_mean_of_the_averages(rows):
-    found = scores(*zip(*rows, strict=True), CLASSES)
-    assert found["macro_f1"] <= harmonic_mean(found["macro_precision"], found["macro_recall"]) + 1e-9
+    values = scores(*zip(*rows, strict=True), CLASSES)
+    assert values["macro_f1"] <= harmonic_mean(values["macro_precision"], values["macro_recall"]) + 1e-9
 
 
 @UNHURRIED

@@ -10,7 +10,7 @@ from small_project import REPOSITORY, change, error_line, run_stage
 from test_audit import records
 
 from threephase.audit import of_paper, of_runs, one_switch, own_runs, recipe
-from threephase.audit.item import to_json, to_text
+from threephase.audit.item import read, to_text
 from threephase.audit.overlap_effect import audit_runs, in_training, read_entries
 from threephase.audit.printed import read_printed
 from threephase.audit.published_runs import read_published
@@ -66,7 +66,7 @@ def test_our_own_runs_pass_every_check(in_repository):
     studies = published()
     item = own_runs.audit(studies)
     assert studies and item.outcome == "passes" and item.finding.count(": 0 findings. ") == 1
-    runs = sum(len(one.predictions.groupby(["encoder", "variant", "seed"])) for one in studies)
+    runs = sum(len(study.predictions.groupby(["encoder", "variant", "seed"])) for study in studies)
     assert sum(int(row["Runs"]) for row in records(item)) == runs > 0
 
 
@@ -84,8 +84,7 @@ def test_the_committed_audit_is_that_of_the_repository(in_repository):
     datasets = load_datasets()
     printed = read_printed(load_shared(), datasets)
     items = of_paper.audit(printed) + of_runs.audit(printed, published(), read_entries(datasets))
-    committed = json.loads((REPOSITORY / paths.PUBLISHED_AUDIT).read_text(encoding="utf-8"))
-    assert committed == to_json(items), "run make audit"
+    assert read(paths.PUBLISHED_AUDIT) == items, "run make audit"
     text = (REPOSITORY / paths.PUBLISHED_AUDIT.with_suffix(".md")).read_text(encoding="utf-8")
     assert text == to_text(items)
 
@@ -153,7 +152,7 @@ def test_a_test_row_overlaps_where_its_twin_was_trained_on():
 
 
 def test_our_accuracies_without_overlapping_rows(in_repository):
-    studies = [one for one in published() if one.name == BASE]
+    studies = [study for study in published() if study.name == BASE]
     entries = read_entries(load_datasets())
     item = audit_runs(studies, entries)
     (row,) = [row for row in records(item) if row["Variant"] == "tfidf_logistic"]

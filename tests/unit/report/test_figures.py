@@ -10,7 +10,9 @@ from synthetic_study import make_study
 
 from stages import render_figures
 from threephase.base import paths
-from threephase.report import display, figure_style, figures
+from threephase.report import figure_style, figures
+from threephase.report.curves import CURVES, MOST_POINTS_A_LINE, curves_figure, curves_of, read_histories
+from threephase.report.rows import BASELINE_COLOUR, rows_of, rows_of_stages, variant_colours
 from threephase.results.results import read_results
 from threephase.study.read_params import load_study
 
@@ -29,7 +31,7 @@ def tables(study):
 def render(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["render_figures"])
     render_figures.main()
-    folder = display.figures_folder(Path())
+    folder = figures.figures_folder(load_study())
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
@@ -51,7 +53,7 @@ def drawn_texts(axes):
 
 def test_stage_writes_every_figure_and_the_same_bytes_again(study, monkeypatch):
     first = render(monkeypatch)
-    names = {"variants", "claims", *(curves.name for curves in display.curves_of(study))}
+    names = {"variants", "claims", *(curves.name for curves in curves_of(study))}
     assert set(first) == {f"{name}.{suffix}" for name in names for suffix in ("svg", "png")}
     assert len(names) == 7
     assert render(monkeypatch) == first
@@ -59,11 +61,11 @@ def test_stage_writes_every_figure_and_the_same_bytes_again(study, monkeypatch):
 
 
 def test_variants_are_all_there_in_table_order_with_seeds_means_and_intervals(study):
-    found = tables(study)
-    axes = figures.variants_figure(study, found["results"], found["runs"]).axes[0]
-    assert row_names(axes) == [row.label for row in display.rows_of(study)]
-    results = found["results"].query("metric == 'macro_f1'").set_index("variant")
-    seeds = found["runs"].query("metric == 'macro_f1' and split == 'test' and variant == 'ft'")["value"].tolist()
+    frames = tables(study)
+    axes = figures.variants_figure(study, frames["results"], frames["runs"]).axes[0]
+    assert row_names(axes) == [row.label for row in rows_of(study)]
+    results = frames["results"].query("metric == 'macro_f1'").set_index("variant")
+    seeds = frames["runs"].query("metric == 'macro_f1' and split == 'test' and variant == 'ft'")["value"].tolist()
     lines = [list(line.get_xdata()) for line in axes.lines]
     cell = results.loc["ft"]
     for expected in ([cell["ci_low"], cell["ci_high"]], [cell["mean"]], seeds):
@@ -74,25 +76,25 @@ def test_variants_are_all_there_in_table_order_with_seeds_means_and_intervals(st
 
 
 def test_key_says_what_each_kind_of_interval_covers(study):
-    found = tables(study)
-    found["results"].loc[found["results"]["variant"] == "ft", "ci_kind"] = "seeds and test rows"
-    figure = figures.variants_figure(study, found["results"], found["runs"])
+    frames = tables(study)
+    frames["results"].loc[frames["results"]["variant"] == "ft", "ci_kind"] = "seeds and test rows"
+    figure = figures.variants_figure(study, frames["results"], frames["runs"])
     key = [text.get_text() for text in figure.legends[0].get_texts()]
     assert key == ["mean", "one seed", "95% interval: test rows only", "95% interval: seeds and test rows"]
 
 
 def test_missing_cell_shows_as_missing_and_moves_no_other(study):
-    found = tables(study)
-    results = found["results"].query("variant != 'joint'")
-    axes = figures.variants_figure(study, results, found["runs"]).axes[0]
+    frames = tables(study)
+    results = frames["results"].query("variant != 'joint'")
+    axes = figures.variants_figure(study, results, frames["runs"]).axes[0]
     assert drawn_texts(axes).count("missing") == 1
-    assert row_names(axes) == [row.label for row in display.rows_of(study)]
+    assert row_names(axes) == [row.label for row in rows_of(study)]
 
 
 def test_no_results_at_all_still_make_a_figure(study):
-    found = tables(study)
-    axes = figures.variants_figure(study, found["results"].iloc[:0], found["runs"].iloc[:0]).axes[0]
-    assert drawn_texts(axes).count("missing") == len(display.rows_of(study))
+    frames = tables(study)
+    axes = figures.variants_figure(study, frames["results"].iloc[:0], frames["runs"].iloc[:0]).axes[0]
+    assert drawn_texts(axes).count("missing") == len(rows_of(study))
 
 
 def test_claims_are_drawn_with_zero_line_margin_interval_and_verdict(study):
@@ -115,10 +117,10 @@ def test_claim_that_was_not_run_is_named(study):
     assert "not run" in drawn_texts(figures.claims_figure(study, claims).axes[0])
 
 
-@pytest.mark.parametrize("curves", display.CURVES, ids=lambda curves: curves.name)
+@pytest.mark.parametrize("curves", CURVES, ids=lambda curves: curves.name)
 def test_curves_have_a_panel_a_variant_with_a_line_a_seed_in_its_colour(study, curves):
-    rows = display.rows_of_stages(study, curves.stages)
-    figure = figures.curves_figure(study, curves, display.read_histories(study, curves))
+    rows = rows_of_stages(study, curves.stages)
+    figure = curves_figure(study, curves, read_histories(study, curves))
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [" ".join(axes.get_title(loc="left").split()) for axes in panels] == [row.label for row in rows]
     for axes, row in zip(panels, rows, strict=True):
@@ -132,33 +134,33 @@ def test_curves_have_a_panel_a_variant_with_a_line_a_seed_in_its_colour(study, c
 def test_missing_histories_are_named_and_others_drawn(study):
     for seed in study.params.seeds:
         paths.history(Path(), "minilm_l6", "cl_ft", seed, "encoder").unlink()
-    curves = next(curves for curves in display.CURVES if curves.name == "learning_curves_contrastive")
-    figure = figures.curves_figure(study, curves, display.read_histories(study, curves))
+    curves = next(curves for curves in CURVES if curves.name == "learning_curves_contrastive")
+    figure = curves_figure(study, curves, read_histories(study, curves))
     assert [axes.get_title(loc="left") for axes in figure.axes if "not recorded" in drawn_texts(axes)] == ["CL + FT"]
 
 
 def test_old_seeds_are_not_drawn(study, tmp_path):
     params = tmp_path / "params.yaml"
     params.write_text(params.read_text().replace("seeds: [0, 1]", "seeds: [1]"))
-    histories = display.read_histories(load_study(), display.CURVES[0])
+    histories = read_histories(load_study(), CURVES[0])
     assert set(histories["seed"]) == {1}
 
 
 def test_long_line_is_thinned_to_means_of_consecutive_points(study):
-    curves = display.CURVES[0]
+    curves = CURVES[0]
     steps = pd.Series(range(1, 1001))
     history = pd.DataFrame({"encoder": "minilm_l6", "variant": "dae", "seed": 0, "step": steps, "loss": 2.0 * steps})
-    line = figures.curves_figure(study, curves, history).axes[0].lines[-1]
-    assert len(line.get_xdata()) == figures.MOST_POINTS_A_LINE
+    line = curves_figure(study, curves, history).axes[0].lines[-1]
+    assert len(line.get_xdata()) == MOST_POINTS_A_LINE
     assert list(line.get_xdata()[:2]) == [5.5, 15.5]
     assert list(line.get_ydata()[:2]) == [11.0, 31.0]
 
 
 def test_variants_have_distinct_colours_that_no_result_changes(study):
-    colours = display.variant_colours(study)
+    colours = variant_colours(study)
     trained = [colours[variant] for variant in study.shared.variants]
     assert len(set(trained)) == len(trained)
-    assert {colours[variant] for variant in study.shared.baselines} == {display.BASELINE_COLOUR}
+    assert {colours[variant] for variant in study.shared.baselines} == {BASELINE_COLOUR}
 
 
 def test_a_hostile_text_is_drawn_as_text_in_few_lines():

@@ -121,15 +121,15 @@ def test_links_lead_from_every_page_to_every_other(tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["render_report", "--study", name])
         render_report.main()
         pages.append(paths.reports(load_study(name).folder) / "index.html")
-    found = {}
+    linked = {}
     for page in pages:
         links = (attributes["href"] for tag, attributes in Page(page.read_text(encoding="utf-8")).tags if tag == "a")
         outside = {link.partition("#")[0] for link in links if not link.startswith("#")}
-        found[page] = {Path(os.path.normpath(page.parent / link)) for link in outside}
+        linked[page] = {Path(os.path.normpath(page.parent / link)) for link in outside}
     tables = {paths.ALL_STUDIES.with_suffix(ending) for ending in (".md", ".tex")}
     costs = {page: page.with_name("costs.html") for page in pages[1:]}
-    assert found[pages[0]] == {*pages[1:], *tables}
-    assert all(found[page] == {pages[0], costs[page]} for page in pages[1:])
+    assert linked[pages[0]] == {*pages[1:], *tables}
+    assert all(linked[page] == {pages[0], costs[page]} for page in pages[1:])
     assert all(file.is_file() for file in {*pages, *tables})
 
 

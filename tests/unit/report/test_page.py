@@ -15,10 +15,10 @@ from commands import render_costs
 from stages import render_figures, render_report
 from threephase.base import paths
 from threephase.base.files import write_table
-from threephase.report.answer import sentences
-from threephase.report.display import rows_of
+from threephase.report.answer import study_answer
 from threephase.report.finished import read_finished
 from threephase.report.page import render_page
+from threephase.report.rows import rows_of
 from threephase.results import costs
 from threephase.results.results import read_results
 from threephase.results.tables import format_interval, format_number
@@ -214,12 +214,12 @@ def test_a_training_that_was_not_timed_here_says_so(study, monkeypatch):
 
 
 def test_costs_are_summed_by_stage_and_in_all(study):
-    lines = {line.stage: line for line in costs.costs(costs.read_reports(study))}
-    assert lines["train_contrastive"].runs == len(study.params.seeds)
-    assert lines["train_contrastive"].seconds == pytest.approx(2 * 9.5)
-    assert lines["train_contrastive"].sequences_per_second == pytest.approx(217.0)
-    assert lines["all stages"].updates == 42 * lines["all stages"].runs
-    assert lines["all stages"].peak_memory_mb == 900.5
+    lines = {line["stage"]: line for line in costs.costs(costs.read_reports(study))}
+    assert lines["train_contrastive"]["runs"] == len(study.params.seeds)
+    assert lines["train_contrastive"]["seconds"] == pytest.approx(2 * 9.5)
+    assert lines["train_contrastive"]["sequences_per_second"] == pytest.approx(217.0)
+    assert lines["all stages"]["updates"] == 42 * lines["all stages"]["runs"]
+    assert lines["all stages"]["peak_memory_mb"] == 900.5
 
 
 def test_runs_on_different_machines_are_told_apart(study):
@@ -232,7 +232,7 @@ def test_runs_on_different_machines_are_told_apart(study):
 
 
 def answer(study, results, claims):
-    return " ".join(sentences(study, rows_of(study), results, claims))
+    return " ".join(study_answer(study, results, claims))
 
 
 def with_mean(results, variant, mean):

@@ -15,7 +15,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_table
 from threephase.results.cells import summarize
-from threephase.results.differences import claims_frame, differences_frame
+from threephase.results.differences import CellRows, claims_frame, compare, differences_frame
 from threephase.results.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS
 from threephase.scores.statistics import BY_FOLD, ROWS_ONLY, SEEDS_AND_ROWS
 from threephase.study.params import Claim
@@ -66,24 +66,26 @@ def predictions(variant: str, encoder: str = "minilm_l6", seeds=SEEDS) -> list[p
     return [pd.read_parquet(paths.predictions(Path(), encoder, variant, seed)) for seed in seeds]
 
 
-def right_alone(one: pd.DataFrame, other: pd.DataFrame) -> tuple[int, int]:
-    rights = [frame["label"] == frame["predicted"] for frame in (one, other)]
+def right_alone(first: pd.DataFrame, other: pd.DataFrame) -> tuple[int, int]:
+    rights = [frame["label"] == frame["predicted"] for frame in (first, other)]
     return int((rights[0] & ~rights[1]).sum()), int((~rights[0] & rights[1]).sum())
 
 
 def test_every_pair_of_an_encoder_is_there_once(make):
     study = make(SEEDS)
-    found = differences_frame(study)
-    assert list(found) == DIFFERENCE_COLUMNS
-    pairs = [frozenset(pair) for pair in zip(found["variant"], found["other"], strict=True)]
+    differences = differences_frame(study)
+    assert list(differences) == DIFFERENCE_COLUMNS
+    pairs = [frozenset(pair) for pair in zip(differences["variant"], differences["other"], strict=True)]
     names = [variant for _, variant in cells(study)]
     assert len(pairs) == len(set(pairs)) == len(names) * (len(names) - 1) / 2
     assert all(len(pair) == 2 for pair in pairs) and set().union(*pairs) == set(names)
-    without = found["variant"].isin(["majority", "tfidf_logistic"]) & found["other"].isin(
+    without = differences["variant"].isin(["majority", "tfidf_logistic"]) & differences["other"].isin(
         ["majority", "tfidf_logistic"]
     )
-    assert found.loc[without, "encoder"].tolist() == [""] and set(found.loc[~without, "encoder"]) == {"minilm_l6"}
-    assert set(found["n_seeds"]) == {3} and set(found["n_test"]) == {ROWS} and set(found["ci_kind"]) == {SEEDS_AND_ROWS}
+    assert differences.loc[without, "encoder"].tolist() == [""]
+    assert set(differences.loc[~without, "encoder"]) == {"minilm_l6"}
+    known = {"n_seeds": {3}, "n_test": {ROWS}, "ci_kind": {SEEDS_AND_ROWS}}
+    assert {name: set(differences[name]) for name in known} == known
 
 
 def test_two_encoders_are_not_compared_with_each_other(make, monkeypatch):
@@ -94,43 +96,44 @@ def test_two_encoders_are_not_compared_with_each_other(make, monkeypatch):
     for cell in cells(study):
         for seed in SEEDS:
             write_predictions(study, cell, seed)
-    found = differences_frame(study)
-    assert list(found["encoder"].unique()) == [*both, ""]
+    differences = differences_frame(study)
+    assert list(differences["encoder"].unique()) == [*both, ""]
     # Nine cells with an encoder and two without: 36 + 18 pairs for each encoder, one for none.
-    assert Counter(found["encoder"]) == {"minilm_l6": 54, "minilm_l12": 54, "": 1}
+    assert Counter(differences["encoder"]) == {"minilm_l6": 54, "minilm_l12": 54, "": 1}
 
 
 def test_a_row_is_what_its_predictions_say(make):
-    found = differences_frame(make(SEEDS)).set_index(["variant", "other"]).loc[("joint", "majority")]
+    row = differences_frame(make(SEEDS)).set_index(["variant", "other"]).loc[("joint", "majority")]
     ours, other = predictions("joint"), predictions("majority", encoder="")
     scores = [
-        [100 * f1_score(one["label"], one["predicted"], average="macro") for one in frames] for frames in (ours, other)
+        [100 * f1_score(frame["label"], frame["predicted"], average="macro") for frame in frames]
+        for frames in (ours, other)
     ]
     differences = np.subtract(*scores)
-    assert found["metric"] == "macro_f1" and found["difference"] == pytest.approx(differences.mean())
-    assert found["by_seed"] == ", ".join(f"{one:+.1f}" for one in differences)
+    assert row["metric"] == "macro_f1" and row["difference"] == pytest.approx(differences.mean())
+    assert row["by_seed"] == ", ".join(f"{difference:+.1f}" for difference in differences)
     tables = [right_alone(*pair) for pair in zip(ours, other, strict=True)]
     values = [binomtest(gained, gained + lost).pvalue for gained, lost in tables]
-    assert found["mcnemar_p"] == pytest.approx(min(1, 2 * np.median(values)))
-    assert (found["p_value"] < 0.05) == (found["ci_low"] > 0 or found["ci_high"] < 0)
-    assert found["detectable"] > (found["ci_high"] - found["ci_low"]) / 2 > 0
+    assert row["mcnemar_p"] == pytest.approx(min(1, 2 * np.median(values)))
+    assert (row["p_value"] < 0.05) == (row["ci_low"] > 0 or row["ci_high"] < 0)
+    assert row["detectable"] > (row["ci_high"] - row["ci_low"]) / 2 > 0
 
 
 def test_folds_are_pooled(make):
-    found = differences_frame(make(SEEDS, folds=3)).set_index(["variant", "other"]).loc[("three_phase", "ft")]
+    row = differences_frame(make(SEEDS, folds=3)).set_index(["variant", "other"]).loc[("three_phase", "ft")]
     gained, lost = np.sum(
         [right_alone(*pair) for pair in zip(predictions("three_phase"), predictions("ft"), strict=True)], axis=0
     )
-    assert found["mcnemar_p"] == pytest.approx(binomtest(gained, gained + lost).pvalue)
-    assert (found["n_test"], found["ci_kind"]) == (3 * ROWS, BY_FOLD) and 0 < found["p_value"] < 1
+    assert row["mcnemar_p"] == pytest.approx(binomtest(gained, gained + lost).pvalue)
+    assert (row["n_test"], row["ci_kind"]) == (3 * ROWS, BY_FOLD) and 0 < row["p_value"] < 1
 
 
 def test_fewer_seeds_than_the_rule_asks_for_give_no_p_value(make):
     study = make([0, 1])
-    found = differences_frame(study)
-    assert set(found["ci_kind"]) == {ROWS_ONLY}
-    assert found[["p_value", "detectable"]].isna().all(axis=None) and found["mcnemar_p"].between(0, 1).all()
-    assert set(claims_frame(study, found)["verdict"]) == {"too few seeds"}
+    differences = differences_frame(study)
+    assert set(differences["ci_kind"]) == {ROWS_ONLY}
+    assert differences[["p_value", "detectable"]].isna().all(axis=None) and differences["mcnemar_p"].between(0, 1).all()
+    assert set(claims_frame(study, differences)["verdict"]) == {"too few seeds"}
 
 
 @pytest.mark.parametrize(("seeds", "p_value"), [([0, 1], None), (SEEDS, 1)])
@@ -164,9 +167,9 @@ def test_a_pair_stands_the_way_round_that_a_claim_has_it(make):
     as_usual = differences_frame(make(SEEDS)).set_index(["variant", "other"]).loc[("joint", "dae_ft")]
     turned = make(SEEDS, claims={"other_way": Claim("DAE is better.", "dae_ft", ["joint"])})
     differences = differences_frame(turned)
-    found = differences.set_index(["variant", "other"])
-    assert ("joint", "dae_ft") not in found.index
-    row = found.loc[("dae_ft", "joint")]
+    by_pair = differences.set_index(["variant", "other"])
+    assert ("joint", "dae_ft") not in by_pair.index
+    row = by_pair.loc[("dae_ft", "joint")]
     assert row["difference"] == pytest.approx(-as_usual["difference"])
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((-as_usual["ci_high"], -as_usual["ci_low"]))
     assert row["p_value"] == pytest.approx(as_usual["p_value"]) and row["mcnemar_p"] == as_usual["mcnemar_p"]
@@ -200,3 +203,16 @@ def test_other_labels_of_the_same_examples_are_refused(make):
     said = f"minilm_l6-three_phase and minilm_l6-ft: test row 4: label: got '{label}' in the second cell, expected"
     with pytest.raises(UserError, match=said):
         differences_frame(study)
+
+
+@pytest.mark.parametrize("other_ids", [["a", "c", "b"], ["a", "b"], ["a", "b", "c", "d"]])
+def test_other_rows_or_seeds_are_not_paired(make, other_ids):
+    study, pair = make(SEEDS), [("minilm_l6", "ft"), ("", "majority")]
+
+    def rows(ids: list[str], seeds: int = 3) -> CellRows:
+        return CellRows(ids, ["x"] * len(ids), np.ones((seeds, len(ids))), np.ones((seeds, len(ids)), bool), None)
+
+    with pytest.raises(UserError, match="minilm_l6-ft and majority: .* example_ids.* same ones in the same order"):
+        compare(study, pair, rows(["a", "b", "c"]), rows(other_ids))
+    with pytest.raises(UserError, match="seeds: got 3 and 2 of them, expected the same seeds"):
+        compare(study, pair, rows(["a", "b"]), rows(["a", "b"], seeds=2))

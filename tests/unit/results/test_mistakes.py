@@ -13,9 +13,14 @@ from synthetic_study import HOSTILE_TEXT, LABELS, TEST_ROWS, make_study
 
 from stages import render_figures, render_report
 from threephase.base import paths
-from threephase.report import display
-from threephase.report.figures_confusion import MOST_NAMED, confusion_figure
-from threephase.report.pictures import MOST_CHARACTERS, MOST_ROWS, pictures
+from threephase.report.mistake_pictures import (
+    MOST_CHARACTERS,
+    MOST_NAMED,
+    MOST_ROWS,
+    confusion_figure,
+    mistakes_context,
+)
+from threephase.report.rows import rows_of
 from threephase.results import mistakes
 
 
@@ -38,13 +43,13 @@ def predicted(**by_variant):
 
 def test_confusions_are_summed_over_seeds_and_divided_by_the_labels_rows():
     frame = mistakes.confusion_frame(predicted(one=["xyy", "xxx"]), ["x", "y", "z"])
-    found = frame.set_index(["label", "predicted"])
+    by_pair = frame.set_index(["label", "predicted"])
     assert list(frame.columns) == mistakes.CONFUSION_COLUMNS and len(frame) == 9
-    assert found.loc[("x", "x"), ["rows", "percent"]].tolist() == [3, 75.0]
-    assert found.loc[("x", "y"), ["rows", "percent"]].tolist() == [1, 25.0]
-    assert found.loc[("y", "x"), ["rows", "percent"]].tolist() == [1, 50.0]
+    assert by_pair.loc[("x", "x"), ["rows", "percent"]].tolist() == [3, 75.0]
+    assert by_pair.loc[("x", "y"), ["rows", "percent"]].tolist() == [1, 25.0]
+    assert by_pair.loc[("y", "x"), ["rows", "percent"]].tolist() == [1, 50.0]
     # No test row has the label z: no share of nothing.
-    assert found.loc["z", "rows"].eq(0).all() and found.loc["z", "percent"].isna().all()
+    assert by_pair.loc["z", "rows"].eq(0).all() and by_pair.loc["z", "percent"].isna().all()
 
 
 def test_the_diagonal_gives_the_accuracy(study):
@@ -85,7 +90,7 @@ def panels(figure):
 def test_every_trained_variant_has_a_panel_with_its_numbers(study):
     frame = mistakes.confusion_frame(*mistakes.trained_predictions(study))
     figure = confusion_figure(study, frame)
-    trained = [row for row in display.rows_of(study) if row.variant in study.params.trained()]
+    trained = [row for row in rows_of(study) if row.variant in study.params.trained()]
     titles = [" ".join(axes.get_title(loc="left").split()) for axes in panels(figure)]
     assert titles == [row.label for row in trained]
     for axes, row in zip(panels(figure), trained, strict=True):
@@ -127,7 +132,7 @@ def write_mistakes(monkeypatch):
 
 def test_the_page_shows_the_first_rows_with_texts_cut(study, monkeypatch):
     write_mistakes(monkeypatch)
-    (table,) = pictures(study, texts=True)["disagreements"]
+    (table,) = mistakes_context(study, texts=True)["disagreements"]
     frame = pd.read_csv(paths.mistakes(Path()) / "disagreements.csv")
     assert [row["example_id"] for row in table["rows"]] == frame["example_id"].tolist()[:MOST_ROWS]
     assert table["variants"] == [study.title(variant) for variant in study.params.trained()]
@@ -141,7 +146,7 @@ def test_the_page_shows_the_first_rows_with_texts_cut(study, monkeypatch):
 def test_without_texts_the_data_set_is_not_even_read(study, monkeypatch):
     write_mistakes(monkeypatch)
     paths.examples(Path()).unlink()
-    context = pictures(study, texts=False)
+    context = mistakes_context(study, texts=False)
     assert "alert(2)" not in json.dumps(context, default=str)
     assert len(context["disagreements"][0]["rows"]) == MOST_ROWS
 

@@ -32,17 +32,19 @@ def studies():
 
 def predictions(random: np.random.Generator, seeds: range, rows: int, folds: bool) -> dict[int, pd.DataFrame]:
     """Predictions at random, of rows with fixed labels."""
-    found = {}
+    by_seed = {}
     for seed in seeds:
         numbers = np.arange(rows) + rows * seed * folds
         parts = {
             "test": pd.DataFrame(
-                {"example_id": [f"test-{one}" for one in numbers], "label": np.take(CLASSES, numbers % 3)}
+                {"example_id": [f"test-{number}" for number in numbers], "label": np.take(CLASSES, numbers % 3)}
             ),
             "validation": pd.DataFrame({"example_id": ["train-0"], "label": ["fruit"]}),
         }
-        found[seed] = predictions_table(parts, {part: random.random((len(parts[part]), 3)) for part in parts}, CLASSES)
-    return found
+        by_seed[seed] = predictions_table(
+            parts, {part: random.random((len(parts[part]), 3)) for part in parts}, CLASSES
+        )
+    return by_seed
 
 
 @settings(max_examples=25, deadline=None)
@@ -57,12 +59,12 @@ def test_what_holds_of_any_two(studies, draw, n_seeds, rows, folds):
     other_order = pair(study, first, shuffled, METRICS, NAMES)
     tests = [[frame[frame["split"] == "test"] for frame in side.values()] for side in (first, second)]
     for metric in METRICS:
-        one, zero = there.differences[metric], same.differences[metric]
+        difference, zero = there.differences[metric], same.differences[metric]
         assert (zero.interval.mean, zero.interval.low, zero.interval.high, *zero.by_seed) == (0,) * (3 + n_seeds)
-        assert one.interval.mean == pytest.approx(one.second - one.first, abs=1e-9)
-        assert back.differences[metric].interval.low == pytest.approx(-one.interval.high, abs=1e-9)
-        assert other_order.differences[metric].interval == one.interval
-        for value, side in ((one.first, tests[0]), (one.second, tests[1])):
+        assert difference.interval.mean == pytest.approx(difference.second - difference.first, abs=1e-9)
+        assert back.differences[metric].interval.low == pytest.approx(-difference.interval.high, abs=1e-9)
+        assert other_order.differences[metric].interval == difference.interval
+        for value, side in ((difference.first, tests[0]), (difference.second, tests[1])):
             frames = [pd.concat(side)] if folds else side
             expected = np.mean([scores(frame["label"], frame["predicted"], CLASSES)[metric] for frame in frames])
             assert value == pytest.approx(expected)
@@ -71,34 +73,34 @@ def test_what_holds_of_any_two(studies, draw, n_seeds, rows, folds):
 
 def test_a_comparison_of_two_cells_is_that_of_the_claims(studies):
     study, folder = studies["snips_l6"], REPOSITORY / paths.published("snips_l6")
-    found = predictions_by_cell(pd.read_parquet(folder / "predictions.parquet"))
+    by_cell = predictions_by_cell(pd.read_parquet(folder / "predictions.parquet"))
     claims = read_frame(folder / "claims.csv")
     compared = claims.dropna(subset=["difference"])
     assert len(compared) >= 5
     for row in compared.itertuples():
-        sides = (found[row.encoder, other] for other in (row.other, row.variant))
-        one = pair(study, *sides, [row.metric], NAMES)
-        interval = one.differences[row.metric].interval
+        sides = (by_cell[row.encoder, other] for other in (row.other, row.variant))
+        paired = pair(study, *sides, [row.metric], NAMES)
+        interval = paired.differences[row.metric].interval
         assert [interval.mean, interval.low, interval.high] == pytest.approx([row.difference, row.ci_low, row.ci_high])
-        assert (interval.kind, one.n_test, len(one.seeds)) == (row.ci_kind, row.n_test, row.n_seeds)
-        assert ", ".join(f"{value:+.1f}" for value in one.differences[row.metric].by_seed) == row.by_seed
+        assert (interval.kind, paired.n_test, len(paired.seeds)) == (row.ci_kind, row.n_test, row.n_seeds)
+        assert ", ".join(f"{value:+.1f}" for value in paired.differences[row.metric].by_seed) == row.by_seed
 
 
 def test_one_fold_of_five_is_no_cross_validation(studies):
     random = np.random.default_rng(0)
     first, second = (predictions(random, range(5), 20, True) for _ in range(2))
-    one = pair(studies["snips_l6"], first, {3: second[3]}, METRICS, NAMES)
-    assert one.seeds == [3] and one.n_test == 20 and one.other_seeds == ["seeds 0, 1, 2, 4 only in A"]
-    assert one.differences["accuracy"].interval.kind == "test rows only"
+    paired = pair(studies["snips_l6"], first, {3: second[3]}, METRICS, NAMES)
+    assert paired.seeds == [3] and paired.n_test == 20 and paired.other_seeds == ["seeds 0, 1, 2, 4 only in A"]
+    assert paired.differences["accuracy"].interval.kind == "test rows only"
 
 
 def test_rows_that_one_seed_lacks_are_left_out_of_all(studies):
     random = np.random.default_rng(0)
     first, second = (predictions(random, range(3), 20, False) for _ in range(2))
     second[1] = second[1].iloc[5:]
-    one = pair(studies["bbc"], first, second, METRICS, NAMES)
-    assert one.n_test == 15 and not one.same
-    assert one.other_rows == ["15 test rows only in A", "10 test rows only in B"]
+    paired = pair(studies["bbc"], first, second, METRICS, NAMES)
+    assert paired.n_test == 15 and not paired.same
+    assert paired.other_rows == ["15 test rows only in A", "10 test rows only in B"]
 
 
 def test_probabilities_count_for_the_same_predictions_and_their_columns_order_does_not(studies):

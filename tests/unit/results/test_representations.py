@@ -14,10 +14,14 @@ from threephase.base import paths
 from threephase.base.files import write_table
 from threephase.phases.vectors import MOST_POINTS, MOST_TRAINING_ROWS_A_CLASS, drawn_by_class, drawn_points
 from threephase.report import layout
-from threephase.report.display import MOST_SVG_BYTES, data_uri
-from threephase.report.figure_style import PALETTE, save_figure
-from threephase.report.figures_representations import LOOKS, looks_of, representations_figure
-from threephase.report.pictures import PROJECTION_TEXTS, pictures
+from threephase.report.encoder_pictures import (
+    LOOKS,
+    PROJECTION_TEXTS,
+    looks_of,
+    representations_context,
+    representations_figure,
+)
+from threephase.report.figure_style import MOST_SVG_BYTES, PALETTE, data_uri, save_figure
 from threephase.results.representations import (
     PROJECTIONS,
     nearest_mean_accuracy,
@@ -87,8 +91,8 @@ def test_the_same_vectors_give_the_same_coordinates():
 
 def test_pca_is_the_plane_that_holds_the_vectors():
     plane = np.random.default_rng(0).normal(size=(30, 2)) * [3, 1]
-    found = projected(np.hstack([plane, np.zeros((30, 4))]))
-    coordinates = np.stack([found["pca_x"], found["pca_y"]], axis=1)
+    places = projected(np.hstack([plane, np.zeros((30, 4))]))
+    coordinates = np.stack([places["pca_x"], places["pca_y"]], axis=1)
     distances = [np.linalg.norm(points[:, None] - points, axis=2) for points in (coordinates, plane)]
     np.testing.assert_allclose(*distances, atol=1e-3)
     assert coordinates[:, 0].std() > coordinates[:, 1].std()
@@ -192,15 +196,15 @@ def write_pictures(study, points, separation):
 
 def test_the_page_has_the_numbers_the_figures_and_words_for_who_cannot_see_them(study):
     assert set(PROJECTION_TEXTS) == set(PROJECTIONS)
-    (before,) = pictures(study, texts=False)["representations"]
+    (before,) = representations_context(study)
     assert before["lines"] == [] and before["figures"] == []
     points, separation = tables(study)
     separation.loc[0, "silhouette"] = float("nan")
     write_pictures(study, points, separation)
-    (one,) = pictures(study, texts=False)["representations"]
-    assert [line[2:] for line in one["lines"]] == [("none", "75.0"), *[("+0.25", "75.0")] * 9]
-    assert [figure["title"] for figure in one["figures"]] == ["PCA", "t-SNE"]
-    for figure in one["figures"]:
+    (encoder,) = representations_context(study)
+    assert [line[2:] for line in encoder["lines"]] == [("none", "75.0"), *[("+0.25", "75.0")] * 9]
+    assert [figure["title"] for figure in encoder["figures"]] == ["PCA", "t-SNE"]
+    for figure in encoder["figures"]:
         assert figure["uri"].startswith("data:image/svg+xml;base64,")
         assert all(panel.title in figure["alternative"] for panel in panels_of(study, ENCODER))
 
@@ -212,8 +216,8 @@ def test_whether_phase_3_goes_on_is_said_by_the_settings(study, tmp_path, frozen
     params.write_text(text.replace("freeze_encoder: false", f"freeze_encoder: {str(frozen).lower()}"), encoding="utf-8")
     study = load_study()
     write_pictures(study, *tables(study))
-    (one,) = pictures(study, texts=False)["representations"]
-    assert one["frozen"] is frozen and one["fine_tuned"] == (not frozen)
+    (encoder,) = representations_context(study)
+    assert encoder["frozen"] is frozen and encoder["fine_tuned"] == (not frozen)
 
 
 @pytest.mark.parametrize(
@@ -228,11 +232,16 @@ def test_whether_phase_3_goes_on_is_said_by_the_settings(study, tmp_path, frozen
 )
 def test_the_page_says_what_phase_3_does_to_the_pictured_rows(study, frozen, fine_tuned, split, recipe, caveat):
     write_pictures(study, *tables(study))
-    found = pictures(study, texts=False)
-    found["representations"][0] |= {"frozen": frozen, "fine_tuned": fine_tuned}
+    encoders = representations_context(study)
+    encoders[0] |= {"frozen": frozen, "fine_tuned": fine_tuned}
     protocol = dataclasses.replace(study.protocol, selection_split=split)
     shared = dataclasses.replace(study.shared, protocols={study.params.protocol: protocol})
-    context = {"pictures": found, "study": dataclasses.replace(study, shared=shared), "not_recorded": ""}
+    context = {
+        "representations": encoders,
+        "mistakes": {"confusion": None, "disagreements": None, "texts": False},
+        "study": dataclasses.replace(study, shared=shared),
+        "not_recorded": "",
+    }
     page = layout._engine().get_template("representations.html.j2").render(context)
     assert ("leaves the encoder as it is" in page) == frozen
     assert ("The ordinary recipe trains it" in page) == recipe
@@ -247,4 +256,4 @@ def test_a_figure_of_very_many_points_is_embedded_as_an_image_of_pixels(tmp_path
 
 def test_an_encoder_that_is_not_drawn_has_no_part(study):
     params = dataclasses.replace(study.params, draw_encoders=False)
-    assert pictures(dataclasses.replace(study, params=params), texts=False)["representations"] == []
+    assert representations_context(dataclasses.replace(study, params=params)) == []

@@ -56,7 +56,7 @@ def test_of_equally_good_points_the_first_is_chosen():
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
 def test_the_chosen_trial_is_good_and_none_before_it_is(scores):
     trials = [trial(score) for score in scores]
-    chosen = next(number for number, one in enumerate(trials) if one is best_of(trials))
+    chosen = next(number for number, attempt in enumerate(trials) if attempt is best_of(trials))
     assert scores[chosen] >= max(scores) - TOLERANCE
     assert all(score < max(scores) - TOLERANCE for score in scores[:chosen])
 
@@ -94,11 +94,6 @@ def new_search(name: str = "small") -> Search:
     return Search(load_study(name), ENCODER, SEED, Path("search"))
 
 
-def workspace(searched: Search, phase: str, point: search.Point, start: Path | None = None) -> Path:
-    """One that starts from another one's runs, or from the inputs of all."""
-    return searched._workspace(phase, point, start / paths.RUNS if start else searched._inputs())
-
-
 def test_a_reported_seed_is_refused(project):
     before = contents(project)
     with pytest.raises(UserError, match=f"{STUDY}: seeds: got 1, which is reported; expected another seed"):
@@ -128,7 +123,7 @@ def test_a_workspace_has_its_own_params_and_settings_and_shares_the_rest(prepare
     point = {"lr_dae": 1e-5, "epochs_dae": 3, "lr_classifier": 2e-7}
     expected = load_study()
     assert isinstance(expected.params.hyperparameters[ENCODER].lr_classifier, dict)
-    folder = workspace(new_search(), "phase_1", point)
+    folder = new_search()._workspace("phase_1", point)
     assert (prepared / STUDY).read_bytes() == original
     for shared in ("stages", "threephase", "data", "encoders", "paper", "shared.yaml", ".engine.json"):
         assert (folder / shared).is_symlink() and (folder / shared).resolve() == (prepared / shared).resolve()
@@ -137,12 +132,12 @@ def test_a_workspace_has_its_own_params_and_settings_and_shares_the_rest(prepare
     settings = json.loads((folder / "runs/settings" / f"train_dae-{ENCODER}-dae.json").read_text())["settings"]
     assert (settings["denoising"]["lr"], settings["denoising"]["epochs"]) == (1e-5, 3)
     monkeypatch.chdir(folder)
-    found = load_study()
-    changed = found.params.hyperparameters[ENCODER]
+    searched_study = load_study()
+    changed = searched_study.params.hyperparameters[ENCODER]
     assert (changed.lr_dae, changed.epochs_dae, for_variant(changed, "lr_classifier", "ft")) == (1e-5, 3, 2e-7)
-    assert found.shared == expected.shared and found.dataset == expected.dataset
+    assert searched_study.shared == expected.shared and searched_study.dataset == expected.dataset
     for key in ("name", "seeds", "protocol", "validation_share", "long_tail_ratio", "long_tail_largest", "train_rows"):
-        assert getattr(found.params, key) == getattr(expected.params, key), key
+        assert getattr(searched_study.params, key) == getattr(expected.params, key), key
     for key in ("deletion_ratio", "lr_contrastive", "batch_size", "max_length", "adam_eps", "freeze_encoder"):
         assert getattr(changed, key) == getattr(expected.params.hyperparameters[ENCODER], key), key
 
@@ -156,7 +151,7 @@ def test_a_study_over_a_base_with_few_variants_is_the_default_one_of_a_workspace
     write_text(paths.pretrained_encoder(Path("studies/few"), ENCODER) / "model.safetensors", "weights")
     searched = new_search("few")
     assert searched._searched_variants() == ["ft"]
-    monkeypatch.chdir(workspace(searched, "phase_1", {"lr_dae": 1e-5}))
+    monkeypatch.chdir(searched._workspace("phase_1", {"lr_dae": 1e-5}))
     assert load_study().params.name == "few" and load_study().protocol.clip_gradient is None
     # Phases 1 and 2 are searched for three_phase whatever the study trains.
     assert load_study().params.variants == ["three_phase", "ft"]
@@ -164,10 +159,10 @@ def test_a_study_over_a_base_with_few_variants_is_the_default_one_of_a_workspace
 
 def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(prepared):
     searched = new_search()
-    start = workspace(searched, "split", {})
+    start = searched._workspace("split", {})
     handed_on = Path("runs/splits/100/split.parquet")
     write_text(start / handed_on, "drawn")
-    first, second = (workspace(searched, "phase_1", {"lr_dae": lr}, start) for lr in (1e-5, 5e-5))
+    first, second = (searched._workspace("phase_1", {"lr_dae": lr}, start) for lr in (1e-5, 5e-5))
     assert first != second and (first / handed_on).read_text() == (second / handed_on).read_text() == "drawn"
     write_text(first / handed_on, "changed")
     write_text(first / "runs/more.txt", "made here")
@@ -178,9 +173,9 @@ def test_a_workspace_starts_from_the_runs_of_another_and_leaves_them_alone(prepa
 
 
 def test_a_workspace_holds_nothing_of_an_earlier_search(prepared):
-    earlier = workspace(new_search(), "phase_1", {"lr_dae": 1e-5})
+    earlier = new_search()._workspace("phase_1", {"lr_dae": 1e-5})
     write_text(earlier / "runs/predictions/old.parquet", "old")
-    again = workspace(new_search(), "phase_1", {"lr_dae": 1e-5})
+    again = new_search()._workspace("phase_1", {"lr_dae": 1e-5})
     assert again == earlier and not (again / "runs/predictions").exists()
     # What the workspace only links to is still there.
     assert paths.examples(Path()).read_text() == (again / paths.examples(Path())).read_text() == "rows"
@@ -249,10 +244,10 @@ def weights(trial: Trial, variant: str) -> bytes:
 def test_every_phase_starts_from_the_best_of_the_one_before(searched):
     root, study, trials = searched
     names = [("phase 1", "dae")] * 2 + [("phase 2", "three_phase"), *(("phase 3", name) for name in SEARCHED)]
-    assert [(one.phase, one.variant) for one in trials] == names
-    assert [one.point for one in trials[:2]] == list(points(GRIDS["PHASE_1"]))
+    assert [(attempt.phase, attempt.variant) for attempt in trials] == names
+    assert [attempt.point for attempt in trials[:2]] == list(points(GRIDS["PHASE_1"]))
     denoised = best_of(trials[:2])
-    assert denoised is trials[1], [one.score for one in trials[:2]]
+    assert denoised is trials[1], [attempt.score for attempt in trials[:2]]
     chosen = denoised.point | trials[2].point
     assert weights(trials[0], "dae") != weights(trials[1], "dae")
     for later in trials[2:]:
@@ -267,15 +262,15 @@ def test_every_phase_starts_from_the_best_of_the_one_before(searched):
 
 def test_scores_are_those_of_validation_rows_and_no_test_row_is_predicted(searched):
     root, study, trials = searched
-    for one in trials[3:]:
-        rows = pd.read_parquet(one.workspace / paths.predictions(Path(), ENCODER, one.variant, SEED))
-        assert set(rows["split"]) == {"validation"}, one.variant
+    for attempt in trials[3:]:
+        rows = pd.read_parquet(attempt.workspace / paths.predictions(Path(), ENCODER, attempt.variant, SEED))
+        assert set(rows["split"]) == {"validation"}, attempt.variant
         classes = sorted(pd.read_parquet(root / paths.examples(Path()))["label"].unique())
         expected = f1_score(rows["label"], rows["predicted"], labels=classes, average="macro", zero_division=0)
-        assert one.score == pytest.approx(100 * expected), one.variant
-    for one, phase in zip(trials, ["encoder"] * 3 + ["classifier"] * 4, strict=True):
-        report = one.workspace / paths.run_report(Path(), ENCODER, one.variant, SEED, phase)
-        assert one.sequence_updates == json.loads(report.read_bytes())["sequence_updates"] > 0
+        assert attempt.score == pytest.approx(100 * expected), attempt.variant
+    for attempt, phase in zip(trials, ["encoder"] * 3 + ["classifier"] * 4, strict=True):
+        report = attempt.workspace / paths.run_report(Path(), ENCODER, attempt.variant, SEED, phase)
+        assert attempt.sequence_updates == json.loads(report.read_bytes())["sequence_updates"] > 0
 
 
 def test_an_encoder_is_scored_by_logistic_regression_on_unit_vectors(searched):
@@ -283,11 +278,11 @@ def test_an_encoder_is_scored_by_logistic_regression_on_unit_vectors(searched):
     from threephase.model.tokens import TextTokenizer
 
     root, study, trials = searched
-    for one in trials[:3]:
-        folder = one.workspace / paths.trained_encoder(Path(), ENCODER, one.variant, SEED)
+    for attempt in trials[:3]:
+        folder = attempt.workspace / paths.trained_encoder(Path(), ENCODER, attempt.variant, SEED)
         encoder = load_trained(folder).eval()
         tokenizer = TextTokenizer(folder, encoder.transformer.config, encoder.transformer.config.max_tokens)
-        split = pd.read_parquet(one.workspace / paths.splits(Path(), SEED) / "split.parquet")
+        split = pd.read_parquet(attempt.workspace / paths.splits(Path(), SEED) / "split.parquet")
         rows = pd.read_parquet(root / paths.examples(Path())).merge(split, on="example_id")
         x, y = {}, {}
         for part in ("train", "validation"):
@@ -300,4 +295,4 @@ def test_an_encoder_is_scored_by_logistic_regression_on_unit_vectors(searched):
         for c in study.shared.baseline_inverse_regularization:
             model = LogisticRegression(C=c, max_iter=1000).fit(x["train"], y["train"])
             scores.append(f1_score(y["validation"], model.predict(x["validation"]), average="macro", zero_division=0))
-        assert one.score == pytest.approx(100 * max(scores), abs=0.01)
+        assert attempt.score == pytest.approx(100 * max(scores), abs=0.01)

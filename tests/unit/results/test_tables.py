@@ -83,8 +83,10 @@ def test_several_encoders_get_a_column(study):
 
 
 def test_caption_says_what_the_numbers_are(study):
-    caption = tables.caption(study, "Headlines", results_of(study))
-    assert "Headlines (long-tailed training part, 16 to 1), all-MiniLM-L6-v2, protocol described" in caption
+    caption = tables.caption(study, results_of(study))
+    assert (
+        f"{study.dataset.title} (long-tailed training part, 16 to 1), all-MiniLM-L6-v2, protocol described" in caption
+    )
     assert "on 500 test rows in percent, with 95% intervals (test rows only)" in caption
 
 
@@ -102,8 +104,8 @@ def test_markdown_escapes_data(study):
 def test_a_markdown_row_keeps_its_columns_and_its_text(text):
     lines = tables.to_markdown(pd.DataFrame({"one": [text], "two": ["end"]})).splitlines()
     assert len(lines) == 3
-    found = re.split(r"(?<!\\)(?:\\\\)*\|", lines[2])
-    assert len(found) == 4
+    cells_of_row = re.split(r"(?<!\\)(?:\\\\)*\|", lines[2])
+    assert len(cells_of_row) == 4
     unescaped = re.sub(r"\\([\\`*_<>|~&$#(\[])", r"\1", lines[2])
     assert unescaped.split() == ["|", *re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split(), "|", "end", "|"]
 

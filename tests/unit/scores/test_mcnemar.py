@@ -30,7 +30,7 @@ def test_it_is_the_binomial_test_of_the_rows_that_differ(rows):
 def test_seeds_are_combined_by_twice_the_median(seeds, number):
     draw = np.random.default_rng(number)
     right, other = draw.random((2, seeds, 40)) < [[[0.8]], [[0.6]]]
-    values = sorted(expected_p(one, two) for one, two in zip(right, other, strict=True))
+    values = sorted(expected_p(first, second) for first, second in zip(right, other, strict=True))
     middle = (values[(seeds - 1) // 2] + values[seeds // 2]) / 2
     assert over_seeds(right, other) == pytest.approx(min(1, 2 * middle), rel=1e-9)
 
@@ -48,9 +48,9 @@ def test_classifiers_that_are_right_on_the_same_rows_do_not_differ():
 
 def test_it_rarely_finds_a_difference_where_there_is_none():
     # Three seeds on shared rows; the test is exact, so that it stays below the level.
-    draw, found = np.random.default_rng(7), 0
+    draw, rejected = np.random.default_rng(7), 0
     for _ in range(200):
         easy = draw.normal(0, 1, 80)
         right, other = (easy + draw.normal(0, 1, (2, 3, 80))) > -0.5
-        found += over_seeds(right, other) <= 0.05
-    assert found / 200 <= 0.05
+        rejected += over_seeds(right, other) <= 0.05
+    assert rejected / 200 <= 0.05

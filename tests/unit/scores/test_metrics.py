@@ -25,19 +25,19 @@ def weighted(labels, predicted, weights):
 
 def test_scores_of_a_table_by_hand():
     labels, predicted = list("aaabbc"), list("aabbbb")
-    found = scores(labels, predicted, ["a", "b", "c"])
-    assert list(found) == METRICS
-    assert found["accuracy"] == pytest.approx(100 * 4 / 6)
-    assert found["macro_precision"] == pytest.approx(100 * (1 + 2 / 4 + 0) / 3)
-    assert found["macro_recall"] == pytest.approx(100 * (2 / 3 + 1 + 0) / 3)
-    assert found["macro_f1"] == pytest.approx(100 * (4 / 5 + 4 / 6 + 0) / 3)
+    values = scores(labels, predicted, ["a", "b", "c"])
+    assert list(values) == METRICS
+    assert values["accuracy"] == pytest.approx(100 * 4 / 6)
+    assert values["macro_precision"] == pytest.approx(100 * (1 + 2 / 4 + 0) / 3)
+    assert values["macro_recall"] == pytest.approx(100 * (2 / 3 + 1 + 0) / 3)
+    assert values["macro_f1"] == pytest.approx(100 * (4 / 5 + 4 / 6 + 0) / 3)
 
 
 def test_a_class_without_rows_counts_as_zero():
-    found = scores(["a", "b"], ["a", "b"], ["a", "b", "c"])
-    assert found["accuracy"] == 100
-    assert found["macro_f1"] == pytest.approx(200 / 3)
-    assert found["macro_f1"] != pytest.approx(100 * f1_score(["a", "b"], ["a", "b"], average="macro"))
+    values = scores(["a", "b"], ["a", "b"], ["a", "b", "c"])
+    assert values["accuracy"] == 100
+    assert values["macro_f1"] == pytest.approx(200 / 3)
+    assert values["macro_f1"] != pytest.approx(100 * f1_score(["a", "b"], ["a", "b"], average="macro"))
 
 
 @settings(deadline=None, max_examples=50)
@@ -69,16 +69,16 @@ def test_accuracy_values_are_right_or_wrong():
 
 def test_metrics_of_the_positive_class_by_hand():
     labels, predicted = list("ppppnn"), list("pppnpn")
-    found = scores(labels, predicted, ["n", "p"], "p")
-    assert found["precision"] == pytest.approx(75) and found["recall"] == pytest.approx(75)
+    values = scores(labels, predicted, ["n", "p"], "p")
+    assert values["precision"] == pytest.approx(75) and values["recall"] == pytest.approx(75)
     assert scores(labels, predicted, ["n", "p"], "n")["precision"] == pytest.approx(50)
-    assert found["f1"] == pytest.approx(
+    assert values["f1"] == pytest.approx(
         100 * precision_recall_fscore_support(labels, predicted, pos_label="p", average="binary")[2]
     )
     assert list(scores(labels, predicted, ["n", "p"])) == metrics_of(None) == METRICS
 
 
 def test_a_positive_class_that_is_never_predicted_counts_as_zero():
-    found = scores(["p", "n"], ["n", "n"], ["n", "p"], "p")
-    assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
+    values = scores(["p", "n"], ["n", "n"], ["n", "p"], "p")
+    assert (values["precision"], values["recall"], values["f1"]) == (0, 0, 0)
     assert row_values(["p", "n"], ["n", "n"], ["n", "p"], "p")["f1"].tolist() == [0, 0]

@@ -1,0 +1,51 @@
+"""A study's cells as the rows of its tables and figures: one order, a label and a colour each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from threephase.report.figure_style import PALETTE
+from threephase.study.params import DENOISED, Study
+from threephase.study.topology import cells, trainings
+
+BASELINE_COLOUR = "#7a7a7a"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of a study; ``encoder`` is empty where none is needed."""
+
+    encoder: str
+    variant: str
+    label: str
+    colour: str
+
+
+def variant_colours(study: Study) -> dict[str, str]:
+    """A colour by variant, fixed by the order in shared.yaml; baselines share one grey."""
+    colours = {variant: PALETTE[index % len(PALETTE)] for index, variant in enumerate(study.shared.variants)}
+    return {**colours, **dict.fromkeys([DENOISED, *study.shared.baselines], BASELINE_COLOUR)}
+
+
+def rows_of(study: Study) -> list[Row]:
+    """The cells of a study in table order: by encoder, then what needs none."""
+    return [_row(study, encoder, variant) for encoder, variant in cells(study)]
+
+
+def rows_of_stages(study: Study, stages: Sequence[str]) -> list[Row]:
+    """The rows of what the ``stages`` train: cells, and where phase 1 is among them the encoder after it."""
+    trained = {(training.encoder, training.variant) for training in trainings(study) if training.stage in stages}
+    denoised = [_row(study, encoder, DENOISED) for encoder in study.params.encoders]
+    return [row for row in (*denoised, *rows_of(study)) if (row.encoder, row.variant) in trained]
+
+
+def of_cell(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
+    """The rows of a table, with columns encoder and variant, that are of this cell."""
+    return frame[(frame["variant"] == row.variant) & (frame["encoder"] == row.encoder)]
+
+
+def _row(study: Study, encoder: str, variant: str) -> Row:
+    several = encoder and len(study.params.encoders) > 1
+    suffix = f" ({study.shared.encoders[encoder].title})" if several else ""
+    return Row(encoder, variant, study.title(variant) + suffix, variant_colours(study)[variant])
