@@ -28,10 +28,10 @@ from threephase.base import paths
 from threephase.base.errors import run_stage
 from threephase.base.files import write_table
 from threephase.data.randomness import generator, torch_generator
+from threephase.model.kernels import keep_words
 from threephase.model.machine import choose_machine
 from threephase.model.models import linear
 from threephase.model.tokens import TextTokenizer, length_buckets
-from threephase.model.vocabulary import keep_words
 from threephase.phases.classifier import new_classifier, prepare_rows, train_classifier
 from threephase.phases.contrastive import PairBatches, draw_pairs, train_contrastive
 from threephase.phases.denoising import DenoisingBatches, train_denoising

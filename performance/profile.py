@@ -24,7 +24,7 @@ from performance.process import last_line
 from performance.work import PHASES, Work, inputs
 from threephase.base.errors import UserError, run_stage
 from threephase.base.files import write_table
-from threephase.model import dropout, transformer
+from threephase.model import kernels
 from threephase.model.machine import choose_machine
 from threephase.results.tables import to_markdown
 from threephase.study.read_params import load_shared
@@ -80,8 +80,7 @@ def main() -> None:
 def milliseconds(task: Task) -> dict[str, float]:
     """Milliseconds an update of the task, whole (``ms``) and by kind."""
     work, short, machine = prepare(task)
-    for module in (dropout, transformer):
-        module.kept = record_function(DROPOUT)(module.kept)
+    kernels.kept = record_function(DROPOUT)(kernels.kept)
     side = make_side(task, work, machine)
     side(work.first(WARMUP_BATCHES * work.batch_size))
     before, after = (profiled(side, one) for one in (short, work))

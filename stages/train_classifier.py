@@ -14,7 +14,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from threephase.base.files import write_table
-    from threephase.model.vocabulary import keep_words
+    from threephase.model.kernels import keep_words
     from threephase.phases.classifier import Trained, new_classifier, predict, prepare_rows, train_classifier
     from threephase.phases.sharing import has_same_start, take_over_predictions
     from threephase.phases.training_run import Run

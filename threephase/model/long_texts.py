@@ -13,16 +13,16 @@ def pieces(text: str, tokenizer: TextTokenizer) -> list[str]:
     """The text's sentences, joined as long as their tokens fit the limit; a longer sentence is a piece of its own."""
     sentences = SENTENCE_END.split(text)
     special = tokenizer.special_tokens
-    found, tokens = [], 0
+    joined, tokens = [], 0
     for sentence, ids in zip(sentences, tokenizer(sentences, count_cut=False), strict=True):
         length = len(ids) - special
-        if found and special + tokens + length <= tokenizer.max_length:
-            found[-1] += " " + sentence
+        if joined and special + tokens + length <= tokenizer.max_length:
+            joined[-1] += " " + sentence
             tokens += length
         else:
-            found.append(sentence)
+            joined.append(sentence)
             tokens = length
-    return found
+    return joined
 
 
 def cut_rows(rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from threephase.model.dropout import dropout
-from threephase.model.transformer import CrossAttentionToVector, Transformer, TransformerConfig, initialize
+from threephase.model.encoder_files import TransformerConfig
+from threephase.model.kernels import dropout
+from threephase.model.transformer import CrossAttentionToVector, Transformer, initialize
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
@@ -75,10 +76,6 @@ class DenoisingDecoder(nn.Module):
         self.layer_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         initialize(self, config.initializer_range, generator)
-
-    def load_head(self, weights: dict[str, Tensor]) -> None:
-        """Take the checkpoint's own language-model head where it has one (keys dense, layer_norm, bias)."""
-        self.load_state_dict(weights, strict=False)
 
     def forward(self, transformer: Transformer, target_ids: Tensor, memory: Tensor, predicted: Tensor) -> Tensor:
         """Vectors whose products with the word embeddings, plus ``bias``, are the logits of the next tokens.

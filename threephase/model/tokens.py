@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from threephase.model.transformer import TransformerConfig
+from threephase.model.encoder_files import TransformerConfig
 
 # Texts are sorted by length within this many batches: little padding, while batches still change every epoch.
 BUCKET_BATCHES = 8

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from threephase.data.randomness import generator
+from threephase.model.kernels import keep_words, restore_words
 from threephase.model.machine import autocast
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer, length_buckets
-from threephase.model.vocabulary import keep_words, restore_words
 from threephase.phases.checkpoint_choice import BestLook
 from threephase.phases.losses import contrastive_loss
 from threephase.phases.pairs import Pairs, label_levels, make_as_many_pairs, make_pairs

@@ -99,7 +99,7 @@ def train_denoising(
     """
     encoder.train()
     decoder.train()
-    encoder.transformer.embeddings.shares_gradient = True
+    encoder.transformer.embeddings.word_embeddings.shares_gradient = True
     update = Updates(
         "train_dae",
         [encoder, decoder],

@@ -31,7 +31,7 @@ def train_joint(
     """
     encoder.train()
     decoder.train()
-    encoder.transformer.embeddings.shares_gradient = True
+    encoder.transformer.embeddings.word_embeddings.shares_gradient = True
     steps = max(len(denoising), len(pairs))
     update = Updates(
         "train_joint",

@@ -15,8 +15,8 @@ from threephase.base.errors import UserError
 from threephase.base.files import read_table, write_table
 from threephase.data.randomness import generator, torch_generator
 from threephase.model import encoder_folder
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_files import WEIGHTS, check_files, check_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.long_texts import cut_rows, first_pieces
 from threephase.model.machine import gpu_name, set_up
 from threephase.model.models import DenoisingDecoder, SentenceEncoder

@@ -15,7 +15,7 @@ from performance.process import output_of
 from performance.work import Work, inputs
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.model import dropout
+from threephase.model import kernels
 from threephase.project.pipeline import PROGRAM
 from threephase.results.cells import cells, read_predictions
 from threephase.results.costs import read_reports
@@ -176,12 +176,12 @@ def test_a_profile_tells_products_dropout_and_optimizer_apart_and_adds_up(eight_
 
     def update(_) -> None:
         time.sleep(0.02)
-        dropout.dropout(layer(values), 0.5, training=True).sum().backward()
+        kernels.dropout(layer(values), 0.5, training=True).sum().backward()
         optimizer.step()
 
-    patched = torch.profiler.record_function(profile.DROPOUT)(dropout.kept)
+    patched = torch.profiler.record_function(profile.DROPOUT)(kernels.kept)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dropout, "kept", patched)
+        patch.setattr(kernels, "kept", patched)
         taken = profile.profiled(update, eight_texts)
     assert set(taken) <= {"ms", *profile.COLUMNS}
     assert sum(taken[kind] for kind in profile.COLUMNS) == pytest.approx(taken["ms"])

@@ -13,8 +13,8 @@ from tiny_encoder import make_bert, tiny_classifying
 
 from threephase.data.randomness import torch_generator
 from threephase.model import embedding
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import ClassifierHead
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.classifier import Classifier, new_classifier, predict, prepare_rows, train_classifier

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from threephase.base import paths
 from threephase.base.files import write_table
 from threephase.data.randomness import generator, torch_generator
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.contrastive import PairBatches, draw_pairs, pair_loss, train_contrastive, without_held_back

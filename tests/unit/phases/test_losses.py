@@ -53,7 +53,7 @@ def test_denoising_loss_equals_sentence_transformers(pretrained, tmp_path, share
 
     encoder, tokenizer, oracle = exported(pretrained, tmp_path, BOTTLENECK)
     decoder = new_decoder(encoder)
-    encoder.transformer.embeddings.shares_gradient = shares_gradient
+    encoder.transformer.embeddings.word_embeddings.shares_gradient = shares_gradient
     theirs = DenoisingAutoEncoderLoss(oracle, tie_encoder_decoder=True).eval()
     copy_decoder(decoder, theirs.decoder)
     settings = tiny_denoising(batch_size=2 * len(TEXTS))

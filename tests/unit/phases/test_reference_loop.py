@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from performance.reference import PlainUpdates, mean_vectors, reconstruction_loss, tied_decoder, without_dropout
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import keep_words
 from threephase.model.models import ClassifierHead
 from threephase.model.tokens import TextTokenizer, length_buckets
-from threephase.model.vocabulary import keep_words
 from threephase.phases.classifier import Classifier, Rows, train_classifier
 from threephase.phases.contrastive import PairBatches, train_contrastive
 from threephase.phases.denoising import DenoisingBatches, train_denoising
