@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from performance.plain import Fast
-from threephase.phases.training_run import Run
-from threephase.phases.updates import Updates
+from threephase.phases.optimization import Optimization
+from threephase.phases.training_run import TrainingRun
 from threephase.study.params import DENOISED, THREE_PHASE, Study
 from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY, CONTRAST, DENOISE, ENCODER_PHASE
 
@@ -34,33 +34,34 @@ class Begun(Exception):
     """Ends a training at its first update, which it carries with the losses of its batch."""
 
 
-def first_of(study: Study, encoder: str, device: str, phase: str) -> tuple[Updates, Losses, list[str]]:
+def first_of(study: Study, encoder: str, device: str, phase: str) -> tuple[Optimization, Losses, list[str]]:
     """A phase's first update from the pre-trained encoder, by the stages' own functions on the first seed's rows.
 
     With the losses of its batch in so many pieces, and the names of its parameters.
     """
     train, program, variant, part = PHASES[phase]
-    run = Run.from_settings(study.folder, program, encoder, variant, study.params.seeds[0], part)
+    run = TrainingRun.from_settings(study.folder, program, encoder, variant, study.params.seeds[0], part)
     run.machine = dataclasses.replace(run.machine, device=device, precision="fp32")
     side = Fast(run)
 
-    def stop(update: Updates, losses: Losses, epoch: int) -> None:
-        raise Begun(update, losses)
+    def stop(optimization: Optimization, losses: Losses) -> None:
+        raise Begun(optimization, losses)
 
-    with mock.patch.object(Updates, "__call__", stop):
+    with mock.patch.object(Optimization, "backward", stop):
         try:
             train(side)
         except Begun as begun:
-            update, losses = begun.args
+            optimization, losses = begun.args
     known = {parameter: name for name, parameter in side.encoder.named_parameters()}
-    return update, losses, [known.get(one, f"beside it {i}") for i, one in enumerate(update.parameters)]
+    names = [known.get(weight, f"beside it {i}") for i, weight in enumerate(optimization.parameters)]
+    return optimization, losses, names
 
 
-def gradients(update: Updates, names: list[str]) -> dict[str, Tensor]:
+def gradients(optimization: Optimization, names: list[str]) -> dict[str, Tensor]:
     """Take the gradient of each parameter that has one, in double precision on the CPU."""
-    named = zip(names, update.parameters, strict=True)
+    named = zip(names, optimization.parameters, strict=True)
     found = {name: one.grad.detach().cpu().double() for name, one in named if one.grad is not None}
-    update.optimizer.zero_grad()
+    optimization.optimizer.zero_grad()
     return found
 
 
@@ -70,7 +71,7 @@ def compare(study: Study, encoder: str, device: str) -> list[dict]:
     for phase in PHASES:
         sides = (first_of(study, encoder, one, phase) for one in ("cpu", device))
         (reference, expected), (loss, found) = (
-            (update.gradient(losses), gradients(update, names)) for update, losses, names in sides
+            (optimization.backward(losses), gradients(optimization, names)) for optimization, losses, names in sides
         )
         errors = errors_of(found, expected)
         worst = max(errors, key=errors.get)
@@ -90,15 +91,15 @@ def retry(study: Study, encoder: str, device: str) -> list[dict]:
     """A row a phase: the gradient of a batch that did not fit, in pieces, against that of the whole batch."""
     rows, on_gpu = [], device == "cuda"
     for phase in PHASES:
-        update, losses, names = first_of(study, encoder, device, phase)
+        optimization, losses, names = first_of(study, encoder, device, phase)
         before = held_memory() if on_gpu else 0
-        loss = update.gradient(losses)
+        loss = optimization.backward(losses)
         taken = torch.cuda.max_memory_reserved() - before if on_gpu else 0
-        expected = gradients(update, names)
+        expected = gradients(optimization, names)
         with at_most(before + LEFT * taken) if on_gpu else contextlib.nullcontext():
-            in_pieces = update.gradient(losses if on_gpu else partial(refuse_whole, losses))
-        worst = max(errors_of(gradients(update, names), expected).values())
-        error, pieces = abs(in_pieces - loss) / abs(loss), update.pieces
+            in_pieces = optimization.backward(losses if on_gpu else partial(refuse_whole, losses))
+        worst = max(errors_of(gradients(optimization, names), expected).values())
+        error, pieces = abs(in_pieces - loss) / abs(loss), optimization.pieces
         rows.append(
             {
                 "phase": phase, "whole_mb": taken / 1e6, "error_by": "limit" if on_gpu else "raised",

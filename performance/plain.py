@@ -36,7 +36,7 @@ from threephase.phases.classifier import new_classifier, prepare_rows, train_cla
 from threephase.phases.contrastive import PairBatches, draw_pairs, train_contrastive
 from threephase.phases.denoising import DenoisingBatches, train_denoising
 from threephase.phases.stopping import new_stopping
-from threephase.phases.training_run import Run
+from threephase.phases.training_run import TrainingRun
 from threephase.scores.metrics import scores
 from threephase.study.params import DENOISED, THREE_PHASE
 from threephase.study.read_params import load_study
@@ -51,7 +51,7 @@ VARIANTS = {"three_phase": True, "ft": False}  # whether phases 1 and 2 come bef
 class Fast:
     """One seed's encoder, trained phase by phase as the stages do."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: TrainingRun):
         self.run, self.encoder = run, without_dropout(run.load_pretrained())
         self.tokenizer = run.tokenizer(self.encoder)
 
@@ -85,7 +85,7 @@ class Fast:
 class Plain:
     """The same by the paper's text; ``layers`` stand behind the encoder's mean pooling."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: TrainingRun):
         self.run, self.device, self.folder = run, run.machine.device, run.pretrained_folder
         self.ours = run.load_pretrained()
         self.tokenizer = run.tokenizer(self.ours)
@@ -142,7 +142,7 @@ class Plain:
             settings.max_epochs * math.ceil(len(train) / settings.batch_size),
             settings.warmup, settings.weight_decay, settings.clip_gradient,
         )  # fmt: skip
-        stopping = new_stopping(settings.stopping, settings.patience, settings.max_epochs)
+        stopping = new_stopping(settings)
         best, random = (-math.inf, -math.inf), generator(run.seed, "batch order classifier")
         for _ in range(settings.max_epochs):
             order = random.permutation(len(train))
@@ -162,13 +162,13 @@ class Plain:
         return best[0]
 
 
-def denoising_batches(run: Run, tokenizer: TextTokenizer) -> DenoisingBatches:
+def denoising_batches(run: TrainingRun, tokenizer: TextTokenizer) -> DenoisingBatches:
     """Phase 1's, in the same order and with the same noise each time."""
     texts = run.denoising_rows()["text"].tolist()
     return DenoisingBatches(texts, run.settings.denoising, tokenizer, run.seed, run.machine.device)
 
 
-def pair_batches(run: Run, tokenizer: TextTokenizer) -> PairBatches:
+def pair_batches(run: TrainingRun, tokenizer: TextTokenizer) -> PairBatches:
     """Phase 2's, in the same order each time."""
     rows, pairs = draw_pairs(run, run.settings.pairs.imbalance, tokenizer)
     return PairBatches(rows["text"].tolist(), pairs, run.settings.contrastive, tokenizer, run.seed, run.machine.device)
@@ -211,7 +211,7 @@ def settings_of(variant: str, precision: str) -> TrainingSettings:
 
 def score(path: type[Fast | Plain], precision: str, variant: str, seed: int) -> float:
     """Validation macro F1, in percent, of a seed's variant."""
-    side = path(Run(Path(), CLASSIFY, ENCODER, variant, seed, "plain", settings_of(variant, precision)))
+    side = path(TrainingRun(Path(), CLASSIFY, ENCODER, variant, seed, "plain", settings_of(variant, precision)))
     if VARIANTS[variant]:
         side.denoise()
         side.contrast()

@@ -29,7 +29,7 @@ def until_first_update(stage: str) -> tuple[float, float]:
     import torch  # noqa: F401
 
     imported = time.perf_counter()
-    from threephase.phases.updates import Updates
+    from threephase.phases.optimization import Optimization
 
     class FirstUpdate(Exception):
         pass
@@ -37,7 +37,7 @@ def until_first_update(stage: str) -> tuple[float, float]:
     def stop(*_, **__):
         raise FirstUpdate
 
-    Updates.__call__ = stop
+    Optimization.backward = stop
     sys.argv = [stage, *OF_THE_STUDY, "--variant", VARIANTS[stage]]
     try:
         runpy.run_module(f"stages.{stage}", run_name="__main__")

@@ -9,15 +9,15 @@ from torch.nn import functional as F
 from threephase.model.encoder_files import TransformerConfig
 from threephase.model.kernels import dropout
 from threephase.model.transformer import CrossAttentionToVector, Transformer, initialize
+from threephase.study.settings import Classifying
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer with torch's usual uniform initial values, drawn from ``generator``."""
     layer = nn.Linear(inputs, outputs)
     bound = 1 / math.sqrt(inputs)
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
     return layer
 
 
@@ -91,15 +91,12 @@ class DenoisingDecoder(nn.Module):
 class ClassifierHead(nn.Module):
     """Two linear layers with dropout before each (the paper's phase 3)."""
 
-    def __init__(
-        self, inputs: int, hidden: int, classes: int, dropout: float, activation: str, generator: torch.Generator
-    ):
-        """``activation``: ``relu`` or ``none`` between the two layers."""
+    def __init__(self, inputs: int, classes: int, settings: Classifying, generator: torch.Generator):
+        """Of the ``settings`` hidden size, dropout, and the activation between the layers: ``relu`` or ``none``."""
         super().__init__()
-        self.dropout = dropout
-        self.activation = activation
-        self.hidden = linear(inputs, hidden, generator)
-        self.output = linear(hidden, classes, generator)
+        self.dropout, self.activation = settings.head_dropout, settings.head_activation
+        self.hidden = linear(inputs, settings.head_hidden_size, generator)
+        self.output = linear(settings.head_hidden_size, classes, generator)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Logits, (rows, classes), of sentence vectors, (rows, hidden size)."""

@@ -5,13 +5,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from tiny_encoder import TEXTS, make_bert
+from tiny_encoder import TEXTS, make_bert, tiny_contrastive
 
 from threephase.model import kernels
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.kernels import keep_words, kept, restore_words
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.updates import Updates
+from threephase.phases.optimization import Optimization
 
 COUNT = 200_000
 
@@ -69,11 +69,12 @@ def encoder_and_tokenizer(tmp_path):
 def train(encoder, tokenizer, texts, weight_decay: float = 0.0) -> list[float]:
     kernels.seed_dropout(0, "test")
     encoder.train()
-    settings = {"lr": 1e-2, "eps": 1e-8, "total": 5, "warmup": 0.2, "clip_gradient": 1.0}
-    update = Updates("a test", [encoder], weight_decay=weight_decay, **settings)
+    settings = tiny_contrastive(lr=1e-2, adam_eps=1e-8, warmup=0.2)
+    optimization = Optimization("a test", [encoder], settings, 5, weight_decay)
     for _ in range(5):
-        update(lambda _: [encoder(*tokenizer.pad(tokenizer(texts), "cpu")).square().mean()], epoch=1)
-    return [line["loss"] for line in update.history]
+        loss = optimization.backward(lambda _: [encoder(*tokenizer.pad(tokenizer(texts), "cpu")).square().mean()])
+        optimization.log(loss, optimization.step())
+    return [line["loss"] for line in optimization.history]
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
