@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from performance.ours import Ours
 from performance.work import PHASES, make_work
-from threephase.phases.updates import Updates
+from threephase.phases.optimization import Optimization
 from threephase.study.settings import Machine
 
 TRAININGS = tuple(phase for phase in PHASES if phase != "embedding")
@@ -29,7 +29,7 @@ class Begun(Exception):
     """Ends a training at its first update, which it carries with the losses of its batch."""
 
 
-def first_update(data: str, encoder: str, device: str, phase: str) -> tuple[Updates, Losses, list[str]]:
+def first_update(data: str, encoder: str, device: str, phase: str) -> tuple[Optimization, Losses, list[str]]:
     """A phase's first update from the pre-trained encoder, with its losses and the names of its parameters."""
     work = make_work(phase, data, encoder, TEXTS, TOKENS, batches=1)
     side = Ours(work, Machine(device, "fp32", torch.get_num_threads()))
@@ -38,23 +38,27 @@ def first_update(data: str, encoder: str, device: str, phase: str) -> tuple[Upda
             if isinstance(getattr(part, "dropout", None), float):
                 part.dropout = 0.0
 
-    def stop(update: Updates, losses: Losses, epoch: int) -> None:
-        raise Begun(update, losses)
+    def stop(optimization: Optimization, losses: Losses) -> None:
+        raise Begun(optimization, losses)
 
-    with mock.patch.object(Updates, "__call__", stop):
+    with mock.patch.object(Optimization, "backward", stop):
         try:
             side(work)
         except Begun as begun:
-            update, losses = begun.args
+            optimization, losses = begun.args
     names = {parameter: name for name, parameter in side.encoder.named_parameters()}
-    return update, losses, [names.get(parameter, f"beside it {i}") for i, parameter in enumerate(update.parameters)]
+    return (
+        optimization,
+        losses,
+        [names.get(parameter, f"beside it {i}") for i, parameter in enumerate(optimization.parameters)],
+    )
 
 
-def gradients(update: Updates, names: list[str]) -> dict[str, Tensor]:
+def gradients(optimization: Optimization, names: list[str]) -> dict[str, Tensor]:
     """Take the gradient of each parameter that has one, in double precision on the CPU."""
-    grads = ((name, parameter.grad) for name, parameter in zip(names, update.parameters, strict=True))
+    grads = ((name, parameter.grad) for name, parameter in zip(names, optimization.parameters, strict=True))
     taken = {name: grad.detach().cpu().double() for name, grad in grads if grad is not None}
-    update.optimizer.zero_grad()
+    optimization.optimizer.zero_grad()
     return taken
 
 
@@ -62,11 +66,11 @@ def compare(data: str, encoder: str, device: str) -> dict[str, list[dict]]:
     """Two tables, a row a phase: the device against the CPU, and there a batch in pieces against the whole batch."""
     agreement, memory, on_gpu = [], [], device == "cuda"
     for phase in TRAININGS:
-        update, losses, names = first_update(data, encoder, "cpu", phase)
-        reference, expected = update.gradient(losses), gradients(update, names)
-        update, losses, names = first_update(data, encoder, device, phase)
+        optimization, losses, names = first_update(data, encoder, "cpu", phase)
+        reference, expected = optimization.backward(losses), gradients(update, names)
+        optimization, losses, names = first_update(data, encoder, device, phase)
         before = held_memory() if on_gpu else 0
-        loss = update.gradient(losses)
+        loss = optimization.backward(losses)
         taken = torch.cuda.max_memory_reserved() - before if on_gpu else 0
         whole = gradients(update, names)
         errors = errors_of(whole, expected)
@@ -81,14 +85,14 @@ def compare(data: str, encoder: str, device: str) -> dict[str, list[dict]]:
             }
         )  # fmt: skip
         with at_most(before + LEFT * taken) if on_gpu else contextlib.nullcontext():
-            in_pieces = update.gradient(losses if on_gpu else partial(refuse_whole, losses))
+            in_pieces = optimization.backward(losses if on_gpu else partial(refuse_whole, losses))
         loss_error = abs(in_pieces - loss) / abs(loss)
         largest = max(errors_of(gradients(update, names), whole).values())
         memory.append(
             {
                 "phase": phase, "whole_mb": taken / 1e6, "error_by": "limit" if on_gpu else "raised",
-                "pieces": update.pieces, "loss_error": loss_error, "worst_error": largest,
-                "agrees": update.pieces > 1 and max(loss_error, largest) <= LARGEST_ERROR,
+                "pieces": optimization.pieces, "loss_error": loss_error, "worst_error": largest,
+                "agrees": optimization.pieces > 1 and max(loss_error, largest) <= LARGEST_ERROR,
             }
         )  # fmt: skip
     return {"agreement": agreement, "memory": memory}

@@ -11,10 +11,10 @@ import torch
 from performance.work import DELETION_RATIO, LEARNING_RATE, Work
 from threephase.model.embedding import embed
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import keep_words, restore_words
 from threephase.model.machine import set_up
 from threephase.model.models import DenoisingDecoder
 from threephase.model.tokens import TextTokenizer
-from threephase.model.vocabulary import keep_words, restore_words
 from threephase.phases.classifier import new_classifier, prepare_rows, train_classifier
 from threephase.phases.contrastive import PairBatches, train_contrastive
 from threephase.phases.denoising import DenoisingBatches, train_denoising

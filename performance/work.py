@@ -11,7 +11,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.phases.pairs import make_as_many_pairs
+from threephase.phases.pairs import make_pairs
 from threephase.study.read_params import load_studies
 from threephase.study.schema import refuse_unknown
 
@@ -87,7 +87,7 @@ def make_work(phase: str, data: str, encoder: str, batch_size: int, max_length: 
         texts = rows["text"].to_numpy()[order].tolist()
         return Work(phase, folder, texts, classes[order], none, none, none, batch_size, max_length, all_texts)
     text_ids, n_classes = pd.factorize(rows["text"])[0], int(classes.max()) + 1
-    pairs = make_as_many_pairs(count + count % 2, text_ids, classes[:, None], 1, n_classes, random)
+    pairs = make_pairs(text_ids, classes[:, None], 1, n_classes, random, count + count % 2)
     pairs = pairs[random.permutation(len(pairs))[:count]]
     sides = pairs.left, pairs.right, pairs.similarity
     return Work(phase, folder, all_texts, classes, *sides, batch_size, max_length, all_texts)

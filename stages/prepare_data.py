@@ -10,7 +10,6 @@ def main() -> None:
 
     from threephase.base.files import read_json, read_table, write_json, write_table
     from threephase.data import cleaning
-    from threephase.data.labels import check_labels_by_split
     from threephase.study.settings import DataSettings, read_settings
 
     dataset = read_settings(DataSettings, folder, "prepare_data").dataset
@@ -29,7 +28,7 @@ def main() -> None:
         examples = cleaning.with_test_rows(examples, dataset.test_rows, origin)
     if dataset.folds is not None and (examples["split"] == "test").any():
         raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
-    check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))
+    cleaning.check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))
     manifest = {
         "dataset": dataset.name,
         "title": dataset.title,

@@ -13,12 +13,12 @@ def main() -> None:
     study.check_encoder(arguments.encoder)
 
     from threephase.base.files import new_folder, write_table
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
     from threephase.report.encoder_pictures import representations_figure
     from threephase.report.figure_style import save_figure
     from threephase.results import representations
 
-    run = Run.from_settings(study.folder, REPRESENTATIONS, arguments.encoder, "", arguments.seed, ENCODER_PHASE)
+    run = TrainingRun.from_settings(study.folder, REPRESENTATIONS, arguments.encoder, "", arguments.seed, ENCODER_PHASE)
     points, separation = representations.represent(run, study)
     panels = representations.panels_of(study, arguments.encoder)
     with new_folder(paths.representations(study.folder, arguments.encoder)) as folder:

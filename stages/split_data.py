@@ -12,7 +12,7 @@ def main() -> None:
     import pandas as pd
 
     from threephase.base.files import new_folder, read_table, write_table
-    from threephase.data.imbalance import lower_cased, resample
+    from threephase.data.imbalance import resample
     from threephase.data.splits import draw_split
     from threephase.study.settings import SplitSettings, read_settings
 
@@ -23,13 +23,14 @@ def main() -> None:
     counts = pd.crosstab(examples.loc[split.index, "label"], split["part"]).reindex(
         columns=["train", "validation", "test", "unlabelled"], fill_value=0
     )
-    lowercase = settings.no_imbalance_lowercase
+    # As the authors' code has them where it corrects nothing.
+    lower_cased = train.assign(text=train["text"].str.lower()) if settings.no_imbalance_lowercase else train
     with new_folder(paths.splits(folder, seed)) as new:
         for name, setting in {**settings.imbalance, "none": None}.items():
-            resampled = resample(lower_cased(train) if name == "none" and lowercase else train, setting)
-            write_table(new / f"contrastive_{name}.parquet", resampled.rows)
-            counts[name] = pd.Series(resampled.copies)
-            counts[f"{name}_stopword_copies"] = pd.Series(resampled.stopword_copies)
+            rows = resample(lower_cased if name == "none" else train, setting)
+            write_table(new / f"contrastive_{name}.parquet", rows)
+            copies = pd.crosstab(rows["label"], rows["stop_words_deleted"])
+            counts[name], counts[f"{name}_stopword_copies"] = copies[False], copies.get(True, 0)
         write_table(new / "split.parquet", split)
         write_table(new / "class_counts.csv", counts.fillna(0).astype(int).reset_index())
 

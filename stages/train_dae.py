@@ -8,12 +8,12 @@ from threephase.study.topology import DENOISE, ENCODER_PHASE
 def main() -> None:
     arguments = stage_parser(__doc__, "encoder", "variant", "seed").parse_args()
 
-    from threephase.phases.checkpoint_choice import LOOKS_DAE, looks_of
+    from threephase.phases.checkpoint_choice import CHECKPOINTS_OF_PHASE_1, best_checkpoint
     from threephase.phases.denoising import DenoisingBatches, train_denoising
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
     from threephase.study.settings import BOTTLENECK
 
-    run = Run.from_settings(
+    run = TrainingRun.from_settings(
         arguments.study, DENOISE, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE
     )
     encoder = run.load_start()
@@ -23,11 +23,11 @@ def main() -> None:
     texts = run.trained_on(run.denoising_rows(), tokenizer)["text"].tolist()
     settings = run.settings.denoising
     batches = DenoisingBatches(texts, settings, tokenizer, run.seed, run.machine.device)
-    looks = looks_of(run, encoder, tokenizer, run.settings.checkpoint, LOOKS_DAE, len(batches))
+    checkpoints = best_checkpoint(run, encoder, tokenizer, CHECKPOINTS_OF_PHASE_1, len(batches))
     run.seed_dropout()
-    updates = train_denoising(encoder, decoder, batches, settings, run.machine, looks)
+    optimization = train_denoising(encoder, decoder, batches, settings, run.machine, checkpoints)
     run.export(encoder, tokenizer)
-    run.write_records(updates, batches.sequence_updates, tokenizer)
+    run.write_records(optimization, batches.sequence_updates, tokenizer)
 
 
 if __name__ == "__main__":

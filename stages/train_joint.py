@@ -11,10 +11,10 @@ def main() -> None:
     from threephase.phases.contrastive import PairBatches, draw_pairs
     from threephase.phases.denoising import DenoisingBatches
     from threephase.phases.joint import train_joint
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
     from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
-    run = Run.from_settings(
+    run = TrainingRun.from_settings(
         arguments.study, JOINT_TRAINING, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE
     )
     encoder = run.load_start()
@@ -30,10 +30,10 @@ def main() -> None:
     denoising = DenoisingBatches(texts, settings.denoising, tokenizer, run.seed, device)
     contrastive = PairBatches(rows["text"].tolist(), pairs, settings.contrastive, tokenizer, run.seed, device)
     run.seed_dropout()
-    updates = train_joint(encoder, decoder, denoising, contrastive, settings.denoising, run.machine)
+    optimization = train_joint(encoder, decoder, denoising, contrastive, settings.denoising, run.machine)
     run.export(encoder, tokenizer)
     trained = denoising.sequence_updates + contrastive.sequence_updates
-    run.write_records(updates, trained, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
+    run.write_records(optimization, trained, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from threephase.model.models import DenoisingDecoder
-from threephase.phases.updates import linear_schedule
+from threephase.phases.optimization import linear_schedule
 
 
 class PlainUpdates:

@@ -7,7 +7,7 @@ import pandas as pd
 from tiny_project import ENCODER, SEEDS, TEST_ROWS
 
 from threephase.model.embedding import embed
-from threephase.phases.training_run import Run
+from threephase.phases.training_run import TrainingRun
 from threephase.phases.vectors import read_vectors, write_vectors
 
 
@@ -31,7 +31,7 @@ def test_pictures_show_the_same_test_rows_in_every_phase(study):
 
 def test_phase_3_keeps_the_vectors_of_the_pictured_rows_in_their_order(study, tmp_path, monkeypatch):
     monkeypatch.chdir(study.copy(tmp_path / "project"))
-    run = Run.from_settings(Path(), "train_classifier", ENCODER, "ft", SEEDS[0], "classifier")
+    run = TrainingRun.from_settings(Path(), "train_classifier", ENCODER, "ft", SEEDS[0], "classifier")
     encoder = run.load_pretrained()
     tokenizer = run.tokenizer(encoder)
     write_vectors(run, encoder, tokenizer)

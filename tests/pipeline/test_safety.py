@@ -18,12 +18,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 from small_project import change
-from tiny_encoder import MAX_TOKENS
+from tiny_encoder import MAX_TOKENS, tiny_contrastive
 from tiny_project import DEFINITION, ENCODER, ORIGIN, REPOSITORY, SEEDS, STUDY, contents, environment, run
 
 from threephase.base.errors import UserError
 from threephase.base.files import sha256_of
-from threephase.phases.updates import Updates
+from threephase.phases.optimization import Optimization
 
 SEED = SEEDS[0]
 RUNS = Path("runs")
@@ -229,11 +229,11 @@ def test_weights_that_are_not_finite_are_not_handed_on(study, untrained):
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run():
     layer = torch.nn.Linear(1, 1)
-    settings = {"lr": 0.1, "eps": 1e-6, "total": 2, "warmup": 0.0, "weight_decay": 0.0, "clip_gradient": None}
-    update = Updates("train_test", [layer], **settings)
-    update(lambda _: [layer(torch.ones(1, 1)).sum()], epoch=1)
+    optimization = Optimization("train_test", [layer], tiny_contrastive(), 2)
+    loss = optimization.backward(lambda _: [layer(torch.ones(1, 1)).sum()])
+    optimization.log(loss, optimization.step())
     with pytest.raises(UserError, match="^train_test: step 1: the loss on validation data is nan, expected a finite"):
-        update.end_epoch(50.0, float("nan"))
+        optimization.log_validation(50.0, float("nan"))
 
 
 # A stage with something for its end, and with what only Python's taking down of modules would reach.

@@ -1,5 +1,6 @@
 """From a source's rows to ``examples.parquet``: cleaning, checking, the fixed test set."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable
@@ -22,42 +23,34 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     label_2 ... and label, the whole path), split; unlabelled rows have the label "". Refuses an empty text, and a
     missing, hidden or undeclared label, by file and row (counted from 1).
     """
-    refuse_row = _Refusals(rows[READ_FROM])
+    refuse = functools.partial(_refuse_row, rows[READ_FROM])
     columns = [rows[column] for column in dataset.text_columns]
     text = pd.Series([_one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
-    refuse_row(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
-    refuse_row(text == "", lambda i: "the text is empty, expected at least one word")
-    labelled = (split != "unlabelled").to_numpy()
-    levels = [_labels(rows, column, labelled, dataset, refuse_row) for column in dataset.label_columns]
+    refuse(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
+    refuse(text == "", lambda i: "the text is empty, expected at least one word")
+    split = split.to_numpy()
+    levels = [_labels(rows[column], split, dataset.class_names, refuse) for column in dataset.label_columns]
     for column, level in zip(dataset.label_columns, levels, strict=True):
-        refuse_row(
-            (level == "") & labelled, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels])
-        )
+        missing = (level == "") & (split != "unlabelled")
+        refuse(missing, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels]))
     ids = [f"{part}-{number:06d}" for number, part in enumerate(split)]
     examples = pd.DataFrame({"example_id": ids, "text": text})
     if len(levels) > 1:
         for number, level in enumerate(levels, start=1):
             examples[f"label_{number}"] = level
-        examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(labelled, "")
+        examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(split != "unlabelled", "")
     else:
         examples["label"] = levels[0]
-    return examples.assign(split=split.to_numpy())
+    return examples.assign(split=split)
 
 
-class _Refusals:
-    """Refuses a row by where it stands: the file (or split) and the number in it, counted from 1."""
-
-    def __init__(self, read_from: pd.Series):
-        self.read_from = read_from.astype(str).to_numpy()
-
-    def __call__(self, bad: pd.Series | np.ndarray, reason: Callable[[int], str]) -> None:
-        bad = np.asarray(bad)
-        if bad.any():
-            first = int(bad.argmax())
-            place = self.read_from[first]
-            number = int((self.read_from[: first + 1] == place).sum())
-            raise UserError(f"{place}: row {number}: {reason(first)}; mend or remove the row")
+def _refuse_row(read_from: pd.Series, bad: pd.Series | np.ndarray, reason: Callable[[int], str]) -> None:
+    """Refuse the first bad row by where it stands: the file (or split) and the number in it, counted from 1."""
+    if np.any(bad):
+        first, places = int(np.argmax(bad)), read_from.astype(str).to_numpy()
+        number = int((places[: first + 1] == places[first]).sum())
+        raise UserError(f"{places[first]}: row {number}: {reason(first)}; mend or remove the row")
 
 
 def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
@@ -66,30 +59,22 @@ def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
 
 
 def _labels(
-    rows: pd.DataFrame, column: str, labelled: np.ndarray, dataset: Dataset, refuse_row: _Refusals
+    values: pd.Series, split: np.ndarray, names: dict[str, str] | None, refuse: Callable[..., None]
 ) -> pd.Series:
-    """One level's labels under their declared names; "" where missing, and in unlabelled rows."""
-    level = pd.Series([_label_text(value) for value in rows[column]], dtype=str).where(labelled, "")
-    if "split" in rows.columns:
-        splits = rows["split"].to_numpy()
-        for split in pd.unique(splits[labelled]):
-            if (level[splits == split] == HIDDEN).all():
-                refuse_row(
-                    splits == split,
-                    lambda i, split=split: (
-                        f"{column}: every label of the split {split!r} is hidden ({HIDDEN}), expected labels; use "
-                        "another split, or this one as unlabelled"
-                    ),
-                )
-    names = dataset.class_names
+    """One level's labels under their declared ``names``; "" where missing, and in unlabelled rows."""
+    level = pd.Series([_label_text(value) for value in values], dtype=str).where(split != "unlabelled", "")
+    refuse(
+        (level == HIDDEN).groupby(split).transform("all"),
+        lambda i: (
+            f"{values.name}: every label of the split {split[i]!r} is hidden ({HIDDEN}), expected labels; use another "
+            "split, or this one as unlabelled"
+        ),
+    )
     if names is None:
         return level
-    refuse_row(
-        ~level.isin([*names, ""]),
-        lambda i: (
-            f"{column}: got label {level.iloc[i]!r}, expected one of: "
-            + ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
-        ),
+    declared = ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
+    refuse(
+        ~level.isin([*names, ""]), lambda i: f"{values.name}: got label {level.iloc[i]!r}, expected one of: {declared}"
     )
     return level.map({**names, "": ""})
 
@@ -160,26 +145,31 @@ def check_content(examples: pd.DataFrame, dataset: Dataset, origin: str, remedy:
     splits = examples["split"].value_counts().to_dict()
     if "train" not in splits:
         raise UserError(f"{origin}: got no training rows, expected a split 'train'")
-    expected, got = dataset.expected, content_sha256(examples)
-    for what, found, wanted in (
+    expected = dataset.expected
+    for what, got, wanted in (
         ("{} rows", len(examples), expected.rows),
         ("rows {}", {split: splits[split] for split in SPLITS if split in splits}, expected.rows_by_split),
         ("label counts {}", counts, expected.labels),
-        ("content with sha256 {}", got, expected.sha256),
+        ("content with sha256 {}", content_sha256(examples), expected.sha256),
     ):
-        if wanted is not None and found != wanted:
-            raise UserError(
-                f"{origin}: got {what.format(found)}, expected {wanted}" + (f"; {remedy}" if remedy else "")
-            )
+        if wanted is not None and got != wanted:
+            raise UserError(f"{origin}: got {what.format(got)}, expected {wanted}" + (f"; {remedy}" if remedy else ""))
+
+
+def check_labels_by_split(examples: pd.DataFrame, dataset: Dataset, origin: str, remedy: str) -> None:
+    """Refuse other class counts of a split than the params file expects, where it expects some."""
+    for split in SPLITS if dataset.expected.labels_by_split is not None else ():
+        got = label_counts(examples[examples["split"] == split]) or "none"
+        wanted = dataset.expected.labels_by_split.get(split, "none")
+        if got != wanted:
+            raise UserError(f"{origin}: got label counts {got} in the split {split!r}, expected {wanted}; {remedy}")
 
 
 def shared_texts(examples: pd.DataFrame) -> dict[str, int]:
     """Rows of validation and test whose text also stands in the training rows, by split; 0 where a split has none."""
     train = examples.loc[examples["split"] == "train", "text"]
-    return {
-        split: int(examples.loc[examples["split"] == split, "text"].isin(train).sum())
-        for split in ("validation", "test")
-    }
+    splits = examples.loc[examples["text"].isin(train), "split"]
+    return {split: int((splits == split).sum()) for split in ("validation", "test")}
 
 
 def label_counts(examples: pd.DataFrame) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Files of the hub at a pinned revision, fetched once into the client's own cache and checked there."""
 
-import hashlib
 import sys
 from pathlib import Path
 
@@ -33,10 +32,9 @@ def download(repository: str, revision: str, kind: str, patterns: list[str], rem
     except (errors.RepositoryNotFoundError, errors.HFValidationError):
         raise UserError(f"{what}: the hub has no such repository, or you may not read it; {remedy}") from None
     except errors.LocalEntryNotFoundError as error:
-        offline = huggingface_hub.constants.is_offline_mode()
-        reason = (
-            "HF_HUB_OFFLINE is set" if offline else f"the hub can't be reached ({first_line(error.__cause__ or error)})"
-        )
+        reason = f"the hub can't be reached ({first_line(error.__cause__ or error)})"
+        if huggingface_hub.constants.is_offline_mode():
+            reason = "HF_HUB_OFFLINE is set"
         raise UserError(f"{what}: {reason} and the cache does not hold all its files; {remedy}") from None
     except (errors.HTTPError, OSError) as error:
         if is_disk_full(error):
@@ -52,11 +50,13 @@ def _check(folder: Path, what: str, remedy: str) -> None:
     The cache keeps each file under its checksum and links to it, so this needs no network; the client itself
     compares sizes only. Where a file system has no links there is nothing to compare with.
     """
+    from huggingface_hub.utils.sha import git_hash
+
     for file in sorted(folder.rglob("*")):
         if not file.is_symlink():
             continue
         expected = file.readlink().name
-        got = _git_checksum(file) if len(expected) == GIT_DIGITS else sha256_of(file)
+        got = git_hash(file.read_bytes()) if len(expected) == GIT_DIGITS else sha256_of(file)
         if got != expected:
             file.resolve().unlink()
             file.unlink()
@@ -64,9 +64,3 @@ def _check(folder: Path, what: str, remedy: str) -> None:
                 f"{what}: {file.relative_to(folder)}: got checksum {got}, expected {expected}; the file is removed "
                 f"from the cache: run again, or {remedy}"
             )
-
-
-def _git_checksum(file: Path) -> str:
-    """The checksum under which git knows a file."""
-    content = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,7 +1,6 @@
 """The imbalance correction of the paper's phase 2: small classes are enlarged before pairs are made."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -33,40 +32,18 @@ def class_ratios(sizes: dict[str, int], setting: Imbalance | None) -> dict[str, 
     return ratios
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """The rows that pairs are made of, and how many of each class are copies and stop-word copies."""
-
-    rows: pd.DataFrame
-    copies: dict[str, int]
-    stopword_copies: dict[str, int]
-
-
-def resample(train: pd.DataFrame, setting: Imbalance | None) -> Resampled:
-    """Apply the correction to the training rows (columns ``example_id``, ``text``, ``label`` and others, kept).
+def resample(train: pd.DataFrame, setting: Imbalance | None) -> pd.DataFrame:
+    """The rows that pairs are made of: the training rows with a column ``stop_words_deleted``.
 
     A class of size x is taken ``ratio`` times whole; an enlarged class also gets one copy of each
     row with the stop-words deleted, where at least one word is left, on top of ratio * x.
     """
-    sizes = train["label"].value_counts().to_dict()
-    ratios = class_ratios(sizes, setting)
-    ratio_of_row = train["label"].map(ratios).to_numpy()
+    ratio_of_row = train["label"].map(class_ratios(train["label"].value_counts().to_dict(), setting)).to_numpy()
     repeated = train.iloc[np.repeat(np.arange(len(train)), ratio_of_row)].assign(stop_words_deleted=False)
     enlarged = train[ratio_of_row > 1]
-    shortened = enlarged
-    if len(enlarged):
-        stop_words = english_stop_words()
-        texts = [stop_words_deleted(text, stop_words.__contains__) for text in enlarged["text"]]
-        shortened = enlarged.assign(text=texts).dropna(subset="text")
-    shortened = shortened.assign(stop_words_deleted=True)
-    rows = pd.concat([repeated, shortened]) if len(shortened) else repeated
-    return Resampled(
-        rows.reset_index(drop=True),
-        {label: ratios[label] * size for label, size in sizes.items()},
-        {label: int((shortened["label"] == label).sum()) for label in sizes},
-    )
-
-
-def lower_cased(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with their texts in lower case, as the authors' code has them where it corrects nothing."""
-    return rows.assign(text=rows["text"].str.lower())
+    if not len(enlarged):
+        return repeated.reset_index(drop=True)
+    stop_words = english_stop_words()
+    texts = [stop_words_deleted(text, stop_words.__contains__) for text in enlarged["text"]]
+    shortened = enlarged.assign(text=texts, stop_words_deleted=True).dropna(subset="text")
+    return pd.concat([repeated, shortened] if len(shortened) else [repeated], ignore_index=True)

@@ -2,7 +2,8 @@
 
 import codecs
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,12 @@ from threephase.base.errors import UserError, first_line, warn
 from threephase.base.files import sha256_of
 from threephase.study.source_params import SPLITS
 
-SUFFIXES = (".csv", ".jsonl", ".parquet")
+READERS = {
+    ".csv": partial(pd.read_csv, dtype=str, keep_default_na=False),
+    ".jsonl": partial(pd.read_json, lines=True, dtype=False),
+    ".parquet": lambda path, encoding: pd.read_parquet(path),
+}
+SUFFIXES = tuple(READERS)
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 FALLBACK = "cp1252"
 
@@ -24,14 +30,14 @@ def files_of(named: str | Mapping[str, str], place: str) -> list[tuple[str | Non
     """
     if isinstance(named, str):
         path = Path(named)
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES) if path.is_dir() else [path]
-        if not files:
+        tables = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES) if path.is_dir() else [path]
+        if not tables:
             raise UserError(f"{place}: {path}: got a folder without tables, expected files in {', '.join(SUFFIXES)}")
-        by_name = len(files) > 1 and all(file.stem in SPLITS for file in files)
-        found = [(file.stem if by_name else None, file) for file in files]
+        by_name = len(tables) > 1 and all(file.stem in SPLITS for file in tables)
+        files = [(file.stem if by_name else None, file) for file in tables]
     else:
-        found = [(split, Path(file)) for split, file in named.items()]
-    for _, file in found:
+        files = [(split, Path(file)) for split, file in named.items()]
+    for _, file in files:
         if file.suffix not in SUFFIXES:
             raise UserError(
                 f"{place}: {file}: got {file.suffix!r}, expected a file that ends in {', '.join(SUFFIXES)}, or a folder"
@@ -40,8 +46,8 @@ def files_of(named: str | Mapping[str, str], place: str) -> list[tuple[str | Non
             raise UserError(f"{place}: {file}: no such file")
         if not os.access(file, os.R_OK):
             raise UserError(f"{place}: {file}: may not be read, expected a file that you have the right to read")
-    refuse_same_content(found)
-    return found
+    refuse_same_content(files)
+    return files
 
 
 def refuse_same_content(files: list[tuple[str | None, Path]]) -> None:
@@ -49,12 +55,9 @@ def refuse_same_content(files: list[tuple[str | None, Path]]) -> None:
     seen: dict[str, tuple[str | None, Path]] = {}
     for split, file in files:
         first_split, first = seen.setdefault(sha256_of(file), (split, file))
-        if first_split != split or first != file:
-            raise UserError(
-                f"{file}: got the same content as {first}"
-                + (f" for split {split!r} and {first_split!r}" if split else "")
-                + ", expected different rows"
-            )
+        if (first_split, first) != (split, file):
+            of_splits = f" for split {split!r} and {first_split!r}" if split else ""
+            raise UserError(f"{file}: got the same content as {first}{of_splits}, expected different rows")
 
 
 def read_rows(path: Path, encoding: str | None = None) -> pd.DataFrame:
@@ -67,7 +70,7 @@ def read_rows(path: Path, encoding: str | None = None) -> pd.DataFrame:
         start = file.read(4)
     mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
     try:
-        rows = _read(path, encoding or mark or "utf-8", warn_of_fallback=encoding is None and mark is None)
+        rows = _read(path, encoding or mark)
     except LookupError:
         raise UserError(f"{path}: got encoding {encoding!r}, expected one that Python knows, such as cp1252") from None
     except (ValueError, OSError) as error:
@@ -80,17 +83,13 @@ def read_rows(path: Path, encoding: str | None = None) -> pd.DataFrame:
     return rows
 
 
-def _read(path: Path, encoding: str, warn_of_fallback: bool) -> pd.DataFrame:
-    readers: dict[str, Callable[[str], pd.DataFrame]] = {
-        ".csv": lambda code: pd.read_csv(path, dtype=str, keep_default_na=False, encoding=code),
-        ".jsonl": lambda code: pd.read_json(path, lines=True, dtype=False, encoding=code),
-        ".parquet": lambda _: pd.read_parquet(path),
-    }
+def _read(path: Path, encoding: str | None) -> pd.DataFrame:
+    read = READERS[path.suffix]
+    if encoding is not None:
+        return read(path, encoding=encoding)
     try:
-        return readers[path.suffix](encoding)
+        return read(path, encoding="utf-8")
     except UnicodeDecodeError as error:
-        if not warn_of_fallback:
-            raise
-        rows = readers[path.suffix](FALLBACK)
+        rows = read(path, encoding=FALLBACK)
         warn(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}); read as {FALLBACK} (source.encoding)")
         return rows

@@ -30,23 +30,31 @@ def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.Dat
     source, its ``origin`` in a few words, and the kinds that were ``passed_over`` and why. ``file`` is the params
     file, named in errors. A source that is there but wrong is refused, never replaced by the next.
     """
-    source, passed_over = dataset.source, {}
+    passed_over: dict[str, str] = {}
+    kind, origin, parts = _first_source(dataset, settings, file, passed_over)
+    rows = pd.concat([_table(dataset, kind, origin, *part) for part in parts], ignore_index=True)
+    rows[READ_FROM] = rows[READ_FROM].astype("category")
+    return rows, {"kind": kind, "origin": origin, "passed_over": passed_over}
+
+
+def _first_source(
+    dataset: Dataset, settings: Sources, file: Path, passed_over: dict[str, str]
+) -> tuple[str, str, Iterator[Part]]:
+    """Kind, origin and parts of the source that is taken; notes those that are ``passed_over``."""
+    source = dataset.source
     if source.files is not None:
-        return _used(dataset, "files", source.origin, _from_files(dataset, file), source, passed_over)
+        return "files", source.origin, _from_files(dataset, file)
     for kind in settings.order:
         if getattr(source, kind) is None:
             continue
         if kind == "python_package":
             name = f"Python package {source.python_package.package} {source.python_package.version}"
-            parts = _from_package(source.python_package, name, file)
-            return _used(dataset, kind, name, parts, source, passed_over)
+            return kind, name, _from_package(source.python_package, name, file)
         if kind == "hub":
-            name = f"hub {source.hub.id} at {source.hub.revision}"
-            return _used(dataset, kind, name, _from_hub(dataset, source.hub), source.hub, passed_over)
+            return kind, f"hub {source.hub.id} at {source.hub.revision}", _from_hub(dataset, source.hub)
         root = paths.named_folder(paths.DATA_FOLDER, settings.folder, "sources.folder")
         if root is not None and (root / source.folder).is_dir():
-            folder = root / source.folder
-            return _used(dataset, kind, f"folder {folder}", _from_folder(dataset, folder), source, passed_over)
+            return kind, f"folder {root / source.folder}", _from_folder(dataset, root / source.folder)
         passed_over[kind] = "none is named" if root is None else f"{root} has no {source.folder}"
     why = "".join(f" ({kind}: {reason})" for kind, reason in passed_over.items())
     raise UserError(
@@ -55,29 +63,26 @@ def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.Dat
     )
 
 
-def _used(
-    dataset: Dataset, kind: str, origin: str, parts: Iterator[Part], source: object, passed_over: dict[str, str]
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """All parts as one table with our names of the columns; refuses a part that lacks one."""
-    columns, split_column, tables = dataset.columns_of(source), dataset.source.split_column, []
-    for split, place, rows in parts:
-        for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
-            if column not in rows.columns:
-                names = ", ".join(map(str, rows.columns))
-                other = next((mark for mark in OTHER_SEPARATORS if len(rows.columns) == 1 and mark in names), None)
-                hint = f"; it is separated by {other!r}: save it with commas" if other else ""
-                where = place if isinstance(place, str) else origin
-                raise UserError(f"{where}: got columns {names}, expected {column!r} among them{hint}")
-        table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()})
-        if split is not None:
-            table["split"] = split
-        elif split_column is not None:
-            ours = {theirs: ours for ours, theirs in (dataset.source.splits or {}).items()}
-            table["split"] = rows[split_column].map(lambda name, ours=ours: ours.get(str(name), str(name))).to_numpy()
-        tables.append(table.assign(**{READ_FROM: place}))
-    rows = pd.concat(tables, ignore_index=True)
-    rows[READ_FROM] = rows[READ_FROM].astype("category")
-    return rows, {"kind": kind, "origin": origin, "passed_over": passed_over}
+def _table(
+    dataset: Dataset, kind: str, origin: str, split: str | None, place: str | list[str], rows: pd.DataFrame
+) -> pd.DataFrame:
+    """A part's rows with our names of the columns; refuses one that lacks a column."""
+    source = dataset.source
+    columns, split_column = dataset.columns_of(source.hub if kind == "hub" else source), source.split_column
+    for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
+        if column not in rows.columns:
+            names = ", ".join(map(str, rows.columns))
+            other = next((mark for mark in OTHER_SEPARATORS if len(rows.columns) == 1 and mark in names), None)
+            hint = f"; it is separated by {other!r}: save it with commas" if other else ""
+            where = place if isinstance(place, str) else origin
+            raise UserError(f"{where}: got columns {names}, expected {column!r} among them{hint}")
+    table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()})
+    if split is not None:
+        table["split"] = split
+    elif split_column is not None:
+        ours = {theirs: ours for ours, theirs in (source.splits or {}).items()}
+        table["split"] = [ours.get(str(name), str(name)) for name in rows[split_column]]
+    return table.assign(**{READ_FROM: place})
 
 
 def _from_files(dataset: Dataset, file: Path) -> Iterator[Part]:

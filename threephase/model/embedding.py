@@ -36,6 +36,14 @@ def embed(encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: Text
     # One context for all batches: it keeps the weights that it has cast.
     with autocast(machine):
         for batch in sorted_batches(np.array([len(ids) for ids in sequences]), machine.device):
-            found = encoder(*tokenizer.pad([sequences[i] for i in batch], machine.device))
-            vectors[torch.from_numpy(batch)] = found.float()
+            of_batch = encoder(*tokenizer.pad([sequences[i] for i in batch], machine.device))
+            vectors[torch.from_numpy(batch)] = of_batch.float()
     return vectors
+
+
+def unit_vectors(
+    encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: TextTokenizer, machine: Machine
+) -> np.ndarray:
+    """The vectors of ``embed``, each divided by its length."""
+    vectors = embed(encoder, sequences, tokenizer, machine).cpu().numpy()
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,6 +1,7 @@
-"""Which files an encoder's folder holds, and whether they are the right ones; needs no torch."""
+"""Which files an encoder's folder holds, whether they are the right ones, and its configuration; needs no torch."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
+SUPPORTED_MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
+REMAKE = "make it again with dvc repro --force and the stage that dvc.yaml names for it"
 
 
 def read_json(path: Path) -> Any:
@@ -24,9 +27,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read as JSON: {error}; make the folder again with dvc repro") from None
-
-
-REMAKE = "make it again with dvc repro --force and the stage that dvc.yaml names for it"
 
 
 def check_files(folder: Path, remake: str = REMAKE) -> None:
@@ -48,3 +48,51 @@ def check_weights(folder: Path, expected: str | None, remake: str) -> None:
     got = sha256_of(folder / WEIGHTS) if expected is not None else None
     if got != expected:
         raise UserError(f"{folder / WEIGHTS}: got sha256 {got}, expected {expected}; {remake}")
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The keys of a checkpoint's ``config.json`` that the forward pass needs."""
+
+    model_type: str
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    vocab_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    layer_norm_eps: float
+    hidden_dropout_prob: float
+    attention_probs_dropout_prob: float
+    initializer_range: float
+    pad_token_id: int
+    hidden_act: str
+
+    @classmethod
+    def from_file(cls, path: Path) -> "TransformerConfig":
+        """Read ``config.json``; refuses architectures whose forward pass differs from BERT's."""
+        raw = read_json(path)
+        missing = [name for name in cls.__dataclass_fields__ if name not in raw]
+        if missing:
+            raise UserError(
+                f"{path}: key {missing[0]!r} is missing; expected the config.json of a BERT or RoBERTa model"
+            )
+        config = cls(**{name: raw[name] for name in cls.__dataclass_fields__})
+        if config.model_type not in SUPPORTED_MODEL_TYPES:
+            raise UserError(
+                f"{path}: model_type: got {config.model_type!r}, expected one of: {', '.join(SUPPORTED_MODEL_TYPES)}"
+            )
+        if config.hidden_act != "gelu" or raw.get("position_embedding_type", "absolute") != "absolute":
+            raise UserError(f"{path}: only hidden_act 'gelu' and absolute position embeddings are supported")
+        return config
+
+    @property
+    def first_position(self) -> int:
+        """Position of the first token: RoBERTa counts from behind its padding id, BERT from 0."""
+        return 0 if self.model_type == "bert" else self.pad_token_id + 1
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest sequence the position embeddings allow, special tokens included."""
+        return self.max_position_embeddings - self.first_position

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from threephase.base.errors import UserError
 from threephase.base.files import new_folder
-from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, read_json
+from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, TransformerConfig, read_json
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
-from threephase.model.transformer import Transformer, TransformerConfig, initialize, strip_prefix
+from threephase.model.transformer import Transformer, initialize
 
 MODULE_TYPES = "sentence_transformers.models."
 LM_HEADS = {
@@ -59,54 +59,48 @@ def load_trained(folder: Path) -> SentenceEncoder:
 
 def load_decoder_head(decoder: DenoisingDecoder, folder: Path) -> None:
     """Give the decoder the checkpoint's language-model head, where the checkpoint holds one."""
-    found = {}
-    for name, tensor in _load(folder / WEIGHTS).items():
-        for prefix, ours in LM_HEADS.items():
-            if name.startswith(prefix):
-                found[ours + name.removeprefix(prefix)] = tensor
-    if found:
-        decoder.load_head(found)
+    head = {
+        ours + name.removeprefix(prefix): tensor
+        for name, tensor in _load(folder / WEIGHTS).items()
+        for prefix, ours in LM_HEADS.items()
+        if name.startswith(prefix)
+    }
+    decoder.load_state_dict(head, strict=False)
 
 
 def export(encoder: SentenceEncoder, tokenizer_folder: Path, max_length: int, folder: Path) -> None:
     """Write the folder: transformer, pooling, added layers, and the tokenizer files of ``tokenizer_folder``."""
     size, cls = encoder.hidden_size, encoder.pooling == "cls"
+    # No phase uses the checkpoint's pooler: without ``model_args``, loading warns that its weights are missing.
+    transformer = {"max_seq_length": max_length, "do_lower_case": False, "model_args": {"add_pooling_layer": False}}
+    pooling = {"word_embedding_dimension": size, "pooling_mode_cls_token": cls, "pooling_mode_mean_tokens": not cls}
+    dense = {"in_features": size, "out_features": size, "bias": True}
+    dense |= {"activation_function": "torch.nn.modules.linear.Identity"}
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")] + [("2_Normalize", "Normalize")] * encoder.normalized
     with new_folder(folder) as new:
         for name in (CONFIG, *TOKENIZER_FILES):
             if (tokenizer_folder / name).is_file():
                 shutil.copyfile(tokenizer_folder / name, new / name)
         _save(encoder.transformer.state_dict(), new / WEIGHTS)
-        # No phase uses the checkpoint's pooler: without this, loading warns that its weights are missing.
-        model = {"add_pooling_layer": False}
-        _json(
-            new / "sentence_bert_config.json",
-            {"max_seq_length": max_length, "do_lower_case": False, "model_args": model},
-        )
-        _json(
-            new / "1_Pooling" / CONFIG,
-            {"word_embedding_dimension": size, "pooling_mode_cls_token": cls, "pooling_mode_mean_tokens": not cls},
-        )
+        _json(new / "sentence_bert_config.json", transformer)
+        _json(new / "1_Pooling" / CONFIG, pooling)
         if encoder.normalized:
             (new / "2_Normalize").mkdir()
         for number, (name, layer) in enumerate(encoder.added.items(), start=len(modules)):
             path = f"{number}_Dense_{name}"
             modules.append((path, "Dense"))
-            _json(
-                new / path / CONFIG,
-                {
-                    "in_features": size,
-                    "out_features": size,
-                    "bias": True,
-                    "activation_function": "torch.nn.modules.linear.Identity",
-                },
-            )
+            _json(new / path / CONFIG, dense)
             _save({f"linear.{key}": tensor for key, tensor in layer.state_dict().items()}, new / path / WEIGHTS)
         entries = [
-            {"idx": i, "name": str(i), "path": path, "type": MODULE_TYPES + kind}
-            for i, (path, kind) in enumerate(modules)
+            {"idx": number, "name": str(number), "path": path, "type": MODULE_TYPES + kind}
+            for number, (path, kind) in enumerate(modules)
         ]
         _json(new / "modules.json", entries)
+
+
+def strip_prefix(name: str) -> str:
+    """The parameter's name without the checkpoint's model prefix (``bert.``, ``roberta.``)."""
+    return name.removeprefix("bert.").removeprefix("roberta.")
 
 
 def _load(path: Path) -> dict[str, Tensor]:
@@ -137,10 +131,10 @@ def _save(weights: dict[str, Tensor], path: Path) -> None:
         save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:
         # The library tells a full disk in the text of its error only.
-        found = re.search(r"os error (\d+)", str(error))
-        if not found:
+        number = re.search(r"os error (\d+)", str(error))
+        if not number:
             raise
-        raise OSError(int(found[1]), str(error), str(path)) from error
+        raise OSError(int(number[1]), str(error), str(path)) from error
 
 
 def _json(path: Path, content: object) -> None:

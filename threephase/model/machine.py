@@ -53,8 +53,9 @@ def choose_machine(wish: Engine) -> Machine:
     # The cores that this process may use; device and precision are the machine's, whatever a process is pinned to.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = cores if wish.threads == "auto" else wish.threads
+    gpus = sorted(file.name for file in Path("/dev").glob("nvidia[0-9]*"))  # without asking torch
     asked = {
-        "hardware": {"cpu": cpu_model(), "gpus": _gpu_devices(), "cores": os.cpu_count()},
+        "hardware": {"cpu": cpu_model(), "gpus": gpus, "cores": os.cpu_count()},
         "wish": {"device": wish.device, "precision": wish.precision, "bf16_min_speedup": wish.bf16_min_speedup},
         "torch": importlib.metadata.version("torch"),
     }
@@ -62,14 +63,14 @@ def choose_machine(wish: Engine) -> Machine:
         with contextlib.suppress(KeyError, TypeError):  # of a file that another program wrote
             if kept["asked"] == asked:
                 return Machine(kept["device"], kept["precision"], threads)
-    device = _available_device() if wish.device == "auto" else wish.device
-    if not _is_available(device):
+    devices = ("cuda", "mps", "cpu") if wish.device == "auto" else (wish.device,)
+    device = next(filter(_is_available, devices), None)
+    if device is None:
         raise UserError(
-            f"{paths.SHARED_PARAMS}: engine.device: got {device!r}, which this machine or this build of torch lacks; "
-            "expected 'auto' or a device that is there"
+            f"{paths.SHARED_PARAMS}: engine.device: got {wish.device!r}, which this machine or this build of torch "
+            "lacks; expected 'auto' or a device that is there"
         )
-    speedup = None
-    precision = wish.precision
+    speedup, precision = None, wish.precision
     if precision == "auto":
         # Before the probe: cuBLAS reads whether it has to be deterministic at a process's first product.
         set_up(Machine(device, "fp32", threads))
@@ -91,23 +92,12 @@ def _kept_choices() -> Iterator[Any]:
             yield json.loads((folder / paths.ENGINE_CHOICE).read_text(encoding="utf-8"))
 
 
-def _gpu_devices() -> list[str]:
-    """The GPUs that the system shows, without asking torch."""
-    return sorted(file.name for file in Path("/dev").glob("nvidia[0-9]*"))
-
-
-def _available_device() -> str:
-    return next(device for device in ("cuda", "mps", "cpu") if _is_available(device))
-
-
 def _is_available(device: str) -> bool:
     if device == "cpu":
         return True
     import torch
 
-    if device == "cuda":
-        return torch.cuda.is_available()
-    return torch.backends.mps.is_available()
+    return (torch.cuda if device == "cuda" else torch.backends.mps).is_available()
 
 
 def bf16_speedup(device: str) -> float:

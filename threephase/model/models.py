@@ -6,17 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from threephase.model.dropout import dropout
-from threephase.model.transformer import CrossAttentionToVector, Transformer, TransformerConfig, initialize
+from threephase.model.encoder_files import TransformerConfig
+from threephase.model.kernels import dropout
+from threephase.model.transformer import CrossAttentionToVector, Transformer, initialize
+from threephase.study.settings import Classifying
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer with torch's usual uniform initial values, drawn from ``generator``."""
     layer = nn.Linear(inputs, outputs)
     bound = 1 / math.sqrt(inputs)
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator=generator)
     return layer
 
 
@@ -76,10 +77,6 @@ class DenoisingDecoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         initialize(self, config.initializer_range, generator)
 
-    def load_head(self, weights: dict[str, Tensor]) -> None:
-        """Take the checkpoint's own language-model head where it has one (keys dense, layer_norm, bias)."""
-        self.load_state_dict(weights, strict=False)
-
     def forward(self, transformer: Transformer, target_ids: Tensor, memory: Tensor, predicted: Tensor) -> Tensor:
         """Vectors whose products with the word embeddings, plus ``bias``, are the logits of the next tokens.
 
@@ -94,15 +91,12 @@ class DenoisingDecoder(nn.Module):
 class ClassifierHead(nn.Module):
     """Two linear layers with dropout before each (the paper's phase 3)."""
 
-    def __init__(
-        self, inputs: int, hidden: int, classes: int, dropout: float, activation: str, generator: torch.Generator
-    ):
-        """``activation``: ``relu`` or ``none`` between the two layers."""
+    def __init__(self, inputs: int, classes: int, settings: Classifying, generator: torch.Generator):
+        """Of the ``settings`` hidden size, dropout, and the activation between the layers: ``relu`` or ``none``."""
         super().__init__()
-        self.dropout = dropout
-        self.activation = activation
-        self.hidden = linear(inputs, hidden, generator)
-        self.output = linear(hidden, classes, generator)
+        self.dropout, self.activation = settings.head_dropout, settings.head_activation
+        self.hidden = linear(inputs, settings.head_hidden_size, generator)
+        self.output = linear(settings.head_hidden_size, classes, generator)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Logits, (rows, classes), of sentence vectors, (rows, hidden size)."""

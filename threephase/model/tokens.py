@@ -1,17 +1,20 @@
-"""Texts to token ids, and batches of similar length."""
+"""Texts to token ids, long texts to pieces, and batches of similar length."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from tokenizers import Tokenizer
 
-from threephase.model.transformer import TransformerConfig
+from threephase.model.encoder_files import TransformerConfig
 
 # Texts are sorted by length within this many batches: little padding, while batches still change every epoch.
 BUCKET_BATCHES = 8
 ESTIMATE_SHARE, ESTIMATE_MARGIN = 0.1, 1.2
+SENTENCE_END = re.compile(r"(?<=\.)\s+")
 
 
 class TextTokenizer:
@@ -24,11 +27,6 @@ class TextTokenizer:
         self.pad_id = config.pad_token_id
         self.max_length = max_length
         self._cut: set[str] = set()
-
-    @property
-    def special_tokens(self) -> int:
-        """How many tokens of a sequence are none of its text."""
-        return self.tokenizer.num_special_tokens_to_add(is_pair=False)
 
     @property
     def truncated(self) -> int:
@@ -84,3 +82,33 @@ def length_buckets(
         batches = [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
         for position in random.permutation(len(batches)):
             yield batches[position]
+
+
+def sentence_pieces(text: str, tokenizer: TextTokenizer) -> list[str]:
+    """A text cut at full stops as the authors' code does: sentences, joined as long as their tokens fit the limit.
+
+    A sentence longer than that is a piece of its own.
+    """
+    special = tokenizer.tokenizer.num_special_tokens_to_add(is_pair=False)
+    sentences = SENTENCE_END.split(text)
+    pieces, tokens = [], 0
+    for sentence, ids in zip(sentences, tokenizer(sentences, count_cut=False), strict=True):
+        length = len(ids) - special
+        if pieces and special + tokens + length <= tokenizer.max_length:
+            pieces[-1] += " " + sentence
+            tokens += length
+        else:
+            pieces.append(sentence)
+            tokens = length
+    return pieces
+
+
+def cut_rows(rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:
+    """Each piece of a text as a row of its own, with what else the text's row holds."""
+    cut = rows.assign(text=[sentence_pieces(text, tokenizer) for text in rows["text"]])
+    return cut.explode("text", ignore_index=True)
+
+
+def first_pieces(rows: pd.DataFrame, tokenizer: TextTokenizer) -> pd.DataFrame:
+    """The rows with the first piece of each text only, as the code scores test texts."""
+    return rows.assign(text=[sentence_pieces(text, tokenizer)[0] for text in rows["text"]])

@@ -1,5 +1,6 @@
 """Majority class, TF-IDF with logistic regression, and logistic regression on a frozen encoder's embeddings."""
 
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,16 +66,14 @@ def embeddings(folder: Path, settings: BaselineSettings) -> np.ndarray:
 
 def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, machine: "Machine") -> np.ndarray:
     """An encoder's sentence vectors, of unit length, (texts, hidden size); ``folder`` holds its tokenizer."""
-    from threephase.model.embedding import embed
+    from threephase.model import embedding
     from threephase.model.machine import set_up
     from threephase.model.tokens import TextTokenizer
 
     set_up(machine)
-    encoder.to(machine.device)
     config = encoder.transformer.config
     tokenizer = TextTokenizer(folder, config, config.max_tokens)
-    vectors = embed(encoder, tokenizer(texts), tokenizer, machine).cpu().numpy()
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return embedding.unit_vectors(encoder.to(machine.device), tokenizer(texts), tokenizer, machine)
 
 
 def fit_and_predict(
@@ -89,12 +88,17 @@ def fit_and_predict(
     Of equally good values the smallest C (the strongest regularization) is taken; the majority class has none.
     """
     labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    metric, chosen_by = settings.selection_metric, settings.selection_split
-    models = _models(variant, settings.strengths)
-    _, strength, model = best_model(models, features, labels, classes, metric, chosen_by)
+    models = logistic_regressions(settings.strengths)
+    if variant == "majority":
+        from sklearn.dummy import DummyClassifier
+
+        models = [(None, DummyClassifier(strategy="most_frequent"))]
+    _, strength, model = best_model(
+        models, features, labels, classes, settings.selection_metric, settings.selection_split
+    )
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
-    for part in [part for part in parts if part != "train"]:
+    for part in (part for part in parts if part != "train"):
         probabilities[part] = np.zeros((len(parts[part]), len(classes)))
         probabilities[part][:, columns] = model.predict_proba(features[part])
     return probabilities, strength
@@ -113,19 +117,11 @@ def best_model(
     for strength, model in models:
         predicted = model.fit(features["train"], labels["train"]).predict(features[chosen_by])
         fitted.append((scores(labels[chosen_by], predicted, classes)[metric], strength, model))
-    return max(fitted, key=lambda one: one[0])
-
-
-def _models(variant: str, strengths: list[float]) -> list[tuple[float | None, Any]]:
-    if variant == "majority":
-        from sklearn.dummy import DummyClassifier
-
-        return [(None, DummyClassifier(strategy="most_frequent"))]
-    return logistic_regressions(strengths)
+    return max(fitted, key=operator.itemgetter(0))
 
 
 def logistic_regressions(strengths: list[float]) -> list[tuple[float, Any]]:
-    """One a value of C, the strongest regularization first."""
+    """A model a value of C, the strongest regularization first."""
     from sklearn.linear_model import LogisticRegression
 
     return [(c, LogisticRegression(C=c, max_iter=MAX_ITERATIONS)) for c in sorted(strengths)]

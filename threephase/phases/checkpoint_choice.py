@@ -1,4 +1,4 @@
-"""Choosing the checkpoint of phases 1 and 2 by several looks at it, as the authors' code does."""
+"""Choosing the checkpoint of phases 1 and 2 among several, as the authors' code does."""
 
 import copy
 import math
@@ -11,13 +11,13 @@ from threephase.data.randomness import generator
 from threephase.model.embedding import embed
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.pairs import Pairs, label_levels, make_pairs
+from threephase.phases.pairs import label_levels, make_pairs
 from threephase.study.settings import Machine
 
 if TYPE_CHECKING:
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
 
-LOOKS_DAE, LOOKS_CONTRASTIVE = 5, 10
+CHECKPOINTS_OF_PHASE_1, CHECKPOINTS_OF_PHASE_2 = 5, 10
 SAMPLE_SHARE = 0.2
 
 
@@ -36,10 +36,10 @@ class PairScore:
         random: np.random.Generator,
     ):
         """``labels``: (rows, levels) integers; a fifth of the rows is drawn with ``random``."""
-        chosen = random.permutation(len(texts))[: max(2, round(SAMPLE_SHARE * len(texts)))]
-        self.sequences = tokenizer([texts[row] for row in chosen])
+        sample = random.permutation(len(texts))[: max(2, round(SAMPLE_SHARE * len(texts)))]
+        self.sequences = tokenizer([texts[row] for row in sample])
         self.n_classes = len(np.unique(labels, axis=0))
-        self.pairs: Pairs = make_pairs(np.arange(len(chosen)), labels[chosen], 1, self.n_classes, random)
+        self.pairs = make_pairs(np.arange(len(sample)), labels[sample], 1, self.n_classes, random)
         self.tokenizer, self.machine = tokenizer, machine
 
     def __call__(self, encoder: SentenceEncoder) -> float:
@@ -55,16 +55,16 @@ class PairScore:
         return float(spearmanr(self.pairs.similarity, cosines).statistic)
 
 
-class BestLook:
-    """Looks at the encoder at equal distances of updates, the last one included, and keeps the best weights."""
+class BestCheckpoint:
+    """Scores the encoder at equal distances of steps, behind the last one too, and keeps the best weights."""
 
-    def __init__(self, encoder: SentenceEncoder, score: PairScore, looks: int, updates: int):
+    def __init__(self, encoder: SentenceEncoder, score: PairScore, checkpoints: int, steps: int):
         self.encoder, self.score = encoder, score
-        self.steps = {math.ceil(updates * look / looks) for look in range(1, looks + 1)}
+        self.steps = {math.ceil(steps * number / checkpoints) for number in range(1, checkpoints + 1)}
         self.best, self.best_step, self.weights = -math.inf, 0, {}
 
     def after(self, step: int) -> None:
-        """To be called after every update, with its number from 1."""
+        """To be called after every step, with its number from 1."""
         if step not in self.steps:
             return
         score = self.score(self.encoder)
@@ -75,16 +75,16 @@ class BestLook:
             self.weights = copy.deepcopy(self.encoder.state_dict())
 
     def restore(self) -> None:
-        """Give the encoder the best weights that were seen."""
+        """Give the encoder the best weights."""
         self.encoder.load_state_dict(self.weights)
 
 
-def looks_of(
-    run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer, checkpoint: str, looks: int, updates: int
-) -> BestLook | None:
-    """The looks of a phase of so many ``updates``; None where the protocol's ``checkpoint`` is the last one."""
-    if checkpoint == "last":
+def best_checkpoint(
+    run: "TrainingRun", encoder: SentenceEncoder, tokenizer: TextTokenizer, checkpoints: int, steps: int
+) -> BestCheckpoint | None:
+    """The choice among so many checkpoints of a phase of so many ``steps``; None where the protocol takes the last."""
+    if run.settings.checkpoint == "last":
         return None
     rows, random = run.trained_on(run.adaptation_rows(), tokenizer), generator(run.seed, f"looks {run.stage}")
     score = PairScore(rows["text"].tolist(), label_levels(rows), tokenizer, run.machine, random)
-    return BestLook(encoder, score, looks, updates)
+    return BestCheckpoint(encoder, score, checkpoints, steps)

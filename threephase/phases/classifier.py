@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,10 +18,71 @@ from threephase.model.machine import autocast
 from threephase.model.models import ClassifierHead, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, length_buckets
 from threephase.phases.losses import classification_loss
+from threephase.phases.optimization import Optimization, slices
 from threephase.phases.stopping import new_stopping
-from threephase.phases.updates import Updates, slices
 from threephase.scores.metrics import scores
 from threephase.study.settings import Classifying, Machine
+
+if TYPE_CHECKING:
+    from threephase.phases.training_run import TrainingRun
+
+
+def train_classifier(
+    model: "Classifier",
+    train: "Rows",
+    selection: "Rows",
+    tokenizer: TextTokenizer,
+    settings: Classifying,
+    machine: Machine,
+    seed: int,
+    positive: int | None = None,
+) -> "Trained":
+    """Train in place and leave the weights of the best epoch; ``positive``: the number of the positive class, if any.
+
+    The best epoch has the highest selection metric on the ``selection`` rows, ties by lower loss; the rule of
+    ``settings.stopping`` may end training early.
+    """
+    random = generator(seed, "batch order classifier")
+    total = settings.max_epochs * math.ceil(len(train) / settings.batch_size)
+    optimization = Optimization("train_classifier", [model], settings, total, settings.weight_decay)
+    stopping = new_stopping(settings)
+    best, best_epoch, best_weights, by_epoch = (-math.inf, -math.inf), 0, {}, []
+    for epoch in range(1, settings.max_epochs + 1):
+        model.train()
+        order = random.permutation(len(train))
+        for batch in length_buckets(order, train.lengths, settings.batch_size, random):
+            loss = optimization.backward(partial(batch_losses, model, train, batch, tokenizer, machine))
+            learning_rate = optimization.step()
+            optimization.log(loss, learning_rate, epoch)
+        of_epoch, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
+        by_epoch.append(of_epoch)
+        metric = of_epoch[settings.selection_metric]
+        optimization.log_validation(metric, selection_loss)
+        if is_better := (metric, -selection_loss) > best:
+            best, best_epoch = (metric, -selection_loss), epoch
+            best_weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        if stopping.ends(is_better, selection_loss, warming_up=optimization.steps <= optimization.warmup_steps):
+            break
+    model.load_state_dict(best_weights, strict=False)
+    sequence_updates = 0 if model.frozen else len(by_epoch) * len(train)
+    return Trained(model, settings, optimization, sequence_updates, best_epoch, by_epoch)
+
+
+def train_candidate(
+    run: "TrainingRun", encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Classifying
+) -> "Trained":
+    """Train one candidate of a run's settings on a copy of the encoder."""
+    model = new_classifier(copy.deepcopy(encoder), len(run.classes), settings, run.seed).to(run.machine.device)
+    train, selection = (rows_of(run, part, model, tokenizer) for part in ("train", run.settings.selection_split))
+    run.seed_dropout()
+    return train_classifier(model, train, selection, tokenizer, settings, run.machine, run.seed, run.positive)
+
+
+def rows_of(run: "TrainingRun", part: str, model: "Classifier", tokenizer: TextTokenizer) -> "Rows":
+    """A part of the run's split, as it is trained on or scored."""
+    rows = run.part(part)
+    rows = run.trained_on(rows, tokenizer) if part == "train" else run.scored(rows, tokenizer)
+    return prepare_rows(rows["text"].tolist(), run.class_ids(rows), model, tokenizer, run.machine)
 
 
 @dataclass
@@ -42,12 +103,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier trained on so many ``rows``, with the weights of its best epoch; ``scores``: percent an epoch."""
+    """A classifier with the weights of its best epoch; ``scores``: every metric in percent, by epoch.
+
+    ``sequence_updates``: texts that went through the encoder with a gradient.
+    """
 
     model: "Classifier"
     settings: Classifying
-    updates: Updates
-    rows: int
+    optimization: Optimization
+    sequence_updates: int
     best_epoch: int
     scores: list[dict[str, float]]
 
@@ -56,18 +120,15 @@ class Trained:
         """The selection metric of the best epoch."""
         return self.scores[self.best_epoch - 1][self.settings.selection_metric]
 
-    @property
-    def sequence_updates(self) -> int:
-        """Texts that went through the encoder with a gradient."""
-        return 0 if self.model.frozen else len(self.scores) * self.rows
-
     def facts(self, tried: Sequence["Trained"]) -> dict[str, Any]:
         """What the report says of it and of what it was chosen from; each metric's best may be another epoch's."""
         return dataclasses.asdict(self.settings) | {
             "best_epoch": self.best_epoch,
             "epochs": len(self.scores),
             "best_of_each_metric": {name: max(epoch[name] for epoch in self.scores) for name in self.scores[0]},
-            "tried": [{"lr": one.settings.lr, "best_epoch": one.best_epoch, "score": one.score} for one in tried],
+            "tried": [
+                {"lr": other.settings.lr, "best_epoch": other.best_epoch, "score": other.score} for other in tried
+            ],
         }
 
 
@@ -91,19 +152,12 @@ class Classifier(nn.Module):
         with autocast(machine):
             if rows.vectors is not None:
                 return self.head(rows.vectors[torch.from_numpy(batch).to(machine.device)])
-            return self.head(self.encoder(*tokenizer.pad([rows.sequences[i] for i in batch], machine.device)))
+            return self.head(self.encoder(*tokenizer.pad([rows.sequences[row] for row in batch], machine.device)))
 
 
 def new_classifier(encoder: SentenceEncoder, classes: int, settings: Classifying, seed: int) -> Classifier:
     """The classifier on ``encoder``; the same seed draws the same initial head in every variant."""
-    head = ClassifierHead(
-        encoder.hidden_size,
-        settings.head_hidden_size,
-        classes,
-        settings.head_dropout,
-        settings.head_activation,
-        torch_generator(seed, "initial head"),
-    )
+    head = ClassifierHead(encoder.hidden_size, classes, settings, torch_generator(seed, "initial head"))
     return Classifier(encoder, head, settings.freeze_encoder)
 
 
@@ -126,6 +180,12 @@ def batch_losses(
         yield len(chosen) / len(batch) * classification_loss(logits, rows.class_ids[torch.from_numpy(chosen)])
 
 
+def probabilities(run: "TrainingRun", part: str, model: "Classifier", tokenizer: TextTokenizer) -> np.ndarray:
+    """Of each class, (rows, classes), of a part of the run's split."""
+    rows = rows_of(run, part, model, tokenizer)
+    return predict(model, rows, tokenizer, run.machine).softmax(1).cpu().numpy()
+
+
 @torch.no_grad()
 def predict(model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Machine) -> Tensor:
     """Logits in evaluation mode, float32, (rows, classes), in the rows' order."""
@@ -138,58 +198,11 @@ def predict(model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Ma
     return logits
 
 
-def train_classifier(
-    model: Classifier,
-    train: Rows,
-    selection: Rows,
-    tokenizer: TextTokenizer,
-    settings: Classifying,
-    machine: Machine,
-    seed: int,
-    positive: int | None = None,
-) -> Trained:
-    """Train in place and leave the weights of the best epoch; ``positive``: the number of the positive class, if any.
-
-    The best epoch has the highest selection metric on the ``selection`` rows, ties by lower loss; the rule of
-    ``settings.stopping`` may end training early.
-    """
-    order_random = generator(seed, "batch order classifier")
-    update = Updates(
-        "train_classifier",
-        [model],
-        lr=settings.lr,
-        eps=settings.adam_eps,
-        total=settings.max_epochs * math.ceil(len(train) / settings.batch_size),
-        warmup=settings.warmup,
-        weight_decay=settings.weight_decay,
-        clip_gradient=settings.clip_gradient,
-    )
-    stopping = new_stopping(settings.stopping, settings.patience, settings.max_epochs)
-    best, best_epoch, best_weights, by_epoch = (-math.inf, -math.inf), 0, {}, []
-    for epoch in range(1, settings.max_epochs + 1):
-        model.train()
-        order = order_random.permutation(len(train))
-        for batch in length_buckets(order, train.lengths, settings.batch_size, order_random):
-            update(partial(batch_losses, model, train, batch, tokenizer, machine), epoch)
-        found, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
-        by_epoch.append(found)
-        update.end_epoch(found[settings.selection_metric], selection_loss)
-        rank = (found[settings.selection_metric], -selection_loss)
-        if better := rank > best:
-            best, best_epoch = rank, epoch
-            best_weights = copy.deepcopy({name: p.detach() for name, p in model.named_parameters() if p.requires_grad})
-        if stopping.ends(better, selection_loss, warming_up=update.step <= update.warmup_steps):
-            break
-    model.load_state_dict(best_weights, strict=False)
-    return Trained(model, settings, update, len(train), best_epoch, by_epoch)
-
-
 def evaluate(
     model: Classifier, rows: Rows, tokenizer: TextTokenizer, machine: Machine, positive: int | None
 ) -> tuple[dict[str, float], float]:
     """Every metric, in percent, and the loss of the rows."""
     logits = predict(model, rows, tokenizer, machine)
     labels, predicted = rows.class_ids.cpu().numpy(), logits.argmax(1).cpu().numpy()
-    return scores(labels, predicted, range(logits.shape[1]), positive), classification_loss(
-        logits, rows.class_ids
-    ).item()
+    loss = classification_loss(logits, rows.class_ids).item()
+    return scores(labels, predicted, range(logits.shape[1]), positive), loss

@@ -10,53 +10,50 @@ import pandas as pd
 import torch
 
 from threephase.data.randomness import generator
+from threephase.model.kernels import keep_words, restore_words
 from threephase.model.machine import autocast
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer, length_buckets
-from threephase.model.vocabulary import keep_words, restore_words
-from threephase.phases.checkpoint_choice import BestLook
+from threephase.phases.checkpoint_choice import BestCheckpoint
 from threephase.phases.losses import contrastive_loss
-from threephase.phases.pairs import Pairs, label_levels, make_as_many_pairs, make_pairs
-from threephase.phases.updates import Updates, slices
+from threephase.phases.optimization import Optimization, slices
+from threephase.phases.pairs import Pairs, label_levels, make_pairs
 from threephase.study.settings import Contrastive, Machine
 
 if TYPE_CHECKING:
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
 
 HELD_BACK = 0.1
 
 
-def draw_pairs(run: "Run", imbalance: str, tokenizer: TextTokenizer) -> tuple[pd.DataFrame, Pairs]:
-    """The rows that an imbalance setting makes of the training part, and the balanced pairs of them.
-
-    Every imbalance setting draws with a generator of the same state; a control draws as many pairs
-    as the setting that it is compared with.
-    """
-    rows, counted = run.contrastive_rows(imbalance, tokenizer), run.settings.pairs.as_many_as
-    text_ids, _ = pd.factorize(rows["text"])
-    drawn = (text_ids, label_levels(rows), run.settings.contrastive.epochs, len(run.classes))
-    if counted is None or imbalance != run.settings.pairs.imbalance:
-        return rows, make_pairs(*drawn, generator(run.seed, "pairs"))
-    _, others = draw_pairs(run, counted, tokenizer)
-    return rows, make_as_many_pairs(len(others), *drawn, generator(run.seed, "pairs"))
-
-
-def without_held_back(pairs: Pairs) -> Pairs:
-    """The pairs but for the last tenth, which the authors' code keeps as validation data of a set that has none."""
-    return pairs[: len(pairs) - round(HELD_BACK * len(pairs))]
+def train_contrastive(
+    encoder: SentenceEncoder,
+    batches: "PairBatches",
+    settings: Contrastive,
+    machine: Machine,
+    checkpoints: BestCheckpoint | None = None,
+) -> Optimization:
+    """Train encoder and added layers in place, one pass; leaves the last weights or the best checkpoint."""
+    encoder.train()
+    all_words = keep_words(encoder, [*batches.sequences, *(checkpoints.score.sequences if checkpoints else [])])
+    optimization = Optimization("train_contrastive", [encoder], settings, len(batches))
+    for batch in batches:
+        loss = optimization.backward(partial(pair_losses, encoder, batch, machine))
+        learning_rate = optimization.step()
+        optimization.log(loss, learning_rate)
+        if checkpoints:
+            checkpoints.after(optimization.steps)
+    if checkpoints:
+        checkpoints.restore()
+    restore_words(encoder, all_words)
+    return optimization
 
 
 class PairBatches:
     """Batches of pairs in which each distinct text stands once."""
 
     def __init__(
-        self,
-        texts: list[str],
-        pairs: Pairs,
-        settings: Contrastive,
-        tokenizer: TextTokenizer,
-        seed: int,
-        device: str,
+        self, texts: list[str], pairs: Pairs, settings: Contrastive, tokenizer: TextTokenizer, seed: int, device: str
     ):
         self.text_ids, distinct = pd.factorize(np.array(texts, dtype=object))
         self.sequences = tokenizer(list(distinct))
@@ -78,7 +75,7 @@ class PairBatches:
             sides = self.text_ids[np.concatenate([pairs.left, pairs.right])]
             distinct, places = np.unique(sides, return_inverse=True)
             self.sequence_updates += len(distinct)
-            ids, mask = self.tokenizer.pad([self.sequences[i] for i in distinct], self.device)
+            ids, mask = self.tokenizer.pad([self.sequences[text] for text in distinct], self.device)
             left, right = torch.from_numpy(places).to(self.device).chunk(2)
             yield ids, mask, left, right, torch.from_numpy(pairs.similarity).to(self.device)
 
@@ -108,34 +105,21 @@ def pair_loss(encoder: SentenceEncoder, batch: tuple, machine: Machine) -> torch
     return contrastive_loss(vectors[left], vectors[right], similarity)
 
 
-def train_contrastive(
-    encoder: SentenceEncoder,
-    batches: PairBatches,
-    settings: Contrastive,
-    machine: Machine,
-    looks: BestLook | None = None,
-) -> Updates:
-    """Train encoder and added layers in place, one pass over the pairs.
+def draw_pairs(run: "TrainingRun", imbalance: str, tokenizer: TextTokenizer) -> tuple[pd.DataFrame, Pairs]:
+    """The rows that an imbalance setting makes of the training part, and the balanced pairs of them.
 
-    The last weights are kept, or with ``looks`` the best that were seen.
+    Every imbalance setting draws with a generator of the same state; a control draws as many pairs
+    as the setting that it is compared with.
     """
-    encoder.train()
-    all_words = keep_words(encoder, [*batches.sequences, *(looks.score.sequences if looks else [])])
-    update = Updates(
-        "train_contrastive",
-        [encoder],
-        lr=settings.lr,
-        eps=settings.adam_eps,
-        total=len(batches),
-        warmup=settings.warmup,
-        weight_decay=0.0,
-        clip_gradient=settings.clip_gradient,
-    )
-    for batch in batches:
-        update(partial(pair_losses, encoder, batch, machine), epoch=1)
-        if looks:
-            looks.after(update.step)
-    if looks:
-        looks.restore()
-    restore_words(encoder, all_words)
-    return update
+    rows, counted = run.contrastive_rows(imbalance, tokenizer), run.settings.pairs.as_many_as
+    text_ids, _ = pd.factorize(rows["text"])
+    drawn = (text_ids, label_levels(rows), run.settings.contrastive.epochs, len(run.classes))
+    if counted is None or imbalance != run.settings.pairs.imbalance:
+        return rows, make_pairs(*drawn, generator(run.seed, "pairs"))
+    _, others = draw_pairs(run, counted, tokenizer)
+    return rows, make_pairs(*drawn, generator(run.seed, "pairs"), len(others))
+
+
+def without_held_back(pairs: Pairs) -> Pairs:
+    """The pairs but for the last tenth, which the authors' code keeps as validation data of a set that has none."""
+    return pairs[: len(pairs) - round(HELD_BACK * len(pairs))]

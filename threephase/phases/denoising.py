@@ -12,10 +12,34 @@ from threephase.data.randomness import generator
 from threephase.model.machine import autocast
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, length_buckets
-from threephase.phases.checkpoint_choice import BestLook
+from threephase.phases.checkpoint_choice import BestCheckpoint
 from threephase.phases.losses import denoising_loss
-from threephase.phases.updates import Updates, slices
+from threephase.phases.optimization import Optimization, slices
 from threephase.study.settings import CONTRASTIVE_LAYER, Denoising, Machine
+
+
+def train_denoising(
+    encoder: SentenceEncoder,
+    decoder: DenoisingDecoder,
+    batches: "DenoisingBatches",
+    settings: Denoising,
+    machine: Machine,
+    checkpoints: BestCheckpoint | None = None,
+) -> Optimization:
+    """Train encoder, bottleneck and decoder in place, one pass; leaves the last weights or the best checkpoint."""
+    encoder.train()
+    decoder.train()
+    encoder.transformer.embeddings.word_embeddings.shares_gradient = True
+    optimization = Optimization("train_dae", [encoder, decoder], settings, len(batches))
+    for batch in batches:
+        loss = optimization.backward(partial(reconstruction_losses, encoder, decoder, batch, machine))
+        learning_rate = optimization.step()
+        optimization.log(loss, learning_rate)
+        if checkpoints:
+            checkpoints.after(optimization.steps)
+    if checkpoints:
+        checkpoints.restore()
+    return optimization
 
 
 class DenoisingBatches:
@@ -40,29 +64,22 @@ class DenoisingBatches:
         """Yields noised ids and mask, and undamaged ids and mask, as ``TextTokenizer.pad`` makes them."""
         order = self.order_random.permutation(np.tile(np.arange(len(self.targets)), self.settings.epochs))
         for batch in length_buckets(order, self.lengths, self.settings.batch_size, self.order_random):
-            # A noised copy of a long text is no further text.
             self.sequence_updates += 2 * len(batch)  # each is encoded and decoded
+            # A noised copy of a long text is no further text.
             noised = self.tokenizer(self.noise(batch, self.noise_random), count_cut=False)
-            yield (
-                self.tokenizer.pad(noised, self.device),
-                self.tokenizer.pad([self.targets[i] for i in batch], self.device),
-            )
+            undamaged = [self.targets[row] for row in batch]
+            yield self.tokenizer.pad(noised, self.device), self.tokenizer.pad(undamaged, self.device)
 
 
 def reconstruction_losses(
-    encoder: SentenceEncoder,
-    decoder: DenoisingDecoder,
-    noised: tuple,
-    undamaged: tuple,
-    machine: Machine,
-    pieces: int = 1,
+    encoder: SentenceEncoder, decoder: DenoisingDecoder, batch: tuple, machine: Machine, pieces: int = 1
 ) -> Iterator[torch.Tensor]:
-    """The loss of one batch, in parts for so many pieces of its texts."""
-    tokens = _predicted(*undamaged).sum(dim=1)
+    """The loss of one batch of ``DenoisingBatches``, in parts for so many pieces of its texts."""
+    tokens = _predicted(*batch[1]).sum(dim=1)
     for piece in slices(len(tokens), pieces):
         whole = piece == slice(0, len(tokens))
         share = 1.0 if whole else (tokens[piece].sum() / tokens.sum()).item()
-        parts = [tuple(None if one is None else one[piece] for one in side) for side in (noised, undamaged)]
+        parts = [(ids[piece], None if mask is None else mask[piece]) for ids, mask in batch]
         yield share * reconstruction_loss(encoder, decoder, *parts, machine)
 
 
@@ -83,37 +100,3 @@ def reconstruction_loss(
         vectors = vectors.bfloat16()
     words = encoder.transformer.embeddings.word_embeddings.weight
     return denoising_loss(vectors, words, decoder.bias, target_ids[:, 1:][predicted])
-
-
-def train_denoising(
-    encoder: SentenceEncoder,
-    decoder: DenoisingDecoder,
-    batches: DenoisingBatches,
-    settings: Denoising,
-    machine: Machine,
-    looks: BestLook | None = None,
-) -> Updates:
-    """Train encoder, bottleneck and decoder in place, one pass.
-
-    The last weights are kept, or with ``looks`` the best of the encoder that were seen.
-    """
-    encoder.train()
-    decoder.train()
-    encoder.transformer.embeddings.shares_gradient = True
-    update = Updates(
-        "train_dae",
-        [encoder, decoder],
-        lr=settings.lr,
-        eps=settings.adam_eps,
-        total=len(batches),
-        warmup=settings.warmup,
-        weight_decay=0.0,
-        clip_gradient=settings.clip_gradient,
-    )
-    for noised, undamaged in batches:
-        update(partial(reconstruction_losses, encoder, decoder, noised, undamaged, machine), epoch=1)
-        if looks:
-            looks.after(update.step)
-    if looks:
-        looks.restore()
-    return update

@@ -1,19 +1,13 @@
 """Phases 1 and 2 in one training: the sum of both losses (the paper's joint variant)."""
 
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.phases.contrastive import PairBatches, pair_losses
 from threephase.phases.denoising import DenoisingBatches, reconstruction_losses
-from threephase.phases.updates import Updates
+from threephase.phases.optimization import Optimization
 from threephase.study.settings import Denoising, Machine
-
-
-def endless(batches):
-    """The batches again and again, each pass in a new order (and with new noise)."""
-    while True:
-        yield from batches
 
 
 def train_joint(
@@ -23,7 +17,7 @@ def train_joint(
     pairs: PairBatches,
     settings: Denoising,
     machine: Machine,
-) -> Updates:
+) -> Optimization:
     """Train in place with one batch of each stream a step; the shorter stream is cycled, the last weights are kept.
 
     ``settings``: of the schedule. The denoising loss acts on the bottleneck's output, the contrastive loss on the
@@ -31,22 +25,20 @@ def train_joint(
     """
     encoder.train()
     decoder.train()
-    encoder.transformer.embeddings.shares_gradient = True
+    encoder.transformer.embeddings.word_embeddings.shares_gradient = True
     steps = max(len(denoising), len(pairs))
-    update = Updates(
-        "train_joint",
-        [encoder, decoder],
-        lr=settings.lr,
-        eps=settings.adam_eps,
-        total=steps,
-        warmup=settings.warmup,
-        weight_decay=0.0,
-        clip_gradient=settings.clip_gradient,
-    )
-    for (noised, undamaged), pair_batch in islice(zip(endless(denoising), endless(pairs), strict=False), steps):
-        losses = (
-            partial(reconstruction_losses, encoder, decoder, noised, undamaged, machine),
-            partial(pair_losses, encoder, pair_batch, machine),
+    optimization = Optimization("train_joint", [encoder, decoder], settings, steps)
+    for texts, pairs_of_texts in islice(zip(endless(denoising), endless(pairs), strict=False), steps):
+        loss = optimization.backward(
+            partial(reconstruction_losses, encoder, decoder, texts, machine),
+            partial(pair_losses, encoder, pairs_of_texts, machine),
         )
-        update(lambda pieces, losses=losses: chain.from_iterable(loss(pieces) for loss in losses), epoch=1)
-    return update
+        learning_rate = optimization.step()
+        optimization.log(loss, learning_rate)
+    return optimization
+
+
+def endless(batches):
+    """The batches again and again, each pass in a new order (and with new noise)."""
+    while True:
+        yield from batches

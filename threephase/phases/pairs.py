@@ -77,44 +77,34 @@ def _first_of_each_kind(pairs: Pairs, count: int) -> Pairs:
 
 
 def make_pairs(
-    text_ids: np.ndarray, labels: np.ndarray, epochs: int, n_classes: int, generator: np.random.Generator
+    text_ids: np.ndarray,
+    labels: np.ndarray,
+    epochs: int,
+    n_classes: int,
+    generator: np.random.Generator,
+    count: int | None = None,
 ) -> Pairs:
     """Balanced pairs of the (resampled) training rows.
 
     ``text_ids``: (rows,) integers, equal where the text is; ``labels``: (rows, levels) integers, top
     level first. The rows are shuffled and repeated epochs x floor(log2 K) times on each side and
     zipped; repeated pairs and self-pairs are dropped; then similar (label similarity > 0) and
-    dissimilar pairs are cut to the same count. Raises UserError where no balanced pair exists.
-    """
-    sides = _shuffled_copies(len(text_ids), repetitions(epochs, n_classes), generator)
-    return _refuse_none(_balanced_pairs(sides, text_ids, labels))
-
-
-def make_as_many_pairs(
-    count: int, text_ids: np.ndarray, labels: np.ndarray, epochs: int, n_classes: int, generator: np.random.Generator
-) -> Pairs:
-    """As ``make_pairs``, with the copies doubled until there are ``count`` balanced pairs, then cut to it.
-
-    ``count`` is even, as that of ``make_pairs`` is; with the same generator all pairs of ``make_pairs`` are among
-    these. Raises UserError where the texts have fewer pairs than that, however often they are repeated.
+    dissimilar pairs are cut to the same count. With an even ``count`` the copies are doubled until
+    there are so many pairs, which begin with those of the same generator without it. Raises
+    UserError where no balanced pair exists, or too few however often the texts are repeated.
     """
     times = repetitions(epochs, n_classes)
-    limit = times * MAX_REPETITION_FACTOR
+    limit = times if count is None else times * MAX_REPETITION_FACTOR
     sides = _shuffled_copies(len(text_ids), times, generator)
-    while len(pairs := _balanced_pairs(sides, text_ids, labels)) < count:
+    while len(pairs := _balanced_pairs(sides, text_ids, labels)) < (count or 1):
+        if times >= limit and not len(pairs):
+            raise UserError(
+                "pairs: got none, expected at least one similar and one dissimilar pair; add training rows or classes"
+            )
         if times >= limit:
-            _refuse_none(pairs)
             raise UserError(
                 f"pairs: got {len(pairs)} distinct balanced pairs, expected {count}; the training part is too small"
             )
         sides = np.concatenate([sides, _shuffled_copies(len(text_ids), times, generator)], axis=1)
         times *= 2
-    return _first_of_each_kind(pairs, count // 2)
-
-
-def _refuse_none(pairs: Pairs) -> Pairs:
-    if not len(pairs):
-        raise UserError(
-            "pairs: got none, expected at least one similar and one dissimilar pair; add training rows or classes"
-        )
-    return pairs
+    return pairs if count is None else _first_of_each_kind(pairs, count // 2)

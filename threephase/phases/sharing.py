@@ -5,14 +5,15 @@ The same rows, settings, seed and start give the same bytes, so training again w
 
 import filecmp
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from threephase.base import paths
 from threephase.base.files import new_file, new_folder
-from threephase.phases.training_run import Run
+from threephase.phases.training_run import TrainingRun
 
 
-def has_same_rows(run: Run) -> bool:
+def has_same_rows(run: TrainingRun) -> bool:
     """Whether the variant's pairs are those of the one that it may take over."""
     if run.settings.same_as is None:
         return False
@@ -21,7 +22,7 @@ def has_same_rows(run: Run) -> bool:
     return filecmp.cmp(rows, others, shallow=False)
 
 
-def has_same_start(run: Run) -> bool:
+def has_same_start(run: TrainingRun) -> bool:
     """Whether phase 3 starts from the encoder of the variant that it may take over, byte for byte."""
     if run.settings.same_as is None:
         return False
@@ -29,23 +30,12 @@ def has_same_start(run: Run) -> bool:
         paths.trained_encoder(run.folder, run.encoder, variant, run.seed)
         for variant in (run.variant, run.settings.same_as)
     )
-    if not own.is_dir() or not other.is_dir():
-        return False
-    names = [{str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} for folder in (own, other)]
-    return names[0] == names[1] and all(filecmp.cmp(own / name, other / name, shallow=False) for name in names[0])
+    names, others = ({str(file.relative_to(top)) for file in top.rglob("*") if file.is_file()} for top in (own, other))
+    return bool(names) and names == others and not any(filecmp.cmpfiles(own, other, names, shallow=False)[1:])
 
 
-def take_over_encoder(run: Run) -> None:
-    """Give the variant the other's encoder and history, and a report that says so."""
-    _take_over(run, paths.trained_encoder)
-
-
-def take_over_predictions(run: Run) -> None:
-    """Give the variant the other's predictions, vectors and history, and a report that says so."""
-    _take_over(run, paths.predictions, paths.vectors)
-
-
-def _take_over(run: Run, *kinds) -> None:
+def take_over(run: TrainingRun, *kinds: Callable[..., Path]) -> None:
+    """Give the variant the other's history and outputs (``paths.trained_encoder`` ...), and a report that says so."""
     variants = (run.settings.same_as, run.variant)
     for kind in kinds:
         _copy(*(kind(run.folder, run.encoder, variant, run.seed) for variant in variants))

@@ -1,15 +1,8 @@
-"""When phase 3 ends early: the two rules that a protocol can name."""
+"""When phase 3 ends early: the two rules that a protocol can name, asked once an epoch, in order."""
 
-from typing import Protocol
+from threephase.study.settings import Classifying
 
 MOST_RISES, MOST_RESTARTS = 5, 10
-
-
-class Stopping(Protocol):
-    """Asked once an epoch, in order."""
-
-    def ends(self, better: bool, loss: float, warming_up: bool) -> bool:
-        """Whether training ends; ``better``: the epoch is the best so far, ``loss``: of the selection rows."""
 
 
 class Patience:
@@ -19,6 +12,7 @@ class Patience:
         self.patience, self.waited = patience, 0
 
     def ends(self, better: bool, loss: float, warming_up: bool) -> bool:
+        """Whether training ends; ``better``: the epoch is the best so far, ``loss``: of the selection rows."""
         if better:
             self.waited = 0
         elif not warming_up:
@@ -39,6 +33,7 @@ class Restarts:
         self.last: float | None = None
 
     def ends(self, better: bool, loss: float, warming_up: bool) -> bool:
+        """As that of ``Patience``."""
         if self.last is not None and loss > self.last:
             self.rises += 1
         else:
@@ -48,6 +43,6 @@ class Restarts:
         return self.rises >= MOST_RISES or self.restarts >= self.most_restarts
 
 
-def new_stopping(rule: str, patience: int, max_epochs: int) -> Stopping:
+def new_stopping(settings: Classifying) -> Patience | Restarts:
     """The rule that the protocol names: ``patience`` or ``restarts``."""
-    return Patience(patience) if rule == "patience" else Restarts(max_epochs)
+    return Patience(settings.patience) if settings.stopping == "patience" else Restarts(settings.max_epochs)

@@ -1,4 +1,4 @@
-"""One training run: what the training stages share around their one call into the library."""
+"""One training of a cell and seed: its settings, rows, encoders, and what it leaves."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -15,18 +14,17 @@ from threephase.base.errors import UserError
 from threephase.base.files import read_table, write_table
 from threephase.data.randomness import generator, torch_generator
 from threephase.model import encoder_folder
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_files import WEIGHTS, check_files, check_pretrained
-from threephase.model.long_texts import cut_rows, first_pieces
+from threephase.model.kernels import seed_dropout
 from threephase.model.machine import gpu_name, set_up
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
-from threephase.model.tokens import TextTokenizer, resolve_max_length
-from threephase.phases.updates import Updates
+from threephase.model.tokens import TextTokenizer, cut_rows, first_pieces, resolve_max_length
+from threephase.phases.optimization import Optimization
 from threephase.study.settings import PRETRAINED, RANDOM, Machine, TrainingSettings, read_settings
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """A training of one phase for one cell and seed, from its inputs to its history and report.
 
     ``folder``: of the study; ``encoder`` and ``variant``: the cell; ``resolved``: its settings for any number of rows.
@@ -42,32 +40,24 @@ class Run:
     rows: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def from_settings(cls, folder: Path, stage: str, encoder: str, variant: str, seed: int, phase: str) -> "Run":
-        """The run whose settings ``resolve_settings`` wrote."""
+    def from_settings(
+        cls, folder: Path, stage: str, encoder: str, variant: str, seed: int, phase: str
+    ) -> "TrainingRun":
+        """The one whose settings ``resolve_settings`` wrote; an empty ``variant`` is that of an encoder's pictures."""
         item = paths.cell_name(encoder, variant) if variant else encoder
         return cls(folder, stage, encoder, variant, seed, phase, read_settings(TrainingSettings, folder, stage, item))
 
     def __post_init__(self) -> None:
         self.machine: Machine = self.resolved.machine
         set_up(self.machine)
+        self.split_folder = paths.splits(self.folder, self.seed)
+        self.pretrained_folder = paths.pretrained_encoder(self.folder, self.encoder)
         self.inputs: list[Path] = [paths.examples(self.folder), self.split_folder / "split.parquet"]
-
-    def seed_dropout(self) -> None:
-        """Right before the training: new layers draw from the same generator, and variants have different ones."""
-        seed_dropout(self.seed, f"dropout {self.phase}")
 
     @cached_property
     def settings(self) -> TrainingSettings:
         """The settings for this seed's number of training rows."""
         return self.resolved.for_rows(int((self.examples["part"] == "train").sum()))
-
-    @property
-    def split_folder(self) -> Path:
-        return paths.splits(self.folder, self.seed)
-
-    @property
-    def pretrained_folder(self) -> Path:
-        return paths.pretrained_encoder(self.folder, self.encoder)
 
     @cached_property
     def examples(self) -> pd.DataFrame:
@@ -86,27 +76,28 @@ class Run:
         name = self.settings.positive_class
         return None if name is None else self.classes.index(name)
 
-    def part(self, *parts: str) -> pd.DataFrame:
-        """The examples of the given parts of the split, in the data's order; counted in the report."""
-        self.rows |= dict.fromkeys(parts, 0)
-        return self._counted(self.examples[self.examples["part"].isin(parts)])
+    def part(self, part: str) -> pd.DataFrame:
+        """The examples of a part of the split, in the data's order."""
+        self.rows[part] = 0
+        return self._counted(self.examples["part"] == part)
 
     def labelled_texts(self, tokenizer: TextTokenizer) -> list[str]:
         """The texts of training, validation and test part as they are trained on: all that phase 3 may look up."""
         return self.trained_on(self.examples[self.examples["part"] != "unlabelled"], tokenizer)["text"].tolist()
 
-    def has_part(self, part: str) -> bool:
-        """Whether this seed's split has rows of that part."""
-        return bool((self.examples["part"] == part).any())
-
     def adaptation_rows(self) -> pd.DataFrame:
         """The labelled rows of phases 1 and 2: the training part, or what else the protocol adds to it."""
-        return self._counted(self.examples[self.examples["adapts"]])
+        return self._counted(self.examples["adapts"])
 
     def denoising_rows(self) -> pd.DataFrame:
         """The rows of phase 1: those of ``adaptation_rows`` and the unlabelled ones, in the data's order."""
-        chosen = self.examples["adapts"] | (self.examples["part"] == "unlabelled")
-        return self._counted(self.examples[chosen])
+        return self._counted(self.examples["adapts"] | (self.examples["part"] == "unlabelled"))
+
+    def _counted(self, chosen: pd.Series) -> pd.DataFrame:
+        """The chosen examples, which the report counts."""
+        rows = self.examples[chosen]
+        self.rows |= rows["part"].value_counts().to_dict()
+        return rows
 
     def contrastive_rows_file(self, imbalance: str) -> Path:
         """Where ``split_data`` wrote what an imbalance setting makes of the labelled rows."""
@@ -114,9 +105,9 @@ class Run:
 
     def contrastive_rows(self, imbalance: str, tokenizer: TextTokenizer) -> pd.DataFrame:
         """The (resampled) rows that pairs are made of."""
-        file = self.contrastive_rows_file(imbalance)
-        self.inputs.append(file)
-        rows = read_table(file)
+        self.adaptation_rows()
+        self.inputs.append(self.contrastive_rows_file(imbalance))
+        rows = read_table(self.inputs[-1])
         if not self.settings.pairs.keeps_stopword_copies:
             rows = rows[~rows["stop_words_deleted"]].reset_index(drop=True)
         return self.trained_on(rows, tokenizer)
@@ -129,39 +120,25 @@ class Run:
         """Validation or test rows as they are scored: of long texts the first piece where the protocol cuts them."""
         return first_pieces(rows, tokenizer) if self.settings.encoder.cuts_long_texts else rows
 
-    @property
-    def has_validation_set(self) -> bool:
-        """Whether the data set comes with one."""
-        return bool((self.examples["split"] == "validation").any())
-
-    def _counted(self, rows: pd.DataFrame) -> pd.DataFrame:
-        self.rows |= rows["part"].value_counts().to_dict()
-        return rows
-
     def class_ids(self, rows: pd.DataFrame) -> torch.Tensor:
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        return torch.tensor(rows["label"].map(numbers).to_numpy(dtype=np.int64), device=self.machine.device)
+        return torch.tensor([self.classes.index(label) for label in rows["label"]], device=self.machine.device)
 
     def load_pretrained(self) -> SentenceEncoder:
         """The pre-trained encoder, its files and checksum verified."""
-        check_pretrained(self.pretrained_folder, self.settings.encoder.sha256)
+        settings = self.settings.encoder
+        check_pretrained(self.pretrained_folder, settings.sha256)
         self.inputs.append(self.pretrained_folder / WEIGHTS)
-        encoder = encoder_folder.load_pretrained(self.pretrained_folder, *self._pooling)
+        encoder = encoder_folder.load_pretrained(self.pretrained_folder, settings.pooling, settings.normalizes)
         return encoder.to(self.machine.device)
-
-    @property
-    def _pooling(self) -> tuple[str, bool]:
-        return self.settings.encoder.pooling, self.settings.encoder.normalizes
 
     def load_start(self) -> SentenceEncoder:
         """The encoder that the training starts from: exported by a phase, pre-trained, or a random one."""
-        start = self.settings.start
-        if start == PRETRAINED:
-            return self.load_pretrained()
+        start, settings = self.settings.start, self.settings.encoder
         if start != RANDOM:
-            return self.load_trained(start)
+            return self.load_pretrained() if start == PRETRAINED else self.load_trained(start)
         random = torch_generator(self.seed, "initial encoder")
-        return encoder_folder.random_encoder(self.pretrained_folder, *self._pooling, random).to(self.machine.device)
+        encoder = encoder_folder.random_encoder(self.pretrained_folder, settings.pooling, settings.normalizes, random)
+        return encoder.to(self.machine.device)
 
     def load_trained(self, variant: str) -> SentenceEncoder:
         """The encoder that phases 1 and 2 made for a variant."""
@@ -190,6 +167,10 @@ class Run:
         length = resolve_max_length(self.settings.encoder.max_length, self.pretrained_folder, config, texts, random)
         return TextTokenizer(self.pretrained_folder, config, length)
 
+    def seed_dropout(self) -> None:
+        """Right before the training: new layers draw from the same generator, and variants have different ones."""
+        seed_dropout(self.seed, f"dropout {self.phase}")
+
     def export(self, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
         """Write the encoder's folder for the next phase and for SentenceTransformer; refuses weights not finite."""
         # The last update may spoil them, and no loss is computed behind it.
@@ -198,16 +179,18 @@ class Run:
         folder = paths.trained_encoder(self.folder, self.encoder, self.variant, self.seed)
         encoder_folder.export(encoder, self.pretrained_folder, tokenizer.max_length, folder)
 
-    def write_records(self, updates: Updates, sequence_updates: int, tokenizer: TextTokenizer, **facts: object) -> None:
+    def write_records(
+        self, optimization: Optimization, sequence_updates: int, tokenizer: TextTokenizer, **facts: object
+    ) -> None:
         """Write history and report. ``sequence_updates``: texts that went through the transformer with a gradient."""
-        write_table(self.place(paths.history), updates.history_table())
+        write_table(self.place(paths.history), optimization.history_table())
         self.write_report(
-            updates=updates.step,
-            pieces_of_a_batch=updates.pieces,
+            updates=optimization.steps,
+            pieces_of_a_batch=optimization.pieces,
             sequence_updates=sequence_updates,
             max_length=tokenizer.max_length,
             truncated_texts=tokenizer.truncated,
-            sequences_per_second=round(sequence_updates / updates.progress.seconds, 2),
+            sequences_per_second=round(sequence_updates / optimization.progress.seconds, 2),
             **facts,
         )
 
@@ -217,16 +200,7 @@ class Run:
 
     def write_report(self, **facts: object) -> None:
         """Write who, what, where and on what, and the run's own ``facts``."""
+        report = {name: getattr(self, name) for name in ("stage", "encoder", "variant", "seed", "phase")}
         settings = {key: value for key, value in dataclasses.asdict(self.settings).items() if value not in (None, [])}
-        report = {
-            "stage": self.stage,
-            "encoder": self.encoder,
-            "variant": self.variant,
-            "seed": self.seed,
-            "phase": self.phase,
-            "settings": settings,
-            "rows": self.rows,
-            **dataclasses.asdict(self.machine),
-            "gpu": gpu_name(),
-        }
+        report |= {"settings": settings, "rows": self.rows, **dataclasses.asdict(self.machine), "gpu": gpu_name()}
         run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history))

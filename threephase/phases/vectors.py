@@ -9,19 +9,19 @@ from safetensors.numpy import load_file, save_file
 from threephase.base import paths
 from threephase.base.files import new_file, refuse_missing
 from threephase.data.randomness import generator
-from threephase.model.embedding import embed
+from threephase.model.embedding import unit_vectors
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 
 if TYPE_CHECKING:
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
 
 KEY = "vectors"
 MOST_POINTS = 1000
 MOST_TRAINING_ROWS_A_CLASS = 500  # the mean of so many vectors is known well enough
 
 
-def pictured_rows(run: "Run") -> tuple[pd.DataFrame, pd.DataFrame]:
+def pictured_rows(run: "TrainingRun") -> tuple[pd.DataFrame, pd.DataFrame]:
     """The test rows that are drawn as points, and the training rows whose class means they are compared with."""
     return drawn_points(run.part("test"), run.seed), drawn_by_class(run.part("train"), run.seed)
 
@@ -39,21 +39,22 @@ def drawn_by_class(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     return rows.loc[chosen.index.sort_values()]
 
 
-def unit_vectors(run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer, rows: pd.DataFrame) -> np.ndarray:
+def vectors_of(
+    run: "TrainingRun", encoder: SentenceEncoder, tokenizer: TextTokenizer, rows: pd.DataFrame
+) -> np.ndarray:
     """The rows' sentence vectors as phase 3 scores them, of unit length, (rows, hidden size) float32."""
     texts = run.scored(rows, tokenizer)["text"].tolist()
-    vectors = embed(encoder, tokenizer(texts, count_cut=False), tokenizer, run.machine).cpu().numpy()
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit_vectors(encoder, tokenizer(texts, count_cut=False), tokenizer, run.machine)
 
 
-def write_vectors(run: "Run", encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
+def write_vectors(run: "TrainingRun", encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
     """Keep what a fine-tuned encoder, whose weights are not kept, makes of the pictured rows."""
-    vectors = np.concatenate([unit_vectors(run, encoder, tokenizer, rows) for rows in pictured_rows(run)])
+    vectors = np.concatenate([vectors_of(run, encoder, tokenizer, rows) for rows in pictured_rows(run)])
     with new_file(paths.vectors(run.folder, run.encoder, run.variant, run.seed)) as file:
         save_file({KEY: vectors.astype(np.float16)}, file)
 
 
-def read_vectors(run: "Run", variant: str) -> np.ndarray:
+def read_vectors(run: "TrainingRun", variant: str) -> np.ndarray:
     """What ``write_vectors`` kept of a variant: the test rows' vectors, then the training rows'."""
     file = paths.vectors(run.folder, run.encoder, variant, run.seed)
     refuse_missing(file)

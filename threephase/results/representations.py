@@ -16,7 +16,7 @@ from threephase.study.params import Study
 from threephase.study.rules import freezes_encoder, starts_at_random
 
 if TYPE_CHECKING:
-    from threephase.phases.training_run import Run
+    from threephase.phases.training_run import TrainingRun
 
 PRETRAINED_PHASE, FINE_TUNED_PHASE = "pretrained", "phase_3"
 # By the stage that makes an encoder: the name of what it has been through, and how a panel says it.
@@ -66,13 +66,13 @@ def _fine_tuned(study: Study, encoder: str, start: str) -> list[Panel]:
     return panels
 
 
-def represent(run: "Run", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+def represent(run: "TrainingRun", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Points and separation of the run's encoder and seed.
 
     Points: phase, variant, example_id, class, pca_x, pca_y, tsne_x, tsne_y, the same rows in every phase. Each
     projection is fitted to the unit vectors of its own phase. Separation: a row a panel, of the unprojected vectors.
     """
-    from threephase.phases.vectors import pictured_rows, read_vectors, unit_vectors
+    from threephase.phases.vectors import pictured_rows, read_vectors, vectors_of
 
     pretrained = run.load_pretrained()
     tokenizer = run.tokenizer(pretrained)
@@ -87,7 +87,7 @@ def represent(run: "Run", study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             vectors, train_vectors = np.split(read_vectors(run, panel.variant), [len(test)])
         else:
             encoder = run.load_trained(panel.variant) if panel.variant else pretrained
-            vectors, train_vectors = (unit_vectors(run, encoder, tokenizer, rows) for rows in (test, train))
+            vectors, train_vectors = (vectors_of(run, encoder, tokenizer, rows) for rows in (test, train))
         labels, who = test["label"].to_numpy(), {"phase": panel.phase, "variant": panel.variant}
         rows = pd.DataFrame({**who, "example_id": test["example_id"].to_numpy(), "class": labels})
         points.append(rows.assign(**projected(vectors)))

@@ -271,8 +271,8 @@ def test_content_checks():
         assert refusal(lambda given=given: cleaning.check_content(examples, given, "rows.csv")) == f"rows.csv: {said}"
     mended = refusal(lambda: cleaning.check_content(examples, dataset(expected=Expected(4)), "rows.csv", "mend it"))
     assert mended == "rows.csv: got 3 rows, expected 4; mend it"
-    one = refusal(lambda: cleaning.check_content(examples[examples["label"] == "y"], dataset(), "rows.csv"))
-    assert one == "rows.csv: got one class only (y), expected at least two"
+    single = refusal(lambda: cleaning.check_content(examples[examples["label"] == "y"], dataset(), "rows.csv"))
+    assert single == "rows.csv: got one class only (y), expected at least two"
     none = refusal(lambda: cleaning.check_content(examples[:0], dataset(), "rows.csv"))
     assert none == "rows.csv: got no labelled rows, expected rows of at least two classes"
 

@@ -159,10 +159,10 @@ def test_an_encoder_that_cannot_be_had_is_refused_with_the_way_out(project, hub,
     environment = hub.environment(tmp_path / "cache")
     offline = f"{WHAT}: HF_HUB_OFFLINE is set and the cache does not hold all its files; {LOCAL}"
     assert refused(project, environment | {"HF_HUB_OFFLINE": "1"}) == offline
-    found = hub.repositories.pop(("model", MODEL))
+    repository = hub.repositories.pop(("model", MODEL))
     missing = f"{WHAT}: the hub has no such repository, or you may not read it; {LOCAL}"
     assert refused(project, environment) == missing
-    hub.add("model", MODEL, "f" * 40, found.files)
+    hub.add("model", MODEL, "f" * 40, repository.files)
     assert refused(project, environment) == f"{WHAT}: the hub has no such revision any more; {LOCAL}"
     hub.close()
     said = refused(project, environment)
@@ -224,9 +224,9 @@ def test_every_data_set_of_the_paper_is_read_from_the_hub_as_its_definition_says
     rows = pd.read_parquet(project / "runs/data/raw.parquet")
     assert set(rows["split"]) == set(published[name])
     for split, table in published[name].items():
-        found = rows[rows["split"] == split]
-        assert found[list(table.columns)].astype(str).to_numpy().tolist() == table.astype(str).to_numpy().tolist()
-        assert found[READ_FROM].nunique() == 1 and server.url not in found[READ_FROM].iloc[0]
+        of_split = rows[rows["split"] == split]
+        assert of_split[list(table.columns)].astype(str).to_numpy().tolist() == table.astype(str).to_numpy().tolist()
+        assert of_split[READ_FROM].nunique() == 1 and server.url not in of_split[READ_FROM].iloc[0]
     asked = server.requests
     fetched(project, environment | {"HF_HUB_OFFLINE": "1"}, FETCH_DATA)
     assert server.requests == asked

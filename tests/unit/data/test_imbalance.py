@@ -16,8 +16,13 @@ max_ratios = st.floats(1.6, 40)
 
 
 def rows(sizes: dict[str, int], text: str = "the {label} number {i}") -> pd.DataFrame:
-    found = [(f"{label}-{i}", text.format(label=label, i=i), label) for label, n in sizes.items() for i in range(n)]
-    return pd.DataFrame(found, columns=["example_id", "text", "label"])
+    texts = [(f"{label}-{i}", text.format(label=label, i=i), label) for label, n in sizes.items() for i in range(n)]
+    return pd.DataFrame(texts, columns=["example_id", "text", "label"])
+
+
+def copies(resampled: pd.DataFrame, stop_words_deleted: bool = False) -> dict[str, int]:
+    """Rows a label with or without their stop-words."""
+    return resampled.loc[resampled["stop_words_deleted"] == stop_words_deleted, "label"].value_counts().to_dict()
 
 
 @settings(deadline=None)
@@ -118,37 +123,37 @@ def test_the_long_tailed_default_study_tells_all_three_settings_apart():
 def test_resample_takes_whole_copies_and_adds_stop_word_copies_on_top():
     train = rows({"large": 10**4, "small": 2})
     resampled = resample(train, NORMAL)
-    assert resampled.copies == {"large": 10**4, "small": 2 * 4}
-    assert resampled.stopword_copies == {"large": 0, "small": 2}
-    small = resampled.rows[resampled.rows["label"] == "small"]
-    assert len(resampled.rows) == 10**4 + 2 * 4 + 2 and list(resampled.rows.columns[:3]) == list(train.columns)
+    assert copies(resampled) == {"large": 10**4, "small": 2 * 4}
+    assert copies(resampled, True) == {"small": 2}
+    small = resampled[resampled["label"] == "small"]
+    assert len(resampled) == 10**4 + 2 * 4 + 2 and list(resampled.columns[:3]) == list(train.columns)
     whole = small.loc[~small["stop_words_deleted"], "text"].value_counts().to_dict()
     assert whole == {"the small number 0": 4, "the small number 1": 4}
     assert small.loc[small["stop_words_deleted"], "text"].tolist() == ["small number 0", "small number 1"]
-    assert not resampled.rows.loc[resampled.rows["label"] == "large", "stop_words_deleted"].any()
+    assert not resampled.loc[resampled["label"] == "large", "stop_words_deleted"].any()
 
 
 def test_resample_without_a_setting_keeps_every_row_once():
     train = rows({"large": 100, "small": 1})
     resampled = resample(train, None)
-    assert resampled.rows.drop(columns="stop_words_deleted").equals(train)
-    assert resampled.copies == {"large": 100, "small": 1} and set(resampled.stopword_copies.values()) == {0}
+    assert resampled.drop(columns="stop_words_deleted").equals(train)
+    assert copies(resampled) == {"large": 100, "small": 1} and not copies(resampled, True)
 
 
 def test_where_nothing_is_enlarged_every_setting_gives_the_same_rows():
     # So three_phase, extra_imbalance and no_imbalance are then one and the same training.
     train = rows({"a": 40, "b": 38, "c": 36})
-    unchanged = resample(train, None).rows
+    unchanged = resample(train, None)
     for setting in (NORMAL, EXTRA):
-        pd.testing.assert_frame_equal(resample(train, setting).rows, unchanged)
+        pd.testing.assert_frame_equal(resample(train, setting), unchanged)
 
 
 def test_a_text_of_stop_words_only_gets_no_stop_word_copy():
     train = pd.concat([rows({"large": 50}), rows({"small": 1}, text="to be or not to be")], ignore_index=True)
     resampled = resample(train, NORMAL)
-    assert resampled.stopword_copies == {"large": 0, "small": 0}
-    assert resampled.copies == {"large": 50, "small": 4}
-    assert resampled.rows["text"].str.len().gt(0).all()
+    assert copies(resampled, True) == {}
+    assert copies(resampled) == {"large": 50, "small": 4}
+    assert resampled["text"].str.len().gt(0).all()
 
 
 @settings(deadline=None)
@@ -157,7 +162,7 @@ def test_resampled_rows_are_what_is_counted(sizes, setting):
     resampled = resample(rows(sizes), setting)
     ratios = class_ratios(sizes, setting)
     for label, size in sizes.items():
-        of_label = resampled.rows[resampled.rows["label"] == label]
-        assert resampled.copies[label] == ratios[label] * size == (~of_label["stop_words_deleted"]).sum()
-        assert resampled.stopword_copies[label] == of_label["stop_words_deleted"].sum() == size * (ratios[label] > 1)
-    assert set(resampled.rows["example_id"]) == set(rows(sizes)["example_id"])
+        of_label = resampled[resampled["label"] == label]
+        assert (~of_label["stop_words_deleted"]).sum() == ratios[label] * size
+        assert of_label["stop_words_deleted"].sum() == size * (ratios[label] > 1)
+    assert set(resampled["example_id"]) == set(rows(sizes)["example_id"])

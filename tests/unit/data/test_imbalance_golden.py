@@ -56,9 +56,9 @@ def test_the_normal_setting_enlarges_at_most_the_smallest_class_of_one_data_set(
 def test_the_table_of_the_docs_says_the_same():
     table = (REPOSITORY / "docs/paper.md").read_text(encoding="utf-8").replace("**", "")
     rows = [[cell.strip() for cell in line.split("|")[2:6]] for line in table.splitlines() if line.startswith("| ")]
-    found = {(part, sizes, after) for part, sizes, *both in rows for after in both}
+    stated = {(part, sizes, after) for part, sizes, *both in rows for after in both}
     for line in LINES:
         sizes, ratios = numbers(line["class_sizes"]), numbers(line["ratios"])
         after = " ".join(str(size * ratio) for size, ratio in zip(sizes, ratios, strict=True))
         expected = after if max(ratios) > 1 else "as before"
-        assert (line["part"], line["class_sizes"], expected) in found
+        assert (line["part"], line["class_sizes"], expected) in stated

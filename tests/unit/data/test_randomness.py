@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threephase.data.randomness import generator, torch_generator
-from threephase.model.dropout import seed_dropout
+from threephase.model.kernels import seed_dropout
 
 PURPOSES = ("split", "noise", "pairs", "initial head", "batch order classifier")
 # Published results rest on these: a change here changes every split and every initial weight.

@@ -245,8 +245,11 @@ def test_every_data_set_of_the_local_folder_holds_what_its_definition_expects(mo
     local = Path(LOCAL)
     monkeypatch.chdir(REPOSITORY)
     for file in sorted(Path("data").glob("*.yaml")):
-        one = load_dataset(file.stem)
-        files = [local / (one.source.folder or "") / f"{name}.parquet" for name in (one.source.splits or {}).values()]
+        definition = load_dataset(file.stem)
+        files = [
+            local / (definition.source.folder or "") / f"{name}.parquet"
+            for name in (definition.source.splits or {}).values()
+        ]
         if files and all(path.is_file() for path in files):
-            rows, _ = read_source(one, Sources(["folder"], str(local), None), file)
-            cleaning.check_content(cleaning.clean(rows, one), one, one.name)
+            rows, _ = read_source(definition, Sources(["folder"], str(local), None), file)
+            cleaning.check_content(cleaning.clean(rows, definition), definition, definition.name)

@@ -163,7 +163,7 @@ def test_the_seed_draws_which_class_is_large(plain):
 def test_the_long_tail_draws_no_other_validation_rows(plain):
     examples = with_tests([160] * 3)
     chosen = replace(plain, long_tail_ratio=16, long_tail_largest=112)
-    whole, tailed = (draw_split(examples, one, 0, ORIGIN)["part"] for one in (plain, chosen))
+    whole, tailed = (draw_split(examples, settings, 0, ORIGIN)["part"] for settings in (plain, chosen))
     assert ((whole == "validation") == (tailed == "validation")).all()
 
 

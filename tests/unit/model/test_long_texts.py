@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoder import make_bert
 
-from threephase.model.long_texts import cut_rows, first_pieces, pieces
-from threephase.model.tokens import TextTokenizer
-from threephase.model.transformer import TransformerConfig
+from threephase.model.encoder_files import TransformerConfig
+from threephase.model.tokens import TextTokenizer, cut_rows, first_pieces, sentence_pieces
 
 WORDS = ["apples", "iron", "plums", "copper"]
 sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(lambda words: " ".join(words) + ".")
@@ -24,11 +23,11 @@ def tokenizer(tmp_path_factory):
 @settings(deadline=None)
 @given(st.lists(sentences, min_size=1, max_size=12))
 def test_pieces_hold_all_sentences_in_order_and_are_as_long_as_fits(tokenizer, parts):
-    found = pieces(" ".join(parts), tokenizer)
-    assert " ".join(found) == " ".join(parts)
-    lengths = [len(tokenizer([piece], count_cut=False)[0]) for piece in found]
+    cut = sentence_pieces(" ".join(parts), tokenizer)
+    assert " ".join(cut) == " ".join(parts)
+    lengths = [len(tokenizer([piece], count_cut=False)[0]) for piece in cut]
     assert max(lengths) <= LIMIT
-    for piece, following in zip(found, found[1:], strict=False):
+    for piece, following in zip(cut, cut[1:], strict=False):
         first_sentence = following.split(". ")[0].rstrip(".") + "."
         longer = tokenizer.tokenizer.encode(f"{piece} {first_sentence}")
         assert len(longer.ids) == LIMIT and longer.overflowing or len(tokenizer([piece])[0]) == LIMIT
@@ -36,9 +35,9 @@ def test_pieces_hold_all_sentences_in_order_and_are_as_long_as_fits(tokenizer, p
 
 def test_a_sentence_beyond_the_limit_is_a_piece_of_its_own_and_truncated(tokenizer):
     long = " ".join(WORDS * 10) + "."
-    found = pieces(f"iron. {long} plums.", tokenizer)
-    assert found == ["iron.", long, "plums."]
-    tokenizer(found)
+    cut = sentence_pieces(f"iron. {long} plums.", tokenizer)
+    assert cut == ["iron.", long, "plums."]
+    tokenizer(cut)
     assert tokenizer.truncated == 1
 
 

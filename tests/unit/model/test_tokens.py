@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tiny_encoder import MAX_TOKENS, TEXTS, make_bert, make_roberta
 
 from threephase.data.randomness import generator
+from threephase.model.encoder_files import TransformerConfig
 from threephase.model.tokens import BUCKET_BATCHES, TextTokenizer, length_buckets, resolve_max_length
-from threephase.model.transformer import TransformerConfig
 
 
 @pytest.fixture(scope="module", params=[make_bert, make_roberta], ids=["bert", "roberta"])

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from threephase.base.errors import UserError
 from threephase.data.randomness import torch_generator
-from threephase.model import transformer
-from threephase.model.dropout import seed_dropout
-from threephase.model.encoder_folder import load_pretrained
+from threephase.model import kernels
+from threephase.model.encoder_files import TransformerConfig
+from threephase.model.encoder_folder import load_pretrained, strip_prefix
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.model.transformer import TransformerConfig, strip_prefix
 
 TOLERANCE = 1e-4
 
@@ -121,12 +121,12 @@ def test_dropout_acts_in_training_only(folder):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("probability", [0.0, 0.5])
 def test_attention_in_steps_is_the_kernel_s_where_nothing_is_dropped(monkeypatch, causal, probability):
-    monkeypatch.setattr(transformer, "kept", lambda shape, probability, dtype: torch.ones(shape, dtype=dtype))
+    monkeypatch.setattr(kernels, "kept", lambda shape, probability, dtype: torch.ones(shape, dtype=dtype))
     generator = torch_generator(0, "attention of a test")
     parts = [torch.randn(3, 2, 5, 4, generator=generator) for _ in range(3)]
     mask = None if causal else (torch.arange(5) < torch.tensor([5, 3, 1])[:, None])[:, None, None]
-    ours = transformer._attend_in_steps(*parts, mask, probability, causal)
-    torch.testing.assert_close(ours, transformer._attend(*parts, mask, 0.0, causal), atol=1e-6, rtol=0)
+    ours = kernels._attention_in_steps(*parts, mask, probability, causal)
+    torch.testing.assert_close(ours, F.scaled_dot_product_attention(*parts, mask, is_causal=causal), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -136,15 +136,15 @@ def test_attention_a_few_rows_at_a_time_is_that_of_all_rows_with_the_same_dropou
     parts = [torch.randn(rows, heads, tokens, 8, generator=generator, requires_grad=True) for _ in range(3)]
     mask = (torch.arange(tokens) < torch.tensor([6, 3, 1, 5, 2])[:, None])[:, None, None] if masked else None
     seen = []
-    monkeypatch.setattr(transformer, "SCORES_AT_ONCE", 2 * heads * tokens * tokens)
-    steps = transformer._attend_in_steps
-    monkeypatch.setattr(transformer, "_attend_in_steps", lambda *given: seen.append(len(given[0])) or steps(*given))
-    found = []
-    for attend in (steps, transformer._attend_in_parts):
+    monkeypatch.setattr(kernels, "SCORES_AT_ONCE", 2 * heads * tokens * tokens)
+    steps = kernels._attention_in_steps
+    monkeypatch.setattr(kernels, "_attention_in_steps", lambda *given: seen.append(len(given[0])) or steps(*given))
+    results = []
+    for attend in (steps, kernels.attention):
         seed_dropout(0, "test")
         output = attend(*parts, mask, 0.5, not masked)
-        found.append([output, *torch.autograd.grad(output.square().sum(), parts)])
-    torch.testing.assert_close(*found, atol=1e-6, rtol=0)
+        results.append([output, *torch.autograd.grad(output.square().sum(), parts)])
+    torch.testing.assert_close(*results, atol=1e-6, rtol=0)
     assert seen == [2, 2, 1]
 
 

@@ -77,9 +77,9 @@ def test_the_parts_are_those_of_the_split(project):
         (Path(), ["id0", "id1"], ["id2"], ["id3", "id4"]),
         (other, ["id0", "id4"], ["id1"], ["id2", "id3"]),
     ):
-        found, classes = read_parts(root, 3)
-        by_part = {part: frame["example_id"].tolist() for part, frame in found.items()}
-        numbers = {part: [f"id{number}" for number in frame.index] for part, frame in found.items()}
+        read, classes = read_parts(root, 3)
+        by_part = {part: frame["example_id"].tolist() for part, frame in read.items()}
+        numbers = {part: [f"id{number}" for number in frame.index] for part, frame in read.items()}
         assert by_part == numbers == {"train": train, "validation": validation, "test": test}
         assert classes == ["a", "b", "c"]
 
@@ -132,7 +132,7 @@ def test_c_is_chosen_on_test_rows_where_the_protocol_selects_by_them(project):
     change(project, STUDY, {"protocol": "released"})
     settings, (features, parts) = settings_of("tfidf_logistic"), line()
     # The protocol cuts no validation part.
-    features, parts = ({part: one[part] for part in ("train", "test")} for one in (features, parts))
+    features, parts = ({part: by_part[part] for part in ("train", "test")} for by_part in (features, parts))
     probabilities, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings)
     assert set(probabilities) == {"test"}
     scores = {}

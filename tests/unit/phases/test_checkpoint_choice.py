@@ -1,4 +1,4 @@
-"""Looks at an encoder during phases 1 and 2: when, what the score is, and which weights are kept."""
+"""Checkpoints of an encoder during phases 1 and 2: when, what the score is, and which weights are kept."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tiny_encoder import TEXTS, make_bert
 from threephase.model.embedding import embed
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.checkpoint_choice import BestLook, PairScore
+from threephase.phases.checkpoint_choice import BestCheckpoint, PairScore
 from threephase.study.settings import Machine
 
 MACHINE = Machine("cpu", "fp32", 1)
@@ -46,29 +46,29 @@ def test_the_score_is_that_of_a_fifth_of_the_rows(folder, encoder, labels):
     assert score(encoder) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_best_weights_that_were_seen_are_kept(encoder):
+def test_the_best_weights_are_kept(encoder):
     values = iter([0.2, 0.9, 0.5])
-    looks = BestLook(encoder, lambda _: next(values), 3, 10)
+    choice = BestCheckpoint(encoder, lambda _: next(values), 3, 10)
     weight = encoder.transformer.embeddings.LayerNorm.bias
     for step in range(1, 11):
         with torch.no_grad():
             weight.fill_(step)
-        looks.after(step)
-    # Looks behind updates 4, 7 and 10.
-    assert looks.steps == {4, 7, 10} and looks.best_step == 7
+        choice.after(step)
+    # Checkpoints behind updates 4, 7 and 10.
+    assert choice.steps == {4, 7, 10} and choice.best_step == 7
     assert encoder.training
-    looks.restore()
+    choice.restore()
     assert (weight == 7).all()
 
 
 def test_a_score_that_is_none_loses_against_any(encoder):
     values = iter([float("nan"), -0.5, -0.7])
-    looks = BestLook(encoder, lambda _: next(values), 3, 3)
+    choice = BestCheckpoint(encoder, lambda _: next(values), 3, 3)
     for step in (1, 2, 3):
-        looks.after(step)
-    assert looks.best_step == 2
+        choice.after(step)
+    assert choice.best_step == 2
 
 
-def test_there_is_a_look_at_the_last_update_however_few_there_are(encoder):
-    looks = BestLook(encoder, lambda _: 0.5, 5, 2)
-    assert looks.steps == {1, 2}
+def test_the_last_update_is_a_checkpoint_however_few_there_are(encoder):
+    choice = BestCheckpoint(encoder, lambda _: 0.5, 5, 2)
+    assert choice.steps == {1, 2}

@@ -13,8 +13,8 @@ from tiny_encoder import make_bert, tiny_classifying
 
 from threephase.data.randomness import torch_generator
 from threephase.model import embedding
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import ClassifierHead
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.classifier import Classifier, new_classifier, predict, prepare_rows, train_classifier
@@ -44,7 +44,8 @@ class Training:
     def __init__(self, folder: Path, train=TRAIN, validation=VALIDATION, *, frozen=False, seed=0, run=True, **changes):
         encoder = load_pretrained(folder, "mean")
         seed_dropout(seed, "dropout classifier")
-        head = ClassifierHead(encoder.hidden_size, 20, 2, 0.3, "relu", torch_generator(seed, "initial head"))
+        small = tiny_classifying(head_hidden_size=20)
+        head = ClassifierHead(encoder.hidden_size, 2, small, torch_generator(seed, "initial head"))
         self.model = Classifier(encoder, head, frozen)
         self.tokenizer = TextTokenizer(folder, encoder.transformer.config, 32)
         self.before = copy.deepcopy(self.model.state_dict())
@@ -62,7 +63,7 @@ class Training:
         self.trained = train_classifier(
             self.model, self.train, self.validation, self.tokenizer, self.settings, MACHINE, seed
         )
-        self.best_epoch, self.history = self.trained.best_epoch, self.trained.updates.history_table()
+        self.best_epoch, self.history = self.trained.best_epoch, self.trained.optimization.history_table()
         self.epochs = self.history.dropna(subset="validation_loss").set_index("epoch")
 
     def logits(self, rows) -> torch.Tensor:
@@ -203,8 +204,8 @@ def test_variants_of_a_seed_share_initial_head_and_batch_order(folder):
             )
             training.run(seed)
             orders[seed, layers] = batches
-    for found in (heads, orders):
-        assert found[0, ()] == found[0, (BOTTLENECK,)] == found[0, (BOTTLENECK, CONTRASTIVE_LAYER)] != found[1, ()]
+    for drawn in (heads, orders):
+        assert drawn[0, ()] == drawn[0, (BOTTLENECK,)] == drawn[0, (BOTTLENECK, CONTRASTIVE_LAYER)] != drawn[1, ()]
 
 
 def test_settings_of_a_cell_come_from_the_study(bbc_study):
@@ -214,10 +215,10 @@ def test_settings_of_a_cell_come_from_the_study(bbc_study):
     )
     params = dataclasses.replace(study.params, hyperparameters={"minilm_l6": settings})
     study = dataclasses.replace(study, params=params)
-    (found,) = candidates_for(study, "minilm_l6", "joint")
-    assert (found.lr, found.max_epochs, found.clip_gradient) == (2e-5, 3, study.protocol.clip_gradient)
+    (candidate,) = candidates_for(study, "minilm_l6", "joint")
+    assert (candidate.lr, candidate.max_epochs, candidate.clip_gradient) == (2e-5, 3, study.protocol.clip_gradient)
     # The default study's training part is long-tailed.
-    assert found.selection_metric == "macro_f1"
+    assert candidate.selection_metric == "macro_f1"
     even = dataclasses.replace(study, params=dataclasses.replace(params, long_tail_ratio=None, long_tail_largest=None))
     assert candidates_for(even, "minilm_l6", "ft")[0].selection_metric == "accuracy"
 
@@ -226,14 +227,16 @@ def test_an_ordinary_recipe_trains_the_encoder_with_each_of_its_learning_rates(b
     settings = dataclasses.replace(bbc_study.params.hyperparameters["minilm_l6"], freeze_encoder=True)
     params = dataclasses.replace(bbc_study.params, hyperparameters={"minilm_l6": settings})
     frozen = dataclasses.replace(bbc_study, params=params)
-    found = {
+    candidates = {
         variant: candidates_for(frozen, "minilm_l6", variant)
         for variant in ("ft", "ft_ordinary", "three_phase_ordinary")
     }
-    assert [one.freeze_encoder for one in found["ft"]] == [True]
+    assert [candidate.freeze_encoder for candidate in candidates["ft"]] == [True]
     # The same budget with and without phases 1 and 2.
-    assert found["ft_ordinary"] == found["three_phase_ordinary"]
-    assert [(one.lr, one.max_epochs, one.freeze_encoder) for one in found["ft_ordinary"]] == [
+    assert candidates["ft_ordinary"] == candidates["three_phase_ordinary"]
+    assert [
+        (candidate.lr, candidate.max_epochs, candidate.freeze_encoder) for candidate in candidates["ft_ordinary"]
+    ] == [
         (2e-5, 10, False),
         (5e-5, 10, False),
     ]
@@ -246,28 +249,28 @@ def test_a_sentence_encoder_is_frozen_whatever_the_settings_say_where_the_protoc
         params = dataclasses.replace(bbc_study.params, protocol="released")
         shared = dataclasses.replace(bbc_study.shared, encoders={"minilm_l6": encoder})
         study = dataclasses.replace(bbc_study, params=params, shared=shared)
-        (found,) = candidates_for(study, "minilm_l6", "three_phase")
-        assert found.freeze_encoder == sentence_encoder
-        assert (found.stopping, found.clip_gradient) == ("restarts", None)
+        (candidate,) = candidates_for(study, "minilm_l6", "three_phase")
+        assert candidate.freeze_encoder == sentence_encoder
+        assert (candidate.stopping, candidate.clip_gradient) == ("restarts", None)
 
 
 def test_the_report_tells_what_was_tried_and_each_metrics_own_best(folder):
     slow, fast = (Training(folder, lr=lr, max_epochs=3).trained for lr in (1e-6, 5e-3))
     facts = fast.facts([slow, fast])
     assert facts["best_epoch"] == fast.best_epoch and facts["epochs"] == len(fast.scores) == 3
-    assert [one["lr"] for one in facts["tried"]] == [1e-6, 5e-3]
+    assert [candidate["lr"] for candidate in facts["tried"]] == [1e-6, 5e-3]
     for metric, best in facts["best_of_each_metric"].items():
         assert best == max(epoch[metric] for epoch in fast.scores) >= fast.scores[fast.best_epoch - 1][metric]
     assert (
         fast.score
         == fast.scores[fast.best_epoch - 1]["accuracy"]
-        == fast.updates.history_table()["validation_metric"].max()
+        == fast.optimization.history_table()["validation_metric"].max()
     )
 
 
 def test_the_head_is_two_layers_with_dropout_before_each():
     size = 300
-    head = ClassifierHead(size, size, size, 0.3, "relu", torch_generator(0, "initial head"))
+    head = ClassifierHead(size, size, tiny_classifying(head_hidden_size=size), torch_generator(0, "initial head"))
     for layer in (head.hidden, head.output):
         torch.nn.init.eye_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
@@ -277,5 +280,7 @@ def test_the_head_is_two_layers_with_dropout_before_each():
     assert (dropped == 0).float().mean().item() == pytest.approx(1 - 0.7**2, abs=0.02)
     assert torch.equal(head.eval()(vectors), vectors)
     assert (head(-vectors) == 0).all()
-    linear = ClassifierHead(size, size, size, 0.3, "none", torch_generator(0, "initial head")).eval()
+    linear = ClassifierHead(
+        size, size, tiny_classifying(head_hidden_size=size, head_activation="none"), torch_generator(0, "initial head")
+    ).eval()
     torch.testing.assert_close(linear(vectors), linear.output(linear.hidden(vectors)))

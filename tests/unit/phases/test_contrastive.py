@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from threephase.base import paths
 from threephase.base.files import write_table
 from threephase.data.randomness import generator, torch_generator
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.contrastive import PairBatches, draw_pairs, pair_loss, train_contrastive, without_held_back
 from threephase.phases.pairs import Pairs, make_pairs
-from threephase.phases.training_run import Run
+from threephase.phases.training_run import TrainingRun
 from threephase.study.read_params import load_study
 from threephase.study.resolve import training_settings
 from threephase.study.settings import CONTRASTIVE_LAYER, Machine
@@ -169,9 +169,11 @@ def run_of(study, variant, epochs=2):
     """The training that draws a variant's pairs, for so many epochs."""
     hyperparameters = dataclasses.replace(study.params.hyperparameters["minilm_l6"], epochs_contrastive=epochs)
     params = dataclasses.replace(study.params, hyperparameters={"minilm_l6": hyperparameters})
-    (one,) = (one for one in trainings(study) if (one.variant, one.phase) == (variant, "encoder"))
-    settings = training_settings(dataclasses.replace(study, params=params), one, MACHINE)
-    return Run(study.folder, one.program, one.encoder, variant, 0, one.phase, settings)
+    (training,) = (
+        training for training in trainings(study) if (training.variant, training.phase) == (variant, "encoder")
+    )
+    settings = training_settings(dataclasses.replace(study, params=params), training, MACHINE)
+    return TrainingRun(study.folder, training.program, training.encoder, variant, 0, training.phase, settings)
 
 
 def drawn(study, variant, epochs=2):

@@ -9,8 +9,8 @@ import torch
 from tiny_encoder import TEXTS, make_bert, make_roberta, tiny_denoising
 
 from threephase.data.randomness import torch_generator
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.denoising import DenoisingBatches, reconstruction_loss, train_denoising

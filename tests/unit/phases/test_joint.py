@@ -10,8 +10,8 @@ import torch
 from tiny_encoder import TEXTS, make_bert, tiny_contrastive, tiny_denoising
 
 from threephase.data.randomness import generator, torch_generator
-from threephase.model.dropout import seed_dropout
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import seed_dropout
 from threephase.model.models import DenoisingDecoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.contrastive import PairBatches, pair_loss

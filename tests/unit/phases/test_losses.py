@@ -53,7 +53,7 @@ def test_denoising_loss_equals_sentence_transformers(pretrained, tmp_path, share
 
     encoder, tokenizer, oracle = exported(pretrained, tmp_path, BOTTLENECK)
     decoder = new_decoder(encoder)
-    encoder.transformer.embeddings.shares_gradient = shares_gradient
+    encoder.transformer.embeddings.word_embeddings.shares_gradient = shares_gradient
     theirs = DenoisingAutoEncoderLoss(oracle, tie_encoder_decoder=True).eval()
     copy_decoder(decoder, theirs.decoder)
     settings = tiny_denoising(batch_size=2 * len(TEXTS))
@@ -112,15 +112,15 @@ def test_denoising_loss_is_torch_s_cross_entropy_of_the_logits(tokens, dtype, to
     random = torch_generator(0, "vocabulary of a test")
     inputs = [torch.randn(*shape, generator=random) for shape in ((tokens, 16), (70, 16), (70,))]
     targets = torch.randint(70, (tokens,), generator=random)
-    ours, theirs = ([one.clone().requires_grad_() for one in inputs] for _ in "12")
+    ours, theirs = ([tensor.clone().requires_grad_() for tensor in inputs] for _ in "12")
     loss = denoising_loss(ours[0].to(dtype), *ours[1:], targets)
     expected = F.cross_entropy(F.linear(*theirs), targets)
     assert loss.dtype == torch.float32 and loss.item() == pytest.approx(expected.item(), rel=tolerance)
     (3 * loss).backward()
     (3 * expected).backward()
-    for one, other in zip(ours, theirs, strict=True):
-        assert one.grad.dtype == torch.float32
-        torch.testing.assert_close(one.grad, other.grad, atol=tolerance * other.grad.abs().max().item(), rtol=0)
+    for own, other in zip(ours, theirs, strict=True):
+        assert own.grad.dtype == torch.float32
+        torch.testing.assert_close(own.grad, other.grad, atol=tolerance * other.grad.abs().max().item(), rtol=0)
 
 
 @pytest.mark.parametrize(

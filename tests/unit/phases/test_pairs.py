@@ -9,7 +9,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from threephase.base.errors import UserError
-from threephase.phases.pairs import label_similarity, make_as_many_pairs, make_pairs, repetitions
+from threephase.phases.pairs import label_similarity, make_pairs, repetitions
 
 MANY_EPOCHS = 200
 seeds = st.integers(0, 2**32 - 1)
@@ -80,9 +80,9 @@ def test_what_holds_of_every_draw(rows, epochs, seed):
         pairs = make_pairs(text_ids, labels, epochs, n_classes, np.random.default_rng(seed))
     except UserError:
         reject()
-    found = names(pairs, text_ids)
-    assert all(a != b for a, b in found), "a self-pair"
-    assert len(set(found)) == len(found), "a repeated pair"
+    drawn = names(pairs, text_ids)
+    assert all(a != b for a, b in drawn), "a self-pair"
+    assert len(set(drawn)) == len(drawn), "a repeated pair"
     assert 2 * count_similar(pairs) == len(pairs) > 0
     # Row numbers within range, and never more pairs than a linear number of candidates gives.
     assert {*pairs.left, *pairs.right} <= set(range(len(text_ids)))
@@ -134,12 +134,12 @@ def test_as_many_pairs_as_asked_for(rows, count, seed):
     balanced = 2 * min(sum(kinds), len(kinds) - sum(kinds))
     if balanced < count:
         with pytest.raises(UserError, match="pairs: got"):
-            make_as_many_pairs(count, text_ids, labels, 1, 3, np.random.default_rng(seed))
+            make_pairs(text_ids, labels, 1, 3, np.random.default_rng(seed), count)
         return
-    pairs = make_as_many_pairs(count, text_ids, labels, 1, 3, np.random.default_rng(seed))
-    found = names(pairs, text_ids)
-    assert len(pairs) == len(set(found)) == count
-    assert all(a != b for a, b in found)
+    pairs = make_pairs(text_ids, labels, 1, 3, np.random.default_rng(seed), count)
+    drawn = names(pairs, text_ids)
+    assert len(pairs) == len(set(drawn)) == count
+    assert all(a != b for a, b in drawn)
     assert count_similar(pairs) == count / 2
 
 
@@ -147,10 +147,10 @@ def test_as_many_pairs_repeats_the_rows_until_there_are_enough():
     text_ids, labels = equal_classes(4, 50)
     once = make_pairs(text_ids, labels, 1, 4, np.random.default_rng(0))
     for count in (len(once), 3 * len(once), 10 * len(once) + 2):
-        found = names(make_as_many_pairs(count, text_ids, labels, 1, 4, np.random.default_rng(0)), text_ids)
-        assert len(found) == len(set(found)) == count
+        drawn = names(make_pairs(text_ids, labels, 1, 4, np.random.default_rng(0), count), text_ids)
+        assert len(drawn) == len(set(drawn)) == count
         # Common random numbers: what is compared with it differs by further pairs only.
-        assert set(names(once, text_ids)) <= set(found)
+        assert set(names(once, text_ids)) <= set(drawn)
 
 
 def test_a_class_with_one_example_is_paired_with_the_others_only():
@@ -171,7 +171,7 @@ def test_copies_of_one_text_form_no_pair():
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 1, 2, 3]])
 def test_no_pairs_where_one_kind_does_not_exist(labels):
     labels = np.array(labels)[:, None]
-    for make in (make_pairs, lambda *drawn: make_as_many_pairs(2, *drawn)):
+    for make in (make_pairs, lambda *drawn: make_pairs(*drawn, 2)):
         with pytest.raises(UserError, match="pairs: got none"):
             make(np.arange(4), labels, 2, 4, np.random.default_rng(0))
 

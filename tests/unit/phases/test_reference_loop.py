@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.encoder_folder import load_pretrained
+from threephase.model.kernels import keep_words
 from threephase.model.models import ClassifierHead
 from threephase.model.tokens import TextTokenizer, length_buckets
-from threephase.model.vocabulary import keep_words
 from threephase.phases.classifier import Classifier, Rows, train_classifier
 from threephase.phases.contrastive import PairBatches, train_contrastive
 from threephase.phases.denoising import DenoisingBatches, train_denoising
@@ -48,8 +48,8 @@ def plain_losses(losses: Iterator[Tensor], modules: list[nn.Module], total: int,
     return [update(loss) for loss in losses]
 
 
-def losses_of(update) -> list[float]:
-    return [line["loss"] for line in update.history]
+def losses_of(optimization) -> list[float]:
+    return [line["loss"] for line in optimization.history]
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), PRECISIONS)
@@ -107,7 +107,8 @@ def test_fine_tuning(folder, precision, tolerance):
     from transformers import AutoModel
 
     encoder, tokenizer = encoder_and_tokenizer(folder)
-    head = ClassifierHead(encoder.hidden_size, 20, 3, 0.0, "relu", torch_generator(SEED, "head"))
+    no_dropout = tiny_classifying(head_hidden_size=20, head_dropout=0.0)
+    head = ClassifierHead(encoder.hidden_size, 3, no_dropout, torch_generator(SEED, "head"))
     theirs = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
     plain = nn.Sequential(nn.Linear(encoder.hidden_size, 20), nn.ReLU(), nn.Linear(20, 3))
     plain[0].load_state_dict(head.hidden.state_dict())
@@ -131,7 +132,7 @@ def test_fine_tuning(folder, precision, tolerance):
                 ids, mask = tokenizer.pad([sequences[i] for i in batch], "cpu")
                 yield F.cross_entropy(plain(mean_vectors(theirs, ids, mask)), targets[batch])
 
-    ours, total = losses_of(trained.updates), epochs * -(-len(TEXTS) // BATCH)
+    ours, total = losses_of(trained.optimization), epochs * -(-len(TEXTS) // BATCH)
     expected = plain_losses(losses(), [theirs, plain], total, settings.warmup, settings.weight_decay)
     assert len(ours) == total >= UPDATES and ours == pytest.approx(expected, abs=tolerance)
     assert expected[0] - expected[-1] > 0.005

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_encoder import tiny_classifying
 
 from threephase.phases.stopping import Patience, Restarts, new_stopping
 
@@ -56,5 +57,5 @@ def test_restarts_follow_the_rule_counted_by_hand(losses, max_epochs):
 
 
 def test_the_protocol_names_the_rule():
-    assert isinstance(new_stopping("patience", 5, 70), Patience)
-    assert isinstance(new_stopping("restarts", 5, 70), Restarts)
+    assert isinstance(new_stopping(tiny_classifying(stopping="patience")), Patience)
+    assert isinstance(new_stopping(tiny_classifying(stopping="restarts")), Restarts)

@@ -6,16 +6,21 @@ import sys
 
 import pytest
 import torch
+from tiny_encoder import tiny_contrastive
 from torch import nn
 
 from threephase.base.errors import UserError
-from threephase.phases import updates
-from threephase.phases.updates import Progress, Updates, linear_schedule
+from threephase.phases.optimization import Optimization, Progress, linear_schedule
 
 
-def updates_of(*modules: nn.Module, **changes) -> Updates:
-    settings = {"lr": 0.1, "eps": 1e-8, "total": 10, "warmup": 0.0, "weight_decay": 0.0, "clip_gradient": None}
-    return Updates("train_test", modules, **(settings | changes))
+def optimization_of(*modules: nn.Module, total: int = 10, weight_decay: float = 0.0, **changes) -> Optimization:
+    settings = tiny_contrastive(**{"lr": 0.1, "adam_eps": 1e-8, "warmup": 0.0, "clip_gradient": None} | changes)
+    return Optimization("train_test", modules, settings, total, weight_decay)
+
+
+def take_step(optimization: Optimization, *losses: torch.Tensor, epoch: int = 1) -> None:
+    loss = optimization.backward(lambda _: losses)
+    optimization.log(loss, optimization.step(), epoch)
 
 
 def layer(weight: float = 1.0) -> nn.Linear:
@@ -36,61 +41,61 @@ def test_linear_schedule_in_closed_form():
 @pytest.mark.parametrize("total", [1, 7, 10])
 def test_updates_follow_the_schedule(warmup, total):
     module = layer()
-    update = updates_of(module, total=total, warmup=warmup)
-    assert update.warmup_steps == math.ceil(warmup * total)
+    optimization = optimization_of(module, total=total, warmup=warmup)
+    assert optimization.warmup_steps == math.ceil(warmup * total)
     for _ in range(total):
-        update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
+        take_step(optimization, module(torch.ones(1, 1)).sum())
     expected = [0.1 * linear_schedule(step, math.ceil(warmup * total), total) for step in range(total)]
-    assert update.history_table()["learning_rate"].tolist() == pytest.approx(expected)
+    assert optimization.history_table()["learning_rate"].tolist() == pytest.approx(expected)
 
 
 def test_the_recorded_rate_is_the_one_of_the_update():
     # Adam's first step moves by the learning rate, whatever the gradient: 0 at the start of a warm-up.
     module = layer()
-    update = updates_of(module, total=4, warmup=0.5)
+    optimization = optimization_of(module, total=4, warmup=0.5)
     for expected in (1.0, 1.0 - 0.05):
-        update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
+        take_step(optimization, module(torch.ones(1, 1)).sum())
         assert module.weight.item() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("slopes", [(3.0, 4.0), (0.1, 0.2)], ids=["clipped", "small"])
 def test_updates_are_those_of_a_plain_loop_that_clips_the_norm_of_all_gradients(slopes):
     ours, theirs = ([layer(), layer()] for _ in "12")
-    update = updates_of(*ours, clip_gradient=1.0, weight_decay=0.1)
-    parameters = [one for module in theirs for one in module.parameters()]
+    optimization = optimization_of(*ours, clip_gradient=1.0, weight_decay=0.1)
+    parameters = [weight for module in theirs for weight in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=0.1, eps=1e-8, weight_decay=0.1, foreach=False)
 
     def loss(modules) -> torch.Tensor:
         return sum(slope * module(torch.ones(1, 1)).pow(2).sum() for slope, module in zip(slopes, modules, strict=True))
 
     for step in range(5):
-        update(lambda _: [loss(ours)], epoch=1)
+        take_step(optimization, loss(ours))
         loss(theirs).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = 0.1 * linear_schedule(step, 0, 10)
         optimizer.step()
         optimizer.zero_grad()
-    for one, other in zip(ours, theirs, strict=True):
-        assert one.weight.item() == pytest.approx(other.weight.item(), abs=1e-5) != 1.0
+    for own, other in zip(ours, theirs, strict=True):
+        assert own.weight.item() == pytest.approx(other.weight.item(), abs=1e-5) != 1.0
 
 
 def test_gradients_are_not_clipped_where_no_norm_is_given_and_do_not_add_up():
     module = layer()
-    update = updates_of(module)
+    optimization = optimization_of(module)
     seen = []
-    update.optimizer.register_step_pre_hook(lambda *_: seen.append(module.weight.grad.item()))
+    optimization.optimizer.register_step_pre_hook(lambda *_: seen.append(module.weight.grad.item()))
     for slope in (30.0, 2.0):
-        update(lambda _, slope=slope: [slope * module(torch.ones(1, 1)).sum()], epoch=1)
+        take_step(optimization, slope * module(torch.ones(1, 1)).sum())
     assert seen == pytest.approx([30.0, 2.0])
 
 
 def test_a_tied_weight_is_one_parameter_and_a_frozen_one_is_none():
     shared, frozen = layer(), layer().requires_grad_(False)
     tied = nn.ModuleDict({"tied": shared, "own": layer()})
-    update = updates_of(shared, tied, frozen, weight_decay=0.5)
-    assert len(update.parameters) == 2
-    update(lambda _: [(shared(torch.ones(1, 1)) + tied["own"](torch.ones(1, 1))).sum()], epoch=1)
+    optimization = optimization_of(shared, tied, frozen, weight_decay=0.5)
+    assert len(optimization.parameters) == 2
+    take_step(optimization, (shared(torch.ones(1, 1)) + tied["own"](torch.ones(1, 1))).sum())
     # Decay 0.1 * 0.5 and Adam's first step of 0.1, once each.
     assert shared.weight.item() == pytest.approx(1 - 0.05 - 0.1, abs=1e-5)
     assert frozen.weight.item() == 1.0
@@ -98,12 +103,12 @@ def test_a_tied_weight_is_one_parameter_and_a_frozen_one_is_none():
 
 def test_history_has_a_line_an_update_and_validation_at_the_end_of_an_epoch():
     module = layer()
-    update = updates_of(module, total=4)
+    optimization = optimization_of(module, total=4)
     for epoch in (1, 2):
         for _ in range(2):
-            update(lambda _: [module(torch.ones(1, 1)).sum()], epoch)
-        update.end_epoch(50.0 + epoch, 0.5)
-    table = update.history_table()
+            take_step(optimization, module(torch.ones(1, 1)).sum(), epoch=epoch)
+        optimization.log_validation(50.0 + epoch, 0.5)
+    table = optimization.history_table()
     assert table.columns.tolist() == [
         "step",
         "epoch",
@@ -120,33 +125,33 @@ def test_history_has_a_line_an_update_and_validation_at_the_end_of_an_epoch():
 
 def test_history_without_validation_keeps_its_columns():
     module = layer()
-    update = updates_of(module, total=1)
-    update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
-    assert update.history_table()["validation_metric"].isna().all()
+    optimization = optimization_of(module, total=1)
+    take_step(optimization, module(torch.ones(1, 1)).sum())
+    assert optimization.history_table()["validation_metric"].isna().all()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_loss_that_is_not_finite_stops_the_run_with_phase_and_step(value):
     module = layer()
-    update = updates_of(module)
-    update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
+    optimization = optimization_of(module)
+    take_step(optimization, module(torch.ones(1, 1)).sum())
     before = module.weight.item()
     with pytest.raises(UserError, match=re.escape(f"train_test: step 2: the loss is {value}, expected a finite one")):
-        update(lambda _: [module(torch.ones(1, 1)).sum() * value], epoch=1)
+        take_step(optimization, module(torch.ones(1, 1)).sum() * value)
     assert module.weight.item() == before
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run_too():
     module = layer()
-    update = updates_of(module)
-    update(lambda _: [module(torch.ones(1, 1)).sum()], epoch=1)
+    optimization = optimization_of(module)
+    take_step(optimization, module(torch.ones(1, 1)).sum())
     with pytest.raises(UserError, match="train_test: step 1: the loss on validation data is nan, expected a finite"):
-        update.end_epoch(50.0, float("nan"))
+        optimization.log_validation(50.0, float("nan"))
 
 
 def test_progress_in_a_log_is_plain_lines_at_most_every_ten_seconds_and_the_last(capsys, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(updates.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("threephase.phases.optimization.time.monotonic", lambda: clock[0])
     progress = Progress("train_test", total=5)
     for step, now in enumerate([4.0, 9.0, 12.0, 15.0, 16.0], start=1):
         clock[0] = now
@@ -172,14 +177,10 @@ def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
 
 def test_an_update_s_loss_may_come_in_parts():
     whole, parts = layer(), layer()
-    updates = updates_of(whole, clip_gradient=1.0), updates_of(parts, clip_gradient=1.0)
-
-    def losses(module, numbers):
-        return (number * module(torch.ones(1, 1)).pow(2).sum() for number in numbers)
-
+    both = optimization_of(whole, clip_gradient=1.0), optimization_of(parts, clip_gradient=1.0)
     for _ in range(3):
-        updates[0](lambda _: losses(whole, [3]), epoch=1)
-        updates[1](lambda _: losses(parts, [1, 2]), epoch=1)
+        take_step(both[0], 3 * whole(torch.ones(1, 1)).pow(2).sum())
+        take_step(both[1], *(number * parts(torch.ones(1, 1)).pow(2).sum() for number in (1, 2)))
     assert parts.weight.item() == pytest.approx(whole.weight.item(), abs=1e-6) != 1.0
-    found = [[line["loss"] for line in update.history] for update in updates]
-    assert found[1] == pytest.approx(found[0]) and len(found[1]) == 3
+    losses = [[line["loss"] for line in optimization.history] for optimization in both]
+    assert losses[1] == pytest.approx(losses[0]) and len(losses[1]) == 3

@@ -1,4 +1,4 @@
-"""What the training loops of all phases share: optimizer, schedule, one update, history, progress."""
+"""What the training loops of all phases call: a batch's gradient, a step of the optimizer, a line of the history."""
 
 import itertools
 import math
@@ -13,73 +13,57 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from threephase.base.errors import UserError
+from threephase.study.settings import Classifying, Contrastive, Denoising
 
 LOG_EVERY_SECONDS = 10.0
 MOST_PIECES = 1024  # more than any batch has rows
+COLUMNS = ["step", "epoch", "loss", "learning_rate", "validation_metric", "validation_loss"]
 
 
-class Updates:
-    """AdamW with a linear warm-up and linear decay, one call an update, and the history of all updates."""
+class Optimization:
+    """AdamW with a linear warm-up and linear decay, and the history of its steps."""
 
     def __init__(
         self,
         phase: str,
         modules: Iterable[nn.Module],
-        *,
-        lr: float,
-        eps: float,
+        settings: Denoising | Contrastive | Classifying,
         total: int,
-        warmup: float,
-        weight_decay: float,
-        clip_gradient: float | None,
+        weight_decay: float = 0.0,
     ):
-        """``total``: planned updates; ``warmup``: their share that warms up; ``clip_gradient``: largest norm."""
+        """``total``: planned steps; of the ``settings`` learning rate, epsilon, warm-up and clipping count."""
         # A tied weight is one parameter, and a frozen one is none.
         self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
         _leave_the_compiler_alone()
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=lr, eps=eps, weight_decay=weight_decay, fused=True)
-        self.warmup_steps = math.ceil(warmup * total)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=settings.lr, eps=settings.adam_eps, weight_decay=weight_decay, fused=True
+        )
+        self.warmup_steps = math.ceil(settings.warmup * total)
         self.schedule = LambdaLR(self.optimizer, lambda step: linear_schedule(step, self.warmup_steps, total))
-        self.clip_gradient = clip_gradient
-        self.phase, self.total, self.step = phase, total, 0
+        self.clip_gradient = settings.clip_gradient
+        self.phase, self.total, self.steps, self.pieces = phase, total, 0, 1
         self.history: list[dict] = []
-        self.pieces = 1
         self.progress = Progress(phase, total)
 
-    def __call__(self, losses: Callable[[int], Iterable[Tensor]], epoch: int) -> None:
-        """One update from the sum of the losses that ``losses(pieces)`` yields for a batch taken in so many pieces.
+    def backward(self, *losses: Callable[[int], Iterable[Tensor]]) -> float:
+        """Leave the gradient of the sum of all that each ``losses(pieces)`` yields for its batch in so many pieces.
 
-        The memory of one is free before the next is computed. What does not fit into a GPU's memory is tried again in
-        twice as many pieces, as is every later update. Raises UserError with phase and step where a loss is not finite
-        or a single row does not fit.
+        The memory of a piece is free before the next is computed. A batch that does not fit into a GPU's memory is
+        tried again in twice as many pieces, as is every later one. Returns the sum. Raises UserError where it is not
+        finite or a single row does not fit.
         """
-        value = self.gradient(losses)
-        self._refuse_not_finite("the loss", value, self.step + 1)
-        self.step += 1
-        if self.clip_gradient is not None:
-            norm = nn.utils.get_total_norm([one.grad for one in self.parameters if one.grad is not None])
-            # The fused optimizer divides by this while it reads the gradients, so that clipping is no pass of its own.
-            self.optimizer.grad_scale = (norm / self.clip_gradient).clamp(min=1)
-        rate = self.schedule.get_last_lr()[0]
-        self.optimizer.step()
-        self.schedule.step()
-        self.optimizer.zero_grad()
-        self.history.append({"step": self.step, "epoch": epoch, "loss": value, "learning_rate": rate})
-        self.progress.show(self.step, value, rate)
-
-    def gradient(self, losses: Callable[[int], Iterable[Tensor]]) -> float:
-        """Leave the gradient of the summed losses with the parameters, and return the sum."""
         while True:
-            value = 0.0
+            total = 0.0
             try:
-                for loss in losses(self.pieces):
+                for loss in itertools.chain.from_iterable(of_batch(self.pieces) for of_batch in losses):
                     loss.backward()
-                    value += loss.item()
-                return value
+                    total += loss.item()
+                self._refuse_not_finite("the loss", total, self.steps + 1)
+                return total
             except torch.OutOfMemoryError:
                 if self.pieces >= MOST_PIECES:
                     raise UserError(
-                        f"{self.phase}: step {self.step + 1}: got no memory for a single row, expected enough; "
+                        f"{self.phase}: step {self.steps + 1}: got no memory for a single row, expected enough; "
                         "lower max_length, or set engine.device to cpu"
                     ) from None
             # Outside of the block above, whose exception holds on to what it met.
@@ -87,9 +71,27 @@ class Updates:
             self.optimizer.zero_grad()
             torch.cuda.empty_cache()
 
-    def end_epoch(self, metric: float, loss: float) -> None:
-        """Note the selection metric (percent) and the loss on validation data behind the last update."""
-        self._refuse_not_finite("the loss on validation data", loss, self.step)
+    def step(self) -> float:
+        """Clip the gradient, step and clear it; returns the learning rate of the step."""
+        if self.clip_gradient is not None:
+            norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+            # The fused optimizer divides by this while it reads the gradients, so that clipping is no pass of its own.
+            self.optimizer.grad_scale = (norm / self.clip_gradient).clamp(min=1)
+        learning_rate = self.schedule.get_last_lr()[0]
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.steps += 1
+        return learning_rate
+
+    def log(self, loss: float, learning_rate: float, epoch: int = 1) -> None:
+        """Note the step in the history, and show it."""
+        self.history.append({"step": self.steps, "epoch": epoch, "loss": loss, "learning_rate": learning_rate})
+        self.progress.show(self.steps, loss, learning_rate)
+
+    def log_validation(self, metric: float, loss: float) -> None:
+        """Note the selection metric (percent) and the loss on validation data behind the last step."""
+        self._refuse_not_finite("the loss on validation data", loss, self.steps)
         self.history[-1] |= {"validation_metric": metric, "validation_loss": loss}
 
     def _refuse_not_finite(self, what: str, value: float, step: int) -> None:
@@ -99,17 +101,13 @@ class Updates:
             )
 
     def history_table(self) -> pd.DataFrame:
-        """Columns step, epoch, loss, learning_rate, validation_metric, validation_loss."""
+        """A row a step, with ``COLUMNS``."""
         self.progress.close()
-        columns = ["step", "epoch", "loss", "learning_rate", "validation_metric", "validation_loss"]
-        return pd.DataFrame(self.history).reindex(columns=columns)
+        return pd.DataFrame(self.history).reindex(columns=COLUMNS)
 
 
 def _leave_the_compiler_alone() -> None:
-    """Tell torch's optimizers that their methods are kept from its compiler already, which is never used here.
-
-    Otherwise the first optimizer imports the compiler to do that, which takes a second a process.
-    """
+    """Mark the optimizers' methods as kept from torch's compiler: to do that itself, torch imports it for a second."""
     for method in vars(torch.optim.Optimizer).values():
         if plain := getattr(method, "__wrapped__", None):
             plain.__dynamo_disable = plain
@@ -144,11 +142,11 @@ class Progress:
             return
         now = time.monotonic()
         if now - self.last >= LOG_EVERY_SECONDS or step == self.total:
-            updates_per_second = step / max(now - self.start, 1e-9)
-            left = (self.total - step) / updates_per_second
+            steps_per_second = step / max(now - self.start, 1e-9)
+            left = (self.total - step) / steps_per_second
             print(
                 f"{self.phase}: update {step}/{self.total}, loss {loss:.4f}, lr {rate:.1e}, "
-                f"{updates_per_second:.1f} updates/s, {left:.0f} s left",
+                f"{steps_per_second:.1f} updates/s, {left:.0f} s left",
                 flush=True,
             )
             self.last = now
