@@ -67,12 +67,12 @@ def compare(data: str, encoder: str, device: str) -> dict[str, list[dict]]:
     agreement, memory, on_gpu = [], [], device == "cuda"
     for phase in TRAININGS:
         optimization, losses, names = first_update(data, encoder, "cpu", phase)
-        reference, expected = optimization.backward(losses), gradients(update, names)
+        reference, expected = optimization.backward(losses), gradients(optimization, names)
         optimization, losses, names = first_update(data, encoder, device, phase)
         before = held_memory() if on_gpu else 0
         loss = optimization.backward(losses)
         taken = torch.cuda.max_memory_reserved() - before if on_gpu else 0
-        whole = gradients(update, names)
+        whole = gradients(optimization, names)
         errors = errors_of(whole, expected)
         worst = max(errors, key=errors.get)
         loss_error, largest = abs(loss - reference) / abs(reference), errors[worst]
@@ -87,7 +87,7 @@ def compare(data: str, encoder: str, device: str) -> dict[str, list[dict]]:
         with at_most(before + LEFT * taken) if on_gpu else contextlib.nullcontext():
             in_pieces = optimization.backward(losses if on_gpu else partial(refuse_whole, losses))
         loss_error = abs(in_pieces - loss) / abs(loss)
-        largest = max(errors_of(gradients(update, names), whole).values())
+        largest = max(errors_of(gradients(optimization, names), whole).values())
         memory.append(
             {
                 "phase": phase, "whole_mb": taken / 1e6, "error_by": "limit" if on_gpu else "raised",
