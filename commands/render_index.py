@@ -16,7 +16,7 @@ def main() -> None:
     published = parser.parse_args().published
     shared, settings, datasets = load_shared(), load_paper(), load_datasets()
     kept = load_published() if published else {}
-    studies = load_studies() | kept
+    studies = load_studies(all_good=False) | kept
 
     from threephase.base.files import write_text
     from threephase.base.marked_text import with_part

@@ -9,7 +9,7 @@ from threephase.study.read_params import load_datasets, load_paper, load_shared,
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    shared, settings, studies, datasets = load_shared(), load_paper(), load_studies(), load_datasets()
+    shared, settings, studies, datasets = load_shared(), load_paper(), load_studies(all_good=False), load_datasets()
 
     from threephase.paper import data_tables, numbers
     from threephase.paper.tables import write_comparison

@@ -26,8 +26,7 @@ from threephase.results.cells import cells
 from threephase.study.arguments import stage_parser
 from threephase.study.params import Study
 from threephase.study.read_params import study_in
-from threephase.study.resolve import REPORT_STAGES
-from threephase.study.topology import CLASSIFIER_PHASE
+from threephase.study.topology import CLASSIFIER_PHASE, REPORT_STAGES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REDRAWN = 0.1

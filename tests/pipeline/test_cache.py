@@ -7,7 +7,7 @@ import pytest
 from small_project import contents, error_line, link_code, make_pipelines, make_project, run_stage
 from tiny_project import commit, run
 
-from threephase.project.project_config import nested_config
+from threephase.project.project import nested_config
 
 PIPELINE = "stages:\n  make:\n    cmd: echo {name} ${{x}} > out\n    params: [x]\n    outs: [out]\n"
 

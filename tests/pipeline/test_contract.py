@@ -16,7 +16,7 @@ from tiny_project import REPOSITORY, copy_project, environment, make_pipelines, 
 
 from threephase import ROOMS
 from threephase.phases import training_run
-from threephase.project import inputs
+from threephase.project import pipeline
 from threephase.study import closure, resolve, settings
 from threephase.study.read_params import load_study
 
@@ -132,7 +132,7 @@ def test_plumbing_imports_nothing_that_decides_a_result():
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_first_stage_reads_all_that_another_one_s_settings_name(name):
     study = load_study(name)
-    read = {os.path.normpath(study.folder / file) for file in inputs.outside_files(study)}
+    read = {os.path.normpath(study.folder / file) for file in pipeline.outside_files(study)}
     for program in programs_of(name):
         for file in (*closure.modules_of(program), *resolve.files_of(program)):
             assert read & {str(file), *map(str, file.parents)}, (program, file)

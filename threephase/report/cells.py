@@ -12,7 +12,7 @@ from threephase.report.layout import quantity
 from threephase.results.costs import FROM_CACHE, NOT_RECORDED, Run
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_printed, format_signed
 from threephase.study.params import DENOISED, Study
-from threephase.study.topology import CONTRAST, command, maker_of
+from threephase.study.topology import CONTRAST, DENOISE, command, maker_of
 
 PHASES = {"encoder": "phases 1 and 2", "classifier": "phase 3"}
 FACTS = {
@@ -138,7 +138,7 @@ def run_facts(study: Study, run: Run) -> dict[str, Any]:
     """What a training took, as texts: its phase, whose it is, its seed, and ``FACTS``."""
     report = run.report
     texts = [FROM_CACHE, *[""] * (len(FACTS) - 1)] if report is None else [_fact(report, key) for key in FACTS]
-    stage = "phase 1" if run.stage == "train_dae" else "phase 2" if "contrastive" in run.stage else PHASES[run.phase]
+    stage = "phase 1" if run.stage == DENOISE else "phase 2" if "contrastive" in run.stage else PHASES[run.phase]
     stage = stage if "baselines" not in run.stage else "fit"
     return {"stage": stage, "of": study.title(run.variant), "seed": run.seed, "facts": texts}
 

@@ -29,7 +29,7 @@ from threephase.scores.metrics import scores
 from threephase.scores.predictions import classes_of
 from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, Study
 from threephase.study.rules import selection_metric
-from threephase.study.topology import CONTRAST, DENOISE, JOINT_TRAINING
+from threephase.study.topology import CLASSIFY, CONTRAST, DENOISE, JOINT_TRAINING, SPLIT
 
 Point = dict[str, float]
 # In the order of preference: of points that are equally good, within TOLERANCE, the first and cheapest is chosen.
@@ -87,7 +87,7 @@ class Search:
     def run(self) -> list[Trial]:
         """All trials, in order; prints a line after each."""
         start = self._workspace("split", {}, self._inputs())
-        self._stage(start, "split_data")
+        self._stage(start, SPLIT)
         denoised = best_of([self._phase_1(point, start) for point in points(PHASE_1)])
         contrasted = best_of([self._phase_2(point, denoised) for point in points(PHASE_2)])
         for variant in self._searched_variants():
@@ -122,7 +122,7 @@ class Search:
 
     def _phase_3(self, earlier: Point, point: Point, variant: str, start: Path) -> Trial:
         workspace = self._workspace(f"phase_3-{variant}", earlier | point, start / paths.RUNS)
-        self._train(workspace, "train_classifier", variant, "--validation-only")
+        self._train(workspace, CLASSIFY, variant, "--validation-only")
         predictions = read_table(paths.predictions(workspace, self.encoder, variant, self.seed))
         labels, predicted = predictions["label"].to_numpy(), predictions["predicted"].to_numpy()
         score = scores(labels, predicted, classes_of(predictions))[self.metric]
