@@ -42,10 +42,12 @@ def main() -> None:
     counts = label_counts(examples)
     for group in new_study.alike_labels(counts):
         warn(f"labels {' and '.join(map(repr, group))} differ in case or spaces alone and count as different classes")
+    if untested := new_study.untested_labels(examples):
+        warn(f"labels {', '.join(map(repr, untested))} have too few rows for one of each in the test set")
     apart = f", {definition['test_rows']} of them for the test" if definition["test_rows"] else ""
     print(f"{len(examples)} rows{apart}; labels: {', '.join(f'{label} {count}' for label, count in counts.items())}")
     print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
-    print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro")
+    print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro\nHow much that trains: make preview STUDY={name}")
     print(f"To keep it in git, and before dvc exp run --temp or --queue:\ngit add {' '.join(written)}")
 
 

@@ -21,9 +21,7 @@ from threephase.study.schema import build
 from threephase.study.source_params import SPLITS, Dataset, Sources
 
 TEST_SHARE = 0.2
-ABOUT_DATA = """\
-# Your own texts: data/README.md says what each key means.
-"""
+ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\
 # The study on your own texts, under the protocol of the paper's text. The hyper-parameters are defaults that suit a few
 # hundred short texts and take minutes on two cores; they were not chosen on your data. To choose them:
@@ -115,6 +113,13 @@ def alike_labels(labels: Iterable[str]) -> list[list[str]]:
     for label in labels:
         groups.setdefault("".join(label.split()).casefold(), []).append(label)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def untested_labels(examples: pd.DataFrame) -> list[str]:
+    """The labels without a row in the test split, or with too few rows to have one where it is still to be drawn."""
+    tested = examples[examples["split"] == "test"]
+    counts = examples["label"].value_counts()
+    return sorted(set(counts.index) - set(tested["label"]) if len(tested) else counts.index[counts * TEST_SHARE < 1])
 
 
 def test_rows(examples: pd.DataFrame) -> int | None:

@@ -90,7 +90,8 @@ def _stages(study: Study) -> Iterator[str]:
 
 
 def _inputs(study: Study) -> Iterator[str]:
-    settings = ["runs/settings", "resolved.yaml:\n          cache: false"]
+    # dvc takes the other outputs away before a stage runs; what git keeps must outlive a refusal.
+    settings = ["runs/settings", "resolved.yaml:\n          cache: false\n          persist: true"]
     yield _stage(topology.RESOLVE, outside_files(study), settings, item=None)
     yield _stage(topology.FETCH, [], RAW)
     yield _stage(topology.PREPARE, RAW, [EXAMPLES, "runs/data/manifest.json"])

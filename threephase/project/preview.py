@@ -25,15 +25,13 @@ from threephase.study.topology import Training
 
 CACHE = Path(".dvc/cache/files/md5")
 NOT_RUN, OUTPUT_GONE = ("not run yet",), ("its output is gone",)
-LONGEST = 60  # characters of a value that is told
 
 
 @dataclass(frozen=True)
 class Run:
     """A stage that dvc would run, named with its cell or encoder, and why, in lines.
 
-    ``training``, ``seed``: of a training alone; a baseline has no seed, as one stage runs them all. ``follows``: whether
-    it runs only because what it reads is made anew.
+    ``training``, ``seed``: of a training alone, of a baseline no seed. ``follows``: only as what it reads is made anew.
     """
 
     stage: str
@@ -146,7 +144,7 @@ def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _told(values: Mapping[str, Any], key: str) -> str:
     text = json.dumps(values[key], ensure_ascii=False) if key in values else "(none)"
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def state_of(study: Study, paper: Paper) -> str:
@@ -156,8 +154,7 @@ def state_of(study: Study, paper: Paper) -> str:
     files = [paths.predictions(study.folder, *cell, s) for cell in topology.cells(study) for s in study.params.seeds]
     made, runs = sum(file.is_file() for file in files), preview(study, paper)
     trainings, others = [run for run in runs if run.training], [run for run in runs if not run.training]
-    changed = [run for run in trainings if not run.follows and run.reasons not in (NOT_RUN, OUTPUT_GONE)]
-    if changed:
+    if changed := [run for run in trainings if not run.follows and run.reasons not in (NOT_RUN, OUTPUT_GONE)]:
         return f"stale: {len(changed)} trainings have other settings"
     if any(run.stage.split()[0] in topology.DATA_STAGES and run.reasons != NOT_RUN for run in others):
         return "stale: data, splits or encoder have other settings"
@@ -170,8 +167,8 @@ def state_of(study: Study, paper: Paper) -> str:
 
 def preview_text(study: Study, paper: Paper) -> str:
     """Every training that would run with its reasons, those behind it, and the other stages."""
-    name, command, from_cache = study.params.name, f"{study.in_folder} repro", "What the cache has is taken from there."
-    whole, baselines = count_trainings(study)
+    name, command, (whole, baselines) = study.params.name, f"{study.in_folder} repro", count_trainings(study)
+    from_cache = "What dvc's cache holds of them is taken from there."
     if not (study.folder / paths.RUNS).is_dir():
         return f"{name}: never run here; {command} runs {whole} trainings and {baselines} baselines. {from_cache}"
     runs = preview(study, paper)
@@ -189,8 +186,8 @@ def preview_text(study: Study, paper: Paper) -> str:
     ):
         groups = _by_reasons(part)
         paragraphs += [title + groups[0], *groups[1:]] if groups else []
-    ending = ["Then the summaries of these cells, the tables, the figures and the page."] * bool(trainings)
-    return "\n\n".join(paragraphs + ending)
+    paragraphs += ["Then the summaries of these cells, the tables, the figures and the page."] * bool(trainings)
+    return "\n\n".join(paragraphs)
 
 
 def _by_reasons(runs: Sequence[Run]) -> list[str]:

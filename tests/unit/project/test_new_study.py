@@ -64,6 +64,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
         "data/my_data.yaml and studies/my_data are written. The study, with checks and pages, or by dvc alone:\n"
         "make repro STUDY=my_data\n"
         "dvc --cd studies/my_data repro\n"
+        "How much that trains: make preview STUDY=my_data\n"
         "To keep it in git, and before dvc exp run --temp or --queue:\n"
         "git add data/my_data.yaml studies/my_data\n"
     )
@@ -183,7 +184,7 @@ def over_a_base(root: Path, name: str, **values) -> None:
 
 def test_a_study_over_a_base_is_three_lines(project):
     over_a_base(project, "cut", base="small", protocol="clip_gradient", seeds=[0, 1])
-    line = error_line(run_stage(project, "check_studies"))
+    line = error_line(run_stage(project, "check_studies", "--study", "cut"))
     assert line.startswith("studies/cut/dvc.yaml: no such file, expected the pipeline of studies/cut/params.yaml")
     assert line.endswith("run: make pipelines")
     run_stages(project, "write_pipelines", "check_studies")
