@@ -19,13 +19,14 @@ def main() -> None:
 
     from threephase.revisions.comparison import compare
     from threephase.revisions.comparison_text import as_text, write
-    from threephase.revisions.revision import read_revisions, read_studies
+    from threephase.revisions.side import read_side
 
     names = (arguments.first, arguments.second)
     if not arguments.study and are_studies(names):
-        sides = read_studies([load_study(name) for name in names])
+        sides = [read_side(load_study(name)) for name in names]
     else:
-        sides = read_revisions(load_study(arguments.study), names)
+        study = load_study(arguments.study)
+        sides = [read_side(study, name) for name in names]
     comparison = compare(*sides)
     print(as_text(comparison))
     print(write(comparison))
@@ -33,7 +34,7 @@ def main() -> None:
 
 def are_studies(names: tuple[str, str]) -> bool:
     """Whether both names are those of studies; refuses one study, and a study that is a revision as well."""
-    from threephase.revisions.revision import WORKSPACE, is_revision
+    from threephase.revisions.side import WORKSPACE, is_revision
 
     known = study_folders()
     studies = [name for name in names if name in known]

@@ -22,7 +22,7 @@ from threephase.results.cells import cells, read_predictions, summarize
 from threephase.results.costs import read_reports
 from threephase.results.prediction_checksums import checksums
 from threephase.results.results import read_frame
-from threephase.revisions.revision_params import own_settings
+from threephase.revisions.study_files import own_settings
 from threephase.study.paper_params import Paper
 from threephase.study.params import Study
 
@@ -43,16 +43,16 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
     """
     source, target = paths.reports(study.folder), paths.published(study.params.name)
     predictions = all_predictions(study)
-    for one in (*FILES, *FOLDERS, *DRAWN):
-        if not (source / one).exists():
-            raise UserError(f"{source / one}: no such file; run: {study.in_folder} repro")
+    for name in (*FILES, *FOLDERS, *DRAWN):
+        if not (source / name).exists():
+            raise UserError(f"{source / name}: no such file; run: {study.in_folder} repro")
     check_tables(study, settings, source)
     check_mistakes(study)
     with new_folder(target) as new:
-        for one in FILES:
-            shutil.copyfile(source / one, new / one)
-        for one in FOLDERS:
-            shutil.copytree(source / one, new / one, copy_function=shutil.copyfile)
+        for name in FILES:
+            shutil.copyfile(source / name, new / name)
+        for name in FOLDERS:
+            shutil.copytree(source / name, new / name, copy_function=shutil.copyfile)
         for table in sorted((source / "pictures").glob("*/*.csv")):
             kept = new / table.relative_to(source)
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -95,11 +95,11 @@ def check_mistakes(study: Study) -> None:
         _refuse_others(place / name, read_frame(place / name), table, study)
 
 
-def _refuse_others(file: Path, found: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:
+def _refuse_others(file: Path, written: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:
     """Texts must be the same and numbers all but: another machine rounds the last digit in another way."""
     try:
         # By a copy of each as text, so that both have the types that a file gives them.
-        read = [pd.read_csv(io.StringIO(frame.to_csv(index=False))) for frame in (found, expected)]
+        read = [pd.read_csv(io.StringIO(frame.to_csv(index=False))) for frame in (written, expected)]
         pd.testing.assert_frame_equal(*read, check_dtype=False, rtol=1e-9)
     except AssertionError:
         raise UserError(

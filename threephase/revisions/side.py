@@ -1,15 +1,13 @@
-"""What a study has in a revision or as it lies: predictions, metrics and settings; nothing is checked out."""
+"""One side of a comparison: what a study has in a revision or as it lies; nothing is checked out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from threephase.base.errors import UserError, first_line
 from threephase.results.cells import check_predictions
-from threephase.revisions.revision_files import Stored, StudyFiles
+from threephase.revisions.study_files import Settings, Stored, StudyFiles
 from threephase.study.params import Study
 
 WORKSPACE = "workspace"  # dvc's name for the files as they lie
@@ -30,7 +28,7 @@ class Side:
     commit: str
     study: Study
     is_study: bool
-    params: dict[str, Any] | None
+    params: Settings | None
     stored: dict[str, Stored]
     published: dict[str, dict[int, pd.DataFrame]]
     points: dict[str, dict[str, float]]
@@ -50,23 +48,27 @@ class Side:
     def source(self, cell: str) -> str:
         """Where a cell's predictions come from: working tree or cache, else what is published; empty without any."""
         stored = self.stored.get(cell)
-        if stored is not None and stored.files:
-            return CACHE if stored.checksums else WORKING_TREE
+        if stored is not None and stored.complete:
+            return WORKING_TREE if stored.lies else CACHE
         return PUBLISHED if cell in self.published else ""
 
     def predictions(self, cell: str) -> dict[int, pd.DataFrame]:
         """A cell's predictions by seed, from ``source``."""
-        if self.source(cell) in (CACHE, WORKING_TREE):
-            return {seed: _read(file) for seed, file in self.stored[cell].files.items()}
-        return self.published.get(cell, {})
+        if self.source(cell) not in (CACHE, WORKING_TREE):
+            return self.published.get(cell, {})
+        frames = {}
+        for seed, file in self.stored[cell].files.items():
+            frames[seed] = pd.read_parquet(file)
+            check_predictions(frames[seed], file)
+        return frames
 
     def checksums(self, cell: str) -> dict[str, str]:
         """What the lock says of a cell's predictions; empty where there is none or the files are taken as they lie."""
-        return self.stored[cell].checksums if cell in self.stored else {}
+        return self.stored[cell].locked if cell in self.stored and not self.stored[cell].lies else {}
 
     def cells(self) -> list[str]:
         """Every cell of which there is anything."""
-        return list(dict.fromkeys([*self.stored, *self.published, *self.points]))
+        return list(self.stored | self.published | self.points)
 
 
 def is_revision(name: str) -> bool:
@@ -80,20 +82,15 @@ def is_revision(name: str) -> bool:
     return True
 
 
-def read_revisions(study: Study, names: Sequence[str]) -> list[Side]:
-    """What there is of a study in revisions, by names as dvc takes them: commit, HEAD~1, experiment, workspace."""
-    return [_side(study, name, is_study=False) for name in names]
+def read_side(study: Study, name: str = "") -> Side:
+    """What there is of a study in a revision, named as dvc takes it: commit, HEAD~1, experiment, workspace.
 
-
-def read_studies(studies: Sequence[Study]) -> list[Side]:
-    """What there is of each study as it lies."""
-    return [_side(study, study.params.name, is_study=True) for study in studies]
-
-
-def _side(study: Study, name: str, is_study: bool) -> Side:
+    Without a name it is the study as it lies.
+    """
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
+    is_study, name = not name, name or study.params.name
     lies = is_study or name == WORKSPACE
     try:
         with Repo(str(study.folder)) as repo:
@@ -101,8 +98,8 @@ def _side(study: Study, name: str, is_study: bool) -> Side:
             with repo.switch(WORKSPACE if lies else commit):
                 files = StudyFiles(repo, study, name, lies)
                 params, notes = files.params()
-                found = files.stored(), files.published(), files.points()
-                side = Side(name, commit, study, is_study, params, *found, [*notes, *files.trained_before()])
+                cells = files.stored(), files.published(), files.points()
+                side = Side(name, commit, study, is_study, params, *cells, [*notes, *files.trained_before()])
                 if any(side.source(cell) == PUBLISHED for cell in side.published):
                     side.notes.extend(files.published_otherwise(params))
             return side
@@ -122,9 +119,3 @@ def _commit(scm: Any, name: str) -> str:
             f"revision: got {name!r}, expected a commit, branch or tag (git log --oneline), an experiment "
             f"(dvc exp list --all) or {WORKSPACE}"
         ) from None
-
-
-def _read(file: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(file)
-    check_predictions(frame, file)
-    return frame
