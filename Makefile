@@ -61,7 +61,7 @@ table: .venv/installed ## one table of the paper beside ours, complete: make tab
 	@python -m commands.make_table --table "$(TABLE)" --encoder "$(ENCODER)" --protocol "$(PROTOCOL)"
 
 tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
-	@python -m commands.render_tables_so_far
+	@python -m commands.make_table
 
 plan: .venv/installed ## each number of the paper with its command and estimated cost: paper/commands.csv
 	@python -m commands.plan_commands

@@ -9,8 +9,7 @@ import pandas as pd
 from simulations.designs import MISREAD, STUDIES, designs, simulate
 from threephase.base import paths
 from threephase.base.errors import run_stage
-from threephase.base.files import write_table, write_text
-from threephase.base.marked_text import with_part
+from threephase.base.files import with_part, write_table, write_text
 from threephase.results.tables import format_number, to_markdown
 
 FILE, PAGE = paths.REPORTS / "statistics" / "coverage.csv", Path("docs/statistics.md")

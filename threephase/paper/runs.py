@@ -38,18 +38,18 @@ def stages_of(work: Reproduction, table: int, encoder: str, protocol: str) -> Wa
     """The stages that make a table: of a measured one the cells that the paper prints, of one of data the data sets."""
     if table in DATA_TABLES:
         return {study.params.name: [PREPARE] for study in data_studies(work).values()}
-    found: dict[str, list[str]] = {}
+    stages: dict[str, list[str]] = {}
     numbers = printed(work.numbers, table, encoder, work.settings).drop_duplicates(["dataset", "variant"])
     for dataset, variant in zip(numbers["dataset"], numbers["variant"], strict=True):
         study = find_study(work, dataset, protocol, (encoder, variant))
         if study is not None:
-            found.setdefault(study.params.name, []).append(summary_stage(study, (encoder, variant)))
-    if not found:
+            stages.setdefault(study.params.name, []).append(summary_stage(study, (encoder, variant)))
+    if not stages:
         raise UserError(
             f"table {table}: no study runs a cell of it with {encoder} under {protocol}; expected one in "
             f"{paths.STUDIES} with reproduces_paper: true"
         )
-    return found
+    return stages
 
 
 def bring_up_to_date(studies: Mapping[str, Study], wanted: Wanted) -> None:

@@ -140,7 +140,7 @@ class TrainingSettings:
             self,
             denoising=self.denoising and dataclasses.replace(self.denoising, **size),
             contrastive=self.contrastive and dataclasses.replace(self.contrastive, **size),
-            classifiers=[dataclasses.replace(one, **size) for one in self.classifiers],
+            classifiers=[dataclasses.replace(candidate, **size) for candidate in self.classifiers],
         )
 
 
