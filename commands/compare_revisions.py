@@ -8,13 +8,14 @@ from threephase.study.read_params import load_study, study_folders
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--first", default="HEAD", help="A: a study, or a commit, branch, tag or experiment (default: HEAD)"
+    first, second = (
+        "A: a study, or a commit, branch, tag or experiment",
+        "B: the same; workspace: the files as they lie",
     )
-    parser.add_argument("--second", default="workspace", help="B: the same (default: workspace, the files as they lie)")
-    parser.add_argument(
-        "--study", default="", metavar="NAME", help="a study, of which A and B are revisions; else the default one"
-    )
+    parser.add_argument("--first", default="HEAD", help=f"{first} (default: HEAD)")
+    parser.add_argument("--second", default="workspace", help=f"{second} (default: workspace)")
+    study = "a study, of which A and B are revisions; else the default one"
+    parser.add_argument("--study", default="", metavar="NAME", help=study)
     arguments = parser.parse_args()
 
     from threephase.revisions.comparison import compare

@@ -61,8 +61,10 @@ def verify(study: Study) -> Verification:
 
     Only cells and seeds that both have are compared; a cell without one shows as not run.
     """
-    kept = _published_study(study)
-    published, checksums = _read_published(study)
+    kept, folder = _published_study(study), paths.published(study.params.name)
+    published = predictions_by_cell(pd.read_parquet(folder / "predictions.parquet"))
+    lines = pd.read_csv(folder / "checksums.csv", dtype={"cell": str}).itertuples()
+    checksums = {(line.cell, line.seed): line.sha256 for line in lines}
     own = {cell: _own_predictions(study, cell) for cell in cells(study)}
     if not any(own.values()):
         place = paths.predictions(study.folder, "", "x", 0).parent.parent
@@ -71,8 +73,7 @@ def verify(study: Study) -> Verification:
         _row(study, cell, published.get(cell, {}), own.get(cell, {}), checksums)
         for cell in dict.fromkeys([*own, *published])
     ]
-    reports = paths.published(study.params.name) / "run_reports.jsonl"
-    runs = read_published_reports(kept, reports), read_reports(study)
+    runs = read_published_reports(kept, folder / "run_reports.jsonl"), read_reports(study)
     return Verification(
         rows=pd.DataFrame(rows, columns=COLUMNS).astype({"n_test": "Int64"}),
         params=[*_other_settings(kept, study), *_other_inputs(*runs)],
@@ -121,14 +122,6 @@ def _published_study(study: Study) -> Study:
         if not (folder / name).is_file():
             raise UserError(f"{folder / name}: no such file, expected what was published; git checkout {folder}")
     return load_published()[study.params.name]
-
-
-def _read_published(study: Study) -> tuple[dict[Cell, Predictions], dict[tuple[str, int], str]]:
-    """The published predictions by cell and seed, and their checksums by the cell's name and seed."""
-    folder = paths.published(study.params.name)
-    checksums = pd.read_csv(folder / "checksums.csv", dtype={"cell": str})
-    by_cell = {(line.cell, line.seed): line.sha256 for line in checksums.itertuples()}
-    return predictions_by_cell(pd.read_parquet(folder / "predictions.parquet")), by_cell
 
 
 def _own_predictions(study: Study, cell: Cell) -> Predictions:

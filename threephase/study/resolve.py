@@ -11,7 +11,7 @@ from typing import Any
 from threephase.base import paths
 from threephase.study import closure, topology
 from threephase.study.paper_params import Paper
-from threephase.study.params import Study
+from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.resolve_trainings import baseline_settings, encoder_settings, training_settings
 from threephase.study.settings import DataSettings, Machine, SourceSettings, SplitSettings, TrainingSettings
 from threephase.study.source_params import Expected
@@ -112,29 +112,19 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
 
 
 def split_settings(study: Study) -> SplitSettings:
-    params, protocol = study.params, study.protocol
+    of_protocol = ("validation_cut", "selection_split", "rows_of_phases_1_2", "no_imbalance_lowercase")
     return SplitSettings(
         folds=study.dataset.folds,
-        validation_share=params.validation_share,
-        train_rows=params.train_rows,
-        long_tail_ratio=params.long_tail_ratio,
-        long_tail_largest=params.long_tail_largest,
-        validation_cut=protocol.validation_cut,
-        selection_split=protocol.selection_split,
-        rows_of_phases_1_2=protocol.rows_of_phases_1_2,
-        no_imbalance_lowercase=protocol.no_imbalance_lowercase,
         imbalance=study.shared.imbalance,
+        **{key: getattr(study.params, key) for key in SPLIT_SETTINGS},
+        **{key: getattr(study.protocol, key) for key in of_protocol},
     )
 
 
 def summary_settings(study: Study) -> dict[str, Any]:
     """What a cell's summary depends on besides its predictions."""
-    params = study.params
     return {
-        "name": params.name,
-        "dataset": params.dataset,
-        "protocol": params.protocol,
-        "seeds": params.seeds,
+        **{key: getattr(study.params, key) for key in ("name", "dataset", "protocol", "seeds")},
         "folds": study.dataset.folds,
         "positive_class": study.dataset.positive_class,
         "statistics": dataclasses.asdict(study.shared.statistics),

@@ -6,6 +6,7 @@ The one owner of it: dvc.yaml, settings, checks, curves, costs and pages are mad
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from threephase.base import paths
 from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, TRAINED_ENCODER_STAGES, Shared, Study
 
 # In the order in which dvc runs them.
@@ -49,7 +50,7 @@ class Training:
 
     @property
     def cell(self) -> str:
-        return f"{self.encoder}-{self.variant}" if self.encoder else self.variant
+        return paths.cell_name(self.encoder, self.variant)
 
 
 def is_ablation(shared: Shared, variant: str) -> bool:
@@ -124,9 +125,8 @@ def block_of(study: Study, stage: str, encoder: str) -> str:
 
 def summary_stage(study: Study, cell: tuple[str, str]) -> str:
     """The stage, as dvc names it within the study, that makes a cell's summary."""
-    encoder, variant = cell
-    block = block_of(study, SUMMARIZE if encoder else SUMMARIZE_OTHER, encoder)
-    return f"{block}@{f'{encoder}-{variant}' if encoder else variant}"
+    block = block_of(study, SUMMARIZE if cell[0] else SUMMARIZE_OTHER, cell[0])
+    return f"{block}@{paths.cell_name(*cell)}"
 
 
 def command(study: Study, cell: tuple[str, str]) -> str:

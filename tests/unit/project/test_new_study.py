@@ -92,7 +92,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
 
 
 def test_all_of_it_is_written_or_nothing(project, monkeypatch):
-    definition = new_study.dataset_definition("mine", "reviews.csv", ["review"], ["topic"], None, None)
+    definition = new_study.dataset_definition("mine", "reviews.csv", ["review"], ["topic"])
     params = new_study.study_params("mine", load_study())
     before = contents(project)
     with pytest.raises(UserError, match="studies/mine/params.yaml: seeds: got"):
