@@ -51,7 +51,9 @@ gc: .venv/installed ## take out of dvc's cache what no study and no experiment n
 
 remote: .venv/installed ## one default remote of dvc for all studies: make remote URL=...
 	@test -n "$(URL)" || { echo "error: URL: got nothing, expected a folder or an address, as in: make remote URL=/mnt/cache" >&2; exit 2; }
-	@python -m commands.set_remote --url "$(URL)"
+	@dvc remote add --quiet --default --force storage "$(URL)"
+	@python -m commands.write_pipelines
+	@echo "storage: $(URL) is the default remote of all studies; to keep it: git add .dvc/config studies"
 
 index: .venv/installed ## the page over all studies that have results: reports/studies.html, studies.md, studies.tex
 	@python -m commands.render_index

@@ -20,14 +20,14 @@ def main() -> None:
 
     from threephase.revisions.comparison import compare
     from threephase.revisions.comparison_text import as_text, write
-    from threephase.revisions.side import read_side
+    from threephase.revisions.side import Side
 
     names = (arguments.first, arguments.second)
     if not arguments.study and are_studies(names):
-        sides = [read_side(load_study(name)) for name in names]
+        sides = [Side(load_study(name)) for name in names]
     else:
         study = load_study(arguments.study)
-        sides = [read_side(study, name) for name in names]
+        sides = [Side(study, name) for name in names]
     comparison = compare(*sides)
     print(as_text(comparison))
     print(write(comparison))

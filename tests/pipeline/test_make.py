@@ -202,7 +202,6 @@ def test_an_unknown_study_or_one_without_its_files_ends_make_before_dvc_starts(p
         (["preview", "STUDY=snips"], "commands.preview_run --study snips"),
         (["gc"], "commands.clean_cache"),
         (["gc", "DRY=1"], "commands.clean_cache --dry"),
-        (["remote", "URL=s3://a b"], "commands.set_remote --url s3://a b"),
         (["pipelines"], "commands.write_pipelines"),
     ],
 )

@@ -71,6 +71,10 @@ def printed(numbers: pd.DataFrame, table: int, encoder: str, paper: Paper) -> pd
     return pd.concat(chosen).drop_duplicates(["dataset", "variant", "metric"])
 
 
+def _of_all_tables(numbers: pd.DataFrame, encoder: str, paper: Paper) -> pd.DataFrame:
+    return pd.concat([printed(numbers, table, encoder, paper) for table in MEASURED_TABLES])
+
+
 def find_study(work: Reproduction, dataset: str, protocol: str, cell: Cell) -> Study | None:
     """The study that reproduces a cell of the paper, by its params; None where there is none.
 
@@ -119,10 +123,7 @@ def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
         return results
     dataset = paper.stand_in_datasets.get(study.params.dataset, study.params.dataset)
     numbers, metrics, rows = read_numbers(), set(results["metric"]), []
-    by_encoder = {
-        encoder: pd.concat([printed(numbers, table, encoder, paper) for table in MEASURED_TABLES])
-        for encoder in study.params.encoders
-    }
+    by_encoder = {encoder: _of_all_tables(numbers, encoder, paper) for encoder in study.params.encoders}
     for line in results.to_dict("records"):
         of = by_encoder.get(line["encoder"], numbers[:0])
         fits = (of["dataset"] == dataset) & (of["variant"] == line["variant"])
@@ -218,7 +219,7 @@ def _measured(summary: Mapping[str, Any], metric: str) -> dict[str, Any]:
 
 def _extra_rows(work: Reproduction, table: int, encoder: str, protocol: str) -> list[dict[str, Any]]:
     """The cells that exist and that no table of the paper has for the encoder, in the metrics of this table."""
-    known = pd.concat([printed(work.numbers, other, encoder, work.settings) for other in MEASURED_TABLES])
+    known = _of_all_tables(work.numbers, encoder, work.settings)
     in_paper = set(zip(known["dataset"], known["variant"], strict=True))
     wanted, rows = printed(work.numbers, table, encoder, work.settings), []
     for dataset, of_dataset in wanted.groupby("dataset", sort=False):

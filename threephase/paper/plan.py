@@ -75,8 +75,7 @@ def plan(work: Reproduction, needed: Needed) -> pd.DataFrame:
 
 def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
     """``PLAN_COLUMNS`` but the command, for the stages."""
-    kinds = Counter(kind_of(work.studies[name], stage) for name, stage in stages)
-    cost = total([Cost(), *_costs(work, stages)])
+    kinds, cost = Counter(kind_of(work.studies[name], stage) for name, stage in stages), total(_costs(work, stages))
     return {
         "stages": len(stages),
         "stages_by_kind": " ".join(f"{kind}:{count}" for kind, count in sorted(kinds.items())),
@@ -88,7 +87,8 @@ def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
 
 
 def _costs(work: Reproduction, stages: Set[Stage]) -> Iterator[Cost]:
-    """The cost of each training among the stages."""
+    """The cost of each training among the stages, and none."""
+    yield Cost()
     of_words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
     for name in sorted({name for name, _ in stages}):
         study = work.studies[name]

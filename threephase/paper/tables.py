@@ -96,14 +96,9 @@ def caption(table: int, encoder: str, protocol: str, shared: Shared) -> str:
 
 
 def write_comparison(
-    frame: pd.DataFrame,
-    table: int,
-    encoder: str,
-    protocol: str,
-    shared: Shared,
-    datasets: Mapping[str, str],
+    frame: pd.DataFrame, table: int, encoder: str, protocol: str, shared: Shared, datasets: Mapping[str, str],
     folder: Path = paths.PAPER_REPORTS,
-) -> Path:
+) -> Path:  # fmt: skip
     """Write a table as CSV and, beside it, as Markdown and LaTeX; returns the CSV. ``datasets``: titles by name."""
     file = folder / paths.paper_table(table, encoder, protocol).name
     write_table(file, frame)

@@ -36,7 +36,8 @@ def check_name(name: str) -> None:
         raise UserError(f"name: got {name!r}, expected a letter, then letters, digits or _")
     folders = read_params.study_folders()
     files = [paths.dataset_definition(name), paths.STUDIES / name, paths.published(name)]
-    taken = [file for file in files if file.exists()] + [paths.study_params(folders[name])] * (name in folders)
+    taken = [file for file in files if file.exists()]
+    taken += [paths.study_params(folders[name])] if name in folders else []
     if taken:
         raise UserError(
             f"name: got {name!r}, for which {taken[0]} exists; expected another name "
@@ -55,7 +56,7 @@ def named_files(given: Sequence[str]) -> str | dict[str, str]:
     if len(given) > 1:
         splits = "=FILE, ".join(SPLITS)
         raise UserError(
-            f"--file: got {', '.join(given)}, expected one file or folder, or a file a split ({splits}=FILE)"
+            f"--file: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
         )
     return given[0]
 

@@ -22,10 +22,9 @@ stages:
 """
 PROGRAM = "python $(git rev-parse --show-toplevel)/stages"
 ENCODER, ITEM, SEED = "${item.encoder}", "${item.encoder}-${item.variant}", "${item.seed}"
-CELL = {  # by whether an encoder is needed: the name of a cell, and its options
-    True: (ITEM, "--encoder ${item.encoder} --variant ${item.variant}"),
-    False: ("${item.variant}", "--variant ${item.variant}"),
-}
+VARIANT = "--variant ${item.variant}"
+# By whether an encoder is needed: the name of a cell, and its options.
+CELL = {True: (ITEM, f"--encoder {ENCODER} {VARIANT}"), False: ("${item.variant}", VARIANT)}
 DESCRIPTIONS = {
     topology.RESOLVE: "Each stage's settings, with the checksums of its code",
     topology.FETCH: "The data set's rows as its source has them",
@@ -76,17 +75,11 @@ CODE, CODE_SUFFIXES = (Path("stages"), Path("threephase")), (".py", ".j2", ".css
 
 def pipeline(study: Study) -> str:
     """The whole ``dvc.yaml`` of a study."""
-    return HEADER + "".join(_stages(study))
-
-
-def _stages(study: Study) -> Iterator[str]:
-    yield from _inputs(study)
-    for stage in dict.fromkeys(training.stage for training in topology.trainings(study)):
-        of_stage = [training for training in topology.trainings(study) if training.stage == stage]
-        for block in dict.fromkeys(block_of(study, stage, training.encoder) for training in of_stage):
-            yield _training(study, block, [t for t in of_stage if block_of(study, stage, t.encoder) == block])
-    yield from _summaries(study)
-    yield from _reports(study)
+    blocks: dict[str, list[Training]] = {}
+    for training in topology.trainings(study):
+        blocks.setdefault(block_of(study, training.stage, training.encoder), []).append(training)
+    trainings = [_training(block, alike) for block, alike in blocks.items()]
+    return HEADER + "".join([*_inputs(study), *trainings, *_summaries(study), *_reports(study)])
 
 
 def _inputs(study: Study) -> Iterator[str]:
@@ -120,19 +113,19 @@ def outside_files(study: Study) -> list[str]:
     return [os.path.relpath(file, study.folder) for file in files]
 
 
-def _training(study: Study, block: str, trainings: Sequence[Training]) -> str:
+def _training(block: str, trainings: Sequence[Training]) -> str:
     """One block: the trainings of a stage, for all encoders or for one."""
     first = trainings[0]
-    if len({training.start == training.variant or training.start for training in trainings}) > 1:
-        names = ", ".join(training.variant for training in trainings)
-        raise UserError(
-            f"{paths.SHARED_PARAMS}: variants: got {names} in the stage {first.stage}, which start from different "
-            "encoders; expected one encoder_of for all of them"
-        )
     matrix = {
         "encoder": list(dict.fromkeys(training.encoder for training in trainings)),
         "variant": list(dict.fromkeys(training.variant for training in trainings)),
     }
+    if len({training.start == training.variant or training.start for training in trainings}) > 1:
+        names = ", ".join(matrix["variant"])
+        raise UserError(
+            f"{paths.SHARED_PARAMS}: variants: got {names} in the stage {first.stage}, which start from different "
+            "encoders; expected one encoder_of for all of them"
+        )
     item, options = CELL[bool(first.encoder)]
     if not first.encoder:
         del matrix["encoder"]
@@ -163,8 +156,7 @@ def _starts(training: Training) -> list[str]:
         deps.append(f"runs/encoders/{ENCODER}-{start}/{SEED}")
     if training.compared is not None:
         other = f"{ENCODER}-{training.compared}"
-        deps.append(f"runs/encoders/{other}/{SEED}")
-        deps.append(f"runs/histories/{other}/{SEED}-{training.phase}.csv")
+        deps += [f"runs/encoders/{other}/{SEED}", f"runs/histories/{other}/{SEED}-{training.phase}.csv"]
         if training.phase == topology.CLASSIFIER_PHASE:
             deps += [f"runs/predictions/{other}/{SEED}.parquet", f"runs/vectors/{other}/{SEED}.safetensors"]
     return deps

@@ -137,22 +137,17 @@ def caption(comparison: Comparison) -> str:
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as text."""
+    numbers = zip(rows["note"], rows["difference"], rows["ci_low"], rows["ci_high"], strict=True)
     return pd.DataFrame(
-        [
-            {
-                "Cell": row.cell,
-                "Metric": METRIC_TITLES[row.metric],
-                NAMES[0]: value_text(row.a),
-                NAMES[1]: value_text(row.b),
-                "Difference": SAME
-                if row.note.startswith(SAME)
-                else difference_text(row.difference, row.ci_low, row.ci_high),
-                "Alike": alike_text(row.alike),
-                "Note": row.note.removeprefix(SAME).removeprefix("; "),
-            }
-            for row in rows.itertuples()
-        ],
-        columns=["Cell", "Metric", *NAMES, "Difference", "Alike", "Note"],
+        {
+            "Cell": rows["cell"],
+            "Metric": rows["metric"].map(METRIC_TITLES),
+            NAMES[0]: rows["a"].map(value_text),
+            NAMES[1]: rows["b"].map(value_text),
+            "Difference": [SAME if note.startswith(SAME) else difference_text(*values) for note, *values in numbers],
+            "Alike": rows["alike"].map(alike_text),
+            "Note": rows["note"].str.removeprefix(SAME).str.removeprefix("; "),
+        }
     )
 
 

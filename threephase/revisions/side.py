@@ -1,43 +1,49 @@
 """One side of a comparison: what a study has in a revision or as it lies; nothing is checked out."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from threephase.base.errors import UserError, first_line
 from threephase.results.cells import check_predictions
-from threephase.revisions.study_files import Settings, Stored, StudyFiles
+from threephase.revisions.study_files import StudyFiles
 from threephase.study.params import Study
 
 WORKSPACE = "workspace"  # dvc's name for the files as they lie
 CACHE, PUBLISHED, WORKING_TREE = "cache", "published", "working tree"
 
 
-@dataclass(frozen=True)
 class Side:
-    """What a study has in a revision or in the working tree, under the name that the reader gave.
+    """What a study has in a revision, named as dvc takes it (commit, HEAD~1, experiment, workspace).
 
-    ``commit``: the revision's, or the one that the working tree is on; ``is_study``: whether the reader named a study,
-    which then stands as it lies. Cells go by their name, such as ``minilm_l6-three_phase``. ``params``: the settings,
-    None where they are not known; ``stored``: what was trained; ``published``: what git keeps of a finished study, by
-    cell and seed; ``points``: the metrics that git keeps of a cell, in percent; ``notes``: what does not fit together.
+    Without a name it is the study as it lies (``is_study``). ``lies``: whether it is the files as they lie; ``commit``:
+    the revision's, or the one that the working tree is on. Cells go by their name, such as ``minilm_l6-three_phase``.
+    ``params``: the settings, None where they are not known; ``stored``: what was trained; ``published``: what git keeps
+    of a finished study, by cell and seed; ``points``: the metrics that git keeps of a cell, in percent; ``notes``: what
+    does not fit together.
     """
 
-    name: str
-    commit: str
-    study: Study
-    is_study: bool
-    params: Settings | None
-    stored: dict[str, Stored]
-    published: dict[str, dict[int, pd.DataFrame]]
-    points: dict[str, dict[str, float]]
-    notes: list[str]
+    def __init__(self, study: Study, name: str = ""):
+        from dvc.exceptions import DvcException, NotDvcRepoError
+        from dvc.repo import Repo
 
-    @property
-    def lies(self) -> bool:
-        """Whether it is the files as they lie."""
-        return self.is_study or self.name == WORKSPACE
+        self.study, self.is_study, self.name = study, not name, name or study.params.name
+        self.lies = self.is_study or name == WORKSPACE
+        try:
+            with Repo(str(study.folder)) as repo:
+                self.commit = _commit(repo.scm, "HEAD" if self.lies else name)
+                with repo.switch(WORKSPACE if self.lies else self.commit):
+                    files = StudyFiles(repo, study, self.name, self.lies)
+                    self.params, self.notes = files.params()
+                    self.stored, self.published, self.points = files.stored(), files.published(), files.points()
+                    self.notes += files.trained_before()
+                    if any(self.source(cell) == PUBLISHED for cell in self.published):
+                        self.notes += files.published_otherwise(self.params)
+        except NotDvcRepoError as error:
+            said = f"{study.file} in {self.name}: {first_line(error)}, expected a revision with the study"
+            raise UserError(said) from None
+        except DvcException as error:
+            raise UserError(f"dvc: {first_line(error)}") from None
 
     def describe(self) -> str:
         """The name, and what it is."""
@@ -80,33 +86,6 @@ def is_revision(name: str) -> bool:
     except UserError:
         return False
     return True
-
-
-def read_side(study: Study, name: str = "") -> Side:
-    """What there is of a study in a revision, named as dvc takes it: commit, HEAD~1, experiment, workspace.
-
-    Without a name it is the study as it lies.
-    """
-    from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.repo import Repo
-
-    is_study, name = not name, name or study.params.name
-    lies = is_study or name == WORKSPACE
-    try:
-        with Repo(str(study.folder)) as repo:
-            commit = _commit(repo.scm, "HEAD" if lies else name)
-            with repo.switch(WORKSPACE if lies else commit):
-                files = StudyFiles(repo, study, name, lies)
-                params, notes = files.params()
-                cells = files.stored(), files.published(), files.points()
-                side = Side(name, commit, study, is_study, params, *cells, [*notes, *files.trained_before()])
-                if any(side.source(cell) == PUBLISHED for cell in side.published):
-                    side.notes.extend(files.published_otherwise(params))
-            return side
-    except NotDvcRepoError as error:
-        raise UserError(f"{study.file} in {name}: {first_line(error)}, expected a revision with the study") from None
-    except DvcException as error:
-        raise UserError(f"dvc: {first_line(error)}") from None
 
 
 def _commit(scm: Any, name: str) -> str:

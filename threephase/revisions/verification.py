@@ -203,18 +203,15 @@ def _rule(study: Study, rows: pd.DataFrame) -> str:
 
 
 def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    compared = ~rows["verdict"].isin([SAME, NOT_RUN])
+    numbers = zip(compared, rows["difference"], rows["ci_low"], rows["ci_high"], strict=True)
     return pd.DataFrame(
-        [
-            {
-                "Cell": row.cell,
-                "Own": value_text(row.own),
-                "Published": value_text(row.published),
-                "Difference": ""
-                if row.verdict in (SAME, NOT_RUN)
-                else difference_text(row.difference, row.ci_low, row.ci_high),
-                "Alike": alike_text(row.alike),
-                "Verdict": row.verdict,
-            }
-            for row in rows.itertuples()
-        ]
+        {
+            "Cell": rows["cell"],
+            "Own": rows["own"].map(value_text),
+            "Published": rows["published"].map(value_text),
+            "Difference": [difference_text(*values) if shown else "" for shown, *values in numbers],
+            "Alike": rows["alike"].map(alike_text),
+            "Verdict": rows["verdict"],
+        }
     )

@@ -54,13 +54,8 @@ class Resolved:
         files = [*closure.modules_of(self.program, shown), *files_of(self.program)]
         files += [file for named in self.own_files for file in (sorted(named.iterdir()) if named.is_dir() else [named])]
         content = self.content if isinstance(self.content, Mapping) else _short(self.content)
-        beside = {} if self.study is None else {"study": self.study}
-        return {
-            "stage": self.program,
-            "settings": content,
-            **beside,
-            "files": closure.checksums([file for file in files if file.is_file()]),
-        }
+        about = {"stage": self.program, "settings": content} | ({} if self.study is None else {"study": self.study})
+        return about | {"files": closure.checksums([file for file in files if file.is_file()])}
 
     def as_text(self) -> str:
         """The content of the settings file."""

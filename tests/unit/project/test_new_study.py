@@ -55,6 +55,12 @@ def test_what_was_read_is_told_and_labels_that_differ_in_case_or_spaces_are_name
     assert result.stdout.startswith("30 rows; labels: Fruit 1, fruit 9, metal 10, tree 10\n")
 
 
+def test_labels_without_a_test_row_are_named(project):
+    rows = pd.concat([messy_rows(), messy_rows().iloc[:3].assign(review=list("abc"), topic="rare")])
+    rows.to_csv(project / "reviews.csv", index=False)
+    assert add(project).stderr == "warning: labels 'rare' have too few rows for one of each in the test set\n"
+
+
 def test_a_whole_study_is_written_that_every_check_accepts(project):
     before = contents(project)
     result = add(project)
