@@ -179,18 +179,15 @@ def preview_text(study: Study, paper: Paper) -> str:
     count, baselines = sum(run.seed is not None for run in runs), sum(run.seed is None for run in trainings)
     text = f"{name}: {begun}{command} would run {count} of {whole} trainings and {baselines} baselines."
     paragraphs = [f"{text} {from_cache}" if trainings else text]
-    for title, part in (
-        ("", [run for run in trainings if not run.follows]),
-        ("Behind them, where what they start from comes out differently:\n", [run for run in trainings if run.follows]),
-        ("Other stages:\n", [run for run in runs if not run.training]),
-    ):
-        groups = _by_reasons(part)
-        paragraphs += [title + groups[0], *groups[1:]] if groups else []
+    paragraphs += _by_reasons("", [run for run in trainings if not run.follows])
+    behind = "Behind them, where what they start from comes out differently:\n"
+    paragraphs += _by_reasons(behind, [run for run in trainings if run.follows])
+    paragraphs += _by_reasons("Other stages:\n", [run for run in runs if not run.training])
     paragraphs += ["Then the summaries of these cells, the tables, the figures and the page."] * bool(trainings)
     return "\n\n".join(paragraphs)
 
 
-def _by_reasons(runs: Sequence[Run]) -> list[str]:
+def _by_reasons(title: str, runs: Sequence[Run]) -> list[str]:
     """Names with their seeds under each other where they have the same reasons, which stand once below them."""
     groups: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for run in runs:
@@ -198,5 +195,5 @@ def _by_reasons(runs: Sequence[Run]) -> list[str]:
     texts = []
     for reasons, stages in groups.items():
         names = [f"{name}, seed{'s' * (len(of) > 1)} {', '.join(of)}" if of else name for name, of in stages.items()]
-        texts.append("\n".join([*names, *(f"    {reason}" for reason in reasons)]))
+        texts.append(("" if texts else title) + "\n".join([*names, *(f"    {reason}" for reason in reasons)]))
     return texts
