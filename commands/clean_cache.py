@@ -25,7 +25,8 @@ def main() -> None:
     # dvc warns of each output that was never made, and says of a dry run as well that it has removed something.
     ended = subprocess.run(command, check=False, capture_output=arguments.dry, text=True)
     if ended.returncode:
-        raise UserError(f"dvc gc: ended without cleaning; {ended.stderr or 'its own message stands above'}")
+        errors = re.findall("^ERROR: .*", ended.stderr or "", flags=re.MULTILINE)
+        raise UserError(f"dvc gc: ended without cleaning; {' '.join(errors) or 'its own message stands above'}")
     if arguments.dry:
         count = sum(map(int, re.findall(r"Removed (\d+) objects", ended.stdout + ended.stderr)))
         print(f"make gc would take {count} files and folders out of dvc's cache; nothing was removed")
