@@ -171,6 +171,7 @@ def test_without_the_cache_published_predictions_serve_else_point_values(project
     values = rows.loc[CELL, ["a", "b", "difference"]].astype(float)
     assert np.allclose(values, whole.loc[CELL, ["a", "b", "difference"]].astype(float), atol=1e-4)
     assert "the predictions of before are not in the cache (1 of 3 cells), so that only point values" in printed
+    assert "No predictions are here: compared is what git keeps" in printed
     how = f"git checkout {commit_of[:7]}; dvc fetch (from a remote) or dvc repro; git checkout -"
     assert how in printed
     # The checksums of the two locks tell that nothing has changed, though no file is there to show it.
