@@ -76,8 +76,7 @@ def _refuse_nothing_in_common(sides: Sides) -> None:
         raise UserError(f"studies: got {both}, expected two of one data set")
     held = [set(side.cells()) for side in sides]
     if not held[0] & held[1]:
-        first = sides[0].study
-        has = [f"{side.name} has {', '.join(side.cells()) or 'none'}" for side in sides]
+        first, has = sides[0].study, [f"{side.name} has {', '.join(side.cells()) or 'none'}" for side in sides]
         raise UserError(
             f"cells: {' and '.join(has)}, expected one in common; they come from {first.folder / paths.LOCK}, "
             f"{paths.PUBLISHED} and {paths.reports(first.folder)}/metrics; run: {first.in_folder} repro"
@@ -106,15 +105,10 @@ def _in_order(sides: Sides) -> list[str]:
     return [cell for cell in known if cell in held] + [cell for cell in held if cell not in known]
 
 
-def compared_metrics(study: Study) -> list[str]:
-    """Accuracy and the study's primary metric, the primary one first."""
-    return list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
-
-
 def _rows(cell: str, sides: Sides) -> list[dict[str, Any]]:
     """The rows of one cell."""
     study = sides[0].study
-    metrics = compared_metrics(study)
+    metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
     predictions = [side.predictions(cell) for side in sides]
     about = {"cell": cell, "from_a": sides[0].source(cell), "from_b": sides[1].source(cell)}
     if all(predictions):

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from threephase.study import rules, topology
-from threephase.study.params import Study
+from threephase.study.params import THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
     CONTRASTIVE_LAYER,
@@ -49,10 +49,11 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
     if training.program == topology.DENOISE:
         return dataclasses.replace(common, layers=bottleneck, checkpoint=protocol.dae_checkpoint, denoising=denoising)
     if training.program == topology.CONTRAST:
-        compared = training.compared if rules.draws_as_many_pairs(study, training.variant) else None
+        # Another number of pairs than three_phase would draw from the same rows makes another encoder.
+        alike = study.shared.variants[training.variant].pairs_as_many_as in (None, THREE_PHASE)
         return dataclasses.replace(
             common,
-            same_as=compared,
+            same_as=training.compared if alike else None,
             layers=layer,
             checkpoint=protocol.contrastive_checkpoint,
             contrastive=contrastive,

@@ -6,7 +6,7 @@ docs/protocols.md says in words what each value of a switch does.
 import dataclasses
 from typing import Any
 
-from threephase.study.params import THREE_PHASE, Hyperparameters, Study, StudyParams
+from threephase.study.params import Hyperparameters, Study, StudyParams
 from threephase.study.settings import Classifying, Contrastive, Denoising, SmallSets
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
@@ -33,11 +33,6 @@ def joint_settings(study: Study, denoising: Denoising, contrastive: Contrastive)
     if study.protocol.joint_settings == "defaults_of_code":
         return dataclasses.replace(denoising, **JOINT_DEFAULTS), dataclasses.replace(contrastive, epochs=1)
     return dataclasses.replace(denoising, warmup=study.shared.training.warmup_joint), contrastive
-
-
-def draws_as_many_pairs(study: Study, variant: str) -> bool:
-    """Whether a variant draws as many pairs as three_phase would from the same rows."""
-    return study.shared.variants[variant].pairs_as_many_as in (None, THREE_PHASE)
 
 
 def starts_at_random(study: Study, encoder: str) -> bool:
