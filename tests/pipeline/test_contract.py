@@ -237,6 +237,13 @@ def test_no_stage_depends_on_a_folder_outside_of_its_project(resolved):
         assert outside and all((REPOSITORY / "studies" / name / path).is_file() for path in outside)
 
 
+def test_a_refusal_leaves_the_settings_that_git_keeps(resolved):
+    """dvc takes away what a stage makes before it runs, but for what is persistent."""
+    for stages in resolved.values():
+        (first,) = (stage for stage in stages if stage.name == "resolve_settings")
+        assert [out.persist for out in first.outs if out.def_path == "resolved.yaml"] == [True]
+
+
 def test_no_two_stages_write_the_same_output(resolved):
     for stages in resolved.values():
         outputs = [str(output.fs_path) for stage in stages for output in stage.outs]
