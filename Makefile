@@ -10,6 +10,9 @@ UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
 $(if $(UNKNOWN),$(error got $(UNKNOWN), expected commands that make lists (a study is named by STUDY=$(firstword $(UNKNOWN)))))
 
 PYTHON ?= python3
+NEWER = expected Python 3.11 or newer (make PYTHON=python3.11 ...)
+# $(call need,NAME,what is expected,an example): a command's own word that can't be left out.
+need = test -n "$($(1))" || { echo "error: $(1): got nothing, expected $(2), as in: $(3)" >&2; exit 2; }
 # Whatever takes STUDY=name takes the default study where it is left out.
 OF_STUDY = $(if $(STUDY),--study "$(STUDY)")
 FOLDER = $(patsubst %params.yaml,%,$(if $(STUDY),$(wildcard studies/$(STUDY)/params.yaml)))
@@ -22,10 +25,9 @@ help: ## the commands
 
 .venv/installed: requirements.txt
 	@command -v git >/dev/null || { echo "error: git is missing; install it and run again" >&2; exit 2; }
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "error: $(PYTHON) is missing; expected Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; $(NEWER)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: got $$($(PYTHON) --version), expected Python 3.11 or newer (make PYTHON=python3.11 ...)" >&2; exit 2; }
+	  echo "error: got $$($(PYTHON) --version), $(NEWER)" >&2; exit 2; }
 	@echo "installing the packages of requirements.txt into .venv, once"
 	@$(PYTHON) -m venv .venv
 	@pip install --quiet --disable-pip-version-check -r requirements.txt || { \
@@ -40,7 +42,7 @@ repro: .venv/installed ## the default study, its table, and where the pages are;
 	@python -m commands.render_costs $(OF_STUDY)
 	@python -m commands.render_index
 
-studies: .venv/installed ## all studies: what each runs, and whether it is complete, stale or was never run
+studies: .venv/installed ## all studies: what each runs, and whether it is complete, stale, not finished, broken or never run
 	@python -m commands.list_studies
 
 preview: .venv/installed ## what dvc would train, and why, before it does: make preview [STUDY=snips_l6]
@@ -50,24 +52,26 @@ gc: .venv/installed ## take out of dvc's cache what no study and no experiment n
 	@python -m commands.clean_cache $(if $(DRY),--dry)
 
 remote: .venv/installed ## one default remote of dvc for all studies: make remote URL=...
-	@test -n "$(URL)" || { echo "error: URL: got nothing, expected a folder or an address, as in: make remote URL=/mnt/cache" >&2; exit 2; }
-	@python -m commands.set_remote --url "$(URL)"
+	@$(call need,URL,a folder or an address,make remote URL=/mnt/cache)
+	@dvc remote add --quiet --default --force storage "$(URL)"
+	@python -m commands.write_pipelines
+	@echo "storage: $(URL) is the default remote of all studies; to keep it: git add .dvc/config studies"
 
 index: .venv/installed ## the page over all studies that have results: reports/studies.html, studies.md, studies.tex
 	@python -m commands.render_index
 
 table: .venv/installed ## one table of the paper beside ours, complete: make table TABLE=3 ENCODER=minilm_l12 [PROTOCOL=released]
-	@test -n "$(TABLE)" || { echo "error: TABLE: got nothing, expected a number, as in: make table TABLE=3 ENCODER=minilm_l12" >&2; exit 2; }
+	@$(call need,TABLE,a number,make table TABLE=3 ENCODER=minilm_l12)
 	@python -m commands.make_table --table "$(TABLE)" --encoder "$(ENCODER)" --protocol "$(PROTOCOL)"
 
 tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
-	@python -m commands.render_tables_so_far
+	@python -m commands.make_table
 
 plan: .venv/installed ## each number of the paper with its command and estimated cost: paper/commands.csv
 	@python -m commands.plan_commands
 
 publish: .venv/installed ## copy a finished study's results to reports/published/: make publish STUDY=snips_l6
-	@test -n "$(STUDY)" || { echo "error: STUDY: got nothing, expected a study, as in: make publish STUDY=bbc" >&2; exit 2; }
+	@$(call need,STUDY,a study,make publish STUDY=bbc)
 	@python -m commands.publish_results $(OF_STUDY)
 	@python -m commands.render_index --published
 

@@ -9,15 +9,11 @@ from threephase.study.read_params import load_study
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="letters, digits and _; what data set and study are called")
-    parser.add_argument(
-        "--file",
-        required=True,
-        action="append",
-        metavar="[SPLIT=]PATH",
-        help="a CSV, JSON lines or Parquet file or a folder of them; or one a split: train=a.csv test=b.csv",
-    )
-    parser.add_argument("--text-column", required=True, action="append", help="several are joined by a space")
-    parser.add_argument("--label-column", required=True, action="append", help="several are levels, top level first")
+    several = {"required": True, "action": "append"}
+    files = "a CSV, JSON lines or Parquet file or a folder of them; or one a split: train=a.csv test=b.csv"
+    parser.add_argument("--file", **several, metavar="[SPLIT=]PATH", help=files)
+    parser.add_argument("--text-column", **several, help="several are joined by a space")
+    parser.add_argument("--label-column", **several, help="several are levels, top level first")
     parser.add_argument("--split-column", help="holds train, validation, test or unlabelled")
     parser.add_argument("--encoding", help="of CSV and JSON lines, where it is neither UTF-8 nor Windows-1252")
     arguments = parser.parse_args()
@@ -27,14 +23,10 @@ def main() -> None:
     from threephase.project import new_study
 
     new_study.check_name(name)
-    definition = new_study.dataset_definition(
-        name,
-        new_study.named_files(arguments.file),
-        arguments.text_column,
-        arguments.label_column,
-        arguments.split_column,
-        arguments.encoding,
-    )
+    files, options = new_study.named_files(arguments.file), {"split_column": arguments.split_column}
+    options["encoding"] = arguments.encoding
+    columns = (arguments.text_column, arguments.label_column)
+    definition = new_study.dataset_definition(name, files, *columns, **options)
     examples = new_study.read_examples(name, definition, default.shared.sources)
     new_study.check_labels(examples, arguments.label_column)
     definition["test_rows"] = new_study.test_rows(examples)
@@ -42,10 +34,12 @@ def main() -> None:
     counts = label_counts(examples)
     for group in new_study.alike_labels(counts):
         warn(f"labels {' and '.join(map(repr, group))} differ in case or spaces alone and count as different classes")
+    if untested := new_study.untested_labels(examples):
+        warn(f"labels {', '.join(map(repr, untested))} have too few rows for one of each in the test set")
     apart = f", {definition['test_rows']} of them for the test" if definition["test_rows"] else ""
     print(f"{len(examples)} rows{apart}; labels: {', '.join(f'{label} {count}' for label, count in counts.items())}")
     print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
-    print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro")
+    print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro\nHow much that trains: make preview STUDY={name}")
     print(f"To keep it in git, and before dvc exp run --temp or --queue:\ngit add {' '.join(written)}")
 
 

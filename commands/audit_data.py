@@ -26,8 +26,8 @@ def main() -> None:
     entries = read_json(paths.DATA_AUDIT) if paths.DATA_AUDIT.is_file() else {}
     for name, (dataset, examples) in prepared.items():
         entries[name] = entry(dataset, examples)
-        found = entries[name]["normalised"]
-        print(f"{name}: {found['test_rows_in_train']} test rows stand in the training rows too")
+        count = entries[name]["normalised"]["test_rows_in_train"]
+        print(f"{name}: {count} test rows stand in the training rows too")
     write_json(paths.DATA_AUDIT, {name: entries[name] for name in sorted(entries)})
 
 

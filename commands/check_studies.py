@@ -1,20 +1,25 @@
-"""Refuse what is wrong in any params file, or a study's generated files that do not fit it, before dvc starts."""
+"""Refuse what is wrong in a study's params or generated files, before dvc starts; warn of what is in another one's."""
 
-from threephase.base.errors import run_stage
+from threephase.base.errors import UserError, run_stage, warn
 from threephase.study.arguments import stage_parser
-from threephase.study.read_params import load_datasets, load_paper, load_studies
+from threephase.study.read_params import load_datasets, load_paper, read_studies, study_in
 
 
 def main() -> None:
-    stage_parser(__doc__).parse_args()
+    study = study_in(stage_parser(__doc__).parse_args().study)
     load_datasets()
     load_paper()
-    studies = load_studies()
 
     from threephase.project.project import check_project
 
-    for study in studies.values():
-        check_project(study)
+    check_project(study)
+    for other in read_studies().values():
+        try:
+            if isinstance(other, UserError):
+                raise other
+            check_project(other)
+        except UserError as error:
+            warn(f"another study is broken: {error}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A bare dvc gc would delete what other studies need, as all share one cache. Resu
 """
 
 import argparse
+import re
 import subprocess
 import sys
 
@@ -21,8 +22,14 @@ def main() -> None:
     command = [sys.executable, "-m", "dvc", "gc", "--workspace", "--all-experiments"]
     command += [f"--{name}" for name, given in vars(arguments).items() if given]
     command += ["--projects", *projects] if projects else []
-    if subprocess.run(command, check=False).returncode:
-        raise UserError("dvc gc: ended without cleaning; its own message stands above")
+    # dvc warns of each output that was never made, and says of a dry run as well that it has removed something.
+    ended = subprocess.run(command, check=False, capture_output=arguments.dry, text=True)
+    if ended.returncode:
+        errors = re.findall("^ERROR: .*", ended.stderr or "", flags=re.MULTILINE)
+        raise UserError(f"dvc gc: ended without cleaning; {' '.join(errors) or 'its own message stands above'}")
+    if arguments.dry:
+        count = sum(map(int, re.findall(r"Removed (\d+) objects", ended.stdout + ended.stderr)))
+        print(f"make gc would take {count} files and folders out of dvc's cache; nothing was removed")
 
 
 if __name__ == "__main__":

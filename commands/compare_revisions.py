@@ -8,24 +8,26 @@ from threephase.study.read_params import load_study, study_folders
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--first", default="HEAD", help="A: a study, or a commit, branch, tag or experiment (default: HEAD)"
+    first, second = (
+        "A: a study, or a commit, branch, tag or experiment",
+        "B: the same; workspace: the files as they lie",
     )
-    parser.add_argument("--second", default="workspace", help="B: the same (default: workspace, the files as they lie)")
-    parser.add_argument(
-        "--study", default="", metavar="NAME", help="a study, of which A and B are revisions; else the default one"
-    )
+    parser.add_argument("--first", default="HEAD", help=f"{first} (default: HEAD)")
+    parser.add_argument("--second", default="workspace", help=f"{second} (default: workspace)")
+    study = "a study, of which A and B are revisions; else the default one"
+    parser.add_argument("--study", default="", metavar="NAME", help=study)
     arguments = parser.parse_args()
 
     from threephase.revisions.comparison import compare
     from threephase.revisions.comparison_text import as_text, write
-    from threephase.revisions.revision import read_revisions, read_studies
+    from threephase.revisions.side import Side
 
     names = (arguments.first, arguments.second)
     if not arguments.study and are_studies(names):
-        sides = read_studies([load_study(name) for name in names])
+        sides = [Side(load_study(name)) for name in names]
     else:
-        sides = read_revisions(load_study(arguments.study), names)
+        study = load_study(arguments.study)
+        sides = [Side(study, name) for name in names]
     comparison = compare(*sides)
     print(as_text(comparison))
     print(write(comparison))
@@ -33,7 +35,7 @@ def main() -> None:
 
 def are_studies(names: tuple[str, str]) -> bool:
     """Whether both names are those of studies; refuses one study, and a study that is a revision as well."""
-    from threephase.revisions.revision import WORKSPACE, is_revision
+    from threephase.revisions.side import WORKSPACE, is_revision
 
     known = study_folders()
     studies = [name for name in names if name in known]

@@ -16,10 +16,9 @@ def main() -> None:
     published = parser.parse_args().published
     shared, settings, datasets = load_shared(), load_paper(), load_datasets()
     kept = load_published() if published else {}
-    studies = load_studies() | kept
+    studies = load_studies(all_good=False) | kept
 
-    from threephase.base.files import write_text
-    from threephase.base.marked_text import with_part
+    from threephase.base.files import with_part, write_text
     from threephase.paper import numbers
     from threephase.report import overview, overview_tables, readme
     from threephase.report.finished import finished_here, finished_published

@@ -11,8 +11,7 @@ from threephase.study.read_params import study_in
 def main() -> None:
     study = study_in(stage_parser(__doc__).parse_args().study)
 
-    from threephase.revisions.verification import verify
-    from threephase.revisions.verification_text import as_text
+    from threephase.revisions.verification import as_text, verify
 
     verification = verify(study)
     print(as_text(study, verification))

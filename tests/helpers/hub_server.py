@@ -109,13 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {"X-Error-Code": "RepoNotFound"})
 
     def _repository(self, kind: str, name: str, revision: str) -> Repository | None:
-        found = self.hub.repositories.get((kind, name))
-        if found is None:
+        repository = self.hub.repositories.get((kind, name))
+        if repository is None:
             self._answer(404, {"X-Error-Code": "RepoNotFound"})
-        elif revision not in found.names:
+        elif revision not in repository.names:
             self._answer(404, {"X-Error-Code": "RevisionNotFound"})
         else:
-            return found
+            return repository
         return None
 
     def _api(self, kind: str, name: str, what: str, revision: str) -> None:

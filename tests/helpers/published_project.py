@@ -20,7 +20,7 @@ TABLES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
 
 def params_files() -> list[Path]:
     """The parameters and the texts of the paper that pages are made from, relative to the repository."""
-    found = [
+    files = [
         paths.README,
         Path("docs/findings.md"),
         Path(paths.PARAMS),
@@ -31,8 +31,8 @@ def params_files() -> list[Path]:
         paths.CITATION,
     ]
     for pattern in (f"{paths.DATA}/*.yaml", f"{paths.ENCODERS}/*.yaml", f"{paths.STUDIES}/*/{paths.PARAMS}"):
-        found += [file.relative_to(REPOSITORY) for file in REPOSITORY.glob(pattern)]
-    return found
+        files += [file.relative_to(REPOSITORY) for file in REPOSITORY.glob(pattern)]
+    return files
 
 
 def copy_params(root: Path) -> None:

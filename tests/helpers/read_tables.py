@@ -19,7 +19,7 @@ LATEX = {
 
 def read_latex(text):
     """The cells of all tables; every environment is closed, every row has the table's columns, nothing is markup."""
-    found = []
+    tables = []
     assert re.findall(r"\\begin{(\w+)}", text) == ["table", "tabular"] * 3
     assert re.findall(r"\\end{(\w+)}", text) == ["tabular", "table"] * 3
     for columns, body in re.findall(r"\\begin{tabular}{(l+)}\n(.*?)\\end{tabular}", text, flags=re.DOTALL):
@@ -29,8 +29,8 @@ def read_latex(text):
             assert row.endswith(r"\\")
             cells = re.split(r"(?<!\\)&", row.removesuffix(r"\\"))
             assert len(cells) == len(columns)
-            found += [plain(cell) for cell in cells]
-    return found
+            tables += [plain(cell) for cell in cells]
+    return tables
 
 
 def plain(cell):

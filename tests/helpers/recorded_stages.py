@@ -74,14 +74,14 @@ def main() -> None:
             recorded["files"].add(details[0])
 
     sys.addaudithook(opened)
-    found = {}
+    by_command = {}
     for command in commands:
         name, *arguments = command.split("/stages ")[1].split()
         sys.argv = [name, *arguments]
         recorded.clear()
         importlib.import_module(f"stages.{name}").main()
-        found[command] = {kind: sorted(read) for kind, read in recorded.items()}
-    Path(output).write_text(json.dumps(found), encoding="utf-8")
+        by_command[command] = {kind: sorted(read) for kind, read in recorded.items()}
+    Path(output).write_text(json.dumps(by_command), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ def contents(root: Path) -> dict[str, bytes | None]:
 
     Left aside is the choice of device and precision, which is kept for the machine and is no output.
     """
-    found = [path for path in root.rglob("*") if path.name != ".engine.json"]
-    return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in found}
+    places = [path for path in root.rglob("*") if path.name != ".engine.json"]
+    return {str(path.relative_to(root)): path.read_bytes() if path.is_file() else None for path in places}
 
 
 def error_line(result: subprocess.CompletedProcess[str]) -> str:

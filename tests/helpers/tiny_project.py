@@ -59,7 +59,7 @@ STUDY_VALUES = {
 def copy_project(root: Path) -> Path:
     """Copy the code and the params files, as they are in the working tree."""
     definitions = [file for folder in ("data", "encoders") for file in (REPOSITORY / folder).glob("*.yaml")]
-    for file in (*COPIED, *(one.relative_to(REPOSITORY) for one in definitions)):
+    for file in (*COPIED, *(file.relative_to(REPOSITORY) for file in definitions)):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / file, root / file)
     for folder in CODE:

@@ -7,7 +7,7 @@ import pytest
 from small_project import contents, error_line, link_code, make_pipelines, make_project, run_stage
 from tiny_project import commit, run
 
-from threephase.project.project_config import nested_config
+from threephase.project.project import nested_config
 
 PIPELINE = "stages:\n  make:\n    cmd: echo {name} ${{x}} > out\n    params: [x]\n    outs: [out]\n"
 
@@ -58,7 +58,8 @@ def test_what_another_study_or_an_experiment_needs_stays_in_the_cache(two_studie
     (root / "studies/new/.dvc").mkdir(parents=True)
     (root / "studies/new/.dvc/config").write_text(config_of(root))
     assert cached(root) == {"project 1", "a 1", "a 2", "b 1", "b 3", "b 4"}
-    run(root, sys.executable, "-m", "commands.clean_cache", "--dry")
+    said = run(root, sys.executable, "-m", "commands.clean_cache", "--dry")
+    assert said == "make gc would take 1 files and folders out of dvc's cache; nothing was removed\n"
     assert cached(root) == {"project 1", "a 1", "a 2", "b 1", "b 3", "b 4"}
     run(root, sys.executable, "-m", "commands.clean_cache", "--force")
     # An experiment is a commit of the whole repository, in which b's lock still names its first output.
@@ -90,8 +91,9 @@ def project(tmp_path) -> Path:
 
 @pytest.mark.parametrize("url", ["s3://bucket/folder", "../far"])
 def test_one_command_sets_the_remote_of_all_studies_for_good(project, url):
-    said = run(project, sys.executable, "-m", "commands.set_remote", "--url", url)
-    assert said == f"storage: {url} is the default remote of 2 studies; to keep it: git add .dvc/config studies\n"
+    # As make remote does it.
+    run(project, "dvc", "remote", "add", "--quiet", "--default", "--force", "storage", url)
+    run(project, sys.executable, "-m", "commands.write_pipelines")
     expected = url if "://" in url else str(project.parent / "far")
     for folder in (project, project / "studies/cut"):
         assert run(folder, "dvc", "remote", "list").split() == ["storage", expected, "(default)"]

@@ -16,7 +16,7 @@ from tiny_project import REPOSITORY, copy_project, environment, make_pipelines, 
 
 from threephase import ROOMS
 from threephase.phases import training_run
-from threephase.project import inputs
+from threephase.project import pipeline
 from threephase.study import closure, resolve, settings
 from threephase.study.read_params import load_study
 
@@ -66,7 +66,7 @@ TYPED = [name for name in MODULES if name.startswith(("stages.", "commands.")) a
 @functools.cache
 def imports(module: str) -> frozenset[str]:
     """The project's modules that a module imports anywhere but for type checking."""
-    found = set()
+    names = set()
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -74,15 +74,15 @@ def imports(module: str) -> frozenset[str]:
                 visit(child)
             return
         if isinstance(node, ast.Import):
-            found.update(name.name for name in node.names)
+            names.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import; the project writes whole names"
-            found.update({node.module, *(f"{node.module}.{name.name}" for name in node.names)})
+            names.update({node.module, *(f"{node.module}.{name.name}" for name in node.names)})
         for child in ast.iter_child_nodes(node):
             visit(child)
 
     visit(ast.parse(module_file(module).read_text(encoding="utf-8")))
-    return frozenset(name for name in found if name.split(".")[0] in FOLDERS and module_file(name))
+    return frozenset(name for name in names if name.split(".")[0] in FOLDERS and module_file(name))
 
 
 def is_plumbing(module: str) -> bool:
@@ -92,13 +92,13 @@ def is_plumbing(module: str) -> bool:
 
 def reachable(module: str) -> set[str]:
     """The module and all that it imports, directly or not, but for plumbing."""
-    found, waiting = set(), [module]
+    modules, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
-        if name not in found and not is_plumbing(name):
-            found.add(name)
+        if name not in modules and not is_plumbing(name):
+            modules.add(name)
             waiting.extend(imports(name))
-    return found - PACKAGES
+    return modules - PACKAGES
 
 
 def programs_of(name: str) -> list[str]:
@@ -132,7 +132,7 @@ def test_plumbing_imports_nothing_that_decides_a_result():
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_first_stage_reads_all_that_another_one_s_settings_name(name):
     study = load_study(name)
-    read = {os.path.normpath(study.folder / file) for file in inputs.outside_files(study)}
+    read = {os.path.normpath(study.folder / file) for file in pipeline.outside_files(study)}
     for program in programs_of(name):
         for file in (*closure.modules_of(program), *resolve.files_of(program)):
             assert read & {str(file), *map(str, file.parents)}, (program, file)
@@ -178,11 +178,11 @@ def resolved(tmp_path_factory):
             patch.setenv(name, value)
         from dvc.repo import Repo
 
-        found = {}
+        stages = {}
         for name in STUDIES:
             with Repo(str(root / "studies" / name if name else root)) as repo:
-                found[name] = list(repo.index.stages)
-        yield found
+                stages[name] = list(repo.index.stages)
+        yield stages
 
 
 class Parsed(Exception):
@@ -235,6 +235,13 @@ def test_no_stage_depends_on_a_folder_outside_of_its_project(resolved):
         (first,) = (stage for stage in resolved[name] if stage.name == "resolve_settings")
         outside = [dep.def_path for dep in first.deps if dep.def_path.startswith("..")]
         assert outside and all((REPOSITORY / "studies" / name / path).is_file() for path in outside)
+
+
+def test_a_refusal_leaves_the_settings_that_git_keeps(resolved):
+    """dvc takes away what a stage makes before it runs, but for what is persistent."""
+    for stages in resolved.values():
+        (first,) = (stage for stage in stages if stage.name == "resolve_settings")
+        assert [out.persist for out in first.outs if out.def_path == "resolved.yaml"] == [True]
 
 
 def test_no_two_stages_write_the_same_output(resolved):

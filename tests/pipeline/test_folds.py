@@ -73,9 +73,9 @@ def test_a_cell_is_the_metric_of_all_folds_together(study):
 def test_the_interval_is_that_of_the_folds_means_where_folds_are_equally_large():
     values = np.random.default_rng(0).random(60) * 100
     folds = np.repeat([0, 1, 2, 3], 15)
-    found = mean_interval(values, 0.95, 3, folds)
+    interval = mean_interval(values, 0.95, 3, folds)
     of_means = mean_interval(values.reshape(4, 15).mean(axis=1)[None, :], 0.95, 99)
-    assert (found.mean, found.low, found.high) == pytest.approx((of_means.mean, of_means.low, of_means.high))
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((of_means.mean, of_means.low, of_means.high))
 
 
 def test_clustered_intervals_cover_the_truth_where_rows_of_a_fold_are_alike():
@@ -97,7 +97,7 @@ def test_claims_compare_the_same_rows_of_the_same_fold(study):
     claims = claims_frame(study, differences_frame(study)).set_index("other")
     ours, other = (pd.concat(predictions(variant)) for variant in ("three_phase", "ft"))
     row = claims.loc["ft"]
-    scores = [100 * f1_score(one["label"], one["predicted"], average="macro") for one in (ours, other)]
+    scores = [100 * f1_score(rows["label"], rows["predicted"], average="macro") for rows in (ours, other)]
     assert row["difference"] == pytest.approx(scores[0] - scores[1])
     assert (row["n_test"], row["n_seeds"], row["ci_kind"]) == (sum(SIZES), 3, BY_FOLD)
     assert row["verdict"] in ("supported", "not supported", "undecided")

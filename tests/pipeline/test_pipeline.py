@@ -164,8 +164,8 @@ def test_every_exported_encoder_encodes_in_sentence_transformers_as_here(study):
         theirs, ours = SentenceTransformer(str(folder), device="cpu"), load_trained(folder).eval()
         tokenizer = TextTokenizer(folder, ours.transformer.config, limit)
         expected = theirs.encode(texts, convert_to_tensor=True, show_progress_bar=False)
-        found = ours(*tokenizer.pad(tokenizer(texts), "cpu"))
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0, msg=lambda text, at=folder: f"{at}: {text}")
+        made = ours(*tokenizer.pad(tokenizer(texts), "cpu"))
+        torch.testing.assert_close(made, expected, atol=1e-4, rtol=0, msg=lambda text, at=folder: f"{at}: {text}")
 
 
 def test_histories_cover_every_update(study):
@@ -232,12 +232,12 @@ def test_poisoned_test_labels_change_no_weight_and_no_choice_of_epoch(study, tmp
     examples.loc[test, "label"] = examples.loc[test, "label"].map(following)
     (root / "runs/data/examples.parquet").unlink()
     examples.to_parquet(root / "runs/data/examples.parquet", index=False)
-    other_splits = [one for one in training_commands(study, SEEDS[0]) if "split_data" in one]
+    other_splits = [command for command in training_commands(study, SEEDS[0]) if "split_data" in command]
     run_recorded(root, other_splits + training_commands(study, seed))
     for folder in ("encoders", "histories"):
-        found = contents(root / RUNS / folder)
+        made = contents(root / RUNS / folder)
         clean = contents(study.root / RUNS / folder)
-        assert found and found == {name: clean[name] for name in found}, folder
+        assert made and made == {name: clean[name] for name in made}, folder
     for cell in CELLS:
         clean, poisoned = predictions(study.root, cell, seed), predictions(root, cell, seed)
         assert same_but_for_labels(clean, poisoned), cell

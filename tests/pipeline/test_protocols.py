@@ -38,19 +38,19 @@ def test_a_sentence_encoder_is_frozen_though_the_settings_train_it(released):
     assert "freeze_encoder: false" in tiny_project.read(released, tiny_project.STUDY)
     for variant in TRAINED:
         facts = report(released, variant, "classifier")
-        assert [one["freeze_encoder"] for one in facts["settings"]["classifiers"]] == [True]
+        assert [candidate["freeze_encoder"] for candidate in facts["settings"]["classifiers"]] == [True]
         assert facts["sequence_updates"] == 0
 
 
 def test_the_best_epoch_is_that_of_the_test_rows(released):
     for variant in TRAINED:
         facts = report(released, variant, "classifier")
-        found = pd.read_parquet(released / paths.predictions(STUDY, ENCODER, variant, 0))
-        assert set(found["split"]) == {"test"}
+        predictions = pd.read_parquet(released / paths.predictions(STUDY, ENCODER, variant, 0))
+        assert set(predictions["split"]) == {"test"}
         history = pd.read_csv(released / paths.history(STUDY, ENCODER, variant, 0, "classifier"))
         best = history.set_index("epoch")["validation_metric"].dropna()
         assert best[facts["best_epoch"]] == best.max() == facts["best_of_each_metric"]["accuracy"]
-        assert 100 * (found["label"] == found["predicted"]).mean() == pytest.approx(best.max())
+        assert 100 * (predictions["label"] == predictions["predicted"]).mean() == pytest.approx(best.max())
 
 
 def test_a_tenth_of_the_pairs_is_held_back_and_batches_are_a_fifth(released):

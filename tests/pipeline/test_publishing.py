@@ -26,14 +26,14 @@ def published(study, tmp_path_factory):
 
 
 def test_predictions_of_every_cell_and_seed_are_kept(published):
-    found = pd.read_parquet(published / FOLDER / "predictions.parquet")
+    kept = pd.read_parquet(published / FOLDER / "predictions.parquet")
     runs = pd.read_csv(published / FOLDER / "runs.csv", keep_default_na=False)
     scored = runs[(runs["split"] == "test") & (runs["metric"] == "accuracy")]
     for row in scored.itertuples():
-        own = found[(found["encoder"] == row.encoder) & (found["variant"] == row.variant) & (found["seed"] == row.seed)]
+        own = kept[(kept["encoder"] == row.encoder) & (kept["variant"] == row.variant) & (kept["seed"] == row.seed)]
         own = own[own["split"] == "test"]
         assert 100 * (own["label"] == own["predicted"]).mean() == pytest.approx(row.value)
-    assert len(found.groupby(["encoder", "variant", "seed"])) == len(scored)
+    assert len(kept.groupby(["encoder", "variant", "seed"])) == len(scored)
 
 
 def test_run_reports_are_kept_whole(published):

@@ -54,12 +54,12 @@ class Ran:
 @pytest.fixture(scope="module")
 def studies(second_study, released_study) -> list[list[Ran]]:
     """The commands of two studies, one under each protocol."""
-    found = []
+    runs = []
     for root, reads in (second_study, released_study):
         stages = declared(root)
-        found.append([Ran(root, command, *stages[command], read) for command, read in reads.items()])
-    assert {ran.command for ran in found[0]} == set(declared(found[0][0].root))
-    return found
+        runs.append([Ran(root, command, *stages[command], read) for command, read in reads.items()])
+    assert {ran.command for ran in runs[0]} == set(declared(runs[0][0].root))
+    return runs
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_a_training_reads_no_parameter_and_no_params_file(commands):
             files = {str(Path(file).relative_to(ran.root)) for file in ran.read["files"] if str(ran.root) in file}
             files |= {file for file in ran.read["files"] if not Path(file).is_absolute()}
             assert not ran.read.get("params"), ran.command
-            assert not [one for one in files if any(fnmatch(one, params) for params in PARAMS_FILES)], ran.command
+            assert not [file for file in files if any(fnmatch(file, params) for params in PARAMS_FILES)], ran.command
             checked += 1
     assert checked > 40
 

@@ -39,8 +39,9 @@ def outputs_of(cell: str, kind: str, phase: str) -> list[str]:
 
 
 def command(study, *words: str) -> str:
-    (found,) = [one for one in study.commands if one.endswith(f"--seed {SEED}") and all(word in one for word in words)]
-    return found
+    of_seed = [line for line in study.commands if line.endswith(f"--seed {SEED}")]
+    (line,) = [line for line in of_seed if all(word in line for word in words)]
+    return line
 
 
 DAE, THREE_PHASE = f"{ENCODER}-dae", f"{ENCODER}-three_phase"
@@ -75,8 +76,8 @@ def test_a_stage_killed_at_any_moment_leaves_whole_outputs_or_none(study, tmp_pa
         )
         for output in outputs:
             whole = {name: content for name, content in finished.items() if name.startswith(output)}
-            found = {name: content for name, content in left.items() if name.startswith(output)}
-            assert whole and found in ({}, whole), (place, output)
+            left_over = {name: content for name, content in left.items() if name.startswith(output)}
+            assert whole and left_over in ({}, whole), (place, output)
     # The run that was not killed worked beside the leftovers of the others, and gave what it gives without them.
     assert {name for name in finished if "reports" not in name} == {
         name for output in outputs for name in below(study.root, output) if "reports" not in name
@@ -118,24 +119,24 @@ def wait_for(what: Callable[[], object]) -> object:
     """The first true value of ``what()``; fails where there is none for long."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
+        answer = what()
+        if answer:
+            return answer
         time.sleep(0.02)
     raise AssertionError("waited in vain")
 
 
 def trainings(ancestor: psutil.Process) -> list[psutil.Process]:
     """The Python processes below ``ancestor`` that train."""
-    found = []
+    processes = []
     for process in ancestor.children(recursive=True):
         try:
             words = process.cmdline()
         except psutil.Error:
             continue
         if any(word.endswith("/stages") for word in words) and any(word.startswith("train_") for word in words):
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
 @pytest.mark.parametrize("moment", ["while it starts", "while it trains"])

@@ -80,8 +80,11 @@ def settings(threads: int = 1) -> dict[str, str]:
     """The text of every settings file of the project in the working directory, by its name."""
     forget_code()
     machine = Machine("cpu", "fp32", threads)
-    found = resolve.settings_of(load_study(), machine, load_paper())
-    return {"-".join(filter(None, [one.program, one.item])): json.dumps(one.as_json()) for one in found}
+    settings_read = resolve.settings_of(load_study(), machine, load_paper())
+    return {
+        "-".join(filter(None, [resolved.program, resolved.item])): json.dumps(resolved.as_json())
+        for resolved in settings_read
+    }
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -157,9 +160,9 @@ def test_the_stage_writes_what_the_trainings_read(project):
         is_baseline = training.stage in topology.BASELINE_STAGES
         make = resolve.baseline_settings if is_baseline else resolve.training_settings
         kind = BaselineSettings if is_baseline else TrainingSettings
-        found = read_settings(kind, study.folder, training.program, training.cell)
+        settings_read = read_settings(kind, study.folder, training.program, training.cell)
         # Nothing is lost in the file, which leaves out what another phase has.
-        assert found == make(study, training, MACHINE)
+        assert settings_read == make(study, training, MACHINE)
     complete = YAML(typ="safe", pure=True).load(Path(paths.RESOLVED))
     assert complete == json.loads(json.dumps(resolve.complete(study, MACHINE)))
     assert complete["training"]["patience"] == study.shared.training.patience and complete["seeds"] == [0, 1]
@@ -170,7 +173,7 @@ def test_of_a_study_the_trainings_say_neither_name_nor_place():
     with contextlib.chdir(REPOSITORY):
         studies, paper = load_studies(), load_paper()
         for name, study in studies.items():
-            for one in resolve.settings_of(study, MACHINE, paper):
-                if one.program.startswith("train_"):
-                    text = json.dumps(one.as_json()["settings"])
+            for resolved in resolve.settings_of(study, MACHINE, paper):
+                if resolved.program.startswith("train_"):
+                    text = json.dumps(resolved.as_json()["settings"])
                     assert name not in text and str(REPOSITORY) not in text and study.dataset.title not in text

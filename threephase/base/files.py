@@ -97,6 +97,15 @@ def refuse_missing(path: Path) -> None:
         raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro in the study's folder)")
 
 
+def with_part(file: Path, text: str, name: str, command: str, part: str) -> str:
+    """``text``, the content of ``file``, with the ``part`` that a command writes between two marks, each there once."""
+    opens, closes = f"<!-- {name}: written by {command} -->", f"<!-- {name}: end -->"
+    if text.count(opens) != 1 or text.count(closes) != 1:
+        raise UserError(f"{file}: got no place for what is written there, expected one line {opens} and one {closes}")
+    before, _, rest = text.partition(opens)
+    return f"{before}{opens}\n\n{part}\n{closes}{rest.partition(closes)[2]}"
+
+
 def sha256_of(path: Path) -> str:
     """Checksum of a file's content, in hexadecimal."""
     with path.open("rb") as file:

@@ -7,11 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
-
-from threephase.base import paths
-from threephase.base.files import sha256_of
 
 LIBRARIES = ("torch", "tokenizers", "safetensors", "numpy", "pandas", "scikit-learn", "dvc")
 INTERESTING_CPU_FLAGS = ("avx", "amx", "bf16", "fma", "neon", "asimd", "sve")
@@ -20,10 +16,8 @@ INTERESTING_CPU_FLAGS = ("avx", "amx", "bf16", "fma", "neon", "asimd", "sve")
 def code_revision() -> str:
     """The commit that is checked out, with ``+changes`` where tracked code differs from it; ``unknown`` without git."""
     try:
-        revision = _git("rev-parse", "HEAD")
-        return revision + (
-            "+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "stages", "threephase") else ""
-        )
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", "stages", "threephase")
+        return _git("rev-parse", "HEAD") + "+changes" * bool(changes)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -37,25 +31,24 @@ def library_versions() -> dict[str, str]:
     return versions | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
+def _cpu_info(*keys: str) -> str:
+    """The value of the first line that starts with one of the keys, where the system tells them; else empty."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(keys)), "")
+
+
 @functools.cache
 def cpu_flags() -> list[str]:
     """The processor's vector and matrix instructions, where the system tells them."""
-    info = Path("/proc/cpuinfo")
-    if not info.is_file():
-        return []
-    lines = (line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith(("flags", "Features")))
-    flags = next(lines, ":").split(":", 1)[1].split()
-    return sorted(flag for flag in flags if any(word in flag for word in INTERESTING_CPU_FLAGS))
+    return sorted(
+        flag for flag in _cpu_info("flags", "Features").split() if any(word in flag for word in INTERESTING_CPU_FLAGS)
+    )
 
 
 def cpu_model() -> str:
     """The processor's name, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
 def peak_memory_mb() -> float:
@@ -73,16 +66,11 @@ def seconds_so_far() -> float:
     return time.time() - psutil.Process().create_time()
 
 
-def origins(folder: Path, encoder: str) -> dict[str, str | None]:
-    """Where a study's data and pre-trained encoder came from, as the stages that fetched them wrote it down."""
-    return {
-        "data_from": _origin(paths.used_source(folder)),
-        "encoder_from": _origin(paths.encoder_source(folder, encoder)) if encoder else None,
-    }
+def origin(file: Path) -> str:
+    """Where data or an encoder came from, as the stage that fetched them wrote it down.
 
-
-def _origin(file: Path) -> str:
-    """A local folder goes by its name: reports are published, and where it lies is the reader's own affair."""
+    A local folder goes by its name: reports are published, and where it lies is the reader's own affair.
+    """
     if not file.is_file():
         return "not recorded"
     kind, _, place = json.loads(file.read_text(encoding="utf-8"))["origin"].partition(" ")
@@ -99,8 +87,3 @@ def environment(told: float = 0.0) -> dict[str, object]:
         "versions": library_versions(),
         "revision": code_revision(),
     }
-
-
-def input_hashes(folder: Path, files: Sequence[Path]) -> dict[str, str]:
-    """Checksums of a study's files by their names in its folder."""
-    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}

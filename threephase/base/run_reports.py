@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from threephase.base import paths, provenance
-from threephase.base.files import write_json
+from threephase.base.files import sha256_of, write_json
 
 RESULT = "result_sha256"
 
@@ -23,12 +23,15 @@ def write(folder: Path, report: Mapping[str, Any], inputs: Sequence[Path], resul
     ``report`` names encoder, variant, seed and phase; ``told``: seconds that an earlier report accounts for.
     """
     where = [report[name] for name in ("encoder", "variant", "seed", "phase")]
-    checked = {
+    encoder = report["encoder"]
+    content = {
+        **report,
         RESULT: checksum(folder, report["stage"], *where[:2], result),
-        "inputs": provenance.input_hashes(folder, inputs),
+        "inputs": {file.relative_to(folder).as_posix(): sha256_of(file) for file in inputs},
+        "data_from": provenance.origin(paths.used_source(folder)),
+        "encoder_from": provenance.origin(paths.encoder_source(folder, encoder)) if encoder else None,
+        **provenance.environment(told),
     }
-    origins = provenance.origins(folder, report["encoder"])
-    content = {**report, **checked, **origins, **provenance.environment(told)}
     write_json(paths.run_report(folder, *where), content)
 
 

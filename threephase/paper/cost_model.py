@@ -39,13 +39,18 @@ def total(costs: Iterable[Cost]) -> Cost:
     return Cost(*map(math.fsum, zip(*map(astuple, costs), strict=True)))
 
 
+def _expected(study: Study, key: str) -> dict[str, int]:
+    counts = getattr(study.dataset.expected, key)
+    if counts is None:
+        file = paths.dataset_definition(study.dataset.name)
+        raise UserError(f"{file}: expected.{key}: the key is missing, expected the counts that costs come from")
+    return counts
+
+
 def training_rows(study: Study) -> tuple[int, int]:
     """Rows that phase 3 trains on, and those of phases 1 and 2 with a label; from the data set's expected rows."""
     dataset, params = study.dataset, study.params
-    rows = dataset.expected.rows_by_split
-    if rows is None:
-        file = paths.dataset_definition(dataset.name)
-        raise UserError(f"{file}: expected.rows_by_split: the key is missing, expected the rows that costs come from")
+    rows = _expected(study, "rows_by_split")
     train = rows["train"]
     if dataset.folds is not None:
         train -= train // dataset.folds
@@ -57,10 +62,7 @@ def training_rows(study: Study) -> tuple[int, int]:
 
 def class_sizes(study: Study) -> dict[str, int]:
     """Expected rows of each class that phases 1 and 2 see, at least one."""
-    labels = study.dataset.expected.labels
-    if labels is None:
-        file = paths.dataset_definition(study.dataset.name)
-        raise UserError(f"{file}: expected.labels: the key is missing, expected the label counts that pairs come from")
+    labels = _expected(study, "labels")
     share = training_rows(study)[1] / sum(labels.values())
     return {label: max(1, round(share * count)) for label, count in labels.items()}
 
@@ -111,11 +113,9 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     if is_shared(study, training, settings):
         return 0.0, 0.0
     if settings.classifiers:
-        rows = sum(candidate.max_epochs * train for candidate in settings.classifiers)
-        trained = sum(
-            candidate.max_epochs * train for candidate in settings.classifiers if not candidate.freeze_encoder
-        )
-        return rows / settings.classifiers[0].batch_size, float(trained)
+        rows = [candidate.max_epochs * train for candidate in settings.classifiers]
+        frozen = settings.classifiers[0].freeze_encoder  # the candidates differ in their learning rate alone
+        return sum(rows) / settings.classifiers[0].batch_size, 0.0 if frozen else float(sum(rows))
     texts, pairs = 0.0, 0.0
     if settings.denoising:
         unlabelled = study.dataset.expected.rows_by_split.get("unlabelled", 0)

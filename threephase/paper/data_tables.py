@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from threephase.base import paths
-from threephase.paper.numbers import DATA_TABLES, DESCRIBED, MISSING, Reproduction, studies_of
+from threephase.paper.numbers import DESCRIBED, MISSING, Reproduction, studies_of
 from threephase.scores.statistics import AGREES, DISAGREES
 from threephase.study.params import Dataset, Study
 
 COLUMNS = ["table", "dataset", "metric", "paper", "reproduced", "delta", "verdict", "note"]
+Prepared = tuple[Dataset, pd.DataFrame]
 
 
 def statistics(dataset: Dataset, examples: pd.DataFrame) -> dict[str, int]:
@@ -34,32 +35,28 @@ def statistics(dataset: Dataset, examples: pd.DataFrame) -> dict[str, int]:
 
 def data_studies(work: Reproduction) -> dict[str, Study]:
     """By data set of the paper the study whose prepared data its tables 1 and 2 are counted in, where there is one."""
-    found = {name: studies_of(work, name, DESCRIBED) for name in dict.fromkeys(work.numbers["dataset"])}
-    return {name: studies[0] for name, studies in found.items() if studies}
+    names = dict.fromkeys(work.numbers["dataset"])
+    return {name: studies[0] for name in names if (studies := studies_of(work, name, DESCRIBED))}
 
 
-def read_prepared(studies: Iterable[Study]) -> dict[str, tuple[Dataset, pd.DataFrame]]:
+def read_prepared(studies: Iterable[Study]) -> dict[str, Prepared]:
     """The data sets that some of the studies have prepared, with their examples; of several studies the first."""
-    found = {}
+    prepared = {}
     for study in studies:
         file = paths.examples(study.folder)
-        if study.dataset.name not in found and file.is_file():
-            found[study.dataset.name] = (study.dataset, pd.read_parquet(file))
-    return found
+        if study.dataset.name not in prepared and file.is_file():
+            prepared[study.dataset.name] = (study.dataset, pd.read_parquet(file))
+    return prepared
 
 
 def comparison(
-    numbers: pd.DataFrame,
-    table: int,
-    prepared: Mapping[str, tuple[Dataset, pd.DataFrame]],
-    stand_ins: Mapping[str, str],
+    numbers: pd.DataFrame, table: int, prepared: Mapping[str, Prepared], stand_ins: Mapping[str, str]
 ) -> pd.DataFrame:
     """Table 1 or 2 with ``COLUMNS``: a row for every number of the paper; of data that are not there it is missing.
 
     ``prepared``: data set and examples by name. One that stands in for a data set that is not there (``stand_ins``:
     its original by its name) has that one's test rows and no other figure.
     """
-    assert table in DATA_TABLES
     figures = {name: statistics(*of_name) for name, of_name in prepared.items()}
     notes = {name: f"{dataset.folds} folds" for name, (dataset, _) in prepared.items() if dataset.folds and table == 1}
     for name, original in stand_ins.items():
@@ -68,12 +65,12 @@ def comparison(
             notes[original] = f"only the test rows, of {name}"
     rows = []
     for number in numbers[numbers["table"] == table].to_dict("records"):
-        found = figures.get(number["dataset"], {}).get(number["metric"])
+        figure = figures.get(number["dataset"], {}).get(number["metric"])
         row = {name: number[name] for name in ("table", "dataset", "metric")}
         row |= {"paper": int(number["value"]), "verdict": MISSING}
-        if found is not None:
-            delta = found - row["paper"]
-            row |= {"reproduced": found, "delta": delta, "verdict": DISAGREES if delta else AGREES}
+        if figure is not None:
+            delta = figure - row["paper"]
+            row |= {"reproduced": figure, "delta": delta, "verdict": DISAGREES if delta else AGREES}
         row["note"] = "; ".join(filter(None, [number["note"], notes.get(number["dataset"], "")]))
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS).astype({"reproduced": "Int64", "delta": "Int64"})

@@ -71,6 +71,10 @@ def printed(numbers: pd.DataFrame, table: int, encoder: str, paper: Paper) -> pd
     return pd.concat(chosen).drop_duplicates(["dataset", "variant", "metric"])
 
 
+def _of_all_tables(numbers: pd.DataFrame, encoder: str, paper: Paper) -> pd.DataFrame:
+    return pd.concat([printed(numbers, table, encoder, paper) for table in MEASURED_TABLES])
+
+
 def find_study(work: Reproduction, dataset: str, protocol: str, cell: Cell) -> Study | None:
     """The study that reproduces a cell of the paper, by its params; None where there is none.
 
@@ -99,27 +103,18 @@ def studies_of(work: Reproduction, dataset: str, protocol: str) -> list[Study]:
     ]
 
 
-def _comparable(study: Study, encoder: str, paper: Paper) -> bool:
-    """Whether data set and encoder are the paper's own."""
-    return encoder not in paper.stand_in_encoders and study.params.dataset not in paper.stand_in_datasets
-
-
 def _judged(
-    number: float, found: Mapping[str, Any], n_seeds: int, comparable: bool, shared: Shared
+    study: Study, encoder: str, paper: Paper, number: float, score: Mapping[str, Any], n_seeds: int
 ) -> dict[str, float | str | None]:
-    """Paper, delta, prediction interval and verdict of one number beside a cell's ``mean`` and ``std``."""
-    rule, interval = shared.statistics, None
+    """Paper, delta, prediction interval and verdict of one number beside a cell's ``score``, its mean and std."""
+    interval, shared = None, study.shared
     if n_seeds > 1:
-        interval = prediction_interval(found["mean"], found["std"], n_seeds, rule.confidence)
-    low, high = interval or (None, None)
+        interval = prediction_interval(score["mean"], score["std"], n_seeds, shared.statistics.confidence)
     verdict = paper_verdict(number, interval, shared.verdicts.undecided_interval_width)
-    return {
-        "paper": number,
-        "delta": found["mean"] - number,
-        "run_low": low,
-        "run_high": high,
-        "verdict": verdict if comparable else NOT_COMPARABLE,
-    }
+    if encoder in paper.stand_in_encoders or study.params.dataset in paper.stand_in_datasets:
+        verdict = NOT_COMPARABLE
+    low, high = interval or (None, None)
+    return {"paper": number, "delta": score["mean"] - number, "run_low": low, "run_high": high, "verdict": verdict}
 
 
 def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
@@ -128,17 +123,13 @@ def beside(study: Study, results: pd.DataFrame, paper: Paper) -> pd.DataFrame:
         return results
     dataset = paper.stand_in_datasets.get(study.params.dataset, study.params.dataset)
     numbers, metrics, rows = read_numbers(), set(results["metric"]), []
-    by_encoder = {
-        encoder: pd.concat([printed(numbers, table, encoder, paper) for table in MEASURED_TABLES])
-        for encoder in study.params.encoders
-    }
+    by_encoder = {encoder: _of_all_tables(numbers, encoder, paper) for encoder in study.params.encoders}
     for line in results.to_dict("records"):
         of = by_encoder.get(line["encoder"], numbers[:0])
         fits = (of["dataset"] == dataset) & (of["variant"] == line["variant"])
         fits &= of["metric"].map(lambda metric: metric_for(metric, metrics)) == line["metric"]
         if fits.any():
-            comparable = _comparable(study, line["encoder"], paper)
-            judged = _judged(of.loc[fits, "value"].iloc[0], line, line["n_seeds"], comparable, study.shared)
+            judged = _judged(study, line["encoder"], paper, of.loc[fits, "value"].iloc[0], line, line["n_seeds"])
             line |= {name: judged[name] for name in ("paper", "delta", "verdict")}
         rows.append(line)
     return pd.DataFrame(rows, columns=results.columns)
@@ -181,23 +172,23 @@ def comparison(work: Reproduction, table: int, encoder: str, protocol: str, with
     if with_extra:
         rows += _extra_rows(work, table, encoder, protocol)
     quoted = work.numbers[(work.numbers["table"] == table) & (work.numbers["encoder"] == CITED)]
-    for number in quoted.to_dict("records"):
-        rows.append(_of_paper(number, CITED) | {"verdict": QUOTED, "note": "quoted by the paper, not run"})
+    not_run = {"verdict": QUOTED, "note": "quoted by the paper, not run"}
+    rows += [_of_paper(number) | not_run for number in quoted.to_dict("records")]
     about = {"table": table, "protocol": protocol, "encoder": encoder}
     return pd.DataFrame([about | row for row in rows], columns=COLUMNS).astype({"n_seeds": "Int64", "n_test": "Int64"})
 
 
-def _of_paper(number: Mapping[str, Any], encoder: str) -> dict[str, Any]:
+def _of_paper(number: Mapping[str, Any]) -> dict[str, Any]:
     """What a row says of the paper."""
     keys = {name: number[name] for name in ("dataset", "variant", "metric")}
-    return keys | {"paper_encoder": encoder, "paper": number["value"]}
+    return keys | {"paper_encoder": number["encoder"], "paper": number["value"]}
 
 
 def _row(work: Reproduction, number: Mapping[str, Any], encoder: str, protocol: str) -> dict[str, Any]:
     """The row of one number that the paper measured."""
     cell = (encoder, number["variant"])
     study = find_study(work, number["dataset"], protocol, cell)
-    row, notes = _of_paper(number, number["encoder"]) | {"verdict": MISSING}, [number["note"]]
+    row, notes = _of_paper(number) | {"verdict": MISSING}, [number["note"]]
     if number["encoder"] != encoder:
         notes.append(f"the paper's figure is of {number['encoder']}")
     if study is None:
@@ -209,28 +200,26 @@ def _row(work: Reproduction, number: Mapping[str, Any], encoder: str, protocol: 
         summary = work.summary(study, cell)
         if summary is not None:
             row |= _measured(summary, number["metric"])
-            found = summary["metrics"][row["metric"]]
-            comparable = _comparable(study, encoder, work.settings)
-            row |= _judged(number["value"], found, len(summary["seeds"]), comparable, work.shared)
+            score, n_seeds = summary["metrics"][row["metric"]], len(summary["seeds"])
+            row |= _judged(study, encoder, work.settings, number["value"], score, n_seeds)
     return row | {"note": "; ".join(filter(None, notes))}
 
 
 def _of_study(study: Study, cell: Cell) -> dict[str, Any]:
     """What a row says of the study that runs the cell."""
-    params = study.params
-    return {"study": params.name, "study_dataset": params.dataset, "command": command(study, cell)}
+    return {"study": study.params.name, "study_dataset": study.params.dataset, "command": command(study, cell)}
 
 
 def _measured(summary: Mapping[str, Any], metric: str) -> dict[str, Any]:
     """The columns that a cell's summary fills for a metric of the paper."""
     ours = metric_for(metric, summary["metrics"])
-    found = {name: summary["metrics"][ours][name] for name in ("mean", "ci_low", "ci_high", "ci_kind")}
-    return found | {"metric": ours, "n_seeds": len(summary["seeds"]), "n_test": summary["n_test"]}
+    score = {name: summary["metrics"][ours][name] for name in ("mean", "ci_low", "ci_high", "ci_kind")}
+    return score | {"metric": ours, "n_seeds": len(summary["seeds"]), "n_test": summary["n_test"]}
 
 
 def _extra_rows(work: Reproduction, table: int, encoder: str, protocol: str) -> list[dict[str, Any]]:
     """The cells that exist and that no table of the paper has for the encoder, in the metrics of this table."""
-    known = pd.concat([printed(work.numbers, other, encoder, work.settings) for other in MEASURED_TABLES])
+    known = _of_all_tables(work.numbers, encoder, work.settings)
     in_paper = set(zip(known["dataset"], known["variant"], strict=True))
     wanted, rows = printed(work.numbers, table, encoder, work.settings), []
     for dataset, of_dataset in wanted.groupby("dataset", sort=False):

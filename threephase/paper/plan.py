@@ -1,5 +1,6 @@
 """The map of commands: for every number of the paper its command, the stages that it runs, and what they may cost."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 
@@ -22,13 +23,10 @@ def stages_of_dvc(studies: Mapping[str, Study]) -> Needed:
     """A function from wanted stages to all that dvc may run for them, themselves included, by each study's graph."""
     from dvc.repo import Repo
 
-    graphs: dict[str, networkx.DiGraph] = {}
-
+    @functools.cache
     def graph_of(name: str) -> networkx.DiGraph:
-        if name not in graphs:
-            with Repo(str(studies[name].folder)) as repo:
-                graphs[name] = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name)
-        return graphs[name]
+        with Repo(str(studies[name].folder)) as repo:
+            return networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name)
 
     def needed(wanted: Wanted) -> set[Stage]:
         return {
@@ -62,14 +60,14 @@ def wanted_for(work: Reproduction, number: Mapping[str, str], protocol: str) -> 
 
 def plan(work: Reproduction, needed: Needed) -> pd.DataFrame:
     """A row for every number that the paper measured or counted, with ``PLAN_COLUMNS`` under each protocol."""
-    rows, found = [], {}
+    rows, costs = [], {}
     for number in work.numbers[work.numbers["encoder"] != CITED].to_dict("records"):
         row = {name: number[name] for name in NUMBER_COLUMNS}
         for protocol in PROTOCOLS:
             typed, wanted = wanted_for(work, number, protocol)
-            if typed not in found:
-                found[typed] = _planned(work, needed(wanted))
-            row |= {f"{name}_{protocol}": value for name, value in ({"command": typed} | found[typed]).items()}
+            if typed not in costs:
+                costs[typed] = _planned(work, needed(wanted))
+            row |= {f"{name}_{protocol}": value for name, value in ({"command": typed} | costs[typed]).items()}
         rows.append(row)
     columns = [f"{name}_{protocol}" for protocol in PROTOCOLS for name in PLAN_COLUMNS]
     return pd.DataFrame(rows, columns=[*NUMBER_COLUMNS, *columns])
@@ -77,8 +75,7 @@ def plan(work: Reproduction, needed: Needed) -> pd.DataFrame:
 
 def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
     """``PLAN_COLUMNS`` but the command, for the stages."""
-    kinds = Counter(kind_of(work.studies[name], stage) for name, stage in stages)
-    cost = total([Cost(), *_costs(work, stages)])
+    kinds, cost = Counter(kind_of(work.studies[name], stage) for name, stage in stages), total(_costs(work, stages))
     return {
         "stages": len(stages),
         "stages_by_kind": " ".join(f"{kind}:{count}" for kind, count in sorted(kinds.items())),
@@ -90,7 +87,8 @@ def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
 
 
 def _costs(work: Reproduction, stages: Set[Stage]) -> Iterator[Cost]:
-    """The cost of each training among the stages."""
+    """The cost of each training among the stages, and none."""
+    yield Cost()
     of_words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
     for name in sorted({name for name, _ in stages}):
         study = work.studies[name]
@@ -109,12 +107,6 @@ def summary(work: Reproduction, needed: Needed, planned: pd.DataFrame) -> pd.Dat
         for (table, encoder), lines in groups:
             about = {"protocol": protocol, "table": table, "encoder": encoder, "numbers": len(lines)}
             about |= {"no command": int((lines[f"command_{protocol}"] == "").sum())}
-            rows.append(about | _of_all(work, needed, lines, protocol))
-    return pd.DataFrame(rows)
-
-
-def _of_all(work: Reproduction, needed: Needed, lines: pd.DataFrame, protocol: str) -> dict[str, object]:
-    wanted = [wanted_for(work, number, protocol)[1] for number in lines.to_dict("records")]
-    planned = _planned(work, set().union(*map(needed, wanted)))
-    del planned["stages_by_kind"]
-    return planned
+            wanted = [wanted_for(work, number, protocol)[1] for number in lines.to_dict("records")]
+            rows.append(about | _planned(work, set().union(*map(needed, wanted))))
+    return pd.DataFrame(rows).drop(columns="stages_by_kind")

@@ -22,14 +22,12 @@ def which_table(shared: Shared, table: str, encoder: str, protocol: str) -> tupl
     tables = {str(number): number for number in sorted(DATA_TABLES + MEASURED_TABLES)}
     if table not in tables:
         raise UserError(f"--table: got {table!r}, expected one of: {', '.join(tables)}")
-    if tables[table] in DATA_TABLES:
-        for name, value in (("--encoder", encoder), ("--protocol", protocol)):
-            if value:
-                raise UserError(f"{name}: got {value!r} for table {table}, which is of data alone; leave it out")
-        return tables[table], "", ""
-    protocol = protocol or DESCRIBED
+    of_data = tables[table] in DATA_TABLES
+    protocol = protocol or ("" if of_data else DESCRIBED)
     for name, value, known in (("--encoder", encoder, shared.encoders), ("--protocol", protocol, shared.protocols)):
-        if value not in known:
+        if of_data and value:
+            raise UserError(f"{name}: got {value!r} for table {table}, which is of data alone; leave it out")
+        if not of_data and value not in known:
             raise UserError(f"{name}: got {value!r} for table {table}, expected one of: {', '.join(known)}")
     return tables[table], encoder, protocol
 
@@ -38,26 +36,25 @@ def stages_of(work: Reproduction, table: int, encoder: str, protocol: str) -> Wa
     """The stages that make a table: of a measured one the cells that the paper prints, of one of data the data sets."""
     if table in DATA_TABLES:
         return {study.params.name: [PREPARE] for study in data_studies(work).values()}
-    found: dict[str, list[str]] = {}
+    stages: dict[str, list[str]] = {}
     numbers = printed(work.numbers, table, encoder, work.settings).drop_duplicates(["dataset", "variant"])
     for dataset, variant in zip(numbers["dataset"], numbers["variant"], strict=True):
         study = find_study(work, dataset, protocol, (encoder, variant))
         if study is not None:
-            found.setdefault(study.params.name, []).append(summary_stage(study, (encoder, variant)))
-    if not found:
+            stages.setdefault(study.params.name, []).append(summary_stage(study, (encoder, variant)))
+    if not stages:
         raise UserError(
             f"table {table}: no study runs a cell of it with {encoder} under {protocol}; expected one in "
             f"{paths.STUDIES} with reproduces_paper: true"
         )
-    return found
+    return stages
 
 
 def bring_up_to_date(studies: Mapping[str, Study], wanted: Wanted) -> None:
     """Let dvc run what is out of date, one study after the other; what fails in one does not stop the next."""
     for name in wanted:
         project.check_pipeline(studies[name])
-    failed = [name for name, stages in wanted.items() if not _repro(studies[name], stages)]
-    if failed:
+    if failed := [name for name, stages in wanted.items() if not _repro(studies[name], stages)]:
         done = ", ".join(name for name in wanted if name not in failed) or "none"
         raise UserError(
             f"dvc failed in {', '.join(failed)}, its own message stands above; up to date: {done}; nothing finished "

@@ -1,4 +1,4 @@
-"""The paper's tables beside ours as text, from the frames of ``paper`` and ``paper_data``."""
+"""The paper's tables beside ours as text, from the frames of ``numbers`` and ``data_tables``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,10 +34,11 @@ DATA_TITLES = {
 
 def measured_table(frame: pd.DataFrame, shared: Shared, datasets: Mapping[str, str]) -> pd.DataFrame:
     """A row for every number of a measured table, texts only; ``datasets``: titles by name."""
+    known = {**shared.variants, **shared.baselines}
     rows = [
         {
             "Data set": datasets.get(line["study_dataset"] or line["dataset"], line["dataset"]),
-            "Variant": _variant_title(shared, line["variant"]),
+            "Variant": known[line["variant"]].title if line["variant"] in known else line["variant"],
             "Metric": METRIC_TITLES.get(line["metric"], line["metric"]),
             "Paper": "" if pd.isna(line["paper"]) else format_printed(line["paper"]),
             **_reproduced(line),
@@ -49,20 +50,14 @@ def measured_table(frame: pd.DataFrame, shared: Shared, datasets: Mapping[str, s
     return pd.DataFrame(rows)
 
 
-def _variant_title(shared: Shared, variant: str) -> str:
-    known = {**shared.variants, **shared.baselines}
-    return known[variant].title if variant in known else variant
-
-
 def _reproduced(line: Mapping[str, Any]) -> dict[str, str]:
     """What was measured, with the interval of the mean and the one that another run is expected in."""
     if pd.isna(line["mean"]):
         reproduced = "" if line["paper_encoder"] == CITED else MISSING
         return {"Reproduced": reproduced, "Another run": "", "Seeds": "", "Test rows": "", "Difference": ""}
-    run = "" if pd.isna(line["run_low"]) else format_interval(line["run_low"], line["run_high"])
     return {
         "Reproduced": f"{format_number(line['mean'])} {format_interval(line['ci_low'], line['ci_high'])}",
-        "Another run": run,
+        "Another run": "" if pd.isna(line["run_low"]) else format_interval(line["run_low"], line["run_high"]),
         "Seeds": f"{line['n_seeds']:.0f}",
         "Test rows": f"{line['n_test']:.0f}",
         "Difference": "" if pd.isna(line["delta"]) else format_signed(line["delta"]),
@@ -101,14 +96,9 @@ def caption(table: int, encoder: str, protocol: str, shared: Shared) -> str:
 
 
 def write_comparison(
-    frame: pd.DataFrame,
-    table: int,
-    encoder: str,
-    protocol: str,
-    shared: Shared,
-    datasets: Mapping[str, str],
+    frame: pd.DataFrame, table: int, encoder: str, protocol: str, shared: Shared, datasets: Mapping[str, str],
     folder: Path = paths.PAPER_REPORTS,
-) -> Path:
+) -> Path:  # fmt: skip
     """Write a table as CSV and, beside it, as Markdown and LaTeX; returns the CSV. ``datasets``: titles by name."""
     file = folder / paths.paper_table(table, encoder, protocol).name
     write_table(file, frame)

@@ -21,9 +21,7 @@ from threephase.study.schema import build
 from threephase.study.source_params import SPLITS, Dataset, Sources
 
 TEST_SHARE = 0.2
-ABOUT_DATA = """\
-# Your own texts: data/README.md says what each key means.
-"""
+ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\
 # The study on your own texts, under the protocol of the paper's text. The hyper-parameters are defaults that suit a few
 # hundred short texts and take minutes on two cores; they were not chosen on your data. To choose them:
@@ -36,11 +34,10 @@ def check_name(name: str) -> None:
     """Refuse a name that is no plain word, or that is taken."""
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
         raise UserError(f"name: got {name!r}, expected a letter, then letters, digits or _")
-    taken = [
-        file for file in (paths.dataset_definition(name), paths.STUDIES / name, paths.published(name)) if file.exists()
-    ]
-    if name in read_params.study_folders():
-        taken.append(paths.study_params(read_params.study_folders()[name]))
+    folders = read_params.study_folders()
+    files = [paths.dataset_definition(name), paths.STUDIES / name, paths.published(name)]
+    taken = [file for file in files if file.exists()]
+    taken += [paths.study_params(folders[name])] if name in folders else []
     if taken:
         raise UserError(
             f"name: got {name!r}, for which {taken[0]} exists; expected another name "
@@ -57,28 +54,22 @@ def named_files(given: Sequence[str]) -> str | dict[str, str]:
             raise UserError(f"--file: got {', '.join(given)}, expected each split once")
         return files
     if len(given) > 1:
+        splits = "=FILE, ".join(SPLITS)
         raise UserError(
-            f"--file: got {', '.join(given)}, expected one file or folder, or one file a split "
-            f"({'=FILE, '.join(SPLITS)}=FILE)"
+            f"--file: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
         )
     return given[0]
 
 
 def dataset_definition(
-    name: str,
-    files: str | dict[str, str],
-    text_columns: list[str],
-    label_columns: list[str],
-    split_column: str | None,
-    encoding: str | None,
-) -> dict[str, Any]:
-    """The content of ``data/<name>.yaml``."""
-    source = {"files": files, "split_column": split_column, "encoding": encoding}
+    name: str, files: str | dict[str, str], texts: list[str], labels: list[str], **options: str | None
+):
+    """The content of ``data/<name>.yaml``; ``options``: split_column and encoding of the source, as far as named."""
     return {
         "title": name,
-        "source": {key: value for key, value in source.items() if value is not None},
-        "text_columns": text_columns,
-        "label_columns": label_columns,
+        "source": {"files": files} | {key: value for key, value in options.items() if value is not None},
+        "text_columns": texts,
+        "label_columns": labels,
         "deduplicate": True,
         "test_rows": None,
         "folds": None,
@@ -115,6 +106,13 @@ def alike_labels(labels: Iterable[str]) -> list[list[str]]:
     for label in labels:
         groups.setdefault("".join(label.split()).casefold(), []).append(label)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def untested_labels(examples: pd.DataFrame) -> list[str]:
+    """The labels without a row in the test split, or with too few rows to have one where it is still to be drawn."""
+    tested = examples[examples["split"] == "test"]
+    counts = examples["label"].value_counts()
+    return sorted(set(counts.index) - set(tested["label"]) if len(tested) else counts.index[counts * TEST_SHARE < 1])
 
 
 def test_rows(examples: pd.DataFrame) -> int | None:

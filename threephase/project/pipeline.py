@@ -4,13 +4,13 @@ Every command, path and settings file is the same text in every study, so that d
 cache of another one. Only ``resolve_settings`` names files outside of the study.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.project.inputs import outside_files
-from threephase.study import resolve, topology
+from threephase.study import read_params, resolve, topology
 from threephase.study.params import Study
 from threephase.study.topology import Training, block_of
 
@@ -21,12 +21,16 @@ params:
 stages:
 """
 PROGRAM = "python $(git rev-parse --show-toplevel)/stages"
-ITEM, SEED = "${item.encoder}-${item.variant}", "${item.seed}"
-CELL = {  # by whether an encoder is needed: the name of a cell, and its options
-    True: (ITEM, "--encoder ${item.encoder} --variant ${item.variant}"),
-    False: ("${item.variant}", "--variant ${item.variant}"),
-}
+ENCODER, ITEM, SEED = "${item.encoder}", "${item.encoder}-${item.variant}", "${item.seed}"
+VARIANT = "--variant ${item.variant}"
+# By whether an encoder is needed: the name of a cell, and its options.
+CELL = {True: (ITEM, f"--encoder {ENCODER} {VARIANT}"), False: ("${item.variant}", VARIANT)}
 DESCRIPTIONS = {
+    topology.RESOLVE: "Each stage's settings, with the checksums of its code",
+    topology.FETCH: "The data set's rows as its source has them",
+    topology.PREPARE: "Cleaned, checked examples with a fixed test set",
+    topology.FETCH_ENCODER: "A pre-trained encoder's files, checksum verified",
+    topology.SPLIT: "Training, validation, test and unlabelled rows of a seed, and the imbalance settings",
     topology.DENOISE: "Phase 1, denoising autoencoder",
     topology.CONTRAST: "Phase 2 behind phase 1, contrastive learning on pairs",
     topology.CONTRAST_ABLATION: "Phase 2 with another imbalance setting; takes over what comes out the same",
@@ -39,100 +43,108 @@ DESCRIPTIONS = {
     topology.CLASSIFY_PRETRAINED: "Phase 3 alone, fine-tuning",
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
+    topology.SUMMARIZE: "A cell's metrics over the seeds",
+    topology.COLLECT: "All cells, runs, differences and claims as tables",
+    topology.TABLES: "The tables as Markdown and LaTeX",
+    topology.REPRESENTATIONS: "Test rows before and after the phases, by the first seed's encoders",
+    topology.FIGURES: "Variants with seeds and intervals, claims, learning curves, confusions and disagreements",
+    topology.REPORT: "The page",
+    topology.SUMMARY: "The results as text, which the terminal shows",
+    topology.AUDIT: "What the paper's printed numbers say about each other",
 }
-EXAMPLES = "runs/data/examples.parquet"
+EXAMPLES, RAW = "runs/data/examples.parquet", ["runs/data/raw.parquet", "runs/data/source.json"]
+RESULTS, RUNS, CLAIMS = "reports/results.csv", "reports/runs.csv", "reports/claims.csv"
+SCORES = """\
+      - reports/plots/scores.csv:
+          template: bar_horizontal
+          x: score
+          y: cell
+          x_label: primary metric on the test rows, percent, mean of the seeds
+          title: Scores of the cells
+"""
+CURVES = """\
+      - reports/plots/learning_curves.csv:
+          template: learning_curves
+          x: epoch
+          y: validation_metric
+          y_label: metric on the rows that choose the epoch, percent
+          title: Phase 3, learning curves
+"""
+CODE, CODE_SUFFIXES = (Path("stages"), Path("threephase")), (".py", ".j2", ".css", ".js")
 
 
 def pipeline(study: Study) -> str:
     """The whole ``dvc.yaml`` of a study."""
-    return HEADER + "".join(_stages(study))
-
-
-def _stages(study: Study) -> Iterator[str]:
-    yield from _inputs(study)
-    for stage in dict.fromkeys(training.stage for training in topology.trainings(study)):
-        of_stage = [training for training in topology.trainings(study) if training.stage == stage]
-        for block in dict.fromkeys(block_of(study, stage, training.encoder) for training in of_stage):
-            yield _training(study, block, [t for t in of_stage if block_of(study, stage, t.encoder) == block])
-    yield from _summaries(study)
-    yield from _reports(study)
+    blocks: dict[str, list[Training]] = {}
+    for training in topology.trainings(study):
+        blocks.setdefault(block_of(study, training.stage, training.encoder), []).append(training)
+    trainings = [_training(block, alike) for block, alike in blocks.items()]
+    return HEADER + "".join([*_inputs(study), *trainings, *_summaries(study), *_reports(study)])
 
 
 def _inputs(study: Study) -> Iterator[str]:
-    yield _stage(
-        "resolve_settings",
-        "Each stage's settings, with the checksums of its code",
-        "resolve_settings",
-        outside_files(study),
-        ["runs/settings"],
-        uncached=["resolved.yaml"],
-    )
-    yield _stage(
-        "fetch_data",
-        "The data set's rows as its source has them",
-        "fetch_data",
-        [_settings("fetch_data")],
-        ["runs/data/raw.parquet", "runs/data/source.json"],
-    )
-    yield _stage(
-        "prepare_data",
-        "Cleaned, checked examples with a fixed test set",
-        "prepare_data",
-        [_settings("prepare_data"), "runs/data/raw.parquet", "runs/data/source.json"],
-        [EXAMPLES, "runs/data/manifest.json"],
-    )
-    yield _stage(
-        "fetch_encoder",
-        "A pre-trained encoder's files, checksum verified",
-        "fetch_encoder --encoder ${item.encoder}",
-        [_settings("fetch_encoder", "${item.encoder}")],
-        ["runs/pretrained/${item.encoder}", "runs/pretrained/${item.encoder}.json"],
-        {"encoder": study.params.encoders},
-    )
-    yield _stage(
-        "split_data",
-        "Training, validation, test and unlabelled rows of a seed, and the imbalance settings",
-        f"split_data --seed {SEED}",
-        [_settings("split_data"), EXAMPLES],
-        [f"runs/splits/{SEED}"],
-        {"seed": "${seeds}"},
-    )
+    # dvc takes the other outputs away before a stage runs; what git keeps must outlive a refusal.
+    settings = ["runs/settings", "resolved.yaml:\n          cache: false\n          persist: true"]
+    yield _stage(topology.RESOLVE, outside_files(study), settings, item=None)
+    yield _stage(topology.FETCH, [], RAW)
+    yield _stage(topology.PREPARE, RAW, [EXAMPLES, "runs/data/manifest.json"])
+    files = [f"runs/pretrained/{ENCODER}", f"runs/pretrained/{ENCODER}.json"]
+    matrix = {"encoder": study.params.encoders}
+    yield _stage(topology.FETCH_ENCODER, [], files, options=f"--encoder {ENCODER}", item=ENCODER, matrix=matrix)
+    matrix = {"seed": "${seeds}"}
+    yield _stage(topology.SPLIT, [EXAMPLES], [f"runs/splits/{SEED}"], options=f"--seed {SEED}", matrix=matrix)
 
 
-def _training(study: Study, block: str, trainings: Sequence[Training]) -> str:
+def outside_files(study: Study) -> list[str]:
+    """What ``resolve_settings`` reads, as named in the study's folder: parameters, definitions, own texts, all code.
+
+    Code lies within the default study's project. Another study names its files: in a folder outside of a project dvc
+    sees what .dvcignore names as well, and Python leaves caches there.
+    """
+    params = [study.file, *read_params.base_files(study.params.name), paths.SHARED_PARAMS, paths.PAPER_PARAMS]
+    definitions = [paths.dataset_definition(study.params.dataset)]
+    definitions += [paths.encoder_definition(encoder) for encoder in study.params.encoders]
+    read = {file for program in resolve.programs(study) for file in resolve.files_of(program)}
+    others = [file for file in sorted(read) if not set(CODE) & set(file.parents)]
+    code = list(CODE)
+    if study.folder != Path():
+        code = sorted(file for folder in CODE for file in folder.rglob("*.*") if file.suffix in CODE_SUFFIXES)
+    files = dict.fromkeys([*params, *definitions, *study.dataset.source.own_files, *others, *code])
+    return [os.path.relpath(file, study.folder) for file in files]
+
+
+def _training(block: str, trainings: Sequence[Training]) -> str:
     """One block: the trainings of a stage, for all encoders or for one."""
     first = trainings[0]
-    if len({training.start == training.variant or training.start for training in trainings}) > 1:
-        names = ", ".join(training.variant for training in trainings)
-        raise UserError(
-            f"{paths.SHARED_PARAMS}: variants: got {names} in the stage {first.stage}, which start from different "
-            "encoders; expected one encoder_of for all of them"
-        )
     matrix = {
         "encoder": list(dict.fromkeys(training.encoder for training in trainings)),
         "variant": list(dict.fromkeys(training.variant for training in trainings)),
     }
+    if len({training.start == training.variant or training.start for training in trainings}) > 1:
+        names = ", ".join(matrix["variant"])
+        raise UserError(
+            f"{paths.SHARED_PARAMS}: variants: got {names} in the stage {first.stage}, which start from different "
+            "encoders; expected one encoder_of for all of them"
+        )
     item, options = CELL[bool(first.encoder)]
     if not first.encoder:
         del matrix["encoder"]
-    deps, outs = [_settings(first.program, item), EXAMPLES], []
-    pretrained = ["runs/pretrained/${item.encoder}"] if first.encoder else []
+    about = {"block": block, "program": first.program, "item": item}
+    deps = [EXAMPLES, *[f"runs/pretrained/{ENCODER}"] * bool(first.encoder)]
     if first.stage in topology.BASELINE_STAGES:
-        deps += [*pretrained, "runs/splits"]
         outs = [f"runs/predictions/{item}"]
-        return _stage(block, DESCRIPTIONS[first.stage], f"{first.program} {options}", deps, outs, matrix)
+        return _stage(first.stage, [*deps, "runs/splits"], outs, options=options, matrix=matrix, **about)
     # Which imbalance setting a variant's pairs use stands in its settings; all lie in the seed's folder.
     draws_pairs = first.program in (topology.CONTRAST, topology.JOINT_TRAINING)
     split = f"runs/splits/{SEED}" if draws_pairs else f"runs/splits/{SEED}/split.parquet"
-    deps += [*pretrained, split, *_starts(first)]
+    deps += [split, *_starts(first)]
     if first.phase == topology.ENCODER_PHASE:
         outs = [f"runs/encoders/{ITEM}/{SEED}"]
     else:
         outs = [f"runs/predictions/{ITEM}/{SEED}.parquet", f"runs/vectors/{ITEM}/{SEED}.safetensors"]
     outs.append(f"runs/histories/{ITEM}/{SEED}-{first.phase}.csv")
-    matrix["seed"] = "${seeds}"
-    command = f"{first.program} {options} --seed {SEED}"
-    return _stage(block, DESCRIPTIONS[first.stage], command, deps, outs, matrix)
+    options, matrix = f"{options} --seed {SEED}", matrix | {"seed": "${seeds}"}
+    return _stage(first.stage, deps, outs, options=options, matrix=matrix, **about)
 
 
 def _starts(training: Training) -> list[str]:
@@ -141,160 +153,87 @@ def _starts(training: Training) -> list[str]:
     if training.start is not None:
         own = training.phase == topology.CLASSIFIER_PHASE and training.start == training.variant
         start = "${item.variant}" if own else training.start
-        deps.append(f"runs/encoders/${{item.encoder}}-{start}/{SEED}")
+        deps.append(f"runs/encoders/{ENCODER}-{start}/{SEED}")
     if training.compared is not None:
-        other = f"${{item.encoder}}-{training.compared}"
-        deps.append(f"runs/encoders/{other}/{SEED}")
-        deps.append(f"runs/histories/{other}/{SEED}-{training.phase}.csv")
+        other = f"{ENCODER}-{training.compared}"
+        deps += [f"runs/encoders/{other}/{SEED}", f"runs/histories/{other}/{SEED}-{training.phase}.csv"]
         if training.phase == topology.CLASSIFIER_PHASE:
             deps += [f"runs/predictions/{other}/{SEED}.parquet", f"runs/vectors/{other}/{SEED}.safetensors"]
     return deps
 
 
 def _summaries(study: Study) -> Iterator[str]:
-    lists = {encoder: [v for e, v in topology.cells(study) if e == encoder] for encoder in study.params.encoders}
-    blocks: dict[str, dict[str, list[str]]] = {}
-    for encoder, variants in lists.items():
-        matrix = blocks.setdefault(block_of(study, topology.SUMMARIZE, encoder), {"encoder": [], "variant": variants})
-        matrix["encoder"].append(encoder)
+    matrices: dict[str, dict[str, list[str]]] = {}
+    for encoder in study.params.encoders:
+        variants = [variant for of, variant in topology.cells(study) if of == encoder]
+        block = block_of(study, topology.SUMMARIZE, encoder)
+        matrices.setdefault(block, {"encoder": [], "variant": variants})["encoder"].append(encoder)
     if study.other_baselines():
-        blocks[topology.SUMMARIZE_OTHER] = {"variant": study.other_baselines()}
-    for block, matrix in blocks.items():
+        matrices[topology.SUMMARIZE_OTHER] = {"variant": study.other_baselines()}
+    for block, matrix in matrices.items():
         item, options = CELL["encoder" in matrix]
         yield _stage(
-            block,
-            "A cell's metrics over the seeds",
-            f"summarize_cell {options}",
-            [_settings("summarize_cell", item), f"runs/predictions/{item}", "runs/splits"],
+            topology.SUMMARIZE,
+            [f"runs/predictions/{item}", "runs/splits"],
             [f"reports/cells/{item}.json"],
-            matrix,
-            metrics=[f"reports/metrics/{item}.json"],
+            block=block,
+            item=item,
+            options=options,
+            matrix=matrix,
+            metrics=f"      - reports/metrics/{item}.json:\n          cache: false\n",
         )
 
 
 def _reports(study: Study) -> Iterator[str]:
-    results, claims = "reports/results.csv", "reports/claims.csv"
-    trains = bool(study.params.trained())
-    trains_encoders = any(training.phase == topology.ENCODER_PHASE for training in topology.trainings(study))
-    tables = [results, "reports/runs.csv", "reports/differences.csv", claims]
-    yield _stage(
-        "collect_results",
-        "All cells, runs, differences and claims as tables",
-        "collect_results",
-        [_settings("collect_results"), "reports/cells", "runs/predictions"],
-        tables,
-        plots=[
-            "reports/plots/scores.csv:",
-            "    template: bar_horizontal",
-            "    x: score",
-            "    y: cell",
-            "    x_label: primary metric on the test rows, percent, mean of the seeds",
-            "    title: Scores of the cells",
-        ],
-    )
-    yield _stage(
-        "render_tables",
-        "The tables as Markdown and LaTeX",
-        "render_tables",
-        [_settings("render_tables"), results, claims],
-        ["reports/tables"],
-    )
+    tables = [RESULTS, RUNS, "reports/differences.csv", CLAIMS]
+    trained = bool(study.params.trained())
+    encoders = any(training.phase == topology.ENCODER_PHASE for training in topology.trainings(study))
+    yield _stage(topology.COLLECT, ["reports/cells", "runs/predictions"], tables, plots=SCORES)
+    yield _stage(topology.TABLES, [RESULTS, CLAIMS], ["reports/tables"])
     if study.params.draw_encoders:
+        deps = [EXAMPLES, f"runs/pretrained/{ENCODER}", "runs/splits/${seeds[0]}/split.parquet"]
+        deps += ["runs/encoders"] * encoders + ["runs/vectors"] * trained
         yield _stage(
             topology.REPRESENTATIONS,
-            "Test rows before and after the phases, by the first seed's encoders",
-            f"{topology.REPRESENTATIONS} --encoder ${{item.encoder}} --seed ${{seeds[0]}}",
-            [
-                _settings(topology.REPRESENTATIONS, "${item.encoder}"),
-                EXAMPLES,
-                "runs/pretrained/${item.encoder}",
-                "runs/splits/${seeds[0]}/split.parquet",
-                *["runs/encoders"] * trains_encoders,
-                *["runs/vectors"] * trains,
-            ],  # fmt: skip
-            ["reports/pictures/representations-${item.encoder}"],
-            {"encoder": study.params.encoders},
+            deps,
+            [f"reports/pictures/representations-{ENCODER}"],
+            item=ENCODER,
+            options=f"--encoder {ENCODER} --seed ${{seeds[0]}}",
+            matrix={"encoder": study.params.encoders},
         )
-    yield _stage(
-        "render_figures",
-        "Variants with seeds and intervals, claims, learning curves, confusions and disagreements",
-        "render_figures",
-        [
-            _settings("render_figures"),
-            results,
-            "reports/runs.csv",
-            claims,
-            *["runs/histories"] * trains,
-            "runs/predictions",
-        ],  # fmt: skip
-        ["reports/figures", "reports/pictures/mistakes"],
-        plots=[
-            "reports/plots/learning_curves.csv:",
-            "    template: learning_curves",
-            "    x: epoch",
-            "    y: validation_metric",
-            "    y_label: metric on the rows that choose the epoch, percent",
-            "    title: Phase 3, learning curves",
-        ],
-    )
-    yield _stage(
-        "render_report",
-        "The page",
-        "render_report",
-        [_settings("render_report"), *tables, "reports/figures", "reports/pictures", EXAMPLES, "runs/splits"],
-        ["reports/index.html"],
-    )
-    yield _stage(
-        "render_summary",
-        "The results as text, which the terminal shows",
-        "render_summary",
-        [_settings("render_summary"), results, claims],
-        ["reports/summary.txt"],
-    )
+    deps = [RESULTS, RUNS, CLAIMS, *["runs/histories"] * trained, "runs/predictions"]
+    yield _stage(topology.FIGURES, deps, ["reports/figures", "reports/pictures/mistakes"], plots=CURVES)
+    deps = [*tables, "reports/figures", "reports/pictures", EXAMPLES, "runs/splits"]
+    yield _stage(topology.REPORT, deps, ["reports/index.html"])
+    yield _stage(topology.SUMMARY, [RESULTS, CLAIMS], ["reports/summary.txt"])
     if study.folder == Path():
-        yield _stage(
-            resolve.AUDIT,
-            "What the paper's printed numbers say about each other",
-            resolve.AUDIT,
-            [_settings(resolve.AUDIT)],
-            ["reports/paper/audit.json", "reports/paper/audit.md"],
-        )
-
-
-def _settings(program: str, item: str = "") -> str:
-    return paths.settings(Path(), program, item).as_posix()
+        yield _stage(topology.AUDIT, [], ["reports/paper/audit.json", "reports/paper/audit.md"])
 
 
 def _stage(
-    name: str,
-    description: str,
-    command: str,
+    stage: str,
     deps: Sequence[str],
     outs: Sequence[str],
+    *,
+    block: str = "",
+    program: str = "",
+    item: str | None = "",
+    options: str = "",
     matrix: dict[str, list[str] | str] | None = None,
-    uncached: Sequence[str] = (),
-    metrics: Sequence[str] = (),
-    plots: Sequence[str] = (),
+    metrics: str = "",
+    plots: str = "",
 ) -> str:
-    """One stage as YAML."""
-    lines = [f"  {name}:", f"    desc: {description}"]
-    if matrix:
-        lines.append("    matrix:")
-        shown = {key: values if isinstance(values, str) else _flow(values) for key, values in matrix.items()}
-        lines += [f"      {key}: {text}" for key, text in shown.items()]
-    lines.append(f"    cmd: {PROGRAM} {command}")
-    lines += ["    deps:", *_items(dict.fromkeys(deps))] if deps else []
-    lines += ["    outs:", *_items(outs)]
-    lines += [line for out in uncached for line in (f"      - {out}:", "          cache: false")]
-    lines += ["    metrics:"] * bool(metrics)
-    lines += [line for out in metrics for line in (f"      - {out}:", "          cache: false")]
-    lines += ["    plots:", f"      - {plots[0]}", *(f"      {line}" for line in plots[1:])] if plots else []
-    return "\n".join(lines) + "\n"
+    """One stage as YAML; ``block`` and ``program`` where they are not its name.
 
-
-def _items(values: Iterable[str]) -> list[str]:
-    return [f"      - {value}" for value in values]
-
-
-def _flow(values: Iterable[str]) -> str:
-    return "[" + ", ".join(values) + "]"
+    ``item``: which of the program's settings files it reads, None for none.
+    """
+    program = program or stage
+    lines = [f"  {block or stage}:", f"    desc: {DESCRIPTIONS[stage]}", *["    matrix:"] * bool(matrix)]
+    for key, values in (matrix or {}).items():
+        lines.append(f"      {key}: {values if isinstance(values, str) else '[' + ', '.join(values) + ']'}")
+    settings = [] if item is None else [paths.settings(Path(), program, item).as_posix()]
+    lines.append(f"    cmd: {PROGRAM} {program} {options}".rstrip())
+    lines += ["    deps:", *(f"      - {file}" for file in dict.fromkeys([*settings, *deps]))]
+    lines += ["    outs:", *(f"      - {file}" for file in outs)]
+    more = [f"    {key}:\n{text}" for key, text in (("metrics", metrics), ("plots", plots)) if text]
+    return "\n".join(lines) + "\n" + "".join(more)

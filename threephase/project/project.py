@@ -1,6 +1,8 @@
 """The files that make a study's folder a DVC project of its own; ``make pipelines`` writes them."""
 
+import configparser
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from threephase.base import paths
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, first_line
 from threephase.base.files import write_text
 from threephase.project.pipeline import pipeline
-from threephase.project.project_config import nested_config
 from threephase.study import resolve
 from threephase.study.params import Study
 from threephase.study.settings import Machine
@@ -25,7 +26,9 @@ IGNORED = """\
 /reports/*
 !/reports/metrics/
 """
-PLOT_TEMPLATES = Path(".dvc/plots")
+PLOT_TEMPLATES, CONFIG = Path(".dvc/plots"), Path(".dvc/config")
+DEFAULT_CACHE = "cache"  # beside the config
+TO_TOP = "../../../.dvc"  # from the folder of a study's config to that of the repository's
 
 
 class _Representer(SafeRepresenter):
@@ -70,6 +73,32 @@ def project_files(study: Study) -> dict[Path, str]:
     for template in sorted(PLOT_TEMPLATES.glob("*.json")):
         files[study.folder / template] = template.read_text(encoding="utf-8")
     return files
+
+
+def nested_config() -> str:
+    """The text of ``studies/<name>/.dvc/config``: the repository's link type, remotes and cache."""
+    parser = configparser.RawConfigParser(interpolation=None)
+    parser.optionxform = str
+    try:
+        parser.read(CONFIG, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{CONFIG}: {first_line(error)}; expected dvc's settings, a section in [] each") from None
+    sections = {name: dict(parser[name]) for name in parser.sections()}
+    cache = {"dir": DEFAULT_CACHE} | sections.get("cache", {})
+    sections["cache"] = {"dir": _from_study(cache.pop("dir"))} | cache
+    lines = []
+    for name, section in sections.items():
+        if "remote " in name and "url" in section:
+            section["url"] = _from_study(section["url"])
+        lines += [f"[{name}]", *(f"    {key} = {value}" for key, value in section.items())]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _from_study(place: str) -> str:
+    """A path that the repository's config names, as a study's does; an address and an absolute path stay."""
+    if "://" in place or os.path.isabs(place):
+        return place
+    return Path(os.path.normpath(os.path.join(TO_TOP, place))).as_posix()
 
 
 def check_pipeline(study: Study) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.results.paired import Paired, means, pair
-from threephase.revisions.revision import Side
-from threephase.revisions.revision_params import MACHINE, changed
+from threephase.revisions.side import CACHE, WORKING_TREE, Side
+from threephase.revisions.study_files import MACHINE, changed
 from threephase.study.params import Study
 from threephase.study.topology import cells
 
@@ -20,6 +20,7 @@ COLUMNS = [
 ]  # fmt: skip
 PARAM_COLUMNS = ["key", "a", "b"]
 SAME, POINTS_ONLY = "the same predictions", "point values only"
+NOTHING_HERE = "No predictions are here: compared is what git keeps, published predictions, metrics and dvc's checksums"
 NAMES = ("A", "B")
 DEFINITIONS = ("variant_definitions", "baseline_definitions", "encoder_definitions")
 Sides = tuple[Side, Side]
@@ -56,6 +57,8 @@ def compare(first: Side, second: Side) -> Comparison:
     rows = [row for cell in _in_order(sides) for row in _rows(cell, sides)]
     points = list(dict.fromkeys(row["cell"] for row in rows if row["note"] == POINTS_ONLY))
     notes = [note for side in sides for note in side.notes]
+    if not any(side.source(cell) in (CACHE, WORKING_TREE) for side in sides for cell in side.cells()):
+        notes += [f"{NOTHING_HERE}; {first.study.in_folder} repro makes or restores predictions"]
     notes += [f"{side.name}: its settings are not known" for side in sides if side.params is None]
     notes += [note for side in sides for note in _how_to_get(side, points)]
     return Comparison(
@@ -69,12 +72,11 @@ def compare(first: Side, second: Side) -> Comparison:
 def _refuse_nothing_in_common(sides: Sides) -> None:
     datasets = [side.study.params.dataset for side in sides]
     if datasets[0] != datasets[1]:
-        said = " and ".join(f"{side.name} of {name}" for side, name in zip(sides, datasets, strict=True))
-        raise UserError(f"studies: got {said}, expected two of one data set")
+        both = " and ".join(f"{side.name} of {name}" for side, name in zip(sides, datasets, strict=True))
+        raise UserError(f"studies: got {both}, expected two of one data set")
     held = [set(side.cells()) for side in sides]
     if not held[0] & held[1]:
-        first = sides[0].study
-        has = [f"{side.name} has {', '.join(side.cells()) or 'none'}" for side in sides]
+        first, has = sides[0].study, [f"{side.name} has {', '.join(side.cells()) or 'none'}" for side in sides]
         raise UserError(
             f"cells: {' and '.join(has)}, expected one in common; they come from {first.folder / paths.LOCK}, "
             f"{paths.PUBLISHED} and {paths.reports(first.folder)}/metrics; run: {first.in_folder} repro"
@@ -86,8 +88,8 @@ def _changed_params(sides: Sides) -> pd.DataFrame | None:
     if None in params:
         return None
     # A study's name is no setting; params files alone do not say on what machine.
-    left_out = {"name"} | ({MACHINE} if any(MACHINE not in one for one in params) else set())
-    first, second = ({key: value for key, value in one.items() if key not in left_out} for one in params)
+    left_out = {"name"} | ({MACHINE} if any(MACHINE not in settings for settings in params) else set())
+    first, second = ({key: value for key, value in settings.items() if key not in left_out} for settings in params)
     if sides[0].is_study:
         # Which variants a study has, its list of them says.
         for key in DEFINITIONS:
@@ -99,28 +101,24 @@ def _changed_params(sides: Sides) -> pd.DataFrame | None:
 def _in_order(sides: Sides) -> list[str]:
     """The cells of either side: in the order of the studies' tables, then those that they no longer run."""
     known = dict.fromkeys(paths.cell_name(*cell) for side in sides for cell in cells(side.study))
-    found = dict.fromkeys(cell for side in sides for cell in side.cells())
-    return [cell for cell in known if cell in found] + [cell for cell in found if cell not in known]
-
-
-def compared_metrics(study: Study) -> list[str]:
-    """Accuracy and the study's primary metric, the primary one first."""
-    return list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
+    held = dict.fromkeys(cell for side in sides for cell in side.cells())
+    return [cell for cell in known if cell in held] + [cell for cell in held if cell not in known]
 
 
 def _rows(cell: str, sides: Sides) -> list[dict[str, Any]]:
     """The rows of one cell."""
     study = sides[0].study
-    metrics = compared_metrics(study)
+    metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
     predictions = [side.predictions(cell) for side in sides]
     about = {"cell": cell, "from_a": sides[0].source(cell), "from_b": sides[1].source(cell)}
     if all(predictions):
         try:
-            found = pair(study, *predictions, metrics, NAMES)
+            paired = pair(study, *predictions, metrics, NAMES)
         except UserError as error:
             about["note"] = f"not paired: {error}"
         else:
-            return [about | paired_columns(found, metric) for metric in metrics]
+            note = "; ".join([SAME] * paired.same + paired.other_seeds + paired.other_rows)
+            return [about | paired_columns(paired, metric, ("a", "b")) | {"note": note} for metric in metrics]
     points = [
         means(study, by_seed, metrics) if by_seed else side.points.get(cell, {})
         for side, by_seed in zip(sides, predictions, strict=True)
@@ -139,22 +137,21 @@ def _why_no_pair(cell: str, sides: Sides) -> str:
     return SAME if first and first == second else POINTS_ONLY
 
 
-def paired_columns(found: Paired, metric: str) -> dict[str, Any]:
-    """The columns of a row that a paired comparison fills."""
-    one = found.differences[metric]
+def paired_columns(paired: Paired, metric: str, sides: tuple[str, str]) -> dict[str, Any]:
+    """The columns of a row that a paired comparison fills; ``sides``: those of the two values."""
+    values = paired.differences[metric]
     return {
         "metric": metric,
-        "seeds": ", ".join(map(str, found.seeds)),
-        "n_test": found.n_test,
-        "a": one.first,
-        "b": one.second,
-        "difference": one.interval.mean,
-        "by_seed": ", ".join(f"{difference:+z.1f}" for difference in one.by_seed),
-        "ci_low": one.interval.low,
-        "ci_high": one.interval.high,
-        "ci_kind": one.interval.kind,
-        "alike": found.alike,
-        "note": "; ".join([SAME] * found.same + found.other_seeds + found.other_rows),
+        "seeds": ", ".join(map(str, paired.seeds)),
+        "n_test": paired.n_test,
+        sides[0]: values.first,
+        sides[1]: values.second,
+        "difference": values.interval.mean,
+        "by_seed": ", ".join(f"{difference:+z.1f}" for difference in values.by_seed),
+        "ci_low": values.interval.low,
+        "ci_high": values.interval.high,
+        "ci_kind": values.interval.kind,
+        "alike": paired.alike,
     }
 
 

@@ -1,6 +1,7 @@
 """A comparison of two revisions or studies as text for the terminal, as Markdown, and as a page."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +10,17 @@ from threephase.base import paths
 from threephase.base.files import new_folder, write_table, write_text
 from threephase.base.provenance import code_revision
 from threephase.report.layout import render
-from threephase.results.tables import METRIC_TITLES, escape_markdown, to_markdown, to_plain_text
-from threephase.revisions.comparison import NAMES, PARAM_COLUMNS, SAME, Comparison
-from threephase.revisions.paired_text import alike_text, difference_text, value_text, wrapped
+from threephase.results.tables import (
+    METRIC_TITLES,
+    MISSING,
+    TERMINAL_WIDTH,
+    escape_markdown,
+    format_difference,
+    format_number,
+    to_markdown,
+    to_plain_text,
+)
+from threephase.revisions.comparison import NAMES, NOTHING_HERE, PARAM_COLUMNS, SAME, Comparison
 
 MOST_PARAMS = 20  # shown in the terminal; the files have all
 
@@ -44,8 +53,8 @@ def as_text(comparison: Comparison) -> str:
     parts += map(wrapped, comparison.notes)
     rows = comparison.rows
     if rows["note"].eq(SAME).all():
-        cells = rows["cell"].nunique()
-        parts += ["", f"{cells} cell{'s, all' if cells > 1 else ','} with the same predictions."]
+        here = not any(note.startswith(NOTHING_HERE) for note in comparison.notes)
+        parts += ["", f"{rows['cell'].nunique()} cells, all with the same predictions{'' if here else ' in git'}."]
     else:
         parts += ["", wrapped(caption(comparison)), "", to_plain_text(table(rows).drop(columns="Note"))]
         for note, of_note in rows[~rows["note"].isin(["", SAME])].groupby("note", sort=False):
@@ -128,20 +137,35 @@ def caption(comparison: Comparison) -> str:
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as text."""
+    numbers = zip(rows["note"], rows["difference"], rows["ci_low"], rows["ci_high"], strict=True)
     return pd.DataFrame(
-        [
-            {
-                "Cell": row.cell,
-                "Metric": METRIC_TITLES[row.metric],
-                NAMES[0]: value_text(row.a),
-                NAMES[1]: value_text(row.b),
-                "Difference": SAME
-                if row.note.startswith(SAME)
-                else difference_text(row.difference, row.ci_low, row.ci_high),
-                "Alike": alike_text(row.alike),
-                "Note": row.note.removeprefix(SAME).removeprefix("; "),
-            }
-            for row in rows.itertuples()
-        ],
-        columns=["Cell", "Metric", *NAMES, "Difference", "Alike", "Note"],
+        {
+            "Cell": rows["cell"],
+            "Metric": rows["metric"].map(METRIC_TITLES),
+            NAMES[0]: rows["a"].map(value_text),
+            NAMES[1]: rows["b"].map(value_text),
+            "Difference": [SAME if note.startswith(SAME) else difference_text(*values) for note, *values in numbers],
+            "Alike": rows["alike"].map(alike_text),
+            "Note": rows["note"].str.removeprefix(SAME).str.removeprefix("; "),
+        }
     )
+
+
+def value_text(value: float) -> str:
+    """A metric in percent, or that it is missing."""
+    return MISSING if pd.isna(value) else format_number(value)
+
+
+def alike_text(percent: float) -> str:
+    """The share of predictions that name the same class; empty where none were paired."""
+    return "" if pd.isna(percent) else f"{format_number(percent)}%"
+
+
+def difference_text(difference: float, low: float, high: float) -> str:
+    """A difference in percentage points with its interval, which point values do not give."""
+    return MISSING if pd.isna(difference) else format_difference(difference, low, high)
+
+
+def wrapped(line: str) -> str:
+    """A line of prose for the terminal; commands, keys and paths stay whole."""
+    return textwrap.fill(line, TERMINAL_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

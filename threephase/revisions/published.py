@@ -22,7 +22,7 @@ from threephase.results.cells import cells, read_predictions, summarize
 from threephase.results.costs import read_reports
 from threephase.results.prediction_checksums import checksums
 from threephase.results.results import read_frame
-from threephase.revisions.revision_params import own_settings
+from threephase.revisions.study_files import own_settings
 from threephase.study.paper_params import Paper
 from threephase.study.params import Study
 
@@ -30,9 +30,7 @@ FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
 FOLDERS = ("cells", "tables")
 DRAWN = ("figures", "pictures")  # what the page shows; of the second, the tables are kept
 COPIED = ("example_id", "split", "label", "predicted")
-PARAMS_HEADER = (
-    "# All settings of the published run. What the names of protocols and variants stand for: shared.yaml.\n"
-)
+HEADER = "# All settings of the published run. What the names of protocols and variants stand for: shared.yaml.\n"
 
 
 def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
@@ -43,16 +41,16 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
     """
     source, target = paths.reports(study.folder), paths.published(study.params.name)
     predictions = all_predictions(study)
-    for one in (*FILES, *FOLDERS, *DRAWN):
-        if not (source / one).exists():
-            raise UserError(f"{source / one}: no such file; run: {study.in_folder} repro")
+    for name in (*FILES, *FOLDERS, *DRAWN):
+        if not (source / name).exists():
+            raise UserError(f"{source / name}: no such file; run: {study.in_folder} repro")
     check_tables(study, settings, source)
     check_mistakes(study)
     with new_folder(target) as new:
-        for one in FILES:
-            shutil.copyfile(source / one, new / one)
-        for one in FOLDERS:
-            shutil.copytree(source / one, new / one, copy_function=shutil.copyfile)
+        for name in FILES:
+            shutil.copyfile(source / name, new / name)
+        for name in FOLDERS:
+            shutil.copytree(source / name, new / name, copy_function=shutil.copyfile)
         for table in sorted((source / "pictures").glob("*/*.csv")):
             kept = new / table.relative_to(source)
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +69,7 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
 
 def params_text(study: Study) -> str:
     """The study's settings, those of its base filled in, so that they stand alone."""
-    return PARAMS_HEADER + yaml_text(own_settings(study))
+    return HEADER + yaml_text(own_settings(study))
 
 
 def check_tables(study: Study, settings: Paper, folder: Path) -> None:
@@ -87,25 +85,21 @@ def check_tables(study: Study, settings: Paper, folder: Path) -> None:
 def check_mistakes(study: Study) -> None:
     """The same for the study's confusions and disagreements."""
     predictions, classes = mistakes.trained_predictions(study)
-    place = paths.mistakes(study.folder)
-    for name, table in (
-        ("confusion.csv", mistakes.confusion_frame(predictions, classes)),
-        ("disagreements.csv", mistakes.disagreements_frame(predictions)),
-    ):
+    confusions, place = mistakes.confusion_frame(predictions, classes), paths.mistakes(study.folder)
+    tables = {"confusion.csv": confusions, "disagreements.csv": mistakes.disagreements_frame(predictions)}
+    for name, table in tables.items():
         _refuse_others(place / name, read_frame(place / name), table, study)
 
 
-def _refuse_others(file: Path, found: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:
+def _refuse_others(file: Path, written: pd.DataFrame, expected: pd.DataFrame, study: Study) -> None:
     """Texts must be the same and numbers all but: another machine rounds the last digit in another way."""
     try:
         # By a copy of each as text, so that both have the types that a file gives them.
-        read = [pd.read_csv(io.StringIO(frame.to_csv(index=False))) for frame in (found, expected)]
+        read = [pd.read_csv(io.StringIO(frame.to_csv(index=False))) for frame in (written, expected)]
         pd.testing.assert_frame_equal(*read, check_dtype=False, rtol=1e-9)
     except AssertionError:
-        raise UserError(
-            f"{file}: got other numbers than the predictions of the runs give, expected those; "
-            f"run: {study.in_folder} repro"
-        ) from None
+        what = "got other numbers than the predictions of the runs give, expected those"
+        raise UserError(f"{file}: {what}; run: {study.in_folder} repro") from None
 
 
 def write_paper_tables(study: Study, settings: Paper, titles: Mapping[str, str], folder: Path) -> None:
@@ -125,8 +119,7 @@ def all_predictions(study: Study) -> pd.DataFrame:
     frames = []
     for encoder, variant in cells(study):
         for seed, frame in read_predictions(study, (encoder, variant)).items():
-            probabilities = [column for column in frame if column.startswith("probability_")]
-            kept = frame[[*COPIED, *probabilities]]
+            kept = frame[[*COPIED, *(column for column in frame if column.startswith("probability_"))]]
             who = {"encoder": encoder, "variant": variant, "seed": seed}
             frames.append(kept.assign(**who)[[*who, *kept.columns]])
     return pd.concat(frames, ignore_index=True)

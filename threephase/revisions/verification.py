@@ -22,7 +22,10 @@ from threephase.results.costs import (
 )
 from threephase.results.paired import Paired, Predictions, means, pair
 from threephase.results.prediction_checksums import content_sha256
-from threephase.revisions.revision_params import changed, own_settings
+from threephase.results.tables import METRIC_TITLES, to_plain_text
+from threephase.revisions.comparison import paired_columns
+from threephase.revisions.comparison_text import alike_text, difference_text, value_text, wrapped
+from threephase.revisions.study_files import changed, own_settings
 from threephase.scores.statistics import UNDECIDED
 from threephase.study.params import Study
 from threephase.study.read_params import load_published
@@ -58,37 +61,38 @@ def verify(study: Study) -> Verification:
 
     Only cells and seeds that both have are compared; a cell without one shows as not run.
     """
-    kept = _published_study(study)
-    published, checksums = _read_published(study)
+    kept, folder = _published_study(study), paths.published(study.params.name)
+    published = predictions_by_cell(pd.read_parquet(folder / "predictions.parquet"))
+    lines = pd.read_csv(folder / "checksums.csv", dtype={"cell": str}).itertuples()
+    checksums = {(line.cell, line.seed): line.sha256 for line in lines}
     own = {cell: _own_predictions(study, cell) for cell in cells(study)}
     if not any(own.values()):
         place = paths.predictions(study.folder, "", "x", 0).parent.parent
         raise UserError(f"{place}: got no predictions, expected those of your own run; run: {study.in_folder} repro")
-    found = [
+    rows = [
         _row(study, cell, published.get(cell, {}), own.get(cell, {}), checksums)
         for cell in dict.fromkeys([*own, *published])
     ]
-    reports = paths.published(study.params.name) / "run_reports.jsonl"
-    runs = read_published_reports(kept, reports), read_reports(study)
+    runs = read_published_reports(kept, folder / "run_reports.jsonl"), read_reports(study)
     return Verification(
-        rows=pd.DataFrame(found, columns=COLUMNS).astype({"n_test": "Int64"}),
+        rows=pd.DataFrame(rows, columns=COLUMNS).astype({"n_test": "Int64"}),
         params=[*_other_settings(kept, study), *_other_inputs(*runs)],
         engine=_engine(*runs),
     )
 
 
-def verdict(found: Paired, same: bool, metric: str, tolerance: float, widest: float) -> str:
+def verdict(paired: Paired, same: bool, metric: str, tolerance: float, widest: float) -> str:
     """Identical where the checksums are the ``same``, else by the paired difference.
 
     It agrees where 0 lies in the difference's interval or where the difference is at most ``tolerance`` percentage
     points, unless the interval is wider than ``widest``, which no run could leave: that is undecided. Otherwise, and
     where the test rows are others, it differs.
     """
-    if found.other_rows:
+    if paired.other_rows:
         return DIFFERS
     if same:
         return SAME
-    interval = found.differences[metric].interval
+    interval = paired.differences[metric].interval
     if abs(interval.mean) <= tolerance:
         return AGREES
     if interval.low <= 0 <= interval.high:
@@ -99,7 +103,7 @@ def verdict(found: Paired, same: bool, metric: str, tolerance: float, widest: fl
 def summary(study: Study, verification: Verification) -> str:
     """One line: how many cells agree, and how many could not be compared."""
     counts = Counter(verification.rows["verdict"])
-    said = ", ".join(f"{counts[one]} {one}" for one in (SAME, AGREES, UNDECIDED, DIFFERS, NOT_RUN) if counts[one])
+    said = ", ".join(f"{counts[name]} {name}" for name in (SAME, AGREES, UNDECIDED, DIFFERS, NOT_RUN) if counts[name])
     outcome = "differs from" if verification.differs() else "does not differ from"
     if not counts.keys() - {NOT_RUN}:
         raise UserError(
@@ -120,14 +124,6 @@ def _published_study(study: Study) -> Study:
     return load_published()[study.params.name]
 
 
-def _read_published(study: Study) -> tuple[dict[Cell, Predictions], dict[tuple[str, int], str]]:
-    """The published predictions by cell and seed, and their checksums by the cell's name and seed."""
-    folder = paths.published(study.params.name)
-    checksums = pd.read_csv(folder / "checksums.csv", dtype={"cell": str})
-    by_cell = {(line.cell, line.seed): line.sha256 for line in checksums.itertuples()}
-    return predictions_by_cell(pd.read_parquet(folder / "predictions.parquet")), by_cell
-
-
 def _own_predictions(study: Study, cell: Cell) -> Predictions:
     """The predictions of those of the study's seeds that were run."""
     params = study.params
@@ -145,24 +141,18 @@ def _row(
         side, whose = ("published", NAMES[0]) if published else ("own", NAMES[1])
         return row | {side: means(study, published or own, [metric])[metric], "note": f"only in {whose}"}
     try:
-        found = pair(study, published, own, [metric], NAMES)
+        paired = pair(study, published, own, [metric], NAMES)
     except UserError as error:
         return row | {"verdict": DIFFERS, "note": f"not paired: {error}"}
-    one = found.differences[metric]
-    same = all(content_sha256(own[seed]) == checksums.get((name, seed)) for seed in found.seeds)
-    return row | {
-        "seeds": ", ".join(map(str, found.seeds)),
-        "n_test": found.n_test,
-        "own": one.second,
-        "published": one.first,
-        "difference": one.interval.mean,
-        "ci_low": one.interval.low,
-        "ci_high": one.interval.high,
-        "ci_kind": one.interval.kind,
-        "alike": found.alike,
-        "verdict": verdict(found, same, metric, rules.claim_margin, rules.undecided_interval_width),
-        "note": "; ".join([*found.other_seeds, *found.other_rows]),
-    }
+    same = all(content_sha256(own[seed]) == checksums.get((name, seed)) for seed in paired.seeds)
+    return (
+        row
+        | paired_columns(paired, metric, ("published", "own"))
+        | {
+            "verdict": verdict(paired, same, metric, rules.claim_margin, rules.undecided_interval_width),
+            "note": "; ".join([*paired.other_seeds, *paired.other_rows]),
+        }
+    )
 
 
 def _other_settings(published: Study, study: Study) -> Iterator[str]:
@@ -185,3 +175,43 @@ def _engine(published: Sequence[RecordedTraining], own: Sequence[RecordedTrainin
     if not any(run.report for run in own):
         second = dict.fromkeys(ENGINE, FROM_CACHE)
     return [(key, first.get(key, NOT_RECORDED), second.get(key, NOT_RECORDED)) for key in ENGINE]
+
+
+def as_text(study: Study, verification: Verification) -> str:
+    """The whole text; the last line is the summary."""
+    lines = verification.params or ["No setting and no input differs."]
+    lines += ["", *(_engine_text(*facts) for facts in verification.engine), "", _rule(study, verification.rows)]
+    notes = [f"{row.cell}: {row.note}" for row in verification.rows.itertuples() if row.note]
+    parts = [*map(wrapped, lines), "", to_plain_text(_table(verification.rows)), *map(wrapped, notes)]
+    return "\n".join([*parts, summary(study, verification)])
+
+
+def _engine_text(name: str, published: str, own: str) -> str:
+    return f"{name}: {own}, as published" if own == published else f"{name}: {own}; published: {published}"
+
+
+def _rule(study: Study, rows: pd.DataFrame) -> str:
+    kinds = " or ".join(dict.fromkeys(rows["ci_kind"].dropna())) or "none"
+    return (
+        f"{METRIC_TITLES[study.params.primary_metric]} in percent on the test rows; difference: yours minus "
+        f"published, paired by seed and test row, with {100 * study.shared.statistics.confidence:g}% intervals "
+        f"({kinds}). Identical: predictions with the published checksums. Agrees: 0 lies in the interval, or the "
+        f"difference is at most {study.shared.verdicts.claim_margin:g} points. Undecided: 0 lies in it, but it is "
+        f"wider than {study.shared.verdicts.undecided_interval_width:g} points. Another machine gives other last "
+        "digits that a training amplifies; an interval of test rows only does not cover that."
+    )
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    compared = ~rows["verdict"].isin([SAME, NOT_RUN])
+    numbers = zip(compared, rows["difference"], rows["ci_low"], rows["ci_high"], strict=True)
+    return pd.DataFrame(
+        {
+            "Cell": rows["cell"],
+            "Own": rows["own"].map(value_text),
+            "Published": rows["published"].map(value_text),
+            "Difference": [difference_text(*values) if shown else "" for shown, *values in numbers],
+            "Alike": rows["alike"].map(alike_text),
+            "Verdict": rows["verdict"],
+        }
+    )

@@ -21,11 +21,9 @@ def stage_parser(about: str, *options: str) -> argparse.ArgumentParser:
         "seed": "one of the study's seeds",
     }
     for option in options:
-        name = option.removesuffix("?")
-        kind = int if name == "seed" else str
-        parser.add_argument(
-            f"--{name}", type=kind, required=name == option, default=None if name == option else "", help=help_of[name]
-        )
+        name, needed = option.removesuffix("?"), not option.endswith("?")
+        how = {"type": int if name == "seed" else str, "required": needed, "default": None if needed else ""}
+        parser.add_argument(f"--{name}", help=help_of[name], **how)
     return parser
 
 

@@ -18,14 +18,14 @@ def modules_of(stage: str, shown: Collection[str] = (), top: Path = Path()) -> l
 
     ``shown``: the modules of plumbing that count all the same.
     """
-    found, waiting = set(), [f"stages.{stage}"]
+    modules, waiting = set(), [f"stages.{stage}"]
     while waiting:
         module = waiting.pop()
-        if module in found or (module.startswith(PLUMBING) and module not in shown):
+        if module in modules or (module.startswith(PLUMBING) and module not in shown):
             continue
-        found.add(module)
+        modules.add(module)
         waiting += _imports(_file(module, top), top)
-    return sorted(_file(module, top) for module in found)
+    return sorted(_file(module, top) for module in modules)
 
 
 def checksums(files: list[Path], top: Path = Path()) -> dict[str, str]:
@@ -47,14 +47,14 @@ def _file(module: str, top: Path) -> Path:
 @functools.cache
 def _imports(file: Path, top: Path) -> tuple[str, ...]:
     """The modules of the project that a file imports, anywhere but for type checkers alone."""
-    found = []
+    names = []
     for node in _nodes(ast.parse((top / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [name.name for name in node.names]
+            names += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             parts = [f"{node.module}.{name.name}" for name in node.names]
-            found += [part if _is_module(part, top) else node.module for part in parts]
-    return tuple(module for module in dict.fromkeys(found) if module.split(".")[0] in CODE)
+            names += [part if (top / _file(part, top)).is_file() else node.module for part in parts]
+    return tuple(module for module in dict.fromkeys(names) if module.split(".")[0] in CODE)
 
 
 def _nodes(tree: ast.AST):
@@ -63,8 +63,3 @@ def _nodes(tree: ast.AST):
             continue
         yield node
         yield from _nodes(node)
-
-
-def _is_module(name: str, top: Path) -> bool:
-    plain = top / Path(*name.split("."))
-    return plain.with_suffix(".py").is_file() or (plain / "__init__.py").is_file()

@@ -1,4 +1,4 @@
-"""The parameters of the comparison with the paper, ``paper/params.yaml``; ``config`` reads them."""
+"""The parameters of the comparison with the paper, ``paper/params.yaml``."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The parameters of the project as frozen dataclasses; ``config`` reads them from the params files."""
+"""The parameters of the project as frozen dataclasses; ``read_params`` reads them from the params files."""
 
 from dataclasses import dataclass
 from pathlib import Path

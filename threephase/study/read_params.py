@@ -1,15 +1,16 @@
 """The params files, read and checked as a whole; the only place that reads them."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from threephase.base import paths
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, warn
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
 from threephase.study.schema import build, read_yaml, refuse_unknown
 from threephase.study.source_params import SPLITS, Dataset, EncoderSource
-from threephase.study.topology import is_ablation
+from threephase.study.topology import DENOISE, is_ablation
 
 ENCODER_KEYS = {
     "python_package": ("package", "version", "folder", "sha256"),
@@ -21,35 +22,31 @@ ENCODER_KEYS = {
 def load_shared() -> Shared:
     """Read and check ``shared.yaml`` and the definitions of ``encoders/``."""
     encoders = {file.stem: _load_encoder(file) for file in sorted(paths.ENCODERS.glob("*.yaml"))}
-    content = read_yaml(paths.SHARED_PARAMS)
+    file = paths.SHARED_PARAMS
+    content = read_yaml(file)
     if "encoders" in content:
-        raise UserError(f"{paths.SHARED_PARAMS}: encoders: got them here, expected a file each in {paths.ENCODERS}/")
-    shared = build(Shared, content | {"encoders": encoders}, paths.SHARED_PARAMS)
+        raise UserError(f"{file}: encoders: got them here, expected a file each in {paths.ENCODERS}/")
+    shared = build(Shared, content | {"encoders": encoders}, file)
     for name, setting in shared.imbalance.items():
         if setting.max_ratio <= setting.min_ratio:
-            raise UserError(
-                f"{paths.SHARED_PARAMS}: imbalance.{name}.max_ratio: got {setting.max_ratio:g}, expected a number "
-                f"above min_ratio ({setting.min_ratio:g})"
-            )
+            expected = f"a number above min_ratio ({setting.min_ratio:g})"
+            raise UserError(f"{file}: imbalance.{name}.max_ratio: got {setting.max_ratio:g}, expected {expected}")
     for name in shared.baselines:
-        refuse_unknown(paths.SHARED_PARAMS, "baselines", name, BASELINES)
+        refuse_unknown(file, "baselines", name, BASELINES)
     for name, claim in shared.claims.items():
         for variant in [claim.variant, *claim.others]:
-            refuse_unknown(paths.SHARED_PARAMS, f"claims.{name}", variant, shared.variants)
+            refuse_unknown(file, f"claims.{name}", variant, shared.variants)
     for name, variant in shared.variants.items():
         if variant.imbalance not in (None, "none"):
-            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.imbalance", variant.imbalance, shared.imbalance)
+            refuse_unknown(file, f"variants.{name}.imbalance", variant.imbalance, shared.imbalance)
         if variant.pairs_as_many_as is not None:
             fitting = [n for n, v in shared.variants.items() if v.imbalance and v.pairs_as_many_as is None]
-            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.pairs_as_many_as", variant.pairs_as_many_as, fitting)
+            refuse_unknown(file, f"variants.{name}.pairs_as_many_as", variant.pairs_as_many_as, fitting)
         if variant.encoder_of is not None:
             making = [n for n, v in shared.variants.items() if v.encoder_from == variant.encoder_from]
-            refuse_unknown(paths.SHARED_PARAMS, f"variants.{name}.encoder_of", variant.encoder_of, making)
-            continue
-        if variant.imbalance is None and variant.encoder_from not in (PRETRAINED, "train_dae"):
-            raise UserError(
-                f"{paths.SHARED_PARAMS}: variants.{name}.imbalance: the key is missing, expected normal, extra or none"
-            )
+            refuse_unknown(file, f"variants.{name}.encoder_of", variant.encoder_of, making)
+        elif variant.imbalance is None and variant.encoder_from not in (PRETRAINED, DENOISE):
+            raise UserError(f"{file}: variants.{name}.imbalance: the key is missing, expected normal, extra or none")
     return shared
 
 
@@ -82,8 +79,7 @@ def load_dataset(name: str) -> Dataset:
 
 def _check_source(dataset: Dataset, file: Path) -> None:
     """The source names what its kind needs, in splits that exist; folds and a test set exclude each other."""
-    source = dataset.source
-    by_split = source.files if isinstance(source.files, dict) else None
+    source, hub = dataset.source, dataset.source.hub
     shared = [key for key in ("hub", "folder", "python_package") if getattr(source, key) is not None]
     if source.files is None and not shared:
         raise UserError(f"{file}: source: got none, expected one of: hub, folder, python_package, files")
@@ -91,15 +87,12 @@ def _check_source(dataset: Dataset, file: Path) -> None:
         raise UserError(f"{file}: source.{shared[0]}: got it besides source.files, expected your own files alone")
     if source.split_column is not None and not isinstance(source.files, str):
         raise UserError(f"{file}: source.split_column: expected it only where source.files is one file or folder")
-    named = {"source.splits": source.splits, "source.files": by_split}
-    if source.hub is not None:
-        named["source.hub.splits"] = source.hub.splits
-        if source.hub.splits is None and source.splits is None:
-            raise UserError(f"{file}: source.splits: the key is missing, expected the hub's split by ours")
-        for column in source.hub.columns or {}:
-            refuse_unknown(file, "source.hub.columns", column, [*dataset.text_columns, *dataset.label_columns])
-    if source.folder is not None and source.splits is None:
-        raise UserError(f"{file}: source.splits: the key is missing, expected the file's name by split")
+    if source.splits is None and ((hub is not None and hub.splits is None) or source.folder is not None):
+        raise UserError(f"{file}: source.splits: the key is missing, expected the source's split or file by ours")
+    for column in (hub and hub.columns) or {}:
+        refuse_unknown(file, "source.hub.columns", column, [*dataset.text_columns, *dataset.label_columns])
+    by_split = source.files if isinstance(source.files, dict) else None
+    named = {"source.splits": source.splits, "source.files": by_split, "source.hub.splits": hub and hub.splits}
     for place, splits in named.items():
         for split in splits or {}:
             refuse_unknown(file, place, split, SPLITS)
@@ -142,21 +135,35 @@ def study_in(folder: Path) -> Study:
     return load_study(folder.name)
 
 
-def load_studies() -> dict[str, Study]:
-    """Read and check all studies, by name."""
-    shared, folders = load_shared(), study_folders()
-    return {name: _load_study(shared, name, folders) for name in folders}
+def read_studies() -> dict[str, Study | UserError]:
+    """Every study by its name, or why it is refused."""
+    shared, folders, studies = load_shared(), study_folders(), {}
+    for name in folders:
+        try:
+            studies[name] = _load_study(shared, name, folders)
+        except UserError as error:
+            studies[name] = error
+    return studies
+
+
+def load_studies(all_good: bool = True) -> dict[str, Study]:
+    """Read and check all studies, by name; a broken one is refused, or left out with a warning if not ``all_good``."""
+    studies = read_studies()
+    for error in [study for study in studies.values() if isinstance(study, UserError)]:
+        if all_good:
+            raise error
+        warn(f"left out: {error}")
+    return {name: study for name, study in studies.items() if isinstance(study, Study)}
 
 
 def load_published() -> dict[str, Study]:
     """Read and check all published studies by the params files that were published with them, by name."""
-    shared, folders = load_shared(), study_folders()
-    names = sorted(file.parent.name for file in paths.PUBLISHED.glob(f"*/{paths.PARAMS}"))
-    found = {}
-    for name in names:
-        file, folder = paths.published(name) / paths.PARAMS, folders.get(name, paths.STUDIES / name)
-        found[name] = _checked(shared, name, folder, {"name": name} | read_yaml(file), file)
-    return found
+    shared, folders, studies = load_shared(), study_folders(), {}
+    for file in sorted(paths.PUBLISHED.glob(f"*/{paths.PARAMS}")):
+        name = file.parent.name
+        folder = folders.get(name, paths.STUDIES / name)
+        studies[name] = _checked(shared, name, folder, {"name": name} | read_yaml(file), file)
+    return studies
 
 
 def _load_study(shared: Shared, name: str, folders: dict[str, Path]) -> Study:
@@ -170,34 +177,27 @@ def base_files(name: str) -> list[Path]:
 
 
 def _bases(name: str, folders: dict[str, Path]) -> list[str]:
-    found = [name]
-    while (base := read_yaml(paths.study_params(folders[found[-1]])).get("base")) is not None:
-        file = paths.study_params(folders[found[-1]])
+    names, file = [name], paths.study_params(folders[name])
+    while (base := read_yaml(file).get("base")) is not None:
         refuse_unknown(file, "base", base, folders)
-        if base in found:
-            raise UserError(f"{file}: base: got {base!r}, which itself builds on {found[-1]!r}; expected no circle")
-        found.append(base)
-    return found[1:]
+        if base in names:
+            raise UserError(f"{file}: base: got {base!r}, which itself builds on {names[-1]!r}; expected no circle")
+        names.append(base)
+        file = paths.study_params(folders[base])
+    return names[1:]
 
 
 def with_base(name: str, folders: dict[str, Path]) -> dict[str, Any]:
-    """A study's keys over those of its bases, a mapping's one by one; of the known encoders only those that it runs."""
-    content: dict[str, Any] = {}
-    for one in [*reversed(_bases(name, folders)), name]:
-        content = _over(content, read_yaml(paths.study_params(folders[one])))
-    content = {"name": name} | {key: value for key, value in content.items() if key != "base"}
-    file = paths.study_params(folders[name])
+    """A study's keys over those of its bases, a mapping's one by one."""
+    file, content = paths.study_params(folders[name]), {}
     own = read_yaml(file)
+    for part in [*(read_yaml(paths.study_params(folders[base])) for base in reversed(_bases(name, folders))), own]:
+        content = _over(content, part)
     if own.get("name", name) != name:
         raise UserError(f"{file}: name: got {own['name']!r}, expected the folder's name {name!r}")
     if "seeds" not in own:
         raise UserError(f"{file}: seeds: the key is missing, expected a list; dvc reads it there, not from a base")
-    content["name"] = name
-    for key in ("hyperparameters", "variants"):
-        if isinstance(content.get(key), dict) and isinstance(content.get("encoders"), list):
-            others = {file.stem for file in paths.ENCODERS.glob("*.yaml")} - set(content["encoders"])
-            content[key] = {encoder: value for encoder, value in content[key].items() if encoder not in others}
-    return content
+    return {"name": name} | {key: value for key, value in content.items() if key not in ("base", "name")}
 
 
 def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -213,17 +213,28 @@ def _checked(shared: Shared, name: str, folder: Path, content: dict[str, Any], f
     params = build(StudyParams, content, file)
     if params.name != name:
         raise UserError(f"{file}: name: got {params.name!r}, expected {name!r}")
+    refuse_unknown(file, "dataset", params.dataset, dataset_names())
+    for encoder in params.encoders:
+        refuse_unknown(file, "encoders", encoder, shared.encoders)
+        for key in ("hyperparameters", "variants"):
+            named = getattr(params, key)
+            if isinstance(named, dict) and encoder not in named:
+                raise UserError(
+                    f"{file}: {key}: got none for the encoder {encoder!r}, only for: {', '.join(named) or '(none)'}"
+                )
+    # Of a base's encoders only those that the study runs.
+    others = shared.encoders.keys() - set(params.encoders)
+    for key in ("hyperparameters", "variants"):
+        if isinstance(named := getattr(params, key), dict):
+            own = {encoder: value for encoder, value in named.items() if encoder not in others}
+            params = dataclasses.replace(params, **{key: own})
     return Study(shared, params, _check_params(shared, params, file), folder)
 
 
 def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
     """Refuse what does not fit together; returns the study's data set."""
-    refuse_unknown(file, "dataset", params.dataset, dataset_names())
     dataset = load_dataset(params.dataset)
     refuse_unknown(file, "protocol", params.protocol, shared.protocols)
-    for encoder in params.encoders:
-        refuse_unknown(file, "encoders", encoder, shared.encoders)
-        refuse_unknown(file, "hyperparameters", encoder, params.hyperparameters)
     for baseline in params.baselines:
         refuse_unknown(file, "baselines", baseline, shared.baselines)
     _check_variants(shared, params, file)
@@ -239,18 +250,17 @@ def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
 
 
 def _check_split(params: StudyParams, file: Path) -> None:
-    if any(seed < 0 for seed in params.seeds):
+    ratio, largest = params.long_tail_ratio, params.long_tail_largest
+    if min(params.seeds) < 0:
         raise UserError(f"{file}: seeds: got {params.seeds}, expected whole numbers of at least 0")
-    if (params.long_tail_ratio is None) != (params.long_tail_largest is None):
-        raise UserError(
-            f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null for both"
-        )
-    if None not in (params.long_tail_ratio, params.train_rows):
+    if (ratio is None) != (largest is None):
+        raise UserError(f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null")
+    if None not in (ratio, params.train_rows):
         raise UserError(f"{file}: train_rows: got {params.train_rows}, expected null where long_tail_ratio is a number")
-    if params.long_tail_ratio is not None and params.long_tail_largest < params.long_tail_ratio:
+    if ratio is not None and largest < ratio:
         raise UserError(
-            f"{file}: long_tail_largest: got {params.long_tail_largest}, expected at least long_tail_ratio "
-            f"({params.long_tail_ratio:g}), so that the smallest class keeps a row"
+            f"{file}: long_tail_largest: got {largest}, expected at least long_tail_ratio ({ratio:g}), so that the "
+            "smallest class keeps a row"
         )
 
 
@@ -277,8 +287,6 @@ def _check_variants(shared: Shared, params: StudyParams, file: Path) -> None:
     for encoder in params.variants if isinstance(params.variants, dict) else []:
         refuse_unknown(file, "variants", encoder, params.encoders)
     for encoder in params.encoders:
-        if isinstance(params.variants, dict):
-            refuse_unknown(file, "variants", encoder, params.variants)
         variants = params.variants_of(encoder)
         if len(set(variants)) < len(variants):
             raise UserError(f"{file}: variants: got {variants}, expected none of them twice")

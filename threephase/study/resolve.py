@@ -11,23 +11,21 @@ from typing import Any
 from threephase.base import paths
 from threephase.study import closure, topology
 from threephase.study.paper_params import Paper
-from threephase.study.params import Study
+from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.resolve_trainings import baseline_settings, encoder_settings, training_settings
 from threephase.study.settings import DataSettings, Machine, SourceSettings, SplitSettings, TrainingSettings
 from threephase.study.source_params import Expected
 
-REPORT_STAGES = ("collect_results", "render_tables", "render_figures", "render_report", "render_summary")
-AUDIT = "run_audit"
 TEMPLATES = Path("threephase/report/templates")
 
 
 def files_of(program: str) -> list[Path]:
     """What a stage reads besides its code, inputs and settings: files of the paper, and templates."""
-    if program == "collect_results":
+    if program == topology.COLLECT:
         return [paths.PAPER_NUMBERS]
-    if program == "render_report":
+    if program == topology.REPORT:
         return [paths.CITATION, paths.DEVIATIONS, *sorted(TEMPLATES.glob("*"))]
-    if program == AUDIT:
+    if program == topology.AUDIT:
         with paths.PAPER_NUMBERS.open(encoding="utf-8", newline="") as numbers:
             datasets = sorted({row["dataset"] for row in csv.DictReader(numbers)})
         # The paper's own alone: a data set of the reader's must not change the default study's pipeline.
@@ -52,17 +50,12 @@ class Resolved:
     def as_json(self) -> dict[str, Any]:
         """The content with the checksums of the code and of the other files that can change what the stage makes."""
         # What a report prints of a study's shape and names, commands for one, changes no training.
-        shown = closure.SHOWN if self.program in REPORT_STAGES else ()
+        shown = closure.SHOWN if self.program in topology.REPORT_STAGES else ()
         files = [*closure.modules_of(self.program, shown), *files_of(self.program)]
         files += [file for named in self.own_files for file in (sorted(named.iterdir()) if named.is_dir() else [named])]
         content = self.content if isinstance(self.content, Mapping) else _short(self.content)
-        beside = {} if self.study is None else {"study": self.study}
-        return {
-            "stage": self.program,
-            "settings": content,
-            **beside,
-            "files": closure.checksums([file for file in files if file.is_file()]),
-        }
+        about = {"stage": self.program, "settings": content} | ({} if self.study is None else {"study": self.study})
+        return about | {"files": closure.checksums([file for file in files if file.is_file()])}
 
     def as_text(self) -> str:
         """The content of the settings file."""
@@ -72,18 +65,18 @@ class Resolved:
 def settings_of(study: Study, machine: Machine, paper: Paper) -> Iterator[Resolved]:
     """The settings of every stage of a study."""
     yield from _of_sources(study)
-    yield Resolved("split_data", "", split_settings(study))
+    yield Resolved(topology.SPLIT, "", split_settings(study))
     for training in topology.trainings(study):
         make = baseline_settings if training.stage in topology.BASELINE_STAGES else training_settings
         yield Resolved(training.program, training.cell, make(study, training, machine))
     for encoder, variant in topology.cells(study):
         about = summary_settings(study) | {"encoder": encoder, "variant": variant}
-        yield Resolved("summarize_cell", paths.cell_name(encoder, variant), about)
+        yield Resolved(topology.SUMMARIZE, paths.cell_name(encoder, variant), about)
     whole = complete(study, machine)
     # The order of all variants gives them colours; the page tells what the paper's text and the code differ in.
     shown = whole | {"variant_titles": {name: known.title for name, known in study.shared.variants.items()}}
-    more = {"collect_results": {"paper": _plain(paper)}, "render_report": {"protocols": _plain(study.shared.protocols)}}
-    for stage in REPORT_STAGES:
+    more = {topology.COLLECT: {"paper": _plain(paper)}, topology.REPORT: {"protocols": _plain(study.shared.protocols)}}
+    for stage in topology.REPORT_STAGES:
         yield Resolved(stage, "", shown | more.get(stage, {}))
     if study.params.draw_encoders:
         for encoder in study.params.encoders:
@@ -91,7 +84,7 @@ def settings_of(study: Study, machine: Machine, paper: Paper) -> Iterator[Resolv
             yield Resolved(topology.REPRESENTATIONS, encoder, about, whole)
     if study.folder == Path():
         names = {name: known.imbalance for name, known in study.shared.variants.items()}
-        yield Resolved(AUDIT, "", {"imbalance": whole["imbalance"], "imbalance_of_variants": names})
+        yield Resolved(topology.AUDIT, "", {"imbalance": whole["imbalance"], "imbalance_of_variants": names})
 
 
 def programs(study: Study) -> list[str]:
@@ -106,37 +99,27 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
     unread = {"title": "", "licence": "", "expected": Expected(), "positive_class": None, "folds": None}
     fetched = dataclasses.replace(dataset, **unread, test_rows=None, deduplicate=False, class_names=None)
     # By their content: a study's fetched rows may come from the cache of another study.
-    yield Resolved("fetch_data", "", DataSettings(fetched, sources), own_files=dataset.source.own_files)
-    yield Resolved("prepare_data", "", DataSettings(dataset, sources))
+    yield Resolved(topology.FETCH, "", DataSettings(fetched, sources), own_files=dataset.source.own_files)
+    yield Resolved(topology.PREPARE, "", DataSettings(dataset, sources))
     for encoder in study.params.encoders:
         source = dataclasses.replace(study.shared.encoders[encoder], title="", licence="")
-        yield Resolved("fetch_encoder", encoder, SourceSettings(source, sources))
+        yield Resolved(topology.FETCH_ENCODER, encoder, SourceSettings(source, sources))
 
 
 def split_settings(study: Study) -> SplitSettings:
-    params, protocol = study.params, study.protocol
+    of_protocol = ("validation_cut", "selection_split", "rows_of_phases_1_2", "no_imbalance_lowercase")
     return SplitSettings(
         folds=study.dataset.folds,
-        validation_share=params.validation_share,
-        train_rows=params.train_rows,
-        long_tail_ratio=params.long_tail_ratio,
-        long_tail_largest=params.long_tail_largest,
-        validation_cut=protocol.validation_cut,
-        selection_split=protocol.selection_split,
-        rows_of_phases_1_2=protocol.rows_of_phases_1_2,
-        no_imbalance_lowercase=protocol.no_imbalance_lowercase,
         imbalance=study.shared.imbalance,
+        **{key: getattr(study.params, key) for key in SPLIT_SETTINGS},
+        **{key: getattr(study.protocol, key) for key in of_protocol},
     )
 
 
 def summary_settings(study: Study) -> dict[str, Any]:
     """What a cell's summary depends on besides its predictions."""
-    params = study.params
     return {
-        "name": params.name,
-        "dataset": params.dataset,
-        "protocol": params.protocol,
-        "seeds": params.seeds,
+        **{key: getattr(study.params, key) for key in ("name", "dataset", "protocol", "seeds")},
         "folds": study.dataset.folds,
         "positive_class": study.dataset.positive_class,
         "statistics": dataclasses.asdict(study.shared.statistics),
@@ -148,7 +131,9 @@ def complete(study: Study, machine: Machine) -> dict[str, Any]:
     shared, params = study.shared, study.params
     own = dataclasses.asdict(params)
     own["hyperparameters"] = {name: own["hyperparameters"][name] for name in params.encoders}
-    used = {variant for _, variant in topology.cells(study)} | {one.variant for one in topology.trainings(study)}
+    used = {variant for _, variant in topology.cells(study)} | {
+        training.variant for training in topology.trainings(study)
+    }
     definitions = {
         "protocol_switches": study.protocol,
         "training": shared.training,
@@ -170,7 +155,9 @@ def complete(study: Study, machine: Machine) -> dict[str, Any]:
 def _short(settings: Any) -> dict[str, Any]:
     """A dataclass as a mapping, without what is not used: sections that another phase has."""
     content = dataclasses.asdict(settings)
-    optional = {one.name for one in dataclasses.fields(settings) if one.default is None or one.default_factory is list}
+    optional = {
+        field.name for field in dataclasses.fields(settings) if field.default is None or field.default_factory is list
+    }
     return {key: value for key, value in content.items() if key not in optional or value not in (None, [])}
 
 

@@ -1,9 +1,10 @@
 """From a study's parameters to the settings of each training, with the rules of its protocol applied."""
 
 import dataclasses
+from typing import Any
 
 from threephase.study import rules, topology
-from threephase.study.params import Study
+from threephase.study.params import THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
     CONTRASTIVE_LAYER,
@@ -41,16 +42,18 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         start=training.start or PRETRAINED,
         small_sets=rules.small_sets(study, hyperparameters),
     )
-    denoising, contrastive = _denoising(study, encoder), _contrastive(study, encoder)
+    denoising = Denoising(deletion_ratio=hyperparameters.deletion_ratio, **_schedule(study, encoder, "dae"))
+    contrastive = Contrastive(**_schedule(study, encoder, "contrastive"))
     bottleneck = [BOTTLENECK] * protocol.bottleneck
     layer = [CONTRASTIVE_LAYER] * protocol.contrastive_layer
     if training.program == topology.DENOISE:
         return dataclasses.replace(common, layers=bottleneck, checkpoint=protocol.dae_checkpoint, denoising=denoising)
     if training.program == topology.CONTRAST:
-        compared = training.compared if rules.draws_as_many_pairs(study, training.variant) else None
+        # Another number of pairs than three_phase would draw from the same rows makes another encoder.
+        alike = study.shared.variants[training.variant].pairs_as_many_as in (None, THREE_PHASE)
         return dataclasses.replace(
             common,
-            same_as=compared,
+            same_as=training.compared if alike else None,
             layers=layer,
             checkpoint=protocol.contrastive_checkpoint,
             contrastive=contrastive,
@@ -81,29 +84,17 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
     )
 
 
-def _denoising(study: Study, encoder: str) -> Denoising:
+def _schedule(study: Study, encoder: str, phase: str) -> dict[str, Any]:
+    """What phases 1 (``dae``) and 2 (``contrastive``) both have, by the names of the parameters."""
     settings, training = study.params.hyperparameters[encoder], study.shared.training
-    return Denoising(
-        lr=settings.lr_dae,
-        epochs=settings.epochs_dae,
-        deletion_ratio=settings.deletion_ratio,
-        batch_size=settings.batch_size,
-        adam_eps=training.adam_eps_dae,
-        warmup=training.warmup_dae,
-        clip_gradient=training.clip_gradient_phases_1_2,
-    )
-
-
-def _contrastive(study: Study, encoder: str) -> Contrastive:
-    settings, training = study.params.hyperparameters[encoder], study.shared.training
-    return Contrastive(
-        lr=settings.lr_contrastive,
-        epochs=settings.epochs_contrastive,
-        batch_size=settings.batch_size,
-        adam_eps=training.adam_eps_contrastive,
-        warmup=training.warmup_contrastive,
-        clip_gradient=training.clip_gradient_phases_1_2,
-    )
+    return {
+        "lr": getattr(settings, f"lr_{phase}"),
+        "epochs": getattr(settings, f"epochs_{phase}"),
+        "batch_size": settings.batch_size,
+        "adam_eps": getattr(training, f"adam_eps_{phase}"),
+        "warmup": getattr(training, f"warmup_{phase}"),
+        "clip_gradient": training.clip_gradient_phases_1_2,
+    }
 
 
 def _pair_rows(study: Study, training: Training) -> PairRows:

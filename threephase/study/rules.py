@@ -6,7 +6,7 @@ docs/protocols.md says in words what each value of a switch does.
 import dataclasses
 from typing import Any
 
-from threephase.study.params import THREE_PHASE, Hyperparameters, Study, StudyParams
+from threephase.study.params import Hyperparameters, Study, StudyParams
 from threephase.study.settings import Classifying, Contrastive, Denoising, SmallSets
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
@@ -24,8 +24,8 @@ def small_sets(study: Study, settings: Hyperparameters) -> SmallSets | None:
 
 def freezes_encoder(study: Study, encoder: str, settings: Hyperparameters) -> bool:
     """Whether phase 3 leaves all below the head as it is."""
-    always = study.protocol.encoder_in_phase_3 == "frozen_if_sentence_encoder" and is_sentence_encoder(study, encoder)
-    return always or settings.freeze_encoder
+    freezes = study.protocol.encoder_in_phase_3 == "frozen_if_sentence_encoder"
+    return (freezes and study.shared.encoders[encoder].sentence_encoder) or settings.freeze_encoder
 
 
 def joint_settings(study: Study, denoising: Denoising, contrastive: Contrastive) -> tuple[Denoising, Contrastive]:
@@ -35,20 +35,10 @@ def joint_settings(study: Study, denoising: Denoising, contrastive: Contrastive)
     return dataclasses.replace(denoising, warmup=study.shared.training.warmup_joint), contrastive
 
 
-def draws_as_many_pairs(study: Study, variant: str) -> bool:
-    """Whether a variant draws as many pairs as three_phase would from the same rows."""
-    return study.shared.variants[variant].pairs_as_many_as in (None, THREE_PHASE)
-
-
-def is_sentence_encoder(study: Study, encoder: str) -> bool:
-    """Whether the encoder was published as one of sentences; the authors' code treats those in another way."""
-    return study.shared.encoders[encoder].sentence_encoder
-
-
 def starts_at_random(study: Study, encoder: str) -> bool:
     """Whether plain fine-tuning starts from random weights instead of the pre-trained ones."""
-    start = study.protocol.ft_start
-    return start == "random" or (start == "random_unless_sentence_encoder" and not is_sentence_encoder(study, encoder))
+    start, sentences = study.protocol.ft_start, study.shared.encoders[encoder].sentence_encoder
+    return start == "random" or (start == "random_unless_sentence_encoder" and not sentences)
 
 
 def normalizes(study: Study, encoder: str) -> bool:

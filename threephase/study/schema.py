@@ -2,7 +2,9 @@
 
 import dataclasses
 import difflib
+import json
 import math
+import operator
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -27,20 +29,15 @@ def number(
     above: float | None = None, least: float | None = None, below: float | None = None, most: float | None = None
 ) -> Check:
     """A number, or each of a mapping or list, within bounds; above and below exclude them, least and most don't."""
-    bounds = [
-        ("above", above, lambda value: value > above),
-        ("at least", least, lambda value: value >= least),
-        ("below", below, lambda value: value < below),
-        ("at most", most, lambda value: value <= most),
-    ]
-    given = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
+    words, tests = ("above", "at least", "below", "at most"), (operator.gt, operator.ge, operator.lt, operator.le)
+    given = [part for part in zip(words, tests, (above, least, below, most), strict=True) if part[2] is not None]
 
     def check(value: Any) -> str | None:
         values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
         numbers = [item for item in values if isinstance(item, int | float)]
-        if all(holds(item) for item in numbers for _, _, holds in given):
+        if all(holds(item, bound) for item in numbers for _, holds, bound in given):
             return None
-        return "a number " + " and ".join(f"{word} {bound:g}" for word, bound, _ in given)
+        return "a number " + " and ".join(f"{word} {bound:g}" for word, _, bound in given)
 
     return check
 
@@ -135,15 +132,10 @@ def _convert(hint: Any, value: Any, file: Path, key: str) -> Any:
     """The value as the type ``hint`` asks, or a refusal."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        # The scalar types come first, so that a mapping's own refusals are the ones a reader sees.
-        simple = [option for option in arguments if _is_plain(option, value)]
-        containers = [option for option in arguments if typing.get_origin(option) or dataclasses.is_dataclass(option)]
-        if simple:
-            return _convert(simple[0], value, file, key)
-        kind = list if isinstance(value, list) else dict
-        fitting = [option for option in containers if (typing.get_origin(option) or dict) is kind]
-        if isinstance(value, Mapping | list) and containers:
-            return _convert((fitting or containers)[0], value, file, key)
+        for option in arguments:
+            kind = dict if dataclasses.is_dataclass(option) else typing.get_origin(option)
+            if _is_plain(option, value) or (kind is not None and isinstance(value, kind)):
+                return _convert(option, value, file, key)
         raise _refusal(file, key, value, _type_name(hint))
     if dataclasses.is_dataclass(hint):
         return build(hint, value, file, key)
@@ -192,9 +184,5 @@ def _join(key: str, name: object) -> str:
 
 
 def _show(value: Any) -> str:
-    text = (
-        {None: "null", True: "true", False: "false"}.get(value)
-        if value is None or isinstance(value, bool)
-        else repr(value)
-    )
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

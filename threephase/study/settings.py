@@ -1,7 +1,7 @@
 """What a stage uses, resolved: the frozen objects that ``resolve_settings`` writes as JSON and the stages read.
 
 Nothing else configures a training. Learning rates and warm-ups are those of the paper's text and table 5, switches are
-already turned into what they mean (``engine/switches.py``).
+already turned into what they mean (``rules.py``).
 """
 
 import dataclasses
@@ -140,7 +140,7 @@ class TrainingSettings:
             self,
             denoising=self.denoising and dataclasses.replace(self.denoising, **size),
             contrastive=self.contrastive and dataclasses.replace(self.contrastive, **size),
-            classifiers=[dataclasses.replace(one, **size) for one in self.classifiers],
+            classifiers=[dataclasses.replace(candidate, **size) for candidate in self.classifiers],
         )
 
 

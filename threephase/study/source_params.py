@@ -46,12 +46,10 @@ class EncoderSource:
     @property
     def origin(self) -> str:
         """The source in a few words."""
-        names = {
-            "python_package": f"Python package {self.package} {self.version}",
-            "folder": f"folder {self.folder}",
-            "hub": f"hub {self.id} at {self.revision}",
-        }
-        return names[self.source]
+        if self.source == "folder":
+            return f"folder {self.folder}"
+        package, hub = f"Python package {self.package} {self.version}", f"hub {self.id} at {self.revision}"
+        return package if self.source == "python_package" else hub
 
 
 @dataclass(frozen=True)

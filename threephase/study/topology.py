@@ -1,4 +1,4 @@
-"""The shape of a study: which trainings it has, what each starts from, and which dvc stage runs it.
+"""The shape of a study: its stages in order, which trainings it has, what each starts from, which stage runs it.
 
 The one owner of it: dvc.yaml, settings, checks, curves, costs and pages are made from what stands here.
 """
@@ -6,17 +6,24 @@ The one owner of it: dvc.yaml, settings, checks, curves, costs and pages are mad
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, Shared, Study
+from threephase.base import paths
+from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, TRAINED_ENCODER_STAGES, Shared, Study
 
-PREPARE = "prepare_data"
-DENOISE, CONTRAST, CONTRAST_ABLATION = "train_dae", "train_contrastive", "train_contrastive_ablation"
-CONTRAST_PRETRAINED, JOINT_TRAINING = "train_contrastive_from_pretrained", "train_joint"
+# In the order in which dvc runs them.
+RESOLVE = "resolve_settings"
+FETCH, PREPARE, FETCH_ENCODER, SPLIT = DATA_STAGES = ("fetch_data", "prepare_data", "fetch_encoder", "split_data")
+DENOISE, CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING = TRAINED_ENCODER_STAGES
+CONTRAST_ABLATION = "train_contrastive_ablation"
 CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
 CLASSIFY_ORDINARY = "train_classifier_ordinary"
 CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
 BASELINE, BASELINE_EMBEDDINGS = "train_baselines", "train_baselines_on_embeddings"
-REPRESENTATIONS = "render_representations"
 SUMMARIZE, SUMMARIZE_OTHER = "summarize_cell", "summarize_cell_without_encoder"
+COLLECT, TABLES, FIGURES, REPORT, SUMMARY = REPORT_STAGES = (
+    "collect_results", "render_tables", "render_figures", "render_report", "render_summary",
+)  # fmt: skip
+REPRESENTATIONS = "render_representations"  # before the figures, where a study draws its encoders
+AUDIT = "run_audit"  # of the paper, in the default study
 ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
 CLASSIFIER_STAGES = (CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
@@ -43,7 +50,7 @@ class Training:
 
     @property
     def cell(self) -> str:
-        return f"{self.encoder}-{self.variant}" if self.encoder else self.variant
+        return paths.cell_name(self.encoder, self.variant)
 
 
 def is_ablation(shared: Shared, variant: str) -> bool:
@@ -63,10 +70,9 @@ def maker_of(shared: Shared, variant: str) -> str | None:
 
 def trainings(study: Study) -> Iterator[Training]:
     """Every training of a study, in the order of the phases; each is run for every seed."""
-    of_encoder = {encoder: list(_of_encoder(study, encoder)) for encoder in study.params.encoders}
+    with_encoder = [training for encoder in study.params.encoders for training in _of_encoder(study, encoder)]
     for stage in (*ENCODER_STAGES, *CLASSIFIER_STAGES):
-        for found in of_encoder.values():
-            yield from (training for training in found if training.stage == stage)
+        yield from (training for training in with_encoder if training.stage == stage)
     for baseline in study.other_baselines():
         yield Training(BASELINE, BASELINE, "", baseline, CLASSIFIER_PHASE)
     for encoder in study.params.encoders:
@@ -119,9 +125,8 @@ def block_of(study: Study, stage: str, encoder: str) -> str:
 
 def summary_stage(study: Study, cell: tuple[str, str]) -> str:
     """The stage, as dvc names it within the study, that makes a cell's summary."""
-    encoder, variant = cell
-    block = block_of(study, SUMMARIZE if encoder else SUMMARIZE_OTHER, encoder)
-    return f"{block}@{f'{encoder}-{variant}' if encoder else variant}"
+    block = block_of(study, SUMMARIZE if cell[0] else SUMMARIZE_OTHER, cell[0])
+    return f"{block}@{paths.cell_name(*cell)}"
 
 
 def command(study: Study, cell: tuple[str, str]) -> str:

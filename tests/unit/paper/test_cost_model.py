@@ -30,12 +30,12 @@ from threephase.study.topology import trainings
 
 
 def training_of(study, stage, encoder, variant):
-    (found,) = (
+    (wanted,) = (
         training
         for training in trainings(study)
         if (training.stage, training.encoder, training.variant) == (stage, encoder, variant)
     )
-    return found
+    return wanted
 
 
 def updates_of(study, *training):
@@ -57,8 +57,10 @@ def in_project(root, monkeypatch):
 def test_expected_pairs_are_near_what_is_drawn(sizes, epochs, seed):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     drawn = [
-        len(make_pairs(np.arange(len(labels)), labels[:, None], epochs, len(sizes), np.random.default_rng([seed, one])))
-        for one in range(20)
+        len(
+            make_pairs(np.arange(len(labels)), labels[:, None], epochs, len(sizes), np.random.default_rng([seed, draw]))
+        )
+        for draw in range(20)
     ]
     expected = expected_pairs(sizes, epochs, len(sizes))
     # The scarcer kind of a draw is scarcer than on average, and small sets scatter.
@@ -121,7 +123,9 @@ def test_variants_share_their_training_where_no_setting_enlarges_a_class(tmp_pat
     studies = load_studies()
     shared = {
         name: [
-            one.variant for one in trainings(study) if one.stage == "train_contrastive_ablation" and shares(study, one)
+            training.variant
+            for training in trainings(study)
+            if training.stage == "train_contrastive_ablation" and shares(study, training)
         ]
         for name, study in studies.items()
         if name in ("snips", "snips2", "sst2")

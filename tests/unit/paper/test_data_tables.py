@@ -27,11 +27,11 @@ def examples(**texts):
 
 
 def test_rows_and_words_by_hand(dataset):
-    found = statistics(
+    figures = statistics(
         dataset,
         examples(train=["a b", "a b c", "a b c"], test=["a b c d"], validation=["a b c"], unlabelled=["a " * 9]),
     )
-    assert found == {
+    assert figures == {
         "train_dae_rows": 4,
         "train_contrastive_rows": 3,
         "test_rows": 1,
@@ -42,8 +42,8 @@ def test_rows_and_words_by_hand(dataset):
 
 def test_a_set_in_folds_is_tested_on_a_fifth(dataset):
     folds = dataclasses.replace(dataset, folds=5)
-    found = statistics(folds, examples(train=["a b"] * 328))
-    assert (found["train_dae_rows"], found["train_contrastive_rows"], found["test_rows"]) == (262, 262, 65)
+    figures = statistics(folds, examples(train=["a b"] * 328))
+    assert (figures["train_dae_rows"], figures["train_contrastive_rows"], figures["test_rows"]) == (262, 262, 65)
 
 
 def test_a_comparison_states_what_differs_and_what_is_missing(dataset):

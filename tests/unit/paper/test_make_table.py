@@ -95,7 +95,7 @@ def test_a_table_asks_each_study_once_for_exactly_the_cells_that_it_prints(root,
     assert len(lines) == len(expected) == 5
     *typed, last = result.stdout.splitlines()
     assert typed == [f"> dvc {folder} repro {stages}" for folder, _, stages in lines]
-    assert last == "reports/paper/table_3-minilm_l12.md (.csv, .tex): 15 missing, 10 quoted"
+    assert last == "reports/paper/table_3-minilm_l12.md: 15 missing, 10 quoted"
 
 
 def test_another_protocol_and_a_stand_in_have_cells_and_files_of_their_own(root, asked):
@@ -115,7 +115,7 @@ def test_another_protocol_and_a_stand_in_have_cells_and_files_of_their_own(root,
 
 def test_a_table_of_data_prepares_each_data_set_in_one_study(root, asked):
     result = make_table(root, "--table", "1")
-    assert result.stdout.splitlines()[-1] == "reports/paper/table_1.md (.csv, .tex): 18 missing"
+    assert result.stdout.splitlines()[-1] == "reports/paper/table_1.md: 18 missing"
     expected = [f"--cd studies/{name} repro prepare_data" for name in CLASSES if name != "ag_news_partial"]
     assert sorted(asked.read_text(encoding="utf-8").splitlines()) == sorted(expected)
 
@@ -127,9 +127,7 @@ def test_make_tables_counts_data_that_any_study_has_prepared(root, asked):
     pd.concat([rows.assign(split="train"), rows]).to_parquet(file)
     # The table's own command counts where it prepares: in the study of the paper's text.
     assert make_table(root, "--table", "1").stdout.splitlines()[-1].endswith(": 18 missing")
-    assert (
-        "reports/paper/table_1.md: 15 missing, 2 disagrees, 1 agrees" in run_stage(root, "render_tables_so_far").stdout
-    )
+    assert "reports/paper/table_1.md: 15 missing, 2 disagrees, 1 agrees" in run_stage(root, "make_table").stdout
 
 
 def test_a_study_that_fails_leaves_one_line_and_what_the_others_made(root, asked, monkeypatch):
@@ -187,7 +185,7 @@ def test_a_table_is_written_as_csv_markdown_and_latex(root, asked):
 
 def test_make_tables_renders_whatever_exists(root, asked):
     write_cell(root, "snips_l6", "minilm_l6", "ft", 92.8, 92.9, 93.0)
-    result = run_stage(root, "render_tables_so_far")
+    result = run_stage(root, "make_table")
     assert result.returncode == 0, result.stderr
     *lines, last = result.stdout.splitlines()
     assert last == "reports/published/tables.md: the same of the published runs"

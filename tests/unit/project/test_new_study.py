@@ -55,6 +55,12 @@ def test_what_was_read_is_told_and_labels_that_differ_in_case_or_spaces_are_name
     assert result.stdout.startswith("30 rows; labels: Fruit 1, fruit 9, metal 10, tree 10\n")
 
 
+def test_labels_without_a_test_row_are_named(project):
+    rows = pd.concat([messy_rows(), messy_rows().iloc[:3].assign(review=list("abc"), topic="rare")])
+    rows.to_csv(project / "reviews.csv", index=False)
+    assert add(project).stderr == "warning: labels 'rare' have too few rows for one of each in the test set\n"
+
+
 def test_a_whole_study_is_written_that_every_check_accepts(project):
     before = contents(project)
     result = add(project)
@@ -64,6 +70,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
         "data/my_data.yaml and studies/my_data are written. The study, with checks and pages, or by dvc alone:\n"
         "make repro STUDY=my_data\n"
         "dvc --cd studies/my_data repro\n"
+        "How much that trains: make preview STUDY=my_data\n"
         "To keep it in git, and before dvc exp run --temp or --queue:\n"
         "git add data/my_data.yaml studies/my_data\n"
     )
@@ -91,7 +98,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
 
 
 def test_all_of_it_is_written_or_nothing(project, monkeypatch):
-    definition = new_study.dataset_definition("mine", "reviews.csv", ["review"], ["topic"], None, None)
+    definition = new_study.dataset_definition("mine", "reviews.csv", ["review"], ["topic"])
     params = new_study.study_params("mine", load_study())
     before = contents(project)
     with pytest.raises(UserError, match="studies/mine/params.yaml: seeds: got"):
@@ -183,7 +190,7 @@ def over_a_base(root: Path, name: str, **values) -> None:
 
 def test_a_study_over_a_base_is_three_lines(project):
     over_a_base(project, "cut", base="small", protocol="clip_gradient", seeds=[0, 1])
-    line = error_line(run_stage(project, "check_studies"))
+    line = error_line(run_stage(project, "check_studies", "--study", "cut"))
     assert line.startswith("studies/cut/dvc.yaml: no such file, expected the pipeline of studies/cut/params.yaml")
     assert line.endswith("run: make pipelines")
     run_stages(project, "write_pipelines", "check_studies")

@@ -1,5 +1,6 @@
 """What dvc would run, told before it does, and the state of every study."""
 
+import functools
 import hashlib
 import re
 import shutil
@@ -24,9 +25,7 @@ from small_project import (
 
 from threephase.base import paths
 from threephase.model.machine import choose_machine
-from threephase.project.preview_text import preview_text
-from threephase.project.run_state import CACHE, NEVER_RUN, OUTPUT_GONE, differences, preview
-from threephase.project.study_states import state_of
+from threephase.project.preview import CACHE, NOT_RUN, OUTPUT_GONE, Run, differences, preview, preview_text, state_of
 from threephase.study import topology
 from threephase.study.params import Study
 from threephase.study.read_params import load_paper, load_study
@@ -43,33 +42,49 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@functools.cache
+def graph() -> dict[str, tuple[list[str], list[str]]]:
+    """What each stage of the small study reads and makes, by dvc's own reading of its pipeline."""
+    from dvc.repo import Repo
+
+    with Repo(".", uninitialized=True) as repo:
+        return {
+            stage.name: ([dep.def_path for dep in stage.deps], [out.def_path for out in stage.outs])
+            for stage in repo.index.stages
+            if stage.name != topology.RESOLVE
+        }
+
+
 def pretend_run(study: Study, edit: Callable[[str], str] = lambda text: text) -> None:
     """Leave settings, lock and outputs as dvc would, all empty; ``edit``: of a settings file's text."""
-    used, trained, stages = {}, set(), {}
+    md5s = {}
     for resolved in settings_of(study, choose_machine(study.shared.engine), load_paper()):
         file = paths.settings(study.folder, resolved.program, resolved.item)
         text = edit(resolved.as_text())
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        md5 = hashlib.md5(text.encode()).hexdigest()
-        used[resolved.program, resolved.item] = {"path": str(file.relative_to(study.folder)), "hash": "md5", "md5": md5}
-    for training in topology.trainings(study):
-        trained.add((training.program, training.cell))
+        md5s[str(file)] = hashlib.md5(text.encode()).hexdigest()
+    stages = {}
+    for stage, (deps, outs) in graph().items():
+        for out in map(Path, outs):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.touch() if out.suffix else out.mkdir(exist_ok=True)
+        reads = [{"path": dep, "md5": md5s.get(dep, "as it was")} for dep in deps]
+        stages[stage] = {"deps": reads, "outs": [{"path": out, "md5": "as it was"} for out in outs]}
+    for cell in topology.cells(study):
         for seed in study.params.seeds:
-            stages[topology.training_stage(study, training, seed)] = used[training.program, training.cell]
-            made = (study.folder, training.encoder, training.variant, seed)
-            if training.phase == topology.ENCODER_PHASE:
-                paths.trained_encoder(*made).mkdir(parents=True, exist_ok=True)
-            else:
-                paths.predictions(*made).parent.mkdir(parents=True, exist_ok=True)
-                paths.predictions(*made).touch()
-    stages |= {"@".join(filter(None, key)): dependency for key, dependency in used.items() if key not in trained}
-    entries = {stage: {"deps": [dependency]} for stage, dependency in stages.items()}
-    YAML().dump({"schema": "2.0", "stages": entries}, study.folder / paths.LOCK)
+            paths.predictions(study.folder, *cell, seed).touch()
+    YAML().dump({"schema": "2.0", "stages": stages}, study.folder / paths.LOCK)
 
 
-def found(study: Study):
-    return preview(study, choose_machine(study.shared.engine), load_paper())
+def waiting() -> list[Run]:
+    """The trainings that would run."""
+    return [run for run in preview(load_study(), load_paper()) if run.training]
+
+
+def others() -> dict[str, tuple[str, ...]]:
+    """The reasons of the other stages."""
+    return {run.stage: run.reasons for run in preview(load_study(), load_paper()) if not run.training}
 
 
 def variants_of(runs, phase: str) -> set[str]:
@@ -80,7 +95,7 @@ def test_a_study_that_never_ran_says_how_many_trainings_it_has(project):
     before = contents(project)
     result = run_stage(project, "preview_run")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("small: never run here; dvc repro runs 30 trainings (2 seeds) and 3 baselines.")
+    assert result.stdout.startswith("small: never run here; dvc repro runs 30 trainings and 3 baselines.")
     assert contents(project) == before
 
 
@@ -96,30 +111,29 @@ def test_after_a_run_nothing_would_run_and_nothing_is_written(project):
 def test_a_changed_phase_1_retrains_what_starts_from_it(project):
     pretend_run(load_study())
     change(project, STUDY, {LR_DAE: 6e-5})
-    seen = found(load_study())
-    direct = [run for run in seen.waiting if not run.follows]
+    direct = [run for run in waiting() if not run.follows]
     assert all(run.reasons[0] == "denoising.lr: 5e-05 -> 6e-05" for run in direct)
     assert variants_of(direct, topology.ENCODER_PHASE) == FIRST_ENCODERS and {run.seed for run in direct} == {0, 1}
     assert variants_of(direct, topology.CLASSIFIER_PHASE) == set()
-    behind = [run for run in seen.waiting if run.follows]
+    behind = [run for run in waiting() if run.follows]
     assert variants_of(behind, topology.ENCODER_PHASE) == BEHIND_PHASE_1
     assert variants_of(behind, topology.CLASSIFIER_PHASE) == BEHIND_PHASE_1 | {"dae_ft", "joint"}
-    text = preview_text(load_study(), seen)
+    text = preview_text(load_study(), load_paper())
     assert text.startswith("small: dvc repro would run 24 of 30 trainings and 0 baselines.")
     assert "\ntrain_dae minilm_l6-dae, seeds 0, 1\n    denoising.lr: 5e-05 -> 6e-05\n" in text
     assert "\ntrain_joint minilm_l6-joint, seeds 0, 1\n    denoising.lr: 5e-05 -> 6e-05\n" in text
     assert "train_classifier_from_dae minilm_l6-dae_ft, seeds 0, 1\n    follows train_dae minilm_l6-dae\n" in text
     assert f"    {LR_DAE}: 5e-05 -> 6e-05" in text
-    assert state_of(load_study(), load_paper()) == "stale: 4 trainings have other settings now"
+    assert state_of(load_study(), load_paper()) == "stale: 4 trainings have other settings"
 
 
 def test_a_changed_phase_3_retrains_classifiers_alone(project):
     pretend_run(load_study())
     change(project, SHARED, {"training.head_dropout": 0.25})
-    waiting = found(load_study()).waiting
-    assert variants_of(waiting, topology.CLASSIFIER_PHASE) == set(load_study().params.variants)
-    assert {run.training.phase for run in waiting} == {topology.CLASSIFIER_PHASE}
-    assert {run.reasons for run in waiting} == {("classifiers[0].head_dropout: 0.3 -> 0.25",)}
+    runs = waiting()
+    assert variants_of(runs, topology.CLASSIFIER_PHASE) == set(load_study().params.variants)
+    assert {run.training.phase for run in runs} == {topology.CLASSIFIER_PHASE}
+    assert {run.reasons for run in runs} == {("classifiers[0].head_dropout: 0.3 -> 0.25",)}
 
 
 def test_a_changed_module_is_named_where_it_can_change_the_result(project):
@@ -129,7 +143,7 @@ def test_a_changed_module_is_named_where_it_can_change_the_result(project):
         return re.sub(f'("{module}": )"[0-9a-f]*"', r'\1"0"', text)
 
     pretend_run(load_study(), other_checksum)
-    direct = [run for run in found(load_study()).waiting if not run.follows]
+    direct = [run for run in waiting() if not run.follows]
     assert {run.reasons for run in direct} == {(f"{module}: changed",)}
     assert variants_of(direct, topology.ENCODER_PHASE) == FIRST_ENCODERS and len(direct) == 4
 
@@ -137,19 +151,17 @@ def test_a_changed_module_is_named_where_it_can_change_the_result(project):
 def test_a_title_changes_pages_and_no_training(project):
     pretend_run(load_study())
     change(project, SHARED, {"variants.ft.title": "Plain fine-tuning"})
-    seen = found(load_study())
-    assert not seen.waiting and "render_report" in seen.others and "split_data" not in seen.others
-    assert 'variant_definitions.ft.title: "Fine-tuning" -> "Plain fine-tuning"' in seen.others["render_tables"]
+    assert not waiting() and "render_report" in others() and "split_data" not in others()
+    assert 'variant_definitions.ft.title: "Fine-tuning" -> "Plain fine-tuning"' in others()["render_tables"]
     assert state_of(load_study(), load_paper()) == "complete, but tables and page are older"
 
 
 def test_a_further_seed_trains_that_seed(project):
     pretend_run(load_study())
     change(project, STUDY, {"seeds": [0, 1, 2]})
-    waiting = found(load_study()).waiting
-    trained = [run for run in waiting if run.training.stage not in topology.BASELINE_STAGES]
-    assert {(run.seed, run.reasons) for run in trained} == {(2, (NEVER_RUN,))} and len(trained) == 15
-    baselines = [run for run in waiting if run.training.stage in topology.BASELINE_STAGES]
+    trained = [run for run in waiting() if run.seed is not None]
+    assert {(run.seed, run.reasons) for run in trained} == {(2, NOT_RUN)} and len(trained) == 15
+    baselines = [run for run in waiting() if run.seed is None]
     assert {run.reasons for run in baselines} == {("seeds: [0, 1] -> [0, 1, 2]",)}
 
 
@@ -157,11 +169,13 @@ def test_an_output_that_is_gone_and_a_study_that_is_partly_run(project):
     study = load_study()
     pretend_run(study)
     paths.predictions(study.folder, "minilm_l6", "ft", 1).unlink()
-    assert state_of(study, load_paper()) == "partly run: 21 of 22 predictions"
-    (run,) = found(study).waiting
-    assert (run.training.variant, run.seed, run.reasons) == ("ft", 1, (OUTPUT_GONE,))
+    assert state_of(study, load_paper()) == "not finished: 21 of 22 predictions"
+    (run,) = waiting()
+    assert (run.training.variant, run.seed, run.reasons) == ("ft", 1, OUTPUT_GONE)
     for file in Path("runs/predictions").rglob("*.parquet"):
         file.unlink()
+    assert state_of(study, load_paper()) == "not finished: 0 of 22 predictions"
+    shutil.rmtree("runs")
     assert state_of(study, load_paper()) == "never run"
 
 
@@ -169,17 +183,15 @@ def test_encoders_that_were_taken_away_to_save_space_leave_a_study_complete(proj
     pretend_run(load_study())
     shutil.rmtree("runs/encoders")
     assert state_of(load_study(), load_paper()) == "complete"
-    waiting = found(load_study()).waiting
-    assert {run.reasons for run in waiting if run.training.phase == topology.ENCODER_PHASE} == {(OUTPUT_GONE,)}
+    assert {run.reasons for run in waiting() if run.training.phase == topology.ENCODER_PHASE} == {OUTPUT_GONE}
 
 
 def test_other_rows_lead_to_every_training(project):
     pretend_run(load_study())
     change(project, STUDY, {"validation_share": 0.3})
-    seen = found(load_study())
-    assert seen.others["split_data"] == ("validation_share: 0.125 -> 0.3",)
-    assert all(run.follows and "split_data" in run.reasons[0] for run in seen.runs) and len(seen.waiting) == 36
-    assert state_of(load_study(), load_paper()) == "stale: data, splits or encoder have other settings now"
+    assert others()["split_data"] == ("validation_share: 0.125 -> 0.3",)
+    assert all(run.follows and "split_data" in run.reasons[0] for run in waiting()) and len(waiting()) == 33
+    assert state_of(load_study(), load_paper()) == "stale: data, splits or encoder have other settings"
 
 
 def test_the_settings_of_the_last_run_are_taken_from_the_cache_where_newer_ones_lie_in_the_folder(project):
@@ -188,12 +200,12 @@ def test_the_settings_of_the_last_run_are_taken_from_the_cache_where_newer_ones_
     change(project, STUDY, {LR_DAE: 6e-5})
     # A run that was broken off right behind resolve_settings.
     run_stages(project, "resolve_settings")
-    (reasons,) = {run.reasons for run in found(load_study()).waiting if run.training.stage == "train_dae"}
+    (reasons,) = {run.reasons for run in waiting() if run.training.stage == "train_dae"}
     assert reasons == ("other settings than those of its last run, which are not kept here",)
     md5 = hashlib.md5(before).hexdigest()
     (CACHE / md5[:2]).mkdir(parents=True)
     (CACHE / md5[:2] / md5[2:]).write_bytes(before)
-    (reasons,) = {run.reasons for run in found(load_study()).waiting if run.training.stage == "train_dae"}
+    (reasons,) = {run.reasons for run in waiting() if run.training.stage == "train_dae"}
     assert reasons == ("denoising.lr: 5e-05 -> 6e-05",)
 
 
@@ -211,19 +223,19 @@ def test_a_training_whose_start_was_made_anew_alone_waits(project):
     lock = study.folder / paths.LOCK
     content = YAML(typ="safe").load(lock)
     encoder = "runs/encoders/minilm_l6-three_phase/0"
-    content["stages"]["train_contrastive@minilm_l6-three_phase-0"]["outs"] = [{"path": encoder, "md5": "new"}]
-    behind = content["stages"]["train_classifier@minilm_l6-three_phase-0"]
-    behind["deps"].append({"path": encoder, "md5": "old"})
+    content["stages"]["train_contrastive@minilm_l6-three_phase-0"]["outs"][0] = {"path": encoder, "md5": "new"}
     YAML().dump(content, lock)
-    first, *others = found(study).waiting
+    first, *behind = [run for run in waiting() if run.training.phase == topology.CLASSIFIER_PHASE]
     assert (first.training.variant, first.training.phase, first.seed) == ("three_phase", "classifier", 0)
-    assert first.reasons == ("follows train_contrastive@minilm_l6-three_phase-0",) and first.follows
+    assert first.reasons == ("follows train_contrastive minilm_l6-three_phase",) and first.follows
     # Those that may take its results over.
-    assert variants_of(others, "classifier") == BEHIND_PHASE_1 - {"three_phase"} and {run.seed for run in others} == {0}
-    assert state_of(study, load_paper()) == "stale: 4 trainings start from what was made anew"
-    behind["deps"][-1]["md5"] = "new"
+    assert {run.seed for run in behind} == {0}
+    assert state_of(study, load_paper()).endswith(" trainings start from what was made anew")
+    for stage in content["stages"].values():
+        for dep in stage["deps"]:
+            dep["md5"] = "new" if dep["path"] == encoder else dep["md5"]
     YAML().dump(content, lock)
-    assert not found(study).waiting and state_of(study, load_paper()) == "complete"
+    assert not waiting() and state_of(study, load_paper()) == "complete"
 
 
 def test_all_studies_are_listed_without_dvc_and_without_what_is_slow_to_import(project):
@@ -232,15 +244,18 @@ def test_all_studies_are_listed_without_dvc_and_without_what_is_slow_to_import(p
     (folder / "params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\nbaselines: []\n")
     make_pipelines(project)
     pretend_run(load_study())
+    (project / "studies/bad").mkdir()
+    (project / "studies/bad/params.yaml").write_text("base: small\nseeds: 0\n")
     result = run_stage(project, "list_studies")
     assert (result.returncode, result.stderr) == (0, "")
+    assert "broken: studies/bad/params.yaml: seeds: got 0, expected a list, each entry a whole" in result.stdout
     lines = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.splitlines()]
     assert lines[0] == ["study", "data set", "encoders", "protocol", "trainings", "state"]
     assert lines[2] == ["small", "small", "minilm_l6", "described", "30", "complete"]
-    assert lines[3] == ["cut", "small", "minilm_l6", "clip_gradient", "15", "never run"]
+    assert lines[4] == ["cut", "small", "minilm_l6", "clip_gradient", "15", "never run"]
     code = "import runpy, sys; runpy.run_module('commands.list_studies', run_name='__main__'); print(*sys.modules)"
     modules = tiny_project.run(project, sys.executable, "-c", code, PYTHONPATH=str(REPOSITORY)).splitlines()[-1].split()
-    assert "threephase.project.run_state" in modules and not {"dvc", "torch", "pandas", "numpy"} & {*modules}
+    assert "threephase.project.preview" in modules and not {"dvc", "torch", "pandas", "numpy"} & {*modules}
 
 
 def test_dvc_then_runs_what_was_told_and_nothing_else(study, tmp_path):

@@ -40,15 +40,18 @@ def test_what_a_learning_rate_did(project, compare):
     run(project, "git", "checkout", "--quiet", "before")
     run(project, "dvc", "checkout", "--force")
     before = predictions(project, CELL)
-    hits = [np.stack([100.0 * (one["label"] == one["predicted"]) for one in side]) for side in (before, after)]
+    hits = [np.stack([100.0 * (frame["label"] == frame["predicted"]) for frame in side]) for side in (before, after)]
     expected = statistics.mean_interval(hits[1] - hits[0], 0.95, 3)
     row = rows.loc[(CELL, "accuracy")]
     assert (row["a"], row["b"]) == pytest.approx((hits[0].mean(), hits[1].mean()))
-    found = row[["difference", "ci_low", "ci_high"]].astype(float)
-    assert found.tolist() == pytest.approx([expected.mean, expected.low, expected.high])
+    values = row[["difference", "ci_low", "ci_high"]].astype(float)
+    assert values.tolist() == pytest.approx([expected.mean, expected.low, expected.high])
     assert expected.mean > 0 and row["seeds"] == "0, 1" and int(row["n_test"]) == TEST_ROWS
     alike = np.mean(
-        [one["predicted"].to_numpy() == two["predicted"].to_numpy() for one, two in zip(before, after, strict=True)]
+        [
+            first["predicted"].to_numpy() == second["predicted"].to_numpy()
+            for first, second in zip(before, after, strict=True)
+        ]
     )
     assert float(row["alike"]) == pytest.approx(100 * alike) and alike < 1
     # What the change does not touch has the same predictions.
@@ -76,10 +79,10 @@ def test_a_revision_is_the_same_as_itself(compare, revision):
 
 def test_names_of_revisions(project, compare):
     commit_of = run(project, "git", "rev-parse", "before").strip()
-    one, _, _ = compare("before", "HEAD")
+    expected, _, _ = compare("before", "HEAD")
     for first in (commit_of, commit_of[:8], "HEAD~1"):
         other, printed, folder = compare(first, "after")
-        assert other.equals(one) and f"A: {first} ({commit_of[:7]})" in printed
+        assert other.equals(expected) and f"A: {first} ({commit_of[:7]})" in printed
         assert folder.name == f"{first}-after" and (folder / "index.html").is_file()
 
 
@@ -164,9 +167,10 @@ def test_without_the_cache_published_predictions_serve_else_point_values(project
     assert said in compare("before", "published_otherwise")[1]
     rows, printed, _ = compare("before", "published")
     assert set(rows.loc[CELL, "note"]) == {POINTS_ONLY} and rows.loc[CELL, "ci_low"].isna().all()
-    found = rows.loc[CELL, ["a", "b", "difference"]].astype(float)
-    assert np.allclose(found, whole.loc[CELL, ["a", "b", "difference"]].astype(float), atol=1e-4)
+    values = rows.loc[CELL, ["a", "b", "difference"]].astype(float)
+    assert np.allclose(values, whole.loc[CELL, ["a", "b", "difference"]].astype(float), atol=1e-4)
     assert "the predictions of before are not in the cache (1 of 3 cells), so that only point values" in printed
+    assert "No predictions are here: compared is what git keeps" in printed
     how = f"git checkout {commit_of[:7]}; dvc fetch (from a remote) or dvc repro; git checkout -"
     assert how in printed
     # The checksums of the two locks tell that nothing has changed, though no file is there to show it.

@@ -55,9 +55,9 @@ def test_revisions_of_another_study(project, compare):
     change(project, f"studies/{SECOND}/params.yaml", {RATE: 1e-3})
     repro(project)
     commit_as(project, "slower")
-    one, _, _ = compare("after", "before")
+    expected, _, _ = compare("after", "before")
     rows, printed, folder = compare("after", "slower", "--study", SECOND)
-    pd.testing.assert_frame_equal(rows, one)
+    pd.testing.assert_frame_equal(rows, expected)
     assert f"1 parameter differs. {RATE}: 0.003 -> 0.001" in printed and folder.name == f"{SECOND}-after-slower"
     assert f"dvc --cd studies/{SECOND} params diff after slower" in printed
     # An experiment of that study, which has its lock.

@@ -39,17 +39,19 @@ def test_every_cell_and_every_run_is_there(published):
     assert set(zip(results["encoder"], results["variant"], strict=True)) == set(cells(study))
     assert results["mean"].between(0, 100).all()
     reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
-    trained = {(one["encoder"], one["variant"], one["seed"]) for one in reports if one["phase"] == "classifier"}
+    trained = {
+        (report["encoder"], report["variant"], report["seed"]) for report in reports if report["phase"] == "classifier"
+    }
     assert trained == {(*cell, seed) for cell in cells(study) for seed in study.params.seeds}
-    assert {one["stage"] for one in reports} <= {training.program for training in trainings(study)}
-    found = {(one["encoder"], one["variant"], one["phase"]) for one in reports}
-    assert found == {(one.encoder, one.variant, one.phase) for one in trainings(study)}
+    assert {report["stage"] for report in reports} <= {training.program for training in trainings(study)}
+    reported = {(report["encoder"], report["variant"], report["phase"]) for report in reports}
+    assert reported == {(training.encoder, training.variant, training.phase) for training in trainings(study)}
 
 
 def test_no_report_says_where_on_a_machine_the_data_lay(published):
     _, folder = published
     reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
-    origins = {one[key] for one in reports for key in ("data_from", "encoder_from") if one[key]}
+    origins = {report[key] for report in reports for key in ("data_from", "encoder_from") if report[key]}
     assert origins and not any("/" in origin or "\\" in origin for origin in origins)
 
 
@@ -73,5 +75,5 @@ def test_the_params_stand_alone_and_are_those_of_the_study(published, monkeypatc
 def test_every_input_is_named_within_the_study(published):
     study, folder = published
     reports = [json.loads(line) for line in (folder / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()]
-    inputs = {file for one in reports for file in one["inputs"]}
+    inputs = {file for report in reports for file in report["inputs"]}
     assert inputs and all(file.startswith("runs/") and study.params.name not in file for file in inputs)

@@ -223,8 +223,8 @@ def test_nothing_to_compare_is_refused(project, monkeypatch, capsys):
 
 
 def test_predictions_come_apart_as_they_were_put_together(project):
-    found = predictions_by_cell(pd.read_parquet(paths.published(NAME) / "predictions.parquet"))
-    assert len(found) == CELLS and all(list(by_seed) == list(range(5)) for by_seed in found.values())
-    for cell, by_seed in found.items():
+    by_cell = predictions_by_cell(pd.read_parquet(paths.published(NAME) / "predictions.parquet"))
+    assert len(by_cell) == CELLS and all(list(by_seed) == list(range(5)) for by_seed in by_cell.values())
+    for cell, by_seed in by_cell.items():
         for seed, frame in by_seed.items():
             assert frame.equals(pd.read_parquet(paths.predictions(FOLDER, *cell, seed)))

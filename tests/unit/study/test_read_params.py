@@ -24,9 +24,9 @@ def project(tmp_path, monkeypatch):
     return make_project(tmp_path)
 
 
-def refusal(monkeypatch, capsys, command=resolve_settings) -> str:
+def refusal(monkeypatch, capsys, command=resolve_settings, study="small") -> str:
     """What a command prints where it refuses; by default the first stage of a study."""
-    monkeypatch.setattr(sys, "argv", ["command"])
+    monkeypatch.setattr(sys, "argv", ["command", "--study", study] if study != "small" else ["command"])
     with pytest.raises(SystemExit) as end:
         errors.run_stage(command.main)
     printed = capsys.readouterr()
@@ -61,14 +61,17 @@ def add_study(project):
     make_pipelines(project)
 
 
-def test_check_studies_looks_at_every_folder(project, monkeypatch, capsys):
+def test_check_studies_refuses_the_study_itself_and_warns_of_others(project, monkeypatch, capsys):
     add_study(project)
     assert run_stage(project, "check_studies").returncode == 0
     change(project, "data/zoo.yaml", {"test_rows": 0})
     assert refusal(monkeypatch, capsys, check_studies).startswith("data/zoo.yaml: test_rows: got 0")
     change(project, "data/zoo.yaml", {"test_rows": 2})
     change(project, "studies/zoo/params.yaml", {"seeds": []})
-    assert refusal(monkeypatch, capsys, check_studies).startswith("studies/zoo/params.yaml: seeds: got []")
+    said = "studies/zoo/params.yaml: seeds: got []"
+    assert refusal(monkeypatch, capsys, check_studies, "zoo").startswith(said)
+    result = run_stage(project, "check_studies")
+    assert result.returncode == 0 and result.stderr.startswith(f"warning: another study is broken: {said}")
 
 
 @pytest.mark.parametrize("folder", ["", "studies/zoo/"])
@@ -76,17 +79,19 @@ def test_check_studies_refuses_a_pipeline_that_is_not_the_generated_one(project,
     add_study(project)
     pipeline = project / folder / "dvc.yaml"
     pipeline.write_text(pipeline.read_text(encoding="utf-8") + "# changed here only\n", encoding="utf-8")
+    name = Path(folder).name or "small"
     said = f"{folder}dvc.yaml: got another pipeline than {folder}params.yaml asks for, expected the generated one"
-    assert refusal(monkeypatch, capsys, check_studies) == f"{said}; run: make pipelines"
+    assert refusal(monkeypatch, capsys, check_studies, name) == f"{said}; run: make pipelines"
     pipeline.unlink()
     said = f"{folder}dvc.yaml: no such file, expected the pipeline of {folder}params.yaml"
-    assert refusal(monkeypatch, capsys, check_studies) == f"{said}; run: make pipelines"
+    assert refusal(monkeypatch, capsys, check_studies, name) == f"{said}; run: make pipelines"
 
 
 def test_check_studies_refuses_a_folder_that_is_no_project_of_its_own(project, monkeypatch, capsys):
     add_study(project)
     (project / "studies/zoo/.dvc/config").unlink()
-    assert refusal(monkeypatch, capsys, check_studies).startswith("studies/zoo/.dvc/config: no such file, expected it")
+    said = "studies/zoo/.dvc/config: no such file, expected it"
+    assert refusal(monkeypatch, capsys, check_studies, "zoo").startswith(said)
 
 
 @pytest.mark.parametrize("command", ["resolve_settings", "check_studies"])

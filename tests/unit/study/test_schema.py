@@ -75,7 +75,7 @@ REFUSED = [
     ({"ratio": "none"}, "ratio: got 'none', expected a number or null"),
     ({"per_variant": {"ft": -1.0}}, "per_variant: got {'ft': -1.0}, expected a number above 0"),
     ({"per_variant": {"ft": "fast"}}, "per_variant.ft: got 'fast', expected a number"),
-    ({"per_variant": [1.0]}, "per_variant: got [1.0], expected a mapping, each value a number"),
+    ({"per_variant": [1.0]}, "per_variant: got [1.0], expected a number or a mapping, each value a number"),
     ({"length": 1.5}, "length: got 1.5, expected a whole number or a text"),
     ({"length": [1]}, "length: got [1], expected a whole number or a text"),
     ({"names": "ab"}, "names: got 'ab', expected a list, each entry a text"),

@@ -18,7 +18,11 @@ REFUSED = [
         {"source": {"files": {"train": "a.csv"}, "split_column": "part"}},
         "source.split_column: expected it only where source.files is one file or folder",
     ),
-    (DATASET, {"source": {"folder": "b"}}, "source.splits: the key is missing, expected the file's name by split"),
+    (
+        DATASET,
+        {"source": {"folder": "b"}},
+        "source.splits: the key is missing, expected the source's split or file by ours",
+    ),
     (
         DATASET,
         {"source": {"folder": "b", "splits": {"dev": "b"}}},

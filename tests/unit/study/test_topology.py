@@ -50,21 +50,21 @@ def with_variants(study: Study, variants, **values) -> Study:
 
 
 def test_the_trainings_of_the_default_study_and_what_each_starts_from(study):
-    found = list(trainings(study))
+    trained = list(trainings(study))
     assert [
-        (t.stage, t.variant, t.phase, t.start, t.compared) for t in found if t.program != "train_baselines"
+        (t.stage, t.variant, t.phase, t.start, t.compared) for t in trained if t.program != "train_baselines"
     ] == TRAININGS
-    assert [(t.stage, t.encoder, t.variant) for t in found if t.program == "train_baselines"] == [
+    assert [(t.stage, t.encoder, t.variant) for t in trained if t.program == "train_baselines"] == [
         ("train_baselines", "", "majority"),
         ("train_baselines", "", "tfidf_logistic"),
         ("train_baselines_on_embeddings", ENCODER, "embedding_logistic"),
     ]
-    programs = {t.stage: t.program for t in found}
+    programs = {t.stage: t.program for t in trained}
     assert (
         programs["train_contrastive_from_pretrained"] == programs["train_contrastive_ablation"] == "train_contrastive"
     )
     assert {programs[stage] for stage in programs if "classifier" in stage} == {"train_classifier"}
-    assert {t.encoder for t in found} == {"", ENCODER}
+    assert {t.encoder for t in trained} == {"", ENCODER}
 
 
 def test_the_cells_of_the_default_study_in_the_order_of_the_tables(study):
@@ -92,9 +92,9 @@ def test_an_encoder_is_trained_for_who_needs_it_and_once(study, variants, stages
 
 def test_the_ordinary_recipe_starts_from_another_variants_encoder(study):
     both = with_variants(study, ["three_phase", "three_phase_ordinary"], baselines=[])
-    found = {training.variant: training for training in trainings(both) if training.phase == "classifier"}
-    assert found["three_phase_ordinary"].start == found["three_phase"].start == "three_phase"
-    assert found["three_phase_ordinary"].compared is None
+    by_variant = {training.variant: training for training in trainings(both) if training.phase == "classifier"}
+    assert by_variant["three_phase_ordinary"].start == by_variant["three_phase"].start == "three_phase"
+    assert by_variant["three_phase_ordinary"].compared is None
     assert maker_of(study.shared, "ft_ordinary") is None
 
 
@@ -106,15 +106,19 @@ def test_commands_are_typed_in_the_top_folder(study):
         command(snips, ("roberta_base", "ft"))
         == "dvc --cd studies/snips repro summarize_cell_roberta_base@roberta_base-ft"
     )
-    (joint,) = (one for one in trainings(snips) if (one.stage, one.encoder) == ("train_joint", "roberta_base"))
+    (joint,) = (
+        training
+        for training in trainings(snips)
+        if (training.stage, training.encoder) == ("train_joint", "roberta_base")
+    )
     assert training_stage(snips, joint, 3) == "train_joint_roberta_base@roberta_base-joint-3"
-    (majority,) = (one for one in trainings(snips) if one.variant == "majority")
+    (majority,) = (training for training in trainings(snips) if training.variant == "majority")
     assert training_stage(snips, majority, 3) == "train_baselines@majority"
 
 
 def test_two_encoders_with_lists_of_their_own_have_a_block_each(study):
     snips = load_study("snips")
-    blocks = {block_of(snips, one.stage, one.encoder) for one in trainings(snips)}
+    blocks = {block_of(snips, training.stage, training.encoder) for training in trainings(snips)}
     assert {"train_dae_minilm_l12", "train_dae_roberta_base", "train_baselines"} <= blocks
     # Only one of them has the ablations.
     assert "train_contrastive_ablation_minilm_l12" in blocks
@@ -124,7 +128,9 @@ def test_two_encoders_with_lists_of_their_own_have_a_block_each(study):
     assert "encoder: [minilm_l12, roberta_base]" in text  # of what both have: fetch_encoder
     # With one list for all, one block is enough.
     same = with_variants(snips, ["three_phase", "ft"])
-    assert {block_of(same, one.stage, one.encoder) for one in trainings(same)} == {one.stage for one in trainings(same)}
+    assert {block_of(same, training.stage, training.encoder) for training in trainings(same)} == {
+        training.stage for training in trainings(same)
+    }
     assert "train_dae_minilm_l12" not in pipeline(same)
 
 
@@ -134,12 +140,12 @@ def names_of(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_pipeline_has_exactly_the_blocks_of_the_trainings(study, name):
-    one = load_study(name)
-    text = pipeline(one)
+    study = load_study(name)
+    text = pipeline(study)
     blocks = names_of(text)
     assert len(set(blocks)) == len(blocks)
     assert [block for block in blocks if block.startswith("train_")] == list(
-        dict.fromkeys(block_of(one, training.stage, training.encoder) for training in trainings(one))
+        dict.fromkeys(block_of(study, training.stage, training.encoder) for training in trainings(study))
     )
     # Seeds alone are filled in by dvc, so that an experiment may have other ones.
     filled = set(re.findall(r"\$\{([^}]*)\}", text))
@@ -149,11 +155,11 @@ def test_the_pipeline_has_exactly_the_blocks_of_the_trainings(study, name):
 def test_every_study_trains_what_its_claims_and_pictures_need():
     with contextlib.chdir(REPOSITORY):
         for study in load_studies().values():
-            found = list(trainings(study))
-            made = {(one.encoder, one.variant) for one in found if one.phase == "encoder"}
-            for one in found:
-                assert one.start is None or (one.encoder, one.start) in made, study.file
-            own = [(one.encoder, one.variant) for one in found if one.phase == "classifier"]
+            trained = list(trainings(study))
+            made = {(training.encoder, training.variant) for training in trained if training.phase == "encoder"}
+            for training in trained:
+                assert training.start is None or (training.encoder, training.start) in made, study.file
+            own = [(training.encoder, training.variant) for training in trained if training.phase == "classifier"]
             assert sorted(own) == sorted(cells(study))
-            keys = [(one.program, one.cell, one.phase) for one in found]
-            assert len(set(keys)) == len(keys) and all(isinstance(one, Training) for one in found)
+            keys = [(training.program, training.cell, training.phase) for training in trained]
+            assert len(set(keys)) == len(keys) and all(isinstance(training, Training) for training in trained)
