@@ -5,7 +5,7 @@ import pandas as pd
 from threephase.paper.tables import measured_table
 from threephase.report.claims import claims_context
 from threephase.report.overview import Overview
-from threephase.results.tables import METRIC_TITLES, MISSING, escape_markdown, to_latex, to_markdown
+from threephase.results.tables import METRIC_TITLES, MISSING, to_latex, to_markdown
 from threephase.scores.metrics import METRICS
 
 CAPTIONS = {
@@ -17,12 +17,12 @@ CAPTIONS = {
 
 def tables(overview: Overview) -> dict[str, pd.DataFrame]:
     """Tables of texts by the names of ``CAPTIONS``."""
-    return {"paper": _paper(overview), "results": _results(overview), "claims": _claims(overview)}
+    return {"claims": _claims(overview), "results": _results(overview), "paper": _paper(overview)}
 
 
 def as_markdown(frames: dict[str, pd.DataFrame]) -> str:
     """All tables with their captions in one document."""
-    parts = [f"{escape_markdown(CAPTIONS[name])}\n\n{to_markdown(frame)}" for name, frame in frames.items()]
+    parts = [f"## {key.capitalize()}\n\n{CAPTIONS[key]}\n\n{to_markdown(frame)}" for key, frame in frames.items()]
     return "# Tables of all studies\n\n" + "\n".join(parts)
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.report.answer import ORDINARY, PLAIN, TEXT_PROTOCOL, UNTOUCHED, metric_name
-from threephase.report.claims import family
 from threephase.report.figure_style import PALETTE, QUIET, STYLE, WIDTH
 from threephase.report.finished import Finished
 from threephase.report.overview import Overview
@@ -18,8 +17,9 @@ from threephase.results.tables import (
     format_difference,
     format_interval,
     format_number,
+    format_signed,
     to_markdown,
-)
+)  # fmt: skip
 from threephase.scores.statistics import NOT_SUPPORTED, SUPPORTED
 from threephase.study.params import THREE_PHASE
 
@@ -35,6 +35,16 @@ PAIRS = (
     (THREE_PHASE, "joint"), (THREE_PHASE, "dae_ft"), (THREE_PHASE, "cl_ft"),
     (THREE_PHASE, UNTOUCHED), (ORDINARY, UNTOUCHED), (PLAIN, UNTOUCHED), (THREE_PHASE, WORDS),
 )  # fmt: skip
+MAIN, RECIPE = "By each study's main settings", "By the ordinary recipe"
+ANSWERS = {
+    "Three phases against plain fine-tuning": {MAIN: BY_PAPER, RECIPE: BY_ORDINARY},
+    "Against phases 1 and 2 trained at once": {MAIN: (THREE_PHASE, "joint")},
+    "Against leaving a phase out": {
+        "Without phase 1": (THREE_PHASE, "cl_ft"),
+        "Without phase 2": (THREE_PHASE, "dae_ft"),
+    },
+    "Against the untouched encoder's vectors": {MAIN: (THREE_PHASE, UNTOUCHED), RECIPE: (ORDINARY, UNTOUCHED)},
+}
 LEAD = ["difference", "ci_low", "ci_high", "verdict"]
 Columns = Mapping[str, tuple[Finished, str]]  # a study and one of its encoders, by the name that a table gives them
 
@@ -60,7 +70,7 @@ def draw(overview: Overview) -> None:
         figure = Figure(figsize=(WIDTH, 1.2 + 0.36 * len(names)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0, color=QUIET, linewidth=0.8)
-        drawn = (("the paper's settings", BY_PAPER, PALETTE[0]), ("ordinary recipe for phase 3", BY_ORDINARY, "white"))
+        drawn = (("the main settings", BY_PAPER, PALETTE[0]), ("ordinary recipe for phase 3", BY_ORDINARY, "white"))
         for place, (label, pair, fill) in enumerate(drawn):
             rows = leads(own, *pair)
             heights = [names.index(name) + 0.26 * (place - 0.5) for name in rows.index]
@@ -103,25 +113,16 @@ def leads(studies: Columns, variant: str, other: str) -> pd.DataFrame:
 
 
 def answer(overview: Overview, own: Columns) -> str:
-    """A line for each of three comparisons: on how many studies the interval tells one side from the other."""
-    by_paper = leads(own, *BY_PAPER)
-    frozen = [
-        name for name, (study, encoder) in own.items() if study.study.params.hyperparameters[encoder].freeze_encoder
-    ]
-    said = [_counted(by_paper)]
-    if frozen and frozen == [*by_paper.index[by_paper["verdict"] == SUPPORTED]]:
-        said.append(f"On {_names(frozen)} phase 3 trains a small head on a frozen encoder.")
-    claims, verdicts, _ = family(overview.claiming)
-    claim = claims[(claims["variant"] == THREE_PHASE) & (claims["other"] == PLAIN)]["claim"]
-    for row in verdicts[(verdicts["protocol"] == TEXT_PROTOCOL) & verdicts["claim"].isin(claim)].itertuples():
-        said.append(f"Over {row.n_datasets} data sets together: {row.verdict}.")
-    untouched = _counted(leads(own, THREE_PHASE, UNTOUCHED))
-    lines = {
-        "Three phases against plain fine-tuning, by the paper's settings": " ".join(said),
-        "The same by an ordinary recipe for phase 3": _counted(leads(own, *BY_ORDINARY)),
-        "Three phases against a simple classifier on the untouched encoder": untouched,
-    }
-    return "\n".join(f"- **{start}.** {text}" for start, text in lines.items()) + "\n"
+    """A line for each of ``ANSWERS``: who is ahead on which study, and the claim's verdict over all data sets."""
+    claims, verdicts, lines = *(frame[frame["protocol"] == TEXT_PROTOCOL] for frame in overview.claims[:2]), []
+    for start, pairs in ANSWERS.items():
+        texts = [f"{how}: {_counted(own, *pair)}." for how, pair in pairs.items()]
+        rows = claims[claims.set_index(["variant", "other"]).index.isin([*pairs.values()])]
+        for row in verdicts[verdicts["claim"].isin(rows["claim"])].itertuples():
+            holm = f"after Holm's correction: {row.verdict} (least p {rows['p_holm'].min():.3f})."
+            texts.append(f"Over {row.n_datasets} data sets together, {holm}")
+        lines.append(f"- **{start}.** {' '.join(texts)}\n")
+    return "".join(lines)
 
 
 def table(studies: Columns, cells: tuple[str, ...], pairs: tuple[tuple[str, str], ...]) -> str:
@@ -159,17 +160,15 @@ def _differences(studies: Columns, pair: tuple[str, str]) -> dict[str, str]:
     }
 
 
-def _counted(rows: pd.DataFrame) -> str:
-    """On how many studies the first cell is ahead, behind or neither, naming those where it is told."""
-    if rows.empty:
-        return "No study has run both."
+def _counted(studies: Columns, variant: str, other: str) -> str:
+    """On how many studies the first cell is ahead (by how much), behind or neither, and which did not run both."""
+    rows, counts = leads(studies, variant, other), []
     behind = (rows["verdict"] == NOT_SUPPORTED) & (rows["ci_high"] < 0)
-    ways = {"ahead": [*rows.index[rows["verdict"] == SUPPORTED]], "behind": [*rows.index[behind]]}
-    counts = [f"{way} on {len(names)} ({_names(names)})" for way, names in ways.items() if names]
-    if rest := len(rows) - sum(map(len, ways.values())):
+    ways = {"ahead": rows["verdict"] == SUPPORTED, "behind": behind}
+    for way, told in ways.items():
+        named = [f"{escape_markdown(row.Index)} {format_signed(row.difference)}" for row in rows[told].itertuples()]
+        counts += [f"{way} on {len(named)} ({', '.join(named)})"] if named else []
+    if rest := len(rows) - sum(map(sum, ways.values())):
         counts.append(f"no difference found on {rest}")
-    return f"Of {len(rows)} {'study' if len(rows) == 1 else 'studies'}: {', '.join(counts)}."
-
-
-def _names(names: list[str]) -> str:
-    return ", ".join(map(escape_markdown, names))
+    counts += [f"not run on {escape_markdown(name)}" for name in studies if name not in rows.index]
+    return ", ".join(counts)
