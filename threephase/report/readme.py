@@ -43,7 +43,7 @@ ANSWERS = {
         "Without phase 1": (THREE_PHASE, "cl_ft"),
         "Without phase 2": (THREE_PHASE, "dae_ft"),
     },
-    "Against the untouched encoder's vectors": {MAIN: (THREE_PHASE, UNTOUCHED), RECIPE: (ORDINARY, UNTOUCHED)},
+    "Against a simple classifier on untouched vectors": {MAIN: (THREE_PHASE, UNTOUCHED), RECIPE: (ORDINARY, UNTOUCHED)},
 }
 LEAD = ["difference", "ci_low", "ci_high", "verdict"]
 Columns = Mapping[str, tuple[Finished, str]]  # a study and one of its encoders, by the name that a table gives them
