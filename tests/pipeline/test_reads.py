@@ -34,6 +34,7 @@ NOT_DEPENDED_ON = {
     "runs/pretrained/*.json": "told in the report",
     "runs/reports/*": "how a training went here, on which nothing depends",
     "stages*": "code; see test_contract",
+    "threephase*": "the same",
     ".git*": "the revision, told in the report",
 }
 PARAMS_FILES = ("params.yaml", "shared.yaml", "data/*.yaml", "encoders/*.yaml", "paper/params.yaml")
