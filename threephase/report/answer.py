@@ -3,7 +3,7 @@
 No sentence says more than an interval or a count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,15 +11,28 @@ import pandas as pd
 from threephase.paper.numbers import DESCRIBED, MISSING, NOT_COMPARABLE
 from threephase.report.finished import Finished
 from threephase.report.rows import rows_of
-from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
-from threephase.scores.statistics import AGREES, DISAGREES, NOT_SUPPORTED, ROWS_ONLY, SUPPORTED
+from threephase.results.differences import verdict
+from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_signed
+from threephase.scores.statistics import AGREES, DISAGREES, NOT_SUPPORTED, SUPPORTED, TOO_FEW_SEEDS
 from threephase.study.params import THREE_PHASE, Study
 
 PLAIN = "ft"
 UNTOUCHED = "embedding_logistic"  # the baseline on the encoder as it was published
 ORDINARY = "three_phase_ordinary"
 TEXT_PROTOCOL = DESCRIBED
-MOST_STATED = 4  # differences that one sentence names; of more only the largest and the smallest
+MAIN, RECIPE = "By each study's main settings", "By the ordinary recipe"
+BY_PAPER, BY_ORDINARY = (THREE_PHASE, PLAIN), (ORDINARY, "ft_ordinary")
+ANSWERS = {
+    "Three phases against plain fine-tuning": {MAIN: BY_PAPER, RECIPE: BY_ORDINARY},
+    "Against phases 1 and 2 at once, or without one": {
+        "At once": (THREE_PHASE, "joint"),
+        "Without phase 1": (THREE_PHASE, "cl_ft"),
+        "Without phase 2": (THREE_PHASE, "dae_ft"),
+    },
+    "Against a simple classifier on untouched vectors": {MAIN: (THREE_PHASE, UNTOUCHED), RECIPE: (ORDINARY, UNTOUCHED)},
+}
+LEAD = ["difference", "ci_low", "ci_high", "verdict"]
+Columns = Mapping[str, tuple[Finished, str]]  # a study and one of its encoders, by the name that a table gives them
 
 
 @dataclass(frozen=True)
@@ -136,133 +149,87 @@ def _about_intervals(study: Study, primary: pd.DataFrame) -> list[str]:
     return [said]
 
 
-def overview_answer(
-    finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame, numbers: pd.DataFrame
-) -> list[str]:
-    """The method against plain fine-tuning, the same against the untouched encoder, and how far the paper was repeated.
-
-    ``claims`` and ``verdicts``: as ``claims.family`` gives them; ``numbers``: as ``paper_grid.paper_frame`` does. What
-    other protocols than the paper's text give is told apart.
-    """
-    return [
-        _against_fine_tuning(finished, claims, verdicts),
-        _against_the_encoder(finished),
-        _against_the_paper(numbers),
-    ]
-
-
-def _against_fine_tuning(finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> str:
-    pair = claims[(claims["variant"] == THREE_PHASE) & (claims["other"] == PLAIN)].dropna(subset=["difference"])
-    if pair.empty:
-        return "No study has run both the three phases and plain fine-tuning yet, so whether they help is open."
-    of_text = pair[pair["protocol"] == TEXT_PROTOCOL]
-    said = []
-    if len(of_text):
-        beats = "Under the paper's text, that three phases beat plain fine-tuning is"
-        said = [f"{beats} {_over_all(of_text, verdicts)}{_verdicts(of_text)}."]
-    for protocol, others in pair[pair["protocol"] != TEXT_PROTOCOL].groupby("protocol", sort=False):
-        studies = [member.study for member in finished if member.study.params.protocol == protocol]
-        tested = any(study.protocol.selection_split == "test" for study in studies)
-        caveat = ", where the test rows choose the epoch," if tested else ""
-        said.append(f"Under {protocol}{caveat} it is {_verdicts(others)}.")
-    confidence = finished[0].study.shared.statistics.confidence
-    kinds = " or ".join(f"({kind})" for kind in dict.fromkeys(pair["ci_kind"]))
-    return " ".join([*said, f"Brackets are {confidence:.0%} intervals of paired differences, over {kinds}."])
-
-
-def _over_all(pair: pd.DataFrame, verdicts: pd.DataFrame) -> str:
-    """The verdict over all data sets of a family; nothing where one study alone is none."""
-    count = pair["dataset"].nunique()
-    if count < 2 or verdicts.empty:
-        return ""
-    of_claim = verdicts[(verdicts["protocol"] == TEXT_PROTOCOL) & verdicts["claim"].isin(pair["claim"])]
-    return (
-        f"{' or '.join(dict.fromkeys(of_claim['verdict']))} over {count} data sets, by tests adjusted for their number "
-        "(Holm); by each study's interval alone it is "
-    )
-
-
-def _verdicts(pair: pd.DataFrame) -> str:
-    """How many of these comparisons have which verdict, and by how much."""
-    supported, not_supported = (pair["verdict"] == verdict for verdict in (SUPPORTED, NOT_SUPPORTED))
-    known = {SUPPORTED: supported, NOT_SUPPORTED: not_supported, "undecided": ~supported & ~not_supported}
-    metrics = " or ".join(metric_name(name) for name in dict.fromkeys(pair["metric"]))
-    return f"{_counted(known)} of {_count(len(pair), 'study', 'studies')}: {_stated(pair)} points of {metrics}"
-
-
 def metric_name(metric: str) -> str:
     """A metric's title within a sentence: "accuracy", "macro F1"."""
     title = METRIC_TITLES[metric]
     return title[0].lower() + title[1:]
 
 
-def _counted(masks: Mapping[str, pd.Series]) -> str:
-    return ", ".join(f"{word} on {mask.sum()}" for word, mask in masks.items() if mask.any())
+def columns(finished: Sequence[Finished], protocols: Collection[str]) -> Columns:
+    """The studies of these protocols that run what the claims compare."""
+    needed = {THREE_PHASE, PLAIN, "joint", "dae_ft", "cl_ft"}
+    return {
+        study.name if len(study.study.params.encoders) == 1 else f"{study.name}, {encoder}": (study, encoder)
+        for study in finished
+        if study.study.params.protocol in protocols and needed <= {*study.study.params.trained()}
+        for encoder in study.study.params.encoders
+    }
 
 
-def _stated(pairs: pd.DataFrame) -> str:
-    """The studies' differences, the largest first."""
-    stated = [
-        f"{line['study']} {format_difference(line['difference'], line['ci_low'], line['ci_high'])}"
-        for _, line in pairs.sort_values("difference", ascending=False).iterrows()
-    ]
-    return "; ".join(stated if len(stated) <= MOST_STATED else [stated[0], "…", stated[-1]])
+def leads(studies: Columns, variant: str, other: str) -> pd.DataFrame:
+    """The differences of two cells, that way round, with verdicts; the index names the studies that ran both."""
+    rows = {}
+    for name, (study, encoder) in studies.items():
+        table = study.differences[study.differences["encoder"] == encoder].set_index(["variant", "other"])
+        if (variant, other) in table.index:
+            row = dict(table.loc[(variant, other)])
+        elif (other, variant) in table.index:
+            row = dict(table.loc[(other, variant)])
+            row |= {"difference": -row["difference"], "ci_low": -row["ci_high"], "ci_high": -row["ci_low"]}
+        else:
+            continue
+        rows[name] = row | {"verdict": verdict(study.study, row)}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=LEAD)
 
 
-def _count(number: int, thing: str, things: str) -> str:
-    return f"{number} {thing if number == 1 else things}"
+def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, str]:
+    """By each of ``ANSWERS`` who is ahead on which study of the paper's text, and a claim's verdict over all of them.
+
+    ``claims`` and ``verdicts``: as ``claims.family`` gives them. A verdict stands where all pairs are one claim's.
+    """
+    claims, verdicts = (frame[frame["protocol"] == TEXT_PROTOCOL] for frame in (claims, verdicts))
+    studies, said = columns(finished, {TEXT_PROTOCOL}), {}
+    for start, pairs in ANSWERS.items():
+        texts = [f"{how}: {_counted(studies, *pair)}." for how, pair in pairs.items()]
+        rows = claims[claims.set_index(["variant", "other"]).index.isin([*pairs.values()])]
+        if rows["claim"].nunique() == 1 and rows["study"].nunique() > 1:
+            told = verdicts.loc[verdicts["claim"] == rows["claim"].iloc[0], "verdict"].iloc[0]
+            texts.append(
+                f"Over {rows['dataset'].nunique()} data sets, corrected for their number (Holm): {told} (least p "
+                f"{rows['p_holm'].min():.2f})."
+            )
+        said[start] = " ".join(texts)
+    return said
 
 
-def _against_the_encoder(finished: Sequence[Finished]) -> str:
-    """Three phases, by both recipes, against a logistic regression on the encoder that no phase has touched."""
-    of_text = [member for member in finished if member.study.params.protocol == TEXT_PROTOCOL]
-    said = []
-    for start, variant in (
-        ("the three phases are", THREE_PHASE),
-        ("and with an ordinary recipe for phase 3 they are", ORDINARY),
-    ):
-        leads = [_lead(member, variant) for member in of_text]
-        if sum(map(len, leads)):
-            said.append(f"{start} {_leads(pd.concat(leads))}")
-    if not said:
-        return "How much of it is the encoder's cannot be told: no study has a baseline on the untouched encoder."
-    titles = [
-        member.study.shared.encoders[encoder].title for member in of_text for encoder in member.study.params.encoders
-    ]
-    return (
-        f"What is the encoder's: against a logistic regression on {' or '.join(dict.fromkeys(titles))} as published, "
-        f"which no phase has touched, {'; '.join(said)}."
-    )
+def _counted(studies: Columns, variant: str, other: str) -> str:
+    """On how many studies the first cell is ahead (by how much), behind or neither, and which did not run both."""
+    rows, counts = leads(studies, variant, other), []
+    ways = {
+        "ahead": rows["verdict"] == SUPPORTED,
+        "behind": (rows["verdict"] == NOT_SUPPORTED) & (rows["ci_high"] < 0),
+        "too few seeds": rows["verdict"] == TOO_FEW_SEEDS,
+    }
+    for way, told in ways.items():
+        named = [f"{row.Index} {format_signed(row.difference)}" for row in rows[told].itertuples()]
+        counts += [f"{way} on {len(named)} ({', '.join(named)})"] if named else []
+    if rest := len(rows) - sum(map(sum, ways.values())):
+        counts.append(f"no difference found on {rest}")
+    counts += [f"not run on {name}" for name in studies if name not in rows.index]
+    return ", ".join(counts) or "no study yet"
 
 
-def _lead(finished: Finished, variant: str) -> pd.DataFrame:
-    """A variant's rows of differences.csv against the untouched encoder, that way round."""
-    differences, pair = finished.differences, [variant, UNTOUCHED]
-    leads = differences[differences["variant"].isin(pair) & differences["other"].isin(pair)].copy()
-    bounds = ["difference", "ci_low", "ci_high"]
-    turned = leads["variant"] == UNTOUCHED
-    leads.loc[turned, bounds] = -leads.loc[turned, ["difference", "ci_high", "ci_low"]].to_numpy()
-    return leads.assign(study=finished.name)
-
-
-def _leads(pairs: pd.DataFrame) -> str:
-    """How many leads are above 0, below it, or not told from it, and the leads."""
-    decided = pairs["ci_kind"] != ROWS_ONLY
-    higher, lower = decided & (pairs["ci_low"] > 0), decided & (pairs["ci_high"] < 0)
-    counted = _counted({"higher": higher, "lower": lower, "not told from it": ~higher & ~lower})
-    return f"{counted} of {_count(len(pairs), 'study', 'studies')} ({_stated(pairs)})"
-
-
-def _against_the_paper(numbers: pd.DataFrame) -> str:
+def repeated(numbers: pd.DataFrame) -> str:
+    """How far the paper was repeated with its own encoder and data, from ``paper_grid.paper_frame``."""
     verdicts = list(numbers["verdict"])
     stand_in, missing = verdicts.count(NOT_COMPARABLE), verdicts.count(MISSING)
     repeated = len(verdicts) - stand_in - missing
-    beside = f"{_count(stand_in, 'number', 'numbers')} of it stand beside a stand-in's, which give no verdict on it"
+    beside = f"{stand_in} of its numbers stand beside a stand-in's, which give no verdict on it"
     if not repeated:
         return f"The paper has not been repeated with its own encoder and data yet; {beside}."
     agrees, disagrees = verdicts.count(AGREES), verdicts.count(DISAGREES)
     return (
         f"Of the paper's numbers {repeated} were repeated with its own encoder and data: {agrees} agree, {disagrees} "
         f"disagree, {repeated - agrees - disagrees} are undecided. {beside[0].upper()}{beside[1:]}; {missing} are "
-        f"missing ({_count(numbers['protocol'].nunique(), 'protocol', 'protocols')} counted)."
+        f"missing (of {numbers['protocol'].nunique()} protocols)."
     )

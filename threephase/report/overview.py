@@ -12,7 +12,7 @@ from threephase.audit import item
 from threephase.audit.one_switch import is_switch_study
 from threephase.base import paths
 from threephase.paper.numbers import Reproduction
-from threephase.report.answer import overview_answer
+from threephase.report.answer import overall_answer, repeated
 from threephase.report.cells import cell_rows, details
 from threephase.report.citation import citation
 from threephase.report.claims import claims_context, family
@@ -84,7 +84,8 @@ def render_overview(overview: Overview) -> str:
         tables=overview.tables,
         statistics=work.shared.statistics,
         verdicts=work.shared.verdicts,
-        answer=overview_answer(overview.claiming, claims, verdicts, numbers),
+        answer=overall_answer(overview.claiming, claims, verdicts),
+        repeated=repeated(numbers),
         grids=tables,
         filters=_filters(overview),
         metrics=METRICS,
