@@ -6,7 +6,7 @@ Without a table all of them, from what exists and without running anything; ``ma
 import argparse
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
+from threephase.base.errors import UserError, run_stage
 from threephase.study.read_params import load_datasets, load_paper, load_shared, load_studies
 
 
@@ -16,6 +16,8 @@ def main() -> None:
     parser.add_argument("--encoder", default="", help="a file of encoders/; left out for tables 1 and 2")
     parser.add_argument("--protocol", default="", help="of shared.yaml, described if left out; none for tables 1 and 2")
     arguments = parser.parse_args()
+    if not arguments.table and (arguments.encoder or arguments.protocol):
+        raise UserError("--table: got nothing, expected the number of a table of --encoder and --protocol")
     shared, settings, datasets = load_shared(), load_paper(), load_datasets()
     studies = load_studies(all_good=False)
 

@@ -8,7 +8,7 @@ from threephase.study.read_params import load_studies
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    studies = load_studies()
+    studies = load_studies(all_good=False)
 
     from threephase.project.project import write_project
 

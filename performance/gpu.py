@@ -68,10 +68,12 @@ def main() -> None:
 def prepare(study: Study) -> Machine:
     """Write the study's settings and the splits that are missing; returns the machine of the settings."""
     name = study.params.name
-    bench.output_of("stages.resolve_settings", "--study", name, what="resolve_settings")
+    bench.output_of("stages", "resolve_settings", "--study", name, what="resolve_settings")
     for seed in study.params.seeds:
         if not paths.splits(study.folder, seed).is_dir():
-            bench.output_of("stages.split_data", "--study", name, "--seed", str(seed), what=f"split_data, seed {seed}")
+            bench.output_of(
+                "stages", "split_data", "--study", name, "--seed", str(seed), what=f"split_data, seed {seed}"
+            )
     return choose_machine(study.shared.engine)
 
 

@@ -65,7 +65,7 @@ def jobs_of(study: Study) -> list[Job]:
         behind = (other for other in trained if other.encoder == encoder and (other.phase, other.variant) in needed)
         return Job(
             f"{training.stage} {training.cell} {seed}",
-            (sys.executable, "-m", f"stages.{training.program}", *options),
+            (sys.executable, "-m", "stages", training.program, *options),
             frozenset(f"{other.stage} {other.cell} {seed}" for other in behind),
             paths.history(study.folder, encoder, variant, seed, training.phase),
         )

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(os.path.abspath(__file__)).parents[1]  # links stay: a search runs the code that its workspace links to
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     def run() -> None:
         if len(sys.argv) < 2 or sys.argv[1] not in names:
             raise UserError(f"stages: got {' '.join(sys.argv[1:2]) or 'nothing'}, expected one of: {', '.join(names)}")
-        named = ["--study", study.name] if study.parent == TOP / "studies" else []
+        named = ["--study", study.name] if study.parent == (TOP / "studies").resolve() else []
         sys.argv = [sys.argv[1], *named, *sys.argv[2:]]
         importlib.import_module(f"stages.{sys.argv[0]}").main()
 

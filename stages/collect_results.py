@@ -1,7 +1,6 @@
 """Stage collect_results: a study's tables of results, runs, differences and claims, and scores for dvc plots."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import load_paper, study_in
 
@@ -18,7 +17,3 @@ def main() -> None:
     for name, table in tables.items():
         write_table(paths.results(study.folder).with_name(name), table)
     write_table(paths.plot_data(study.folder, "scores"), scores_frame(study, tables["results.csv"]))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage fetch_data: the data set's rows as its source has them, and which source that was."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 
 
@@ -19,7 +18,3 @@ def main() -> None:
     write_json(paths.used_source(folder), used)
     passed_over = "".join(f"; passed over {kind}: {why}" for kind, why in used["passed_over"].items())
     print(f"{name}: {len(rows)} rows from {used['origin']}{passed_over}")
-
-
-if __name__ == "__main__":
-    run_stage(main)

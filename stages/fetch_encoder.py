@@ -1,7 +1,6 @@
 """Stage fetch_encoder: a pre-trained encoder's files, with its weights' checksum verified, and where they came from."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 
 
@@ -20,7 +19,3 @@ def main() -> None:
     write_json(paths.encoder_source(arguments.study, name), {"origin": where})
     unpinned = "" if settings.source.sha256 else f" (sha256 in {paths.encoder_definition(name)} would pin them)"
     print(f"{name}: from {where}, weights sha256 {sha256_of(folder / WEIGHTS)}{unpinned}")
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,7 @@
 """Stage prepare_data: cleaned, checked examples with a fixed test set, and a manifest of what they hold."""
 
 from threephase.base import paths
-from threephase.base.errors import UserError, run_stage, warn
+from threephase.base.errors import UserError, warn
 from threephase.study.arguments import stage_parser
 
 
@@ -43,7 +43,3 @@ def main() -> None:
     }
     write_table(paths.examples(folder), examples)
     write_json(paths.manifest(folder), manifest)
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage render_figures: results, claims, learning curves and mistakes of a study as SVG and PNG."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -30,7 +29,3 @@ def main() -> None:
         write_table(folder / "disagreements.csv", mistakes.disagreements_frame(predictions))
         save_figure(mistake_pictures.confusion_figure(study, confusion), folder, "confusion")
     write_table(paths.plot_data(study.folder, "learning_curves"), curves.validation_curves(study))
-
-
-if __name__ == "__main__":
-    run_stage(main)

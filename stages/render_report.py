@@ -1,7 +1,6 @@
 """Stage render_report: the self-contained page of a study."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -16,7 +15,3 @@ def main() -> None:
 
     page = render_page(read_finished(study, with_costs=False), texts=True, with_costs=False)
     write_text(paths.reports(study.folder) / "index.html", page)
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage render_representations: the same test rows before and after the phases, as pictures and numbers."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 from threephase.study.topology import ENCODER_PHASE, REPRESENTATIONS
@@ -26,7 +25,3 @@ def main() -> None:
         write_table(folder / "separation.csv", separation.assign(seed=arguments.seed))
         for projection in representations.PROJECTIONS:
             save_figure(representations_figure(panels, points, separation, projection), folder, projection)
-
-
-if __name__ == "__main__":
-    run_stage(main)

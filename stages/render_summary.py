@@ -3,7 +3,6 @@
 import textwrap
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -27,7 +26,3 @@ def main() -> None:
         f"The page with figures and learning curves: {source.with_name('index.html')}\n",
     ]
     write_text(source.with_name("summary.txt"), "\n".join(parts))
-
-
-if __name__ == "__main__":
-    run_stage(main)

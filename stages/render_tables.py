@@ -1,7 +1,6 @@
 """Stage render_tables: the results as Markdown and LaTeX, and the claims as Markdown."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -22,7 +21,3 @@ def main() -> None:
     write_text(folder / "results.md", tables.to_markdown(table) + "\n" + tables.escape_markdown(caption) + "\n")
     write_text(folder / "results.tex", tables.to_latex(table, caption))
     write_text(folder / "claims.md", tables.to_markdown(tables.claims_table(study, claims)))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage resolve_settings: what each stage of a study uses, one small JSON each, and resolved.yaml, all of it."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import load_paper, study_in
 
@@ -22,7 +21,3 @@ def main() -> None:
             file = new / paths.settings(folder, resolved.program, resolved.item).name
             file.write_text(resolved.as_text(), encoding="utf-8")
     write_text(folder / paths.RESOLVED, project.resolved_text(study, machine))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage run_audit: what the paper's printed numbers say about each other, reports/paper/audit.json and audit.md."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import load_datasets, load_shared
 
@@ -15,7 +14,3 @@ def main() -> None:
     from threephase.audit.printed import read_printed
 
     write(paths.PAPER_AUDIT, of_paper.audit(read_printed(shared, datasets)))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage split_data: one seed's parts of the data, and what each imbalance setting makes of the training part."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 
 
@@ -33,7 +32,3 @@ def main() -> None:
             counts[name], counts[f"{name}_stopword_copies"] = copies[False], copies.get(True, 0)
         write_table(new / "split.parquet", split)
         write_table(new / "class_counts.csv", counts.fillna(0).astype(int).reset_index())
-
-
-if __name__ == "__main__":
-    run_stage(main)

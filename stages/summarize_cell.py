@@ -1,7 +1,6 @@
 """Stage summarize_cell: one cell's metrics over the study's seeds, from its predictions."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -20,7 +19,3 @@ def main() -> None:
     declared = {metric: round(summary["metrics"][metric]["mean"], 4) for metric in ("accuracy", "macro_f1")}
     write_json(paths.cell_summary(paths.reports(study.folder), *cell), summary)
     write_json(paths.cell_metrics(study.folder, *cell), declared)
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -3,7 +3,6 @@
 import dataclasses
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.topology import BASELINE, CLASSIFIER_PHASE
 
@@ -43,7 +42,3 @@ def main() -> None:
         }
         run_reports.write(folder, report, input_files(folder, encoder, seed), result, told)
         told = seconds_so_far()
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -3,7 +3,6 @@
 import operator
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY
 
@@ -21,9 +20,7 @@ def main() -> None:
     from threephase.phases.vectors import write_vectors
     from threephase.scores.predictions import predictions_table
 
-    run = TrainingRun.from_settings(
-        arguments.study, CLASSIFY, arguments.encoder, arguments.variant, arguments.seed, CLASSIFIER_PHASE
-    )
+    run = TrainingRun.of_command(arguments, CLASSIFY, CLASSIFIER_PHASE)
     if not arguments.validation_only and has_same_start(run):
         take_over(run, paths.predictions, paths.vectors)
         return
@@ -43,7 +40,3 @@ def main() -> None:
         write_vectors(run, best.model.encoder, tokenizer)
     sequence_updates = sum(candidate.sequence_updates for candidate in tried)
     run.write_records(best.optimization, sequence_updates, tokenizer, **best.facts(tried))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,7 +1,6 @@
 """Stage train_contrastive: phase 2, supervised contrastive learning on pairs of training texts."""
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.topology import CONTRAST, ENCODER_PHASE
 
@@ -15,9 +14,7 @@ def main() -> None:
     from threephase.phases.training_run import TrainingRun
     from threephase.study.settings import CONTRASTIVE_LAYER
 
-    run = TrainingRun.from_settings(
-        arguments.study, CONTRAST, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE
-    )
+    run = TrainingRun.of_command(arguments, CONTRAST, ENCODER_PHASE)
     if has_same_rows(run):
         take_over(run, paths.trained_encoder)
         return
@@ -34,7 +31,3 @@ def main() -> None:
     optimization = train_contrastive(encoder, batches, settings, run.machine, checkpoints)
     run.export(encoder, tokenizer)
     run.write_records(optimization, batches.sequence_updates, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
-
-
-if __name__ == "__main__":
-    run_stage(main)

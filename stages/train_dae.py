@@ -1,6 +1,5 @@
 """Stage train_dae: phase 1, the encoder as a denoising autoencoder on the texts alone."""
 
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.topology import DENOISE, ENCODER_PHASE
 
@@ -13,9 +12,7 @@ def main() -> None:
     from threephase.phases.training_run import TrainingRun
     from threephase.study.settings import BOTTLENECK
 
-    run = TrainingRun.from_settings(
-        arguments.study, DENOISE, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE
-    )
+    run = TrainingRun.of_command(arguments, DENOISE, ENCODER_PHASE)
     encoder = run.load_start()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
@@ -28,7 +25,3 @@ def main() -> None:
     optimization = train_denoising(encoder, decoder, batches, settings, run.machine, checkpoints)
     run.export(encoder, tokenizer)
     run.write_records(optimization, batches.sequence_updates, tokenizer)
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,6 +1,5 @@
 """Stage train_joint: phases 1 and 2 in one training, the sum of both losses."""
 
-from threephase.base.errors import run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.topology import ENCODER_PHASE, JOINT_TRAINING
 
@@ -14,9 +13,7 @@ def main() -> None:
     from threephase.phases.training_run import TrainingRun
     from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
-    run = TrainingRun.from_settings(
-        arguments.study, JOINT_TRAINING, arguments.encoder, arguments.variant, arguments.seed, ENCODER_PHASE
-    )
+    run = TrainingRun.of_command(arguments, JOINT_TRAINING, ENCODER_PHASE)
     encoder = run.load_start()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
@@ -34,7 +31,3 @@ def main() -> None:
     run.export(encoder, tokenizer)
     trained = denoising.sequence_updates + contrastive.sequence_updates
     run.write_records(optimization, trained, tokenizer, pairs=len(pairs), resampled_rows=len(rows))
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from hub_server import HubServer
 
+from threephase.data.sources import columns_of
 from threephase.study.source_params import Dataset
 
 README = "---\nconfigs:\n- config_name: {config}\n  data_files:\n{files}---\n"
@@ -48,7 +49,7 @@ def publish(hub: HubServer, dataset: Dataset, folder: Path, rows_per_class: int 
     for split, table in published.items():
         file = folder / name_of_file.format(split=FILE_OF_SPLIT.get((source.id, split), split))
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(table.rename(columns=dataset.columns_of(source)), file)
+        _write(table.rename(columns=columns_of(dataset, source)), file)
     if config:
         files = "".join(
             f"  - split: {split}\n    path: {name_of_file.split('/')[0]}/{split}-*\n" for split in published

@@ -114,10 +114,11 @@ def use_one_core() -> None:
 
 def run_stage(root: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a stage or a command in ``root``, from the repository's code."""
-    folder = "stages" if (REPOSITORY / "stages" / f"{program}.py").is_file() else "commands"
+    is_stage = (REPOSITORY / "stages" / f"{program}.py").is_file()
+    start = ["stages", program] if is_stage else [f"commands.{program}"]
     search = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", f"{folder}.{program}", *arguments],
+        [sys.executable, "-m", *start, *arguments],
         cwd=root,
         env=os.environ | search,
         preexec_fn=use_one_core,

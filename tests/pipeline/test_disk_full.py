@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_no_output_of_a_stage(tmp_path, line, bytes_left, out
     use_encoder(make_project(project), make_bert(tmp_path / "encoder"))
     run_stages(project, *STAGES[: STAGES.index(line)])
     settings = {"DISK": str(disk), "PROJECT": str(project), "BYTES_LEFT": str(bytes_left), "OUTPUT": output}
-    stage = [sys.executable, "-B", "-m", *f"stages.{line}".split()]
+    stage = [sys.executable, "-B", "-m", "stages", *line.split()]
     result = subprocess.run(
         [*namespace, "bash", "-c", SMALL_DISK, "bash", *stage],
         env=os.environ | settings | {"PYTHONPATH": str(REPOSITORY)},

@@ -125,8 +125,9 @@ def append(file: Path, text: str) -> None:
     [
         ("threephase/base/errors.py", set()),
         # Titles and commands, which reports print.
-        ("threephase/study/params.py", SHOWN - {"render_representations-minilm_l6"}),
-        ("threephase/study/topology.py", SHOWN - {"render_representations-minilm_l6"}),
+        ("threephase/study/params.py", SHOWN),
+        ("threephase/study/topology.py", SHOWN),
+        ("threephase/study/rules.py", SHOWN),
         ("threephase/study/resolve.py", set()),
         ("threephase/report/page.py", {"render_report"}),
         ("threephase/report/figures.py", {"render_figures", "render_report"}),

@@ -114,7 +114,7 @@ def test_every_goal_of_make_exists():
 
 
 def modules() -> list[str]:
-    pattern = r"python -m ((?:commands|performance|simulations|stages)\.\w+)"
+    pattern = r"python -m ((?:commands|performance)\.\w+)"
     return sorted({name for page in PAGES for name in re.findall(pattern, text_of(page))})
 
 

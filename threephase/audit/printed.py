@@ -21,7 +21,7 @@ RUN_TABLES = (3, 6, 7)  # accuracy, precision and recall, F1 of the same runs
 
 @dataclass(frozen=True)
 class Printed:
-    """``numbers``: of paper.read_numbers; ``settings``: paper/hyperparameters.yaml; ``references``: its neighbour.
+    """``numbers``: of ``read_numbers``; ``settings``: paper/hyperparameters.yaml; ``references``: its neighbour.
 
     ``datasets`` are those of the paper, by name; ``variants`` and ``imbalance`` are those of shared.yaml.
     """

@@ -1,1 +1,1 @@
-"""What everything stands on: errors, files, paths, random generators, facts of a run."""
+"""What everything stands on: errors, files, paths, facts of a run."""

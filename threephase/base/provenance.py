@@ -1,4 +1,4 @@
-"""Who, what, where and how fast: the facts that every run's ``report.json`` records."""
+"""Who, what, where and how fast: the facts that every run's run report records."""
 
 import functools
 import importlib.metadata

@@ -1,1 +1,1 @@
-"""Texts and labels: sources, cleaning, splits, noise, and the imbalance correction."""
+"""Texts and labels: sources, cleaning, splits, noise, random generators, and the imbalance correction."""

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -68,7 +69,7 @@ def _table(
 ) -> pd.DataFrame:
     """A part's rows with our names of the columns; refuses one that lacks a column."""
     source = dataset.source
-    columns, split_column = dataset.columns_of(source.hub if kind == "hub" else source), source.split_column
+    columns, split_column = columns_of(dataset, source.hub if kind == "hub" else source), source.split_column
     for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
         if column not in rows.columns:
             names = ", ".join(map(str, rows.columns))
@@ -139,3 +140,9 @@ def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Part]:
                 reason = first_line(error.__cause__ or error)
                 raise UserError(f"{what}: split {name!r} can't be read: {reason}; {remedy}") from None
             yield split, f"{what}, split {name}", part.to_pandas()
+
+
+def columns_of(dataset: Dataset, source: Any) -> dict[str, str]:
+    """The source's name of each column that is read, by our name; ``source``: a HubSource or DataSource."""
+    other = getattr(source, "columns", None) or {}
+    return {column: other.get(column, column) for column in [*dataset.text_columns, *dataset.label_columns]}

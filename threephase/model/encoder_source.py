@@ -1,4 +1,4 @@
-"""Pre-trained encoders from where they are published, or from the user's folder, to ``encoders/<name>``."""
+"""Pre-trained encoders from where they are published, or from the user's folder, to ``runs/pretrained/<name>``."""
 
 import shutil
 from pathlib import Path

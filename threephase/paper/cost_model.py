@@ -11,6 +11,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.data.imbalance import class_ratios
 from threephase.phases.pairs import repetitions
+from threephase.phases.small_sets import with_batch_size
 from threephase.study import topology
 from threephase.study.paper_params import Costs
 from threephase.study.params import Study
@@ -109,7 +110,7 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     with another one it does not train.
     """
     train, labelled = training_rows(study)
-    settings = training_settings(study, training, ANY_MACHINE).for_rows(train)
+    settings = with_batch_size(training_settings(study, training, ANY_MACHINE), train)
     if is_shared(study, training, settings):
         return 0.0, 0.0
     if settings.classifiers:

@@ -1,5 +1,6 @@
 """One training of a cell and seed: its settings, rows, encoders, and what it leaves."""
 
+import argparse
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from threephase.model.machine import gpu_name, set_up
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, cut_rows, first_pieces, resolve_max_length
 from threephase.phases.optimization import Optimization
+from threephase.phases.small_sets import with_batch_size
 from threephase.study.settings import PRETRAINED, RANDOM, Machine, TrainingSettings, read_settings
 
 
@@ -47,6 +49,11 @@ class TrainingRun:
         item = paths.cell_name(encoder, variant) if variant else encoder
         return cls(folder, stage, encoder, variant, seed, phase, read_settings(TrainingSettings, folder, stage, item))
 
+    @classmethod
+    def of_command(cls, arguments: argparse.Namespace, stage: str, phase: str) -> "TrainingRun":
+        """The one that a stage's command line names."""
+        return cls.from_settings(arguments.study, stage, arguments.encoder, arguments.variant, arguments.seed, phase)
+
     def __post_init__(self) -> None:
         self.machine: Machine = self.resolved.machine
         set_up(self.machine)
@@ -57,7 +64,7 @@ class TrainingRun:
     @cached_property
     def settings(self) -> TrainingSettings:
         """The settings for this seed's number of training rows."""
-        return self.resolved.for_rows(int((self.examples["part"] == "train").sum()))
+        return with_batch_size(self.resolved, int((self.examples["part"] == "train").sum()))
 
     @cached_property
     def examples(self) -> pd.DataFrame:

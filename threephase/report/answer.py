@@ -187,7 +187,9 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
 
     ``claims`` and ``verdicts``: as ``claims.family`` gives them. A verdict stands where all pairs are one claim's.
     """
-    claims, verdicts = (frame[frame["protocol"] == TEXT_PROTOCOL] for frame in (claims, verdicts))
+    claims, verdicts = (
+        frame[frame["protocol"] == TEXT_PROTOCOL] if len(frame) else frame for frame in (claims, verdicts)
+    )
     studies, said = columns(finished, {TEXT_PROTOCOL}), {}
     for start, pairs in ANSWERS.items():
         texts = [f"{how}: {_counted(studies, *pair)}." for how, pair in pairs.items()]

@@ -61,7 +61,7 @@ def _holm(p_values: pd.Series) -> pd.Series:
 def overall(claims: pd.DataFrame, rule: Statistics) -> pd.DataFrame:
     """A row for every family and claim of ``with_holm``'s frame: its text, verdict and number of data sets.
 
-    The verdict follows the rule of the root params.yaml (``overall_verdict``).
+    The verdict follows the rule of shared.yaml (``overall_verdict``).
     """
     keys, rows = [*rule.holm_family, "claim"], []
     for key, of_claim in claims.groupby(keys, sort=False):

@@ -15,7 +15,7 @@ from threephase.study.params import Study
 
 COMPARED = ("example_id", "split", "label", "predicted")
 Predictions = Mapping[int, pd.DataFrame]
-"""The predictions of a cell by seed, as ``scores.predictions_table`` lays them out."""
+"""The predictions of a cell by seed, as ``predictions.predictions_table`` lays them out."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def read_summaries(study: Study) -> list[dict[str, Any]]:
 
 
 def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame:
-    """``results.csv``: a row for every cell and metric; ``paper.beside`` fills paper, delta and verdict."""
+    """``results.csv``: a row for every cell and metric; ``numbers.beside`` fills paper, delta and verdict."""
     rows = [
         {
             **{name: summary[name] for name in ("dataset", "encoder", "protocol", "variant", "n_test")},

@@ -89,7 +89,7 @@ class Search:
     def run(self) -> list[Trial]:
         """All trials, in order; prints a line after each."""
         start = self._workspace("split", {})
-        self._run(start, "stages.split_data", "--seed", str(self.seed))
+        self._run(start, "stages", "split_data", "--seed", str(self.seed))
         denoised = self._best_encoder("phase 1", DENOISE, DENOISED, PHASE_1, {}, start)
         contrasted = self._best_encoder("phase 2", CONTRAST, THREE_PHASE, PHASE_2, denoised.point, denoised.workspace)
         for variant in self._searched_variants():
@@ -170,7 +170,7 @@ class Search:
         else:  # all have the same stages
             shutil.copytree(start / paths.RUNS, folder / paths.RUNS, copy_function=os.link)
             os.link(start / paths.PIPELINE, folder / paths.PIPELINE)
-        self._run(folder, "stages.resolve_settings")
+        self._run(folder, "stages", "resolve_settings")
         return folder
 
     def _link_inputs(self, folder: Path) -> None:
@@ -200,13 +200,13 @@ class Search:
 
     def _train(self, workspace: Path, stage: str, variant: str, *options: str) -> None:
         named = ("--encoder", self.encoder, "--variant", variant)
-        self._run(workspace, f"stages.{stage}", "--seed", str(self.seed), *named, *options)
+        self._run(workspace, "stages", stage, "--seed", str(self.seed), *named, *options)
 
-    def _run(self, workspace: Path, program: str, *arguments: str) -> None:
-        command = [sys.executable, "-m", program, *arguments]
-        finished = subprocess.run(command, cwd=workspace, capture_output=True, text=True)
+    def _run(self, workspace: Path, *words: str) -> None:
+        finished = subprocess.run([sys.executable, "-m", *words], cwd=workspace, capture_output=True, text=True)
         if finished.returncode:
-            raise UserError(f"{program.split('.')[1]} in {workspace}: {finished.stderr.strip()}")
+            program = words[1] if words[0] == "stages" else words[0]
+            raise UserError(f"{program} in {workspace}: {finished.stderr.strip()}")
 
 
 def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) -> str:

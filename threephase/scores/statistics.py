@@ -136,7 +136,7 @@ def detectable(interval: Interval, confidence: float, power: float) -> float | N
 
 
 def claim_verdict(interval: Interval, claim_margin: float) -> str:
-    """Verdict on "better" from a difference's interval in percentage points, by the rule of the root params.yaml.
+    """Verdict on "better" from a difference's interval in percentage points, by the rule of shared.yaml.
 
     Supported where the interval lies above 0 (however small the difference), else not supported where it lies below
     ``claim_margin``, undecided otherwise. An interval that leaves out what another seed would change decides nothing.

@@ -50,7 +50,7 @@ class Resolved:
     def as_json(self) -> dict[str, Any]:
         """The content with the checksums of the code and of the other files that can change what the stage makes."""
         # What a report prints of a study's shape and names, commands for one, changes no training.
-        shown = closure.SHOWN if self.program in topology.REPORT_STAGES else ()
+        shown = closure.SHOWN if self.program in (*topology.REPORT_STAGES, topology.REPRESENTATIONS) else ()
         files = [*closure.modules_of(self.program, shown), *files_of(self.program)]
         files += [file for named in self.own_files for file in (sorted(named.iterdir()) if named.is_dir() else [named])]
         content = self.content if isinstance(self.content, Mapping) else _short(self.content)

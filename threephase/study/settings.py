@@ -131,18 +131,6 @@ class TrainingSettings:
     selection_split: str | None = None
     positive_class: str | None = None
 
-    def for_rows(self, training_rows: int) -> "TrainingSettings":
-        """The same for so many training rows: the batch size of small sets where the protocol has one."""
-        if self.small_sets is None or training_rows > self.small_sets.rows:
-            return self
-        size = {"batch_size": self.small_sets.batch_size}
-        return dataclasses.replace(
-            self,
-            denoising=self.denoising and dataclasses.replace(self.denoising, **size),
-            contrastive=self.contrastive and dataclasses.replace(self.contrastive, **size),
-            classifiers=[dataclasses.replace(candidate, **size) for candidate in self.classifiers],
-        )
-
 
 @dataclass(frozen=True)
 class BaselineSettings:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from threephase.base import paths
 from threephase.study.schema import checked, distinct, each_of, not_empty, number, one_of
@@ -166,8 +165,3 @@ class Dataset:
         if kind == "python_package":
             return "reinstall it: pip install --force-reinstall -r requirements.txt"
         return f"mend it, or correct 'expected' in {paths.dataset_definition(self.name)}"
-
-    def columns_of(self, source: Any) -> dict[str, str]:
-        """The source's name of each column that is read, by our name; ``source``: a HubSource or DataSource."""
-        other = getattr(source, "columns", None) or {}
-        return {column: other.get(column, column) for column in [*self.text_columns, *self.label_columns]}

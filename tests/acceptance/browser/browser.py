@@ -12,6 +12,12 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
+PAGES = {
+    "overview": "published/reports/studies.html",
+    "study": "published/studies/snips_l6/reports/index.html",
+    "hostile": "hostile/reports/index.html",
+    "hostile_overview": "hostile/reports/studies.html",
+}
 AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import Browser
+from browser import PAGES, Browser
 from published_project import copy_params, put_back
 from synthetic_study import make_study
 
@@ -12,13 +12,6 @@ from commands import render_costs, render_index
 from stages import render_figures, render_report
 
 PUBLISHED = ("snips_l6", "snips_released_l6")
-PAGES = {
-    "overview": "published/reports/studies.html",
-    "study": "published/studies/snips_l6/reports/index.html",
-    "hostile": "hostile/reports/index.html",
-    "hostile_overview": "hostile/reports/studies.html",
-}
-
 COSTS = "published/studies/snips_l6/reports/costs.html"
 
 

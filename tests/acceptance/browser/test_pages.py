@@ -6,8 +6,7 @@ It needs Chromium, so that it is a step of its own: ``make page-test``.
 import base64
 
 import pytest
-from browser import NARROW, WIDE
-from conftest import PAGES
+from browser import NARROW, PAGES, WIDE
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.ui import WebDriverWait

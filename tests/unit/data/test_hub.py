@@ -45,8 +45,9 @@ LOCAL_DATA = (
     "shared.yaml)"
 )
 # The clients' waits between two attempts add up to half a minute; what they do is the same without them.
-IMPATIENT = "import runpy, sys, time; time.sleep = lambda seconds: None; runpy.run_module('stages.' + sys.argv[1], " + (
-    "run_name='__main__', alter_sys=True)"
+IMPATIENT = (
+    "import runpy, time; time.sleep = lambda seconds: None; "
+    "runpy.run_module('stages', run_name='__main__', alter_sys=True)"
 )
 
 
@@ -55,7 +56,7 @@ def run_impatient(root: Path, environment: dict[str, str], stage: str, *argument
     settings = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     kept = {name: value for name, value in os.environ.items() if name not in ("DATA_FOLDER", "ENCODERS_FOLDER")}
     return subprocess.run(
-        [sys.executable, "-c", IMPATIENT.replace("sys.argv[1]", repr(stage)), *arguments],
+        [sys.executable, "-c", IMPATIENT, stage, *arguments],
         cwd=root,
         env=kept | settings | environment,
         preexec_fn=use_one_core,

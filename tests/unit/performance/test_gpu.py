@@ -120,7 +120,7 @@ def test_the_jobs_are_the_trainings_of_the_pipeline_in_an_order_that_its_outputs
     jobs = jobs_of(load_study("bbc"))
     of_dvc = {command.partition("/stages ")[2] for command in study.commands}
     expected = {line for line in of_dvc if line.startswith("train_") and not line.startswith("train_baselines")}
-    assert {" ".join([job.command[2].removeprefix("stages."), *job.command[5:]]) for job in jobs} == expected
+    assert {" ".join([job.command[3], *job.command[6:]]) for job in jobs} == expected
     behind = {job.name: {*job.behind} for job in jobs}
     first, second = f"train_dae {ENCODER}-dae 0", f"train_contrastive {ENCODER}-three_phase 0"
     ablation = f"train_contrastive_ablation {ENCODER}-no_imbalance 0"

@@ -224,7 +224,7 @@ def searched(tmp_path_factory):
     change(root, STUDY, {"variants": [*SEARCHED, CONTROL]})
     make_tiny_pipelines(root)
     for stage in ("resolve_settings", "fetch_data", "prepare_data", f"fetch_encoder --encoder {ENCODER}"):
-        run_in(root, sys.executable, "-m", *f"stages.{stage}".split())
+        run_in(root, sys.executable, "-m", "stages", *stage.split())
     before = apart_from_search(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
