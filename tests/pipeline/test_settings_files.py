@@ -127,7 +127,7 @@ def append(file: Path, text: str) -> None:
         # Titles and commands, which reports print.
         ("threephase/study/params.py", SHOWN),
         ("threephase/study/topology.py", SHOWN),
-        ("threephase/study/rules.py", SHOWN),
+        ("threephase/study/rules.py", {"render_figures", "render_report", "render_representations-minilm_l6"}),
         ("threephase/study/resolve.py", set()),
         ("threephase/report/page.py", {"render_report"}),
         ("threephase/report/figures.py", {"render_figures", "render_report"}),
