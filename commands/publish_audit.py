@@ -11,14 +11,14 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     shared, datasets, studies = load_shared(), load_datasets(), load_published()
 
-    from threephase.audit import of_paper, of_runs
+    from threephase.audit.checks import of_paper, of_runs
     from threephase.audit.item import write
     from threephase.audit.overlap_effect import read_entries
     from threephase.audit.printed import read_printed
     from threephase.audit.published_runs import read_published
 
     printed = read_printed(shared, datasets)
-    items = of_paper.audit(printed) + of_runs.audit(printed, read_published(studies), read_entries(datasets))
+    items = of_paper(printed) + of_runs(printed, read_published(studies), read_entries(datasets))
     write(paths.PUBLISHED_AUDIT, items)
     for item in items:
         print(f"{item.outcome:<9}  {item.title}")

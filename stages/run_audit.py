@@ -9,8 +9,8 @@ def main() -> None:
     stage_parser(__doc__).parse_args()
     shared, datasets = load_shared(), load_datasets()
 
-    from threephase.audit import of_paper
+    from threephase.audit.checks import of_paper
     from threephase.audit.item import write
     from threephase.audit.printed import read_printed
 
-    write(paths.PAPER_AUDIT, of_paper.audit(read_printed(shared, datasets)))
+    write(paths.PAPER_AUDIT, of_paper(read_printed(shared, datasets)))

@@ -1,5 +1,1 @@
-"""The study of the paper, from parameters to pages. Rooms import only downwards, in the order of ``ROOMS``."""
-
-ROOMS = (
-    "base", "study", "data", "model", "project", "scores", "phases", "results", "paper", "audit", "report", "revisions",
-)  # fmt: skip
+"""The study of the paper, from parameters to pages. Rooms import only downwards; a test has their order."""

@@ -116,6 +116,8 @@ def run_stage(root: Path, program: str, *arguments: str) -> subprocess.Completed
     """Run a stage or a command in ``root``, from the repository's code."""
     is_stage = (REPOSITORY / "stages" / f"{program}.py").is_file()
     start = ["stages", program] if is_stage else [f"commands.{program}"]
+    if is_stage and not (root / "stages").exists():
+        link_code(root)  # a stage works in the folder of its code
     search = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", *start, *arguments],

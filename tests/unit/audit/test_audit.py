@@ -5,11 +5,11 @@ from small_project import REPOSITORY
 
 from threephase.audit import (
     balanced_recall,
+    checks,
     confusion,
     granularity,
     imbalance_columns,
     macro_f1,
-    of_paper,
     references,
     same_cell,
     search_space,
@@ -34,7 +34,7 @@ def by(item, column, value):
 
 
 def test_every_item_is_complete(printed):
-    items = of_paper.audit(printed)
+    items = checks.of_paper(printed)
     assert len({item.id for item in items}) == len(items) == 8
     for item in items:
         assert item.rows and item.finding.endswith(".") and (REPOSITORY / item.code).is_file()

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from small_project import REPOSITORY, change, error_line, run_stage
 from test_audit import records
 
-from threephase.audit import of_paper, of_runs, one_switch, own_runs, recipe
+from threephase.audit import checks, one_switch, own_runs, recipe
 from threephase.audit.item import read, to_text
 from threephase.audit.overlap_effect import audit_runs, in_training, read_entries
 from threephase.audit.printed import read_printed
@@ -83,7 +83,7 @@ def test_a_false_number_among_our_own_is_found(root):
 def test_the_committed_audit_is_that_of_the_repository(in_repository):
     datasets = load_datasets()
     printed = read_printed(load_shared(), datasets)
-    items = of_paper.audit(printed) + of_runs.audit(printed, published(), read_entries(datasets))
+    items = checks.of_paper(printed) + checks.of_runs(printed, published(), read_entries(datasets))
     assert read(paths.PUBLISHED_AUDIT) == items, "run make audit"
     text = (REPOSITORY / paths.PUBLISHED_AUDIT.with_suffix(".md")).read_text(encoding="utf-8")
     assert text == to_text(items)
