@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+OWNER = "STAGE_OWNER"  # the worker's process that runs a stage, where dvc does not
+
 
 def runs_under_dvc() -> bool:
     """Whether dvc started this process or one above it."""
@@ -14,7 +16,7 @@ def runs_under_dvc() -> bool:
 
 
 def end_with_dvc() -> None:
-    """End this process within a second of the dvc that started it.
+    """End this process within a second of the dvc, or of the worker, that started it.
 
     A killed dvc leaves its children running; two of them would then write the same outputs. Does
     nothing where no dvc is among the ancestors.
@@ -23,13 +25,15 @@ def end_with_dvc() -> None:
         return
     import psutil
 
-    watched = []
+    owner, watched = int(os.environ.get(OWNER, 0)), []
     for ancestor in psutil.Process().parents():
         watched.append(ancestor)
-        if any("dvc" in Path(word).name for word in ancestor.cmdline()[:3]):
+        if ancestor.pid == owner or any("dvc" in Path(word).name for word in ancestor.cmdline()[:3]):
             break
     else:
-        return
+        if not owner:
+            return
+        os._exit(1)  # its worker is gone already
 
     def watch() -> None:
         while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in watched):

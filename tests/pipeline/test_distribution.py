@@ -1,0 +1,156 @@
+"""Stages on Dask's workers give what ``dvc repro`` gives, byte by byte, whatever dies on the way."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from small_project import change
+from tiny_project import STUDY, commit, environment, make_pipelines, make_tiny_project, run
+
+VALUES = {"variants": ["three_phase", "ft"], "baselines": ["majority"], "seeds": [0], "draw_encoders": False}
+COMMAND = (sys.executable, "-m", "commands.distribute", "--workers", "2")
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory) -> Path:
+    """A small study that has never run, committed."""
+    root = make_tiny_project(tmp_path_factory.mktemp("new") / "project")
+    change(root, STUDY, VALUES)
+    make_pipelines(root)
+    commit(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def expected(new, tmp_path_factory) -> dict[str, bytes]:
+    """What ``dvc repro`` makes of it."""
+    root = copy(new, tmp_path_factory.mktemp("expected"))
+    run(root, "dvc", "repro")
+    return made(root)
+
+
+@pytest.fixture
+def root(new, tmp_path) -> Path:
+    return copy(new, tmp_path)
+
+
+def copy(root: Path, folder: Path) -> Path:
+    shutil.copytree(root, folder / "project", symlinks=True)
+    return folder / "project"
+
+
+def made(root: Path) -> dict[str, bytes]:
+    """All that dvc answers for, and its lock: not the run reports, which hold times."""
+    files = [file for name in ("runs", "reports") for file in (root / name).rglob("*") if file.is_file()]
+    files = [file for file in files if not file.is_relative_to(root / "runs/reports")]
+    return {
+        str(file.relative_to(root)): file.read_bytes() for file in (*files, root / "dvc.lock", root / "resolved.yaml")
+    }
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    """The command with its output in a pipe; it has begun to train when this returns."""
+    process = subprocess.Popen(
+        COMMAND, cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    for line in process.stdout:
+        if "split_data" in line:
+            return process
+    raise AssertionError("it ended before it had split the data")
+
+
+def left_behind(root: Path) -> list[psutil.Process]:
+    return [one for one in psutil.process_iter(["cwd"]) if (one.info["cwd"] or "").startswith(str(root))]
+
+
+def test_two_workers_make_the_same_bytes_and_leave_nothing_to_do(root, expected):
+    said = run(root, *COMMAND)
+    assert made(root) == expected
+    stages = said.count(" s\n")
+    assert f"{stages} of {stages} stages done" in said
+    assert "up to date" in run(root, "dvc", "status")
+    assert "Running stage" not in run(root, "dvc", "repro")
+    # A second call finds all done.
+    assert " s\n" not in run(root, *COMMAND)
+
+
+def test_workers_with_clones_of_their_own_make_the_same_bytes(root, expected, tmp_path):
+    run(root, "dvc", "remote", "add", "--default", "--local", "carrier", str(tmp_path / "remote"))
+    shutil.copy(root / ".dvc/config.local", root / ".dvc/config")
+    commit(root)
+    run(root, *COMMAND, "--clone", str(root))
+    assert made(root) == expected
+    assert (root / "runs/reports").is_dir()
+
+
+def test_a_killed_worker_costs_its_stage_alone(root, expected):
+    process = start(root)
+    workers = [
+        one for one in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in str(one.cmdline())
+    ]
+    workers[-1].kill()
+    process.stdout.read()
+    assert process.wait() == 0 and made(root) == expected
+
+
+def test_after_a_killed_head_only_what_is_missing_runs(root, expected):
+    process = start(root)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while left_behind(root) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not left_behind(root)
+    said = run(root, *COMMAND)
+    assert "fetch_data" not in said and "split_data" not in said and made(root) == expected
+
+
+def test_a_failed_stage_stops_only_what_needs_it(root):
+    stage = root / "stages/train_dae.py"
+    good = stage.read_text()
+    stage.write_text(good.replace("def main() -> None:\n", 'def main() -> None:\n    raise SystemExit("no luck")\n', 1))
+    said = run(root, *COMMAND, expected=2)
+    assert "train_dae@minilm_l6-dae-0:\nno luck\n" in said
+    assert "error: 1 stages failed and " in said.splitlines()[-1]
+    assert (root / "runs/predictions/minilm_l6-ft/0.parquet").is_file()
+    stage.write_text(good)
+    said = run(root, *COMMAND)
+    assert "train_dae@" in said and "train_classifier_from_pretrained@" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "dvc.yaml: Stage 'nothing' not found inside"),
+        (["--workers", "0"], "--workers: got 0, expected at least 1"),
+        (["--study", "other"], "--study: got 'other', expected one of: bbc"),
+        (["--slurm", "missing.yaml"], "--slurm: got missing.yaml, which is no file, expected a profile"),
+        (["--workers", "99"], "shared.yaml: engine.threads: got 1 for each of 99 workers on "),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(root, arguments, message):
+    said = run(root, *COMMAND[:3], *arguments, expected=2)
+    assert message in said.splitlines()[-1]
+
+
+def test_uncommitted_code_does_not_travel(root):
+    file = root / "stages/train_dae.py"
+    file.write_text(file.read_text() + "\n# An edit.\n")
+    assert "--clone: got uncommitted edits" in run(root, *COMMAND, "--clone", str(root), expected=2).splitlines()[-1]
+
+
+def test_a_study_that_another_process_runs_is_refused(root):
+    holder = subprocess.Popen(["dvc", "repro"], cwd=root, env=environment(root), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (root / "runs/settings").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    said = run(root, *COMMAND, expected=2)
+    holder.terminate()
+    holder.wait()
+    last = said.splitlines()[-1]
+    assert last.startswith("error: dvc.yaml: ") and "lock" in last
