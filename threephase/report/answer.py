@@ -24,12 +24,15 @@ MAIN, RECIPE = "By each study's main settings", "By the ordinary recipe"
 BY_PAPER, BY_ORDINARY = (THREE_PHASE, PLAIN), (ORDINARY, "ft_ordinary")
 ANSWERS = {
     "Three phases against plain fine-tuning": {MAIN: BY_PAPER, RECIPE: BY_ORDINARY},
-    "Against phases 1 and 2 at once, or without one": {
-        "At once": (THREE_PHASE, "joint"),
-        "Without phase 1": (THREE_PHASE, "cl_ft"),
-        "Without phase 2": (THREE_PHASE, "dae_ft"),
+    "Three phases against fewer or joint ones": {
+        "Against phases 1 and 2 at once": (THREE_PHASE, "joint"),
+        "Against leaving out phase 1": (THREE_PHASE, "cl_ft"),
+        "Against leaving out phase 2": (THREE_PHASE, "dae_ft"),
     },
-    "Against a simple classifier on untouched vectors": {MAIN: (THREE_PHASE, UNTOUCHED), RECIPE: (ORDINARY, UNTOUCHED)},
+    "Three phases against a simple classifier on untouched vectors": {
+        MAIN: (THREE_PHASE, UNTOUCHED),
+        RECIPE: (ORDINARY, UNTOUCHED),
+    },
 }
 LEAD = ["difference", "ci_low", "ci_high", "verdict"]
 Columns = Mapping[str, tuple[Finished, str]]  # a study and one of its encoders, by the name that a table gives them
@@ -192,12 +195,12 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
     )
     studies, said = columns(finished, {TEXT_PROTOCOL}), {}
     for start, pairs in ANSWERS.items():
-        texts = [f"{how}: {_counted(studies, *pair)}." for how, pair in pairs.items()]
+        texts = [f"{how}, {_counted(studies, *pair)}." for how, pair in pairs.items()]
         rows = claims[claims.set_index(["variant", "other"]).index.isin([*pairs.values()])]
         if rows["claim"].nunique() == 1 and rows["study"].nunique() > 1:
             told = verdicts.loc[verdicts["claim"] == rows["claim"].iloc[0], "verdict"].iloc[0]
             texts.append(
-                f"Over {rows['dataset'].nunique()} data sets, corrected for their number (Holm): {told} (least p "
+                f"Over {rows['dataset'].nunique()} data sets, corrected for their number: {told} (p "
                 f"{rows['p_holm'].min():.2f})."
             )
         said[start] = " ".join(texts)
@@ -210,12 +213,14 @@ def _counted(studies: Columns, variant: str, other: str) -> str:
     ways = {
         "ahead": rows["verdict"] == SUPPORTED,
         "behind": (rows["verdict"] == NOT_SUPPORTED) & (rows["ci_high"] < 0),
-        "too few seeds": rows["verdict"] == TOO_FEW_SEEDS,
     }
     for way, told in ways.items():
         named = [f"{row.Index} {format_signed(row.difference)}" for row in rows[told].itertuples()]
         counts += [f"{way} on {len(named)} ({', '.join(named)})"] if named else []
-    if rest := len(rows) - sum(map(sum, ways.values())):
+    counts[:1] = [f"they are {first}" for first in counts[:1]]
+    few = (rows["verdict"] == TOO_FEW_SEEDS).sum()
+    counts += [f"too few seeds on {few}"] if few else []
+    if rest := len(rows) - few - sum(map(sum, ways.values())):
         counts.append(f"no difference found on {rest}")
     counts += [f"not run on {name}" for name in studies if name not in rows.index]
     return ", ".join(counts) or "no study yet"
