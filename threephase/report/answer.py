@@ -20,14 +20,14 @@ PLAIN = "ft"
 UNTOUCHED = "embedding_logistic"  # the baseline on the encoder as it was published
 ORDINARY = "three_phase_ordinary"
 TEXT_PROTOCOL = DESCRIBED
-MAIN, RECIPE = "By each study's main settings", "By the ordinary recipe"
+MAIN, RECIPE = "By main settings", "By the ordinary recipe"
 BY_PAPER, BY_ORDINARY = (THREE_PHASE, PLAIN), (ORDINARY, "ft_ordinary")
 ANSWERS = {
     "Three phases against plain fine-tuning": {MAIN: BY_PAPER, RECIPE: BY_ORDINARY},
     "Three phases against fewer or joint ones": {
-        "Against phases 1 and 2 at once": (THREE_PHASE, "joint"),
-        "Against leaving out phase 1": (THREE_PHASE, "cl_ft"),
-        "Against leaving out phase 2": (THREE_PHASE, "dae_ft"),
+        "Phases 1 and 2 at once": (THREE_PHASE, "joint"),
+        "Phase 1 left out": (THREE_PHASE, "cl_ft"),
+        "Phase 2 left out": (THREE_PHASE, "dae_ft"),
     },
     "Three phases against a simple classifier on untouched vectors": {
         MAIN: (THREE_PHASE, UNTOUCHED),
@@ -195,12 +195,12 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
     )
     studies, said = columns(finished, {TEXT_PROTOCOL}), {}
     for start, pairs in ANSWERS.items():
-        texts = [f"{how}, {_counted(studies, *pair)}." for how, pair in pairs.items()]
+        texts = [f"{how}: {_counted(studies, *pair)}." for how, pair in pairs.items()]
         rows = claims[claims.set_index(["variant", "other"]).index.isin([*pairs.values()])]
         if rows["claim"].nunique() == 1 and rows["study"].nunique() > 1:
             told = verdicts.loc[verdicts["claim"] == rows["claim"].iloc[0], "verdict"].iloc[0]
             texts.append(
-                f"Over {rows['dataset'].nunique()} data sets, corrected for their number: {told} (p "
+                f"All {rows['dataset'].nunique()} data sets together, corrected for their number: {told} (p "
                 f"{rows['p_holm'].min():.2f})."
             )
         said[start] = " ".join(texts)
@@ -208,7 +208,7 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
 
 
 def _counted(studies: Columns, variant: str, other: str) -> str:
-    """On how many studies the first cell is ahead (by how much), behind or neither, and which did not run both."""
+    """In how many studies the first cell is ahead (by how much), behind, or neither."""
     rows, counts = leads(studies, variant, other), []
     ways = {
         "ahead": rows["verdict"] == SUPPORTED,
@@ -216,13 +216,11 @@ def _counted(studies: Columns, variant: str, other: str) -> str:
     }
     for way, told in ways.items():
         named = [f"{row.Index} {format_signed(row.difference)}" for row in rows[told].itertuples()]
-        counts += [f"{way} on {len(named)} ({', '.join(named)})"] if named else []
-    counts[:1] = [f"they are {first}" for first in counts[:1]]
+        counts += [f"{way} in {len(named)} of {len(rows)} ({', '.join(named)})"] if named else []
     few = (rows["verdict"] == TOO_FEW_SEEDS).sum()
-    counts += [f"too few seeds on {few}"] if few else []
+    counts += [f"too few seeds in {few} of {len(rows)}"] if few else []
     if rest := len(rows) - few - sum(map(sum, ways.values())):
-        counts.append(f"no difference found on {rest}")
-    counts += [f"not run on {name}" for name in studies if name not in rows.index]
+        counts.append(f"no difference found in {rest}")
     return ", ".join(counts) or "no study yet"
 
 

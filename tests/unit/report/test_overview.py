@@ -142,10 +142,10 @@ def test_what_was_not_run_shows_as_missing_with_its_command(project, monkeypatch
 def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch):
     text = Page(render(monkeypatch)["page"]).text
     first = lead("snips_l6", "claims", "three_phase", "ft").partition(" ")[0]
-    start = "Three phases against plain fine-tuning. By each study's main settings, they are ahead on 1 "
+    start = "Three phases against plain fine-tuning. By main settings: ahead in 1 of 1 "
     assert f"{start}(snips_l6 {first})." in text
     lower = lead("snips_l6", "differences", "three_phase", "embedding_logistic").partition(" ")[0]
-    assert f"untouched vectors. By each study's main settings, they are behind on 1 (snips_l6 {lower})." in text
+    assert f"untouched vectors. By main settings: behind in 1 of 1 (snips_l6 {lower})." in text
     # Under released the test rows train and choose, so that no answer counts it.
     assert "snips_released_l6" not in text[text.index("The answer") : text.index("The paper has not been")]
     assert "The paper has not been repeated with its own encoder and data yet; 38 of its numbers stand beside" in text
