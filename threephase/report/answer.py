@@ -200,7 +200,7 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
         if rows["claim"].nunique() == 1 and rows["study"].nunique() > 1:
             told = verdicts.loc[verdicts["claim"] == rows["claim"].iloc[0], "verdict"].iloc[0]
             texts.append(
-                f"All {rows['dataset'].nunique()} data sets together, corrected for their number: {told} (p "
+                f"Main settings over {rows['dataset'].nunique()} data sets, corrected for their number: {told} (p "
                 f"{rows['p_holm'].min():.2f})."
             )
         said[start] = " ".join(texts)
