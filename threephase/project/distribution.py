@@ -102,20 +102,24 @@ def _clone(clones: Clones) -> Path:
 
 @dataclass
 class Progress:
-    """How far the stages of some studies are; ``failed``: by stage what its command said."""
+    """How far the stages of some studies are; ``failed``: by study and stage what its command said."""
 
     total: int
     done: int = 0
-    seconds: list[float] = field(default_factory=list)
     sent: dict["Future", tuple["Books", str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
 
-    def line(self, books: "Books", stage: str, said: str) -> str:
+    def line(self, name: str, said: str) -> str:
         """One line for the terminal: how many stages are done, and what the last one said."""
         failed = f", {len(self.failed)} failed, {len(self.skipped)} skipped" if self.failed else ""
-        study = f"{books.folder.name}: " if books.folder.name else ""
-        return f"{self.done} of {self.total} stages done{failed}; {study}{stage}: {said}"
+        return f"{self.done} of {self.total} stages done{failed}; {name}: {said}"
+
+    def fail(self, books: "Books", stage: str, error: BaseException) -> str:
+        """Note a stage that failed and those that need it; returns the line for the terminal."""
+        self.failed[_name(books, stage)] = str(error)
+        self.skipped |= {_name(books, other) for other in books.behind(stage)}
+        return self.line(_name(books, stage), "failed")
 
 
 def distribute(
@@ -154,30 +158,35 @@ def distribute(
         while ready or progress.sent:
             while ready:
                 books, stage = ready.pop(0)
-                if clones and books.runs_here(stage) and books.must_run(stage):
-                    # What resolves the settings also chooses the machine: all workers train by this one's choice.
-                    _take(books, stage, run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage))
+                if not books.must_run(stage):
                     release(books, stage)
-                elif books.must_run(stage):
+                elif clones and books.runs_here(stage):
+                    # What resolves the settings also chooses the machine: all workers train by this one's choice.
+                    try:
+                        _take(books, stage, run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage))
+                        release(books, stage)
+                    except CommandFailed as error:
+                        tell(progress.fail(books, stage, error))
+                else:
                     future = _send(client, books, stage, clones)
                     progress.sent[future] = books, stage
                     ended.add(future)
-                else:
-                    release(books, stage)
             if not progress.sent:
                 break
             future, result = next(ended)
             books, stage = progress.sent.pop(future)
             if future.status == "finished":
                 seconds = _take(books, stage, result)
-                progress.seconds.append(seconds)
                 release(books, stage)
-                tell(progress.line(books, stage, f"{seconds:.1f} s"))
+                tell(progress.line(_name(books, stage), f"{seconds:.1f} s"))
             else:
-                progress.failed[stage] = str(result[1])
-                progress.skipped |= books.behind(stage)
-                tell(progress.line(books, stage, "failed"))
+                tell(progress.fail(books, stage, result[1]))
     return progress
+
+
+def _name(books: "Books", stage: str) -> str:
+    """A stage as people read it: with its study, but for the default one."""
+    return f"{books.folder.name}: {stage}" if books.folder.name else stage
 
 
 def _send(client: "Client", books: "Books", stage: str, clones: Clones | None) -> "Future":
