@@ -26,7 +26,7 @@ COMMON = {"lr": LEARNING_RATE, "clip_gradient": 1.0}
 DENOISING = {"epochs": 1, "deletion_ratio": DELETION_RATIO, "adam_eps": 1e-6, "warmup": 1 / 2}
 CONTRASTIVE = {"epochs": 1, "adam_eps": 1e-6, "warmup": 1 / 3}
 CLASSIFYING = {
-    "max_epochs": 1, "adam_eps": 1e-8, "warmup": 0.2, "weight_decay": 0.01, "freeze_encoder": False,
+    "max_epochs": 1, "min_updates": 0, "adam_eps": 1e-8, "warmup": 0.2, "weight_decay": 0.01, "freeze_encoder": False,
     "head_hidden_size": 100, "head_dropout": 0.3, "head_activation": "relu", "stopping": "patience", "patience": 5,
     "selection_metric": "accuracy",
 }  # fmt: skip

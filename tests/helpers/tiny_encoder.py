@@ -158,7 +158,15 @@ def tiny_contrastive(**changes: object) -> Contrastive:
 
 def tiny_classifying(**changes: object) -> Classifying:
     """The same of phase 3."""
-    settings = {"lr": 5e-3, "max_epochs": 4, "batch_size": 4, "adam_eps": 1e-6, "warmup": 0.2, "weight_decay": 0.01}
+    settings = {
+        "lr": 5e-3,
+        "max_epochs": 4,
+        "min_updates": 0,
+        "batch_size": 4,
+        "adam_eps": 1e-6,
+        "warmup": 0.2,
+        "weight_decay": 0.01,
+    }
     settings |= {"clip_gradient": 1.0, "freeze_encoder": False, "head_hidden_size": 100, "head_dropout": 0.3}
     settings |= {"head_activation": "relu", "stopping": "patience", "patience": 5, "selection_metric": "macro_f1"}
     return Classifying(**settings | changes)

@@ -1,6 +1,6 @@
 """What a training is expected to cost, from row counts and table 5's settings, before anything has run.
 
-Estimates, and an upper bound where a training may end early: phase 3 counts ``max_epochs_classifier`` epochs.
+Estimates, and an upper bound where a training may end early: phase 3 counts the most epochs that it may take.
 """
 
 import math
@@ -114,7 +114,7 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     if is_shared(study, training, settings):
         return 0.0, 0.0
     if settings.classifiers:
-        rows = [candidate.max_epochs * train for candidate in settings.classifiers]
+        rows = [candidate.epochs(round(train)) * train for candidate in settings.classifiers]
         frozen = settings.classifiers[0].freeze_encoder  # the candidates differ in their learning rate alone
         return sum(rows) / settings.classifiers[0].batch_size, 0.0 if frozen else float(sum(rows))
     texts, pairs = 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Majority class, TF-IDF with logistic regression, and logistic regression on a frozen encoder's embeddings."""
+"""Majority class, TF-IDF with logistic regression; logistic regression or class means on embeddings as they are."""
 
 import operator
 from pathlib import Path
@@ -85,16 +85,16 @@ def fit_and_predict(
 ) -> tuple[dict[str, np.ndarray], float | None]:
     """Probabilities, (rows, classes), of validation and test rows, and the C chosen on the protocol's selection rows.
 
-    Of equally good values the smallest C (the strongest regularization) is taken; the majority class has none.
+    Of equally good values the smallest C (the strongest regularization) is taken; only logistic regression has one.
     """
     labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    models = logistic_regressions(settings.strengths)
-    if variant == "majority":
-        from sklearn.dummy import DummyClassifier
-
-        models = [(None, DummyClassifier(strategy="most_frequent"))]
     _, strength, model = best_model(
-        models, features, labels, classes, settings.selection_metric, settings.selection_split
+        _models(variant, settings.strengths),
+        features,
+        labels,
+        classes,
+        settings.selection_metric,
+        settings.selection_split,
     )
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
@@ -102,6 +102,33 @@ def fit_and_predict(
         probabilities[part] = np.zeros((len(parts[part]), len(classes)))
         probabilities[part][:, columns] = model.predict_proba(features[part])
     return probabilities, strength
+
+
+class NearestMean:
+    """The class whose mean vector is nearest; its probabilities are those of equal, round normal distributions."""
+
+    def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "NearestMean":
+        self.classes_ = np.unique(labels)
+        self.means_ = np.stack([vectors[labels == name].mean(axis=0) for name in self.classes_])
+        return self
+
+    def predict_proba(self, vectors: np.ndarray) -> np.ndarray:
+        """(rows, classes)"""
+        from scipy.spatial.distance import cdist
+        from scipy.special import softmax
+
+        return softmax(-cdist(vectors, self.means_, "sqeuclidean") / 2, axis=1)
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        return self.classes_[self.predict_proba(vectors).argmax(axis=1)]
+
+
+def _models(variant: str, strengths: list[float]) -> list[tuple[float | None, Any]]:
+    if variant == "majority":
+        from sklearn.dummy import DummyClassifier
+
+        return [(None, DummyClassifier(strategy="most_frequent"))]
+    return [(None, NearestMean())] if variant == "embedding_nearest_mean" else logistic_regressions(strengths)
 
 
 def best_model(

@@ -43,11 +43,12 @@ def train_classifier(
     ``settings.stopping`` may end training early.
     """
     random = generator(seed, "batch order classifier")
-    total = settings.max_epochs * math.ceil(len(train) / settings.batch_size)
+    epochs = settings.epochs(len(train))
+    total = epochs * math.ceil(len(train) / settings.batch_size)
     optimization = Optimization("train_classifier", [model], settings, total, settings.weight_decay)
     stopping = new_stopping(settings)
     best, best_epoch, best_weights, by_epoch = (-math.inf, -math.inf), 0, {}, []
-    for epoch in range(1, settings.max_epochs + 1):
+    for epoch in range(1, epochs + 1):
         model.train()
         order = random.permutation(len(train))
         for batch in length_buckets(order, train.lengths, settings.batch_size, random):

@@ -19,7 +19,7 @@ from threephase.study.source_params import Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 PRETRAINED = "pretrained"
-BASELINES = ("majority", "tfidf_logistic", "embedding_logistic")
+BASELINES = ("majority", "tfidf_logistic", "embedding_logistic", "embedding_nearest_mean")
 DENOISED = "dae"  # the encoder after phase 1, from which several variants start
 SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a study
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
@@ -31,10 +31,14 @@ def _auto_or_count(value: int | str) -> str | None:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Phase 3 as many would train it, whatever the paper's table 5 says: encoder trained, learning rate searched."""
+    """Phase 3 as many would train it, whatever the paper's table 5 says: encoder trained, learning rate searched.
+
+    Few rows get more epochs than ``max_epochs_classifier``: as many as make ``min_updates_classifier`` updates.
+    """
 
     lr_classifier: list[float] = checked(both(distinct, number(above=0, below=1)))
     max_epochs_classifier: int = checked(number(least=1))
+    min_updates_classifier: int = checked(number(least=1))
 
 
 @dataclass(frozen=True)

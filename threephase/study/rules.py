@@ -84,6 +84,7 @@ def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying
         Classifying(
             lr=rate,
             max_epochs=epochs,
+            min_updates=recipe.min_updates_classifier if recipe else 0,
             batch_size=settings.batch_size,
             adam_eps=settings.adam_eps,
             warmup=training.warmup_classifier,

@@ -5,6 +5,7 @@ already turned into what they mean (``rules.py``).
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,14 @@ class PairRows:
 
 @dataclass(frozen=True)
 class Classifying:
-    """One candidate of phase 3: what one training of the classifier needs."""
+    """One candidate of phase 3: what one training of the classifier needs.
+
+    ``min_updates``: what the epochs must come to at least, whatever ``max_epochs`` says; 0 for no such bound.
+    """
 
     lr: float
     max_epochs: int
+    min_updates: int
     batch_size: int
     adam_eps: float
     warmup: float
@@ -106,6 +111,10 @@ class Classifying:
     stopping: str
     patience: int
     selection_metric: str
+
+    def epochs(self, rows: int) -> int:
+        """The most epochs that a training on so many rows may take."""
+        return max(self.max_epochs, math.ceil(self.min_updates / math.ceil(rows / self.batch_size)))
 
 
 @dataclass(frozen=True)

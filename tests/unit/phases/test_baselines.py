@@ -93,7 +93,7 @@ def test_the_majority_class_is_that_of_the_training_part(settings):
         assert np.array_equal(values, np.tile([0.0, 1.0, 0.0], (len(parts[part]), 1)))
 
 
-@pytest.mark.parametrize("variant", ["majority", "tfidf_logistic", "embedding_logistic"])
+@pytest.mark.parametrize("variant", ["majority", "tfidf_logistic", "embedding_logistic", "embedding_nearest_mean"])
 def test_a_class_without_training_rows_gets_no_probability(settings, variant):
     features = features_of(variant, PARTS, np.eye(8))
     # The absent class first, so that the columns of all others move.
@@ -105,12 +105,25 @@ def test_a_class_without_training_rows_gets_no_probability(settings, variant):
         assert (probabilities[part][:, 0] == 0).all()
         np.testing.assert_allclose(probabilities[part].sum(axis=1), 1)
     # The columns are the classes': a model fitted here gives the same.
-    if variant != "majority":
+    if variant.endswith("logistic"):
         model = LogisticRegression(C=strength, max_iter=1000).fit(features["train"], named["train"]["label"])
         expected = pd.DataFrame(model.predict_proba(features["test"]), columns=model.classes_)
         np.testing.assert_allclose(probabilities["test"][:, 1:], expected[["fruit", "metal"]])
     table = predictions_table({part: named[part] for part in probabilities}, probabilities, classes)
     assert "a tree" not in set(table["predicted"])
+
+
+def test_a_text_is_of_the_class_whose_mean_vector_is_nearest(settings):
+    vectors = {"train": [[0, 0], [2, 0], [0, 4]], "validation": [[1, 0]] * 3, "test": [[1, 1.9], [1, 2.3]]}
+    parts = {
+        part: rows(*(("x", label) for label in labels))
+        for part, labels in {"train": ["a", "a", "b"], "validation": ["a"] * 3, "test": ["a", "b"]}.items()
+    }
+    features = {part: np.array(values, dtype=float) for part, values in vectors.items()}
+    probabilities, strength = fit_and_predict("embedding_nearest_mean", features, parts, ["a", "b"], settings)
+    # The means are (1, 0) and (0, 4): squared distances 3.61 and 5.41, then 5.29 and 3.89.
+    assert strength is None and probabilities["test"].argmax(axis=1).tolist() == [0, 1]
+    np.testing.assert_allclose(probabilities["test"][0], [1 / (1 + np.exp(-0.9)), 1 / (1 + np.exp(0.9))])
 
 
 def part_on_a_line(places: list[float], labels: str) -> tuple[np.ndarray, pd.DataFrame]:

@@ -235,11 +235,16 @@ def test_an_ordinary_recipe_trains_the_encoder_with_each_of_its_learning_rates(b
     # The same budget with and without phases 1 and 2.
     assert candidates["ft_ordinary"] == candidates["three_phase_ordinary"]
     assert [
-        (candidate.lr, candidate.max_epochs, candidate.freeze_encoder) for candidate in candidates["ft_ordinary"]
-    ] == [
-        (2e-5, 10, False),
-        (5e-5, 10, False),
-    ]
+        (candidate.lr, candidate.max_epochs, candidate.min_updates, candidate.freeze_encoder)
+        for candidate in candidates["ft_ordinary"]
+    ] == [(rate, 16, 250, False) for rate in (5e-5, 1e-4, 2e-4)]
+
+
+def test_few_rows_get_more_epochs_where_a_recipe_bounds_the_updates_from_below(folder):
+    # 24 rows in batches of 4 are six updates an epoch.
+    done = Training(folder, max_epochs=3, min_updates=25, patience=20)
+    assert len(done.trained.scores) == 5 and done.trained.optimization.steps == 30
+    assert done.trained.settings.epochs(1000) == 3
 
 
 def test_a_sentence_encoder_is_frozen_whatever_the_settings_say_where_the_protocol_says_so(bbc_study):

@@ -58,6 +58,7 @@ def test_the_trainings_of_the_default_study_and_what_each_starts_from(study):
         ("train_baselines", "", "majority"),
         ("train_baselines", "", "tfidf_logistic"),
         ("train_baselines_on_embeddings", ENCODER, "embedding_logistic"),
+        ("train_baselines_on_embeddings", ENCODER, "embedding_nearest_mean"),
     ]
     programs = {t.stage: t.program for t in trained}
     assert (
@@ -68,7 +69,7 @@ def test_the_trainings_of_the_default_study_and_what_each_starts_from(study):
 
 
 def test_the_cells_of_the_default_study_in_the_order_of_the_tables(study):
-    with_encoder = [(ENCODER, variant) for variant in (*VARIANTS, "embedding_logistic")]
+    with_encoder = [(ENCODER, variant) for variant in (*VARIANTS, "embedding_logistic", "embedding_nearest_mean")]
     assert cells(study) == [*with_encoder, ("", "majority"), ("", "tfidf_logistic")]
 
 
