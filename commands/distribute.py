@@ -36,25 +36,30 @@ def cluster_of(arguments: argparse.Namespace):
         gpus = sorted(Path("/dev").glob("nvidia[0-9]*"))
         if not gpus:
             raise UserError("--gpus: got none on this machine, expected at least one; use --workers")
-        options = [{"nthreads": 1, "env": {"CUDA_VISIBLE_DEVICES": str(number)}} for number in range(len(gpus))]
-        workers = {number: {"cls": Nanny, "options": option} for number, option in enumerate(options)}
+        count = arguments.workers or len(gpus)  # more than GPUs: they share them in turn
+        environments = [{"CUDA_VISIBLE_DEVICES": str(number % len(gpus))} for number in range(count)]
+        workers = {
+            number: {"cls": Nanny, "options": {"nthreads": 1, "env": environment}}
+            for number, environment in enumerate(environments)
+        }
         with SpecCluster(workers, {"cls": Scheduler, "options": {"dashboard_address": ":0"}}) as cluster:
             yield cluster
     else:
-        with LocalCluster(n_workers=arguments.workers, threads_per_worker=1, dashboard_address=":0") as cluster:
+        count = arguments.workers or os.cpu_count()
+        with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0") as cluster:
             yield cluster
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", type=folder_of, action="append", metavar="NAME", help="may be given several times")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes on this machine; one a core")
-    parser.add_argument("--gpus", action="store_true", help="a worker for each GPU of this machine")
+    parser.add_argument("--workers", type=int, help="processes on this machine; one a core, or one a GPU, if left out")
+    parser.add_argument("--gpus", action="store_true", help="on this machine's GPUs, which the workers share")
     parser.add_argument("--slurm", type=Path, metavar="PROFILE", help="jobs of Slurm: a YAML file, docs/scale.md")
     parser.add_argument("--clone", metavar="URL", help="each worker clones this; dvc's remote carries what stages make")
     parser.add_argument("targets", nargs="*", help="stages, as dvc names them; all if left out")
     arguments = parser.parse_args()
-    if arguments.workers < 1:
+    if arguments.workers is not None and arguments.workers < 1:
         raise UserError(f"--workers: got {arguments.workers}, expected at least 1")
 
     from distributed import Client
@@ -65,13 +70,11 @@ def main() -> None:
     studies = arguments.study or [Path()]
     shared = load_shared()
     cores, threads = os.cpu_count() or 1, shared.engine.threads
-    if (
-        not (arguments.gpus or arguments.slurm)
-        and (cores if threads == "auto" else threads) * arguments.workers > cores
-    ):
+    workers = arguments.workers or (1 if arguments.gpus else cores)
+    if not arguments.slurm and (cores if threads == "auto" else threads) * workers > cores:
         raise UserError(
-            f"{paths.SHARED_PARAMS}: engine.threads: got {threads} for each of {arguments.workers} workers on {cores} "
-            f"cores, expected at most {max(1, cores // arguments.workers)}; another number gives other last digits"
+            f"{paths.SHARED_PARAMS}: engine.threads: got {threads} for each of {workers} workers on {cores} "
+            f"cores, expected at most {max(1, cores // workers)}; another number gives other last digits"
         )
     clones = None
     if arguments.clone:

@@ -1,17 +1,13 @@
-"""What a GPU changes, in one command: python -m performance.gpu --output FOLDER; ten minutes with a small encoder.
+"""What a GPU changes, in one command: python -m performance.gpu --output FOLDER; five minutes with a small encoder.
 
-In turn: each phase's loss and gradient against the CPU and in pieces, where the batch does not fit into memory; the
-trainings of a study side by side; the bench. Needs no network: the study's data and encoder must be there (dvc repro
-prepare_data fetch_encoder, in the study's folder), and the peers of the bench (make .venv/peers). With engine.threads:
-1 in shared.yaml as many trainings run at once as there are cores. Writes CSV files and gpu.md into the folder after
-each step, and the study's trainings into its runs/ as dvc would.
+First each phase's loss and gradient against the CPU, and in pieces where the batch does not fit into memory; then the
+bench. Needs no network: data and encoder must be there (dvc repro prepare_data fetch_encoder, in a study's folder), and
+the peers of the bench (make .venv/peers). Writes CSV files and gpu.md into the folder after each step.
 """
 
 import argparse
 import contextlib
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,59 +18,43 @@ from performance import agreement, bench
 from performance.kept import KeptSide
 from performance.peers import SETTINGS
 from performance.work import PHASES, inputs
-from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
 from threephase.base.files import write_table, write_text
 from threephase.model.machine import choose_machine
 from threephase.results.tables import to_markdown
-from threephase.study.params import Study
-from threephase.study.read_params import load_study
+from threephase.study.read_params import load_shared
 from threephase.study.settings import Machine
 
-STEPS = ("agreement", "study", "bench")
+STEPS = ("agreement", "bench")
 SETUP_SECONDS = 120  # of the bench's sides, which are set up side by side
-TABLES = ("agreement", "memory", "engine", "trainings")
+TABLES = ("agreement", "memory", "engine")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--study", default="sst5_l6", help="(sst5_l6)")
+    parser.add_argument("--data", default="sst5", help="that a study has prepared (sst5)")
+    parser.add_argument("--encoder", default="minilm_l6", help="that a study has fetched (minilm_l6)")
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
-    parser.add_argument("--minutes", type=float, default=10, help="behind which nothing is started (10)")
+    parser.add_argument("--minutes", type=float, default=10, help="behind which no phase of the bench is started (10)")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES, help="of the bench")
     parser.add_argument("--updates", type=bench.positive, default=64, help="counted ones of the bench (64)")
     parser.add_argument("--pairs", type=bench.positive, default=3, help="of the bench (3)")
     arguments = parser.parse_args()
     deadline, folder = time.monotonic() + 60 * arguments.minutes, arguments.output
-    study = load_study(arguments.study)
-    data, encoder = study.params.dataset, study.params.encoders[0]
+    data, encoder = arguments.data, arguments.encoder
     inputs(data, encoder)
     bench.check_folder(folder)
-    machine, failures = prepare(study), []
+    machine, failures = choose_machine(load_shared().engine), []
     for step in arguments.steps:
         if step == "agreement":
             tables = agreement.compare(data, encoder, machine.device)
             failures += [check(rows, folder / f"{name}.csv") for name, rows in tables.items()]
-        if step == "study":
-            failures.append(train(study, machine, deadline, folder))
         if step == "bench":
             run_bench(arguments, data, encoder, machine, deadline)
         write_page(folder, machine)
     if any(failures):
         raise UserError("; ".join(filter(None, failures)))
-
-
-def prepare(study: Study) -> Machine:
-    """Write the study's settings and the splits that are missing; returns the machine of the settings."""
-    name = study.params.name
-    bench.output_of("stages", "resolve_settings", "--study", name, what="resolve_settings")
-    for seed in study.params.seeds:
-        if not paths.splits(study.folder, seed).is_dir():
-            bench.output_of(
-                "stages", "split_data", "--study", name, "--seed", str(seed), what=f"split_data, seed {seed}"
-            )
-    return choose_machine(study.shared.engine)
 
 
 def check(rows: list[dict], file: Path) -> str:
@@ -84,16 +64,6 @@ def check(rows: list[dict], file: Path) -> str:
     print(table.to_string(index=False), flush=True)
     wrong = ", ".join(table["phase"][~table["agrees"]])
     return wrong and f"{file.stem}: {wrong}: expected errors of at most {agreement.LARGEST_ERROR}"
-
-
-def train(study: Study, machine: Machine, deadline: float, folder: Path) -> str:
-    """Run ``performance.trainings``, as many at once as their threads leave cores for; returns what failed."""
-    together = max(1, os.cpu_count() // machine.threads)
-    left = max(0.0, deadline - time.monotonic()) / 60
-    # A small process starts them: the system counts a starter's memory as the peak of what it starts.
-    command = [sys.executable, "-m", "performance.trainings", "--study", study.params.name]
-    command += ["--output", str(folder), "--minutes", f"{left:.3f}", "--together", str(together)]
-    return "trainings: not all are done" if subprocess.run(command, check=False).returncode else ""
 
 
 def run_bench(arguments: argparse.Namespace, data: str, encoder: str, machine: Machine, deadline: float) -> None:
