@@ -25,7 +25,7 @@ def main() -> None:
         examples = cleaning.without_duplicates(examples)
     cleaning.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
     if dataset.test_rows is not None:
-        examples = cleaning.with_test_rows(examples, dataset.test_rows, origin)
+        examples = cleaning.with_test_rows(examples, dataset.test_rows, origin, dataset.withheld_rows)
     if dataset.folds is not None and (examples["split"] == "test").any():
         raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
     cleaning.check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))

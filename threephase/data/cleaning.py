@@ -108,19 +108,30 @@ def without_duplicates(examples: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates("text").sort_index().reset_index(drop=True)
 
 
-def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str) -> pd.DataFrame:
-    """Make the training rows whose texts have the smallest sha256 the test set: fixed, of natural class balance."""
+def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str, withheld_rows: int = 0) -> pd.DataFrame:
+    """Make the training rows whose texts have the smallest sha256 the test set: fixed, of natural class balance.
+
+    Before that so many ``withheld_rows`` are taken out, in the same order: another data set's test rows, which a pilot
+    must not see.
+    """
     if (examples["split"] == "test").any():
         raise UserError(
             f"{origin}: got rows with split 'test' besides test_rows ({test_rows}), expected one of the two "
             "(test_rows: null keeps those of the file)"
         )
     candidates = examples.loc[examples["split"] == "train", "text"]
-    if test_rows >= len(candidates):
-        raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than test_rows ({test_rows})")
+    if withheld_rows + test_rows >= len(candidates):
+        named = (
+            f"withheld_rows and test_rows ({withheld_rows} and {test_rows})"
+            if withheld_rows
+            else (f"test_rows ({test_rows})")
+        )
+        raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than {named}")
     digests = candidates.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
-    chosen = digests.sort_values(kind="stable").index[:test_rows]
-    return examples.assign(split=examples["split"].mask(examples.index.isin(chosen), "test"))
+    ranked = digests.sort_values(kind="stable").index
+    chosen = ranked[withheld_rows : withheld_rows + test_rows]
+    tested = examples.assign(split=examples["split"].mask(examples.index.isin(chosen), "test"))
+    return tested.drop(ranked[:withheld_rows]).reset_index(drop=True)
 
 
 def content_sha256(examples: pd.DataFrame) -> str:

@@ -96,6 +96,10 @@ def _check_source(dataset: Dataset, file: Path) -> None:
     for place, splits in named.items():
         for split in splits or {}:
             refuse_unknown(file, place, split, SPLITS)
+    if dataset.withheld_rows and dataset.test_rows is None:
+        raise UserError(
+            f"{file}: withheld_rows: got {dataset.withheld_rows} without test_rows, expected both or neither"
+        )
     if dataset.folds is not None and (dataset.test_rows is not None or any("test" in s for s in named.values() if s)):
         raise UserError(f"{file}: folds: got {dataset.folds} besides a test set, expected one of the two")
 

@@ -128,6 +128,7 @@ class Dataset:
     """``data/<name>.yaml``.
 
     ``class_names`` is the declared set of labels, as the source writes them, with the names used here.
+    ``withheld_rows`` are left out before ``test_rows`` are drawn: a pilot must not see the test rows of its study.
     ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
     has no test rows, and each seed tests on one of so many folds.
     """
@@ -139,6 +140,7 @@ class Dataset:
     label_columns: list[str] = checked(distinct)
     deduplicate: bool
     test_rows: int | None = checked(number(least=2))
+    withheld_rows: int = checked(number(least=0), default=0)
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False
