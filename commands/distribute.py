@@ -65,7 +65,7 @@ def main() -> None:
     from distributed import Client
 
     from threephase.base.provenance import code_revision
-    from threephase.project.distribution import Clones, distribute
+    from threephase.project.distribution import Clones, Distribution
 
     studies = arguments.study or [Path()]
     shared = load_shared()
@@ -83,13 +83,14 @@ def main() -> None:
             raise UserError("--clone: got uncommitted edits of tracked code, expected a commit, which workers clone")
         clones = Clones(arguments.clone, revision)
     with cluster_of(arguments) as cluster, Client(cluster) as client:
-        progress = distribute([(folder, arguments.targets) for folder in studies], client, clones)
-    for stage, said in progress.failed.items():
+        distribution = Distribution([(folder, arguments.targets) for folder in studies], client, clones)
+        distribution.run()
+    for stage, said in distribution.failed.items():
         print(f"\n{stage}:\n{said}")
-    if progress.failed:
+    if distribution.failed:
         raise UserError(
-            f"{len(progress.failed)} stages failed and {len(progress.skipped)} that need them did not run; what they "
-            "said stands above; run the same command again: only what is missing runs"
+            f"{len(distribution.failed)} stages failed and {len(distribution.skipped)} that need them did not run; "
+            "what they said stands above; run the same command again: only what is missing runs"
         )
 
 

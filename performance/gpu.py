@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
     parser.add_argument("--minutes", type=float, default=10, help="behind which no phase of the bench is started (10)")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES, help="of the bench")
-    parser.add_argument("--updates", type=bench.positive, default=64, help="counted ones of the bench (64)")
+    parser.add_argument("--updates", type=bench.positive, default=bench.UPDATES, help="counted ones of the bench")
     parser.add_argument("--pairs", type=bench.positive, default=3, help="of the bench (3)")
     arguments = parser.parse_args()
     deadline, folder = time.monotonic() + 60 * arguments.minutes, arguments.output

@@ -56,7 +56,7 @@ def made(root: Path) -> dict[str, bytes]:
 def start(root: Path) -> subprocess.Popen[str]:
     """The command with its output in a pipe; it has begun to train when this returns."""
     process = subprocess.Popen(
-        COMMAND, cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        COMMAND, cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     for line in process.stdout:
         if "split_data" in line:
@@ -136,6 +136,34 @@ def test_a_failed_stage_stops_only_what_needs_it(root):
 def test_what_cannot_be_run_is_refused_in_one_line(root, arguments, message):
     said = run(root, *COMMAND[:3], *arguments, expected=2)
     assert message in said.splitlines()[-1]
+
+
+def test_what_two_studies_train_alike_is_trained_once(root, expected):
+    other = root / "studies/other"
+    other.mkdir(parents=True)
+    (other / "params.yaml").write_text("base: bbc\nseeds: [0]\nvariants: [ft]\nbaselines: []\n")
+    make_pipelines(root)
+    said = run(root, *COMMAND, "--study", "bbc", "--study", "other")
+    assert "other: summarize_cell@minilm_l6-ft" in said
+    assert said.count("train_classifier_from_pretrained@minilm_l6-ft-0: ") == 1
+    assert made(root) == expected
+    result = "runs/predictions/minilm_l6-ft/0.parquet"
+    assert (other / result).read_bytes() == expected[result]
+    assert "Running stage" not in run(root, "dvc", "--cd", "studies/other", "repro")
+
+
+def test_when_interrupted_it_says_one_line_and_leaves_no_process(root, expected):
+    process = start(root)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    for one in (psutil.Process(process.pid), *workers):  # as a terminal does, to all that it started
+        one.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert error.splitlines() == ["stopped: what is finished is kept; type the same command again to go on"]
+    assert process.returncode == 130
+    time.sleep(3)
+    assert not left_behind(root)
+    said = run(root, *COMMAND)
+    assert "split_data" not in said and made(root) == expected
 
 
 def test_uncommitted_code_does_not_travel(root):

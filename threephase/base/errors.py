@@ -23,6 +23,9 @@ def run_stage(main: Callable[[], None]) -> None:
         end_under_dvc()
     except UserError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped: what is finished is kept; type the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
     except BrokenPipeError:
         # Who reads the output has seen enough, as head has; Python would say so again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,7 +18,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.stage import Stage
-from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.cache import RunCacheNotFoundError, _get_cache_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 
 from threephase.base import paths
@@ -73,6 +73,11 @@ class Books:
                 return True
         self.keep(name)
         return False
+
+    def signature(self, name: str) -> str:
+        """The same for the same stage of two studies: same command, same content of what it reads, same outputs."""
+        with self._inside():
+            return _get_cache_hash(to_single_stage_lockfile(self.stages[name]), key=True)
 
     def keep(self, name: str) -> None:
         """Put a stage's outputs into dvc's cache, where the next run finds them whatever happens to the lock."""

@@ -6,14 +6,15 @@ its own, and what a stage makes travels through dvc's remote.
 
 import contextlib
 import functools
+import math
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from threephase.base import lifetime, paths
 
@@ -100,93 +101,138 @@ def _clone(clones: Clones) -> Path:
     return folder
 
 
-@dataclass
-class Progress:
-    """How far the stages of some studies are; ``failed``: by study and stage what its command said."""
+@dataclass(eq=False)
+class Task:
+    """A stage of a study; ``waits_for``: the stages of the same study that must be made before it.
 
-    total: int
-    done: int = 0
-    sent: dict["Future", tuple["Books", str]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    skipped: set[str] = field(default_factory=set)
+    ``signature``: once it is sent, what the same stage of another study has too.
+    """
 
-    def line(self, name: str, said: str) -> str:
-        """One line for the terminal: how many stages are done, and what the last one said."""
-        failed = f", {len(self.failed)} failed, {len(self.skipped)} skipped" if self.failed else ""
-        return f"{self.done} of {self.total} stages done{failed}; {name}: {said}"
+    books: "Books"
+    stage: str
+    waits_for: set[str]
+    signature: str = ""
 
-    def fail(self, books: "Books", stage: str, error: BaseException) -> str:
-        """Note a stage that failed and those that need it; returns the line for the terminal."""
-        self.failed[_name(books, stage)] = str(error)
-        self.skipped |= {_name(books, other) for other in books.behind(stage)}
-        return self.line(_name(books, stage), "failed")
+    @property
+    def name(self) -> str:
+        """As people read it: with its study, but for the default one."""
+        return f"{self.books.folder.name}: {self.stage}" if self.books.folder.name else self.stage
+
+    @property
+    def program(self) -> str:
+        return self.stage.partition("@")[0]
 
 
-def distribute(
-    studies: Sequence[tuple[Path, Sequence[str]]],
-    client: "Client",
-    clones: Clones | None = None,
-    tell: Callable[[str], object] = print,
-) -> Progress:
-    """Bring studies up to date, each given by its folder and targets (none: all); returns what was done.
+class Distribution:
+    """Brings studies up to date, each given by its folder and targets (none: all).
 
     A stage that fails stops only what needs it. What dvc has in its cache is not run again, so that a second call does
-    what the first one left. ``clones``: where the workers share no file system. Raises UserError where dvc refuses a
-    study, for instance because another process holds it.
+    what the first one left. ``clones``: where the workers share no file system. ``failed`` has what the commands of
+    failed stages said, by name, ``skipped`` the stages that need them. Raises UserError where dvc refuses a study, for
+    instance because another process holds it.
     """
-    from distributed import as_completed
 
-    from threephase.project.books import Books
+    def __init__(
+        self,
+        studies: Sequence[tuple[Path, Sequence[str]]],
+        client: "Client",
+        clones: Clones | None = None,
+        tell: Callable[[str], object] = print,
+    ):
+        self.studies, self.client, self.clones, self.tell = studies, client, clones, tell
+        self.done, self.failed, self.skipped = 0, {}, set()
+        self.tasks: list[Task] = []
+        self.sent: dict[Future, Task] = {}
+        self.alike: dict[str, list[Task]] = {}  # of other studies, which wait for the one with their signature
+        self.seconds: dict[str, list[float]] = {}  # of the stages that ran, by program
 
-    with contextlib.ExitStack() as ends:
-        all_books = [Books(folder, targets, ends) for folder, targets in studies]
-        progress = Progress(sum(len(books.stages) for books in all_books))
-        waits = {(books, stage): books.needs(stage) for books in all_books for stage in books.stages}
-        for books in all_books:
-            ends.callback(books.write_lock)
-        ready = [key for key, needs in waits.items() if not needs]
-        # Each result is fetched as it comes: one that a dead worker holds would be computed again.
-        ended = as_completed(with_results=True, raise_errors=False)
+    def run(self) -> None:
+        from distributed import as_completed
 
-        def release(books: Books, stage: str) -> None:
-            progress.done += 1
-            for key, needs in waits.items():
-                if key[0] is books and stage in needs:
-                    needs.remove(stage)
-                    ready.extend([key] * (not needs))
+        from threephase.project.books import Books
 
-        while ready or progress.sent:
-            while ready:
-                books, stage = ready.pop(0)
-                if not books.must_run(stage):
-                    release(books, stage)
-                elif clones and books.runs_here(stage):
-                    # What resolves the settings also chooses the machine: all workers train by this one's choice.
-                    try:
-                        _take(books, stage, run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage))
-                        release(books, stage)
-                    except CommandFailed as error:
-                        tell(progress.fail(books, stage, error))
-                else:
-                    future = _send(client, books, stage, clones)
-                    progress.sent[future] = books, stage
-                    ended.add(future)
-            if not progress.sent:
-                break
-            future, result = next(ended)
-            books, stage = progress.sent.pop(future)
-            if future.status == "finished":
-                seconds = _take(books, stage, result)
-                release(books, stage)
-                tell(progress.line(_name(books, stage), f"{seconds:.1f} s"))
-            else:
-                tell(progress.fail(books, stage, result[1]))
-    return progress
+        with contextlib.ExitStack() as ends:
+            for folder, targets in self.studies:
+                books = Books(folder, targets, ends)
+                self.tasks += [Task(books, stage, books.needs(stage)) for stage in books.stages]
+                ends.callback(books.write_lock)
+            ready = [task for task in self.tasks if not task.waits_for]
+            # Each result is fetched as it comes: one that a dead worker holds would be computed again.
+            ended = as_completed(with_results=True, raise_errors=False)
+            while ready or self.sent:
+                while ready:
+                    task = ready.pop(0)
+                    future, more = self._begin(task)
+                    ready += more
+                    if future:
+                        self.sent[future] = task
+                        ended.add(future)
+                if self.sent:
+                    ready += self._end(*next(ended))
 
+    def _begin(self, task: Task) -> tuple["Future | None", list[Task]]:
+        """Send a stage to the workers if it must run there, else make it; returns what then is ready."""
+        books, stage = task.books, task.stage
+        if not books.must_run(stage):
+            return None, self._release(task)
+        if self.clones and books.runs_here(stage):
+            # What resolves the settings also chooses the machine: all workers train by this one's choice.
+            try:
+                seconds = run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage)
+            except CommandFailed as error:
+                return None, self._fail(task, error)
+            return None, self._keep(task, seconds)
+        task.signature = books.signature(stage)
+        if task.signature in self.alike:
+            self.alike[task.signature].append(task)
+            return None, []
+        self.alike[task.signature] = []
+        return _send(self.client, books, stage, self.clones), []
 
-def _name(books: "Books", stage: str) -> str:
-    """A stage as people read it: with its study, but for the default one."""
-    return f"{books.folder.name}: {stage}" if books.folder.name else stage
+    def _end(self, future: "Future", result: Any) -> list[Task]:
+        """Keep what a worker made, or note that it failed; returns what then is ready."""
+        task = self.sent.pop(future)
+        same = self.alike.pop(task.signature)
+        ready = self._keep(task, result) if future.status == "finished" else self._fail(task, result[1])
+        return same + ready
+
+    def _keep(self, task: Task, result: "float | Result") -> list[Task]:
+        seconds = _take(task.books, task.stage, result)
+        self.seconds.setdefault(task.program, []).append(seconds)
+        ready = self._release(task)
+        self.tell(self._line(task, f"{seconds:.1f} s"))
+        return ready
+
+    def _release(self, task: Task) -> list[Task]:
+        self.done += 1
+        ready = []
+        for other in self.tasks:
+            if other.books is task.books and task.stage in other.waits_for:
+                other.waits_for.remove(task.stage)
+                ready += [] if other.waits_for else [other]
+        return ready
+
+    def _fail(self, task: Task, error: BaseException) -> list[Task]:
+        self.failed[task.name] = str(error)
+        self.skipped |= {(task.books, stage) for stage in task.books.behind(task.stage)}
+        self.tell(self._line(task, "failed"))
+        return []
+
+    def _line(self, task: Task, said: str) -> str:
+        """For the terminal: how many stages are done, run and failed, the time left, and what the last one said."""
+        failed = f", {len(self.failed)} failed, {len(self.skipped)} skipped" if self.failed else ""
+        counts = f"{self.done} of {len(self.tasks)} stages done, {len(self.sent)} sent{failed}"
+        return f"{counts}, about {math.ceil(self._seconds_left() / 60)} min left; {task.name}: {said}"
+
+    def _seconds_left(self) -> float:
+        """What the stages that are left take by the mean of those that ran, spread over the workers."""
+        left = [task for task in self.tasks if task.waits_for] + list(self.sent.values())
+        work = sum(
+            sum(ran) / len(ran) if (ran := self.seconds.get(task.program)) else SECONDS.get(task.program, 1)
+            for task in left
+            if (task.books, task.stage) not in self.skipped
+        )
+        return work / max(1, len(self.client.nthreads()))
 
 
 def _send(client: "Client", books: "Books", stage: str, clones: Clones | None) -> "Future":
