@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 GOALS := audit bench bench-smoke compare gc help index lint page-test paper-graph pipelines plan preview publish remote repro \
-  requirements studies table tables test verify
+  requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
 UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
@@ -97,6 +97,10 @@ paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-
 
 page-test: .venv/browser ## the pages in a real browser: keyboard, links, contrast, labels, print, nothing fetched (Chromium; a minute)
 	@python -m pytest -q tests/acceptance/browser
+
+slurm-test: .venv/installed ## a small study by jobs of Slurm, which is installed and runs here for it (two minutes; Debian or Ubuntu)
+	@tests/acceptance/slurm/set_up
+	@python -m pytest -q -rs tests/acceptance/slurm
 
 .venv/peers: .venv/installed performance/requirements.txt
 	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
