@@ -8,6 +8,6 @@ WORKDIR /study
 COPY --chown=reader:reader Makefile requirements.txt ./
 RUN make .venv/installed
 COPY --chown=reader:reader .git .git
-RUN git reset --quiet --hard
+RUN git reset --quiet --hard && make .venv/installed
 ENV PATH=/study/.venv/bin:$PATH
 CMD ["make"]
