@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := audit bench bench-smoke compare gc help index lint page-test paper-graph pipelines plan preview publish remote repro \
+GOALS := audit bench bench-smoke compare gc help image index lint page-test paper-graph pipelines plan preview publish remote repro \
   requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
@@ -112,6 +112,9 @@ bench: .venv/peers ## our phases beside the peers' on the same work (three hours
 bench-smoke: .venv/peers ## the same in three minutes on the default study's data, to see that it runs; its ratios mean nothing
 	@dvc repro --quiet prepare_data fetch_encoder@minilm_l6
 	@python -m performance.bench --data bbc --pairs 1 --updates 8 --output reports/performance/smoke
+
+image: ## a container image, named study, of the commit that is checked out: make image [BUILDER=buildah]
+	@$(or $(BUILDER),docker) build --tag study .
 
 lint: .venv/installed ## ruff
 	@ruff check .
