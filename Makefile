@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := audit bench bench-smoke compare gc help index lint page-test paper-graph pipelines plan preview publish remote repro \
-  requirements studies table tables test verify
+GOALS := audit bench bench-smoke compare gc help image index lint page-test paper-graph pipelines plan preview publish remote repro \
+  requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
 UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
@@ -98,6 +98,10 @@ paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-
 page-test: .venv/browser ## the pages in a real browser: keyboard, links, contrast, labels, print, nothing fetched (Chromium; a minute)
 	@python -m pytest -q tests/acceptance/browser
 
+slurm-test: .venv/installed ## a small study by jobs of Slurm, which is installed and runs here for it (two minutes; Debian or Ubuntu)
+	@tests/acceptance/slurm/set_up
+	@python -m pytest -q -rs tests/acceptance/slurm
+
 .venv/peers: .venv/installed performance/requirements.txt
 	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
 	@touch $@
@@ -108,6 +112,9 @@ bench: .venv/peers ## our phases beside the peers' on the same work (three hours
 bench-smoke: .venv/peers ## the same in three minutes on the default study's data, to see that it runs; its ratios mean nothing
 	@dvc repro --quiet prepare_data fetch_encoder@minilm_l6
 	@python -m performance.bench --data bbc --pairs 1 --updates 8 --output reports/performance/smoke
+
+image: ## a container image, named study, of the commit that is checked out: make image [BUILDER=buildah]
+	@$(or $(BUILDER),docker) build --tag study .
 
 lint: .venv/installed ## ruff
 	@ruff check .

@@ -3,27 +3,20 @@
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from small_project import change
-from tiny_project import STUDY, commit, environment, make_pipelines, make_tiny_project, run
+from distributed_project import DISTRIBUTE, copy, made, make_study
+from tiny_project import commit, environment, run
 
-VALUES = {"variants": ["three_phase", "ft"], "baselines": ["majority"], "seeds": [0], "draw_encoders": False}
-COMMAND = (sys.executable, "-m", "commands.distribute", "--workers", "2")
+COMMAND = (*DISTRIBUTE, "--workers", "2")
 
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory) -> Path:
-    """A small study that has never run, committed."""
-    root = make_tiny_project(tmp_path_factory.mktemp("new") / "project")
-    change(root, STUDY, VALUES)
-    make_pipelines(root)
-    commit(root)
-    return root
+    return make_study(tmp_path_factory.mktemp("new") / "project")
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +30,6 @@ def expected(new, tmp_path_factory) -> dict[str, bytes]:
 @pytest.fixture
 def root(new, tmp_path) -> Path:
     return copy(new, tmp_path)
-
-
-def copy(root: Path, folder: Path) -> Path:
-    shutil.copytree(root, folder / "project", symlinks=True)
-    return folder / "project"
-
-
-def made(root: Path) -> dict[str, bytes]:
-    """All that dvc answers for, and its lock: not the run reports, which hold times."""
-    files = [file for name in ("runs", "reports") for file in (root / name).rglob("*") if file.is_file()]
-    files = [file for file in files if not file.is_relative_to(root / "runs/reports")]
-    return {
-        str(file.relative_to(root)): file.read_bytes() for file in (*files, root / "dvc.lock", root / "resolved.yaml")
-    }
 
 
 def start(root: Path) -> subprocess.Popen[str]:
@@ -134,7 +113,7 @@ def test_a_failed_stage_stops_only_what_needs_it(root):
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(root, arguments, message):
-    said = run(root, *COMMAND[:3], *arguments, expected=2)
+    said = run(root, *DISTRIBUTE, *arguments, expected=2)
     assert message in said.splitlines()[-1]
 
 

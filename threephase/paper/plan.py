@@ -19,14 +19,20 @@ Stage = tuple[str, str]  # the study's name, and the stage as dvc names it withi
 Needed = Callable[[Wanted], set[Stage]]
 
 
+def stage_graph(study: Study) -> networkx.DiGraph:
+    """The stages of a study by the names that dvc gives them; an edge leads from a stage to one that it needs."""
+    from dvc.repo import Repo
+
+    with Repo(str(study.folder)) as repo:
+        return networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name)
+
+
 def stages_of_dvc(studies: Mapping[str, Study]) -> Needed:
     """A function from wanted stages to all that dvc may run for them, themselves included, by each study's graph."""
-    from dvc.repo import Repo
 
     @functools.cache
     def graph_of(name: str) -> networkx.DiGraph:
-        with Repo(str(studies[name].folder)) as repo:
-            return networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name)
+        return stage_graph(studies[name])
 
     def needed(wanted: Wanted) -> set[Stage]:
         return {
@@ -89,14 +95,20 @@ def _planned(work: Reproduction, stages: Set[Stage]) -> dict[str, object]:
 def _costs(work: Reproduction, stages: Set[Stage]) -> Iterator[Cost]:
     """The cost of each training among the stages, and none."""
     yield Cost()
-    of_words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
     for name in sorted({name for name, _ in stages}):
-        study = work.studies[name]
-        for training in trainings(study):
-            seeds = [seed for seed in study.params.seeds if (name, training_stage(study, training, seed)) in stages]
-            if seeds:
-                words = of_words[study.params.dataset]
-                yield from [training_cost(study, training, words, work.settings.costs)] * len(seeds)
+        yield from stage_costs(work, work.studies[name], {stage for study, stage in stages if study == name}).values()
+
+
+def stage_costs(work: Reproduction, study: Study, stages: Set[str]) -> dict[str, Cost]:
+    """By stage the cost of each training among a study's stages."""
+    of_words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
+    dataset, costs = study.params.dataset, {}
+    for training in trainings(study):
+        runs = stages & {training_stage(study, training, seed) for seed in study.params.seeds}
+        if runs:
+            words = of_words[work.settings.stand_in_datasets.get(dataset, dataset)]
+            costs |= dict.fromkeys(runs, training_cost(study, training, words, work.settings.costs))
+    return costs
 
 
 def summary(work: Reproduction, needed: Needed, planned: pd.DataFrame) -> pd.DataFrame:
