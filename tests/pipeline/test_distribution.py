@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from distributed_project import DISTRIBUTE, copy, made, make_study
-from tiny_project import commit, environment, run
+from tiny_project import commit, environment, make_pipelines, run
 
 COMMAND = (*DISTRIBUTE, "--workers", "2")
 

@@ -104,6 +104,11 @@ class Books:
         travels = {out.def_path for out in stage.outs if out.use_cache or out.is_metric or out.is_plot}
         return entry | {"outs": [out for out in entry["outs"] if out["path"] in travels]}
 
+    def check_remote(self) -> None:
+        """UserError where the study has no remote of dvc, through which clones exchange what stages make."""
+        with self._inside():
+            self.repo.cloud.get_remote()
+
     def push(self, name: str) -> None:
         """Put a stage's outputs into dvc's remote, once."""
         if name not in self.pushed:
@@ -120,12 +125,16 @@ class Books:
         """Tries again after a failure, as a network has some; returns the stage as the entry describes it."""
         with self._inside():
             stage = self.repo.stage_cache._create_stage(entry)  # as dvc restores a stage from its run cache
+        said = "some objects did not arrive"
         for number in range(TRIES):
-            with contextlib.suppress(DvcException, OSError):
+            try:
                 if not any(transfer(objects).failed for objects in stage.get_used_objs().values()):
                     return stage
+            except (DvcException, OSError) as error:
+                said = " ".join(str(error).split())
             time.sleep(WAIT * 2**number)
-        raise UserError(f"dvc's remote: got {TRIES} failed transfers, expected one that succeeds; try: dvc push")
+        remote = self.repo.config["core"].get("remote")
+        raise UserError(f"dvc's remote {remote}: got {TRIES} failed transfers, expected one that succeeds: {said}")
 
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:

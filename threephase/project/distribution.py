@@ -1,30 +1,23 @@
-"""The stages of studies side by side: Dask's workers run the commands, this process keeps dvc's books.
-
-All of them work in one checkout, on one machine or in a file system that machines share. Or each worker has a clone of
-its own, and what a stage makes travels through dvc's remote.
-"""
+"""The stages of studies side by side: Dask's workers run the commands, this process keeps dvc's books."""
 
 import contextlib
-import functools
 import math
-import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threephase.base import lifetime, paths
+from threephase.base.provenance import library_versions
+from threephase.project.worker import Clones, CommandFailed, Result, run_command, run_in_clone
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from threephase.project.books import Books, Entry
+    from threephase.project.books import Books
 
-LINES = 5  # of a failed command's output that are told
-# Seconds of the default study's stages, which only order those that wait: the longest way to the end starts first.
+# Seconds of the default study's stages, by the start of their names; another one takes about one. They only order those
+# that wait: the longest way to the end starts first.
 SECONDS = {
     "train_joint": 20,
     "render_representations": 17,
@@ -34,83 +27,18 @@ SECONDS = {
 }
 
 
-class CommandFailed(Exception):
-    """A stage's command that ended with another status than 0; the text is the end of what it printed."""
-
-
-def run_command(command: str, folder: str, stage: str) -> float:
-    """Run a stage's command in its study's folder, on a worker; returns its seconds. Raises CommandFailed."""
-    environment = os.environ | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
-    start = time.perf_counter()
-    result = subprocess.run(
-        command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if result.returncode:
-        raise CommandFailed("\n".join(result.stdout.strip().splitlines()[-LINES:]))
-    return time.perf_counter() - start
-
-
-@dataclass(frozen=True)
-class Clones:
-    """Whose workers share nothing with this machine but dvc's remote: each clones a revision of ``origin``."""
-
-    origin: str
-    revision: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a worker's clone gives back: where the outputs are, and the run reports, which dvc does not keep."""
-
-    seconds: float
-    entry: "Entry"
-    reports: dict[str, bytes]
-
-
-def run_in_clone(clones: Clones, study: Path, stage: str, upstream: dict[str, "Entry"]) -> Result:
-    """Run a stage in this worker's clone, from outputs in the remote to outputs in the remote. Raises CommandFailed."""
-    books = _books_of_clone(clones, study)
-    entry, began = books.stages[stage], time.time()
-    for name, made in upstream.items():
-        books.fetch(name, made)
-    entry.remove_outs()
-    seconds = run_command(entry.cmd, entry.wdir, stage)
-    books.keep(stage)
-    books.push(stage)
-    reports = [
-        file for file in Path(entry.wdir, paths.RUNS, "reports").rglob("*.json") if file.stat().st_mtime >= began
-    ]
-    return Result(
-        seconds, books.entry(stage), {str(file.relative_to(entry.wdir)): file.read_bytes() for file in reports}
-    )
-
-
-@functools.cache
-def _books_of_clone(clones: Clones, study: Path) -> "Books":
-    """The books of a study in this process's clone, which is made on first use and kept while the worker lives."""
-    from threephase.project.books import Books
-
-    return Books(_clone(clones) / study, [], contextlib.ExitStack())
-
-
-@functools.cache
-def _clone(clones: Clones) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="study-"))
-    subprocess.run(["git", "clone", "--quiet", clones.origin, str(folder)], check=True)
-    subprocess.run(["git", "-C", str(folder), "checkout", "--quiet", clones.revision], check=True)
-    return folder
-
-
 @dataclass(eq=False)
 class Task:
     """A stage of a study; ``waits_for``: the stages of the same study that must be made before it.
 
-    ``signature``: once it is sent, what the same stage of another study has too.
+    ``way``: the seconds from its start to the end of the study, if nothing waits for a worker. ``signature``: once it
+    is sent, what the same stage of another study has too.
     """
 
     books: "Books"
     stage: str
     waits_for: set[str]
+    way: float
     signature: str = ""
 
     @property
@@ -154,7 +82,9 @@ class Distribution:
         with contextlib.ExitStack() as ends:
             for folder, targets in self.studies:
                 books = Books(folder, targets, ends)
-                self.tasks += [Task(books, stage, books.needs(stage)) for stage in books.stages]
+                if self.clones:
+                    books.check_remote()
+                self.tasks += tasks_of(books)
                 ends.callback(books.write_lock)
             ready = [task for task in self.tasks if not task.waits_for]
             # Each result is fetched as it comes: one that a dead worker holds would be computed again.
@@ -178,7 +108,7 @@ class Distribution:
         if self.clones and books.runs_here(stage):
             # What resolves the settings also chooses the machine: all workers train by this one's choice.
             try:
-                seconds = run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage)
+                seconds = run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage, library_versions())
             except CommandFailed as error:
                 return None, self._fail(task, error)
             return None, self._keep(task, seconds)
@@ -187,7 +117,7 @@ class Distribution:
             self.alike[task.signature].append(task)
             return None, []
         self.alike[task.signature] = []
-        return _send(self.client, books, stage, self.clones), []
+        return _send(self.client, task, self.clones), []
 
     def _end(self, future: "Future", result: Any) -> list[Task]:
         """Keep what a worker made, or note that it failed; returns what then is ready."""
@@ -228,23 +158,39 @@ class Distribution:
         """What the stages that are left take by the mean of those that ran, spread over the workers."""
         left = [task for task in self.tasks if task.waits_for] + list(self.sent.values())
         work = sum(
-            sum(ran) / len(ran) if (ran := self.seconds.get(task.program)) else SECONDS.get(task.program, 1)
+            sum(ran) / len(ran) if (ran := self.seconds.get(task.program)) else seconds_of(task.stage)
             for task in left
             if (task.books, task.stage) not in self.skipped
         )
         return work / max(1, len(self.client.nthreads()))
 
 
-def _send(client: "Client", books: "Books", stage: str, clones: Clones | None) -> "Future":
-    entry = books.stages[stage]
-    priority = sum(SECONDS.get(name.partition("@")[0], 1) for name in books.behind(stage))
-    options = {"key": f"{books.folder}:{stage}:{time.time_ns()}", "pure": False, "priority": priority}
+def seconds_of(stage: str) -> float:
+    """About what a stage takes."""
+    return next((seconds for start, seconds in SECONDS.items() if stage.startswith(start)), 1.0)
+
+
+def tasks_of(books: "Books") -> list[Task]:
+    """All stages of a study, in dvc's order, each after those that it needs."""
+    needs = {stage: books.needs(stage) for stage in books.stages}
+    ways = dict.fromkeys(needs, 0.0)
+    for stage in reversed(needs):
+        ways[stage] += seconds_of(stage)
+        for earlier in needs[stage]:
+            ways[earlier] = max(ways[earlier], ways[stage])
+    return [Task(books, stage, needs[stage], ways[stage]) for stage in needs]
+
+
+def _send(client: "Client", task: Task, clones: Clones | None) -> "Future":
+    books, stage = task.books, task.stage
+    entry, versions = books.stages[stage], library_versions()
+    options = {"key": f"{books.folder}:{stage}:{time.time_ns()}", "pure": False, "priority": task.way}
     if clones is None:
-        return client.submit(run_command, entry.cmd, entry.wdir, stage, **options)
+        return client.submit(run_command, entry.cmd, entry.wdir, stage, versions, **options)
     upstream = {name: books.entry(name) for name in books.needs(stage)}
     for name in upstream:
         books.push(name)
-    return client.submit(run_in_clone, clones, books.folder, stage, upstream, **options)
+    return client.submit(run_in_clone, clones, books.folder, stage, upstream, versions, **options)
 
 
 def _take(books: "Books", stage: str, result: float | Result) -> float:

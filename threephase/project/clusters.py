@@ -1,0 +1,68 @@
+"""Dask's workers for ``commands.distribute``: processes of this machine, which may share its GPUs, or jobs of Slurm."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# Read when Dask is imported, here and in the workers: a worker that ends is told by what it costs, not by Dask's log.
+os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+
+from threephase.base.errors import UserError, first_line
+from threephase.study.schema import read_yaml
+
+if TYPE_CHECKING:
+    from distributed.deploy import Cluster
+
+LOST_WORKERS = 3  # that a stage may take with it before it counts as failed
+ANY_PORT = {"dashboard_address": ":0"}
+
+
+@contextlib.contextmanager
+def on_this_machine(workers: int, gpus: int = 0) -> Iterator["Cluster"]:
+    """So many workers with one thread each, which share so many GPUs in turn."""
+    import dask
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS})
+    environments = [{"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {} for number in range(workers)]
+    specs = {
+        number: {"cls": Nanny, "options": {"nthreads": 1, "env": environment}}
+        for number, environment in enumerate(environments)
+    }
+    with SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT}) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def on_slurm(profile: Path, checkout: Path) -> Iterator["Cluster"]:
+    """Jobs of Slurm that work in ``checkout``, as a YAML file says (docs/scale.md); a job that ends is started again.
+
+    Raises UserError where the profile or Slurm itself refuses such a job, before one is sent.
+    """
+    import dask
+    from dask_jobqueue import SLURMCluster
+
+    dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS})
+    values = read_yaml(profile)
+    workers = values.pop("workers", 1)
+    if not (isinstance(workers, int) and workers > 0):
+        raise UserError(f"{profile}: workers: got {workers!r}, expected a whole number of at least 1")
+    start = [f"cd {checkout}", f"export PYTHONPATH={checkout}:$PYTHONPATH"]
+    values["job_script_prologue"] = [*values.get("job_script_prologue", []), *start]
+    with contextlib.ExitStack() as ends:
+        try:
+            cluster = ends.enter_context(SLURMCluster(**values))
+            script = cluster.job_script()
+            subprocess.run(["sbatch", "--test-only"], input=script, text=True, capture_output=True, check=True)
+        except subprocess.CalledProcessError as error:
+            raise UserError(f"{profile}: sbatch refuses such a job: {error.stderr.strip().splitlines()[-1]}") from None
+        except FileNotFoundError:
+            raise UserError(f"{profile}: got no sbatch on this machine, expected Slurm; or use --workers") from None
+        except (ValueError, TypeError, RuntimeError, OSError) as error:
+            raise UserError(f"{profile}: {first_line(error)}") from None
+        print("Slurm takes such jobs; squeue shows them, and the first stage waits for the first of them", flush=True)
+        cluster.adapt(minimum=workers, maximum=workers)
+        yield cluster

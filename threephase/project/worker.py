@@ -1,0 +1,105 @@
+"""What a worker does: it runs one stage's command at a time.
+
+All workers work in one checkout, on one machine or in a file system that machines share. Or each has a clone of its
+own, and what a stage makes travels through dvc's remote.
+"""
+
+import contextlib
+import functools
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from threephase.base import lifetime, paths
+from threephase.base.provenance import library_versions
+
+if TYPE_CHECKING:
+    from threephase.project.books import Books, Entry
+
+LINES = 5  # of a failed command's output that are told
+
+
+class CommandFailed(Exception):
+    """A stage's command that ended with another status than 0; the text is the end of what it printed."""
+
+
+def run_command(command: str, folder: str, stage: str, versions: dict[str, str]) -> float:
+    """Run a stage's command in its study's folder, on a worker; returns its seconds.
+
+    ``versions``: of the libraries that it must have, as others give other last digits. Raises CommandFailed.
+    """
+    if other := {name: found for name, found in library_versions().items() if found != versions[name]}:
+        expected = ", ".join(f"{name} {versions[name]}" for name in other)
+        raise CommandFailed(
+            f"the worker on {platform.node()}: got {', '.join(map(' '.join, other.items()))}, expected {expected}: "
+            "install requirements.txt there"
+        )
+    environment = os.environ | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
+    start = time.perf_counter()
+    result = subprocess.run(
+        command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if result.returncode:
+        raise CommandFailed("\n".join(result.stdout.strip().splitlines()[-LINES:]))
+    return time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Clones:
+    """Whose workers share nothing with this machine but dvc's remote: each clones a revision of ``origin``."""
+
+    origin: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a worker's clone gives back: where the outputs are, and the run reports, which dvc does not keep."""
+
+    seconds: float
+    entry: "Entry"
+    reports: dict[str, bytes]
+
+
+def run_in_clone(
+    clones: Clones, study: Path, stage: str, upstream: dict[str, "Entry"], versions: dict[str, str]
+) -> Result:
+    """Run a stage in this worker's clone, from outputs in the remote to outputs in the remote. Raises CommandFailed."""
+    books = _books_of_clone(clones, study)
+    entry, began = books.stages[stage], time.time()
+    for name, made in upstream.items():
+        books.fetch(name, made)
+    entry.remove_outs()
+    seconds = run_command(entry.cmd, entry.wdir, stage, versions)
+    books.keep(stage)
+    books.push(stage)
+    reports = [
+        file for file in Path(entry.wdir, paths.RUNS, "reports").rglob("*.json") if file.stat().st_mtime >= began
+    ]
+    return Result(
+        seconds, books.entry(stage), {str(file.relative_to(entry.wdir)): file.read_bytes() for file in reports}
+    )
+
+
+@functools.cache
+def _books_of_clone(clones: Clones, study: Path) -> "Books":
+    """The books of a study in this process's clone, which is made on first use and kept while the worker lives."""
+    from threephase.project.books import Books
+
+    return Books(_clone(clones) / study, [], contextlib.ExitStack())
+
+
+@functools.cache
+def _clone(clones: Clones) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="study-"))
+    for words in (["clone", "--quiet", clones.origin, "."], ["checkout", "--quiet", clones.revision]):
+        done = subprocess.run(["git", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            _clone.cache_clear()
+            raise CommandFailed(f"--clone: got {clones.origin}, which can't be cloned: {done.stdout.strip()[-200:]}")
+    return folder
