@@ -13,7 +13,7 @@ from threephase.results.costs import NOT_RECORDED
 from threephase.results.tables import MISSING
 
 TEMPLATES = Path(__file__).with_name("templates")
-STYLES = ("report.css", "details.css", "print.css")
+STYLES = ("report.css", "drawings.css", "details.css", "print.css")
 SCRIPTS = ("report.js", "cells.js", "copy.js")
 
 

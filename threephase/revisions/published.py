@@ -85,7 +85,7 @@ def check_tables(study: Study, settings: Paper, folder: Path) -> None:
 def check_mistakes(study: Study) -> None:
     """The same for the study's confusions and disagreements."""
     predictions, classes = mistakes.trained_predictions(study)
-    confusions, place = mistakes.confusion_frame(predictions, classes), paths.mistakes(study.folder)
+    confusions, place = mistakes.confusion_frame(predictions, classes), paths.mistakes(paths.reports(study.folder))
     tables = {"confusion.csv": confusions, "disagreements.csv": mistakes.disagreements_frame(predictions)}
     for name, table in tables.items():
         _refuse_others(place / name, read_frame(place / name), table, study)
