@@ -79,7 +79,7 @@ def _turned(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, str]:
+def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts: pd.DataFrame) -> dict[str, list[str]]:
     """By each of ``ANSWERS`` who is ahead on which study of the paper's text, and a claim's verdict over all of them.
 
     ``claims`` and ``verdicts``: as ``claims.family`` gives them. A verdict stands where all pairs are one claim's.
@@ -89,15 +89,15 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
     )
     studies, said = columns(finished, {TEXT_PROTOCOL}), {}
     for start, pairs in ANSWERS.items():
-        texts = [f"{how}: {_counted(studies, *pair)}." for how, pair in pairs.items()]
+        texts = [f"{how}: {_counted(studies, *pair)}" for how, pair in pairs.items()]
         rows = claims[claims.set_index(["variant", "other"]).index.isin([*pairs.values()])]
         if rows["claim"].nunique() == 1 and rows["study"].nunique() > 1:
             told = verdicts.loc[verdicts["claim"] == rows["claim"].iloc[0], "verdict"].iloc[0]
             texts.append(
                 f"By main settings over {rows['dataset'].nunique()} data sets together: {told} (p "
-                f"{rows['p_holm'].min():.2f}, corrected for several tests)."
+                f"{rows['p_holm'].min():.2f}, corrected for several tests)"
             )
-        said[start] = " ".join(texts)
+        said[start] = texts
     return said
 
 

@@ -51,7 +51,7 @@ def _of_encoder(finished: Finished, encoder: str) -> dict[str, Any]:
     if encoder not in finished.representations:
         return context
     points, separation = finished.representations[encoder]
-    panels = panels_of(study, encoder)
+    panels = [panel for panel in panels_of(study, encoder) if len(_of_panel(separation, panel))]
     for panel in panels:
         line = _of_panel(separation, panel).iloc[0]
         accuracy = line["nearest_mean_accuracy"]

@@ -58,8 +58,8 @@ class Judged:
             )
         points = f"{self.margin:g} point{'s' * (self.margin != 1)}"
         return {
-            AHEAD: f"The whole interval lies above 0, so {self.first} is ahead.",
-            BEHIND: f"The whole interval lies below 0, so {self.second} is ahead.",
+            AHEAD: f"The whole interval lies above 0, so “{self.first}” is ahead.",
+            BEHIND: f"The whole interval lies below 0, so “{self.second}” is ahead.",
             NO_LEAD: f"The whole interval lies below {points}: no lead that large.",
             NOT_FOUND: f"The interval holds 0 as well as a lead of {points}, so both remain possible.",
             statistics.SAME_PREDICTIONS: "Both gave the same answer to every test row.",

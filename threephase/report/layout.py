@@ -24,6 +24,11 @@ def render(template: str, **context: Any) -> str:
     return _engine().get_template(template).render(fixed, missing=MISSING, not_recorded=NOT_RECORDED, **context)
 
 
+def render_drawing(template: str, **context: Any) -> str:
+    """A drawing as a file of its own, which brings its style with it."""
+    return _engine().get_template(template).render(style=_joined(("drawings.css",)), **context)
+
+
 @functools.cache
 def _engine() -> jinja2.Environment:
     engine = jinja2.Environment(

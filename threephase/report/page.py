@@ -66,7 +66,7 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
         mistakes=mistakes_context(finished, texts),
         splits=_class_counts(finished),
         imbalance_settings=[*study.shared.imbalance, "none"],
-        deviations=deviation_rows(study.shared),
+        deviations=deviation_rows(study.shared)[0],
         measured=False,
         protocols=shown_protocols(study.shared),
         settings=_settings(study),
