@@ -126,17 +126,16 @@ def _study_rows(finished: Finished) -> list[dict[str, Any]]:
     study, params = finished.study, finished.study.params
     settings = {"described": "by the paper’s text", "released": "by the authors’ code"}.get(params.protocol)
     if is_switch_study(study):
-        settings = "with " + " and ".join(
-            f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()
-        )
+        changed = [f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()]
+        settings = f"with {' and '.join(changed)}"
     rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
-    unit = "seed" if study.dataset.folds is None else "fold"
+    seeds = f"{len(params.seeds)} {'seed' if study.dataset.folds is None else 'fold'}{'s' * (len(params.seeds) != 1)}"
     return [
         {
             "study": finished.name,
             "dataset": study.dataset.title,
             "encoder": study.shared.encoders[encoder].title,
-            "asked": f"{settings or params.protocol}{rows}, {len(params.seeds)} {unit}{'s' * (len(params.seeds) != 1)}?",
+            "asked": f"{settings or params.protocol}{rows}, {seeds}?",
             "metric": metric_name(params.primary_metric),
             "found": [
                 {"how": how, "judged": found}
