@@ -33,7 +33,6 @@ HEAVY = {
     "pandas",
     "scipy",
     "sklearn",
-    "matplotlib",
     "pyarrow",
     "statsmodels",
     "tokenizers",

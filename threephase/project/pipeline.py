@@ -44,7 +44,7 @@ DESCRIPTIONS = {
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",
-    topology.COLLECT: "All that tables and page are made from: results, claims, curves, class counts, mistakes",
+    topology.COLLECT: "All that tables and page are made from",
     topology.TABLES: "The tables as Markdown and LaTeX",
     topology.REPRESENTATIONS: "Test rows before and after the phases, by the first seed's encoders",
     topology.REPORT: "The page",

@@ -24,8 +24,9 @@ LEFT, RIGHT, TOP, BOTTOM = 38, 222, 8, 112
 
 
 def curves_context(finished: Finished) -> list[dict[str, Any]]:
-    """A figure a kind of curve that the study has; ``panels`` without lines were not recorded."""
-    return [_figure(finished, curve) for curve in CURVES if rows_of_stages(finished.study, curve.stages)]
+    """A figure a kind of curve that was recorded; ``panels`` without lines were not."""
+    known = set(finished.curves["curve"])
+    return [_figure(finished, curve) for curve in CURVES if curve.name in known]
 
 
 def _figure(finished: Finished, curve: Curve) -> dict[str, Any]:
