@@ -224,7 +224,7 @@ def test_a_second_run_with_the_same_results_changes_nothing_in_git(tmp_path):
     run(root, "dvc", "repro")
     commit(root)
     first = contents(root / "runs")
-    for folder in ("runs", ".dvc/cache", ".dvc/tmp", "reports/tables", "reports/figures", "reports/pictures"):
+    for folder in ("runs", ".dvc/cache", ".dvc/tmp", "reports/tables", "reports/pictures"):
         shutil.rmtree(root / folder)
     again = run(root, "dvc", "repro", "--force")
     assert "is cached" not in again and f"train_joint@{ENCODER}-joint-0" in re.findall(RUNNING, again)

@@ -108,7 +108,7 @@ def test_publishing_again_gives_the_same_bytes(published):
     ("gone", "said"),
     [
         ("reports/claims.csv", "reports/claims.csv: no such file; run: dvc repro"),
-        ("reports/figures", "reports/figures: no such file; run: dvc repro"),
+        ("reports/curves.csv", "reports/curves.csv: no such file; run: dvc repro"),
         ("reports/pictures", "reports/pictures: no such file; run: dvc repro"),
         (f"runs/predictions/{ENCODER}-ft/0.parquet", "expected the predictions of seed 0"),
     ],
