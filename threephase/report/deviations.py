@@ -59,9 +59,8 @@ def deviation_rows(shared: Shared, audit: Sequence[Item] = ()) -> tuple[list[dic
     effects = _effects(audit)
     scale = scale_of([0.0, *(value for lines in effects.values() for line in lines for value in line["interval"])], 4)
     for line in (line for lines in effects.values() for line in lines):
-        if line["interval"]:
-            middle, low, high = map(scale.x, line["interval"])
-            line["drawing"] = {"middle": middle, "span": (low, high), "seeds": [], "kind": ""}
+        places = [*map(scale.x, line["interval"])]
+        line["drawing"] = {"middle": places[0], "span": places[1:], "seeds": [], "kind": ""} if places else None
     protocols = [shared.protocols[name] for name in shown_protocols(shared)]
     rows = [
         {
