@@ -11,6 +11,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 PAGES = {
     "overview": "published/reports/studies.html",
@@ -99,6 +100,11 @@ class Browser:
 
     def all(self, selector: str) -> list[Any]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def unfold(self) -> None:
+        """Open whatever is folded away, as a reader does: each summary, from the top."""
+        while folded := [one for one in self.all("main details:not([open]) > summary") if one.is_displayed()]:
+            folded[0].send_keys(Keys.ENTER)
 
     def press(self, *keys: str) -> None:
         ActionChains(self.driver).send_keys(*keys).perform()
