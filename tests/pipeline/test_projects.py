@@ -196,7 +196,7 @@ def test_a_study_that_trains_no_encoder_is_complete(finished, params, request):
     output = run(root, "dvc", "--cd", f"studies/{name}", "repro")
     assert trainings_in(re.findall(RUNNING, output)) == set()
     assert "complete" in run(root, sys.executable, "-m", "commands.check_results", "--study", name)
-    assert (root / f"studies/{name}/reports/pictures/representations-{ENCODER}/pca.svg").is_file()
+    assert (root / f"studies/{name}/reports/pictures/representations-{ENCODER}/representations.csv").is_file()
 
 
 @pytest.mark.parametrize("where", [(), ("--cd", "studies/other")], ids=["default", "other"])

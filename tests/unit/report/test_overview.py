@@ -256,7 +256,7 @@ def test_a_familys_verdicts_and_adjusted_p_values_are_shown(project, monkeypatch
     text = Page(render(monkeypatch)["page"]).text
     claims = section(text, "Three phases (denoising", "The imbalance correction")
     for protocol in ("described", "released"):
-        assert f"Over all: supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
+        assert f"Over all, supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
     assert "p, Holm" in claims and "Not in a family" not in text
 
 
