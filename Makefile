@@ -95,7 +95,7 @@ paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-
 	@tests/acceptance/browser/set_up
 	@touch $@
 
-page-test: .venv/browser ## the pages in a real browser: keyboard, links, contrast, labels, print, nothing fetched (Chromium; a minute)
+page-test: .venv/browser ## the pages in a real browser: keyboard, links, contrast, labels, print, nothing fetched or cut off (Chromium; five minutes)
 	@python -m pytest -q tests/acceptance/browser
 
 slurm-test: .venv/installed ## a small study by jobs of Slurm, which is installed and runs here for it (two minutes; Debian or Ubuntu)

@@ -1,6 +1,7 @@
 """Render the page over all studies that have results, and its tables; not a part of the pipeline.
 
-Of what git keeps, README.md and docs/findings.md say the same, and a picture shows it.
+Of what git keeps, each study's own page is rendered too, README.md and docs/findings.md say the same, and a picture
+shows it.
 """
 
 import argparse
@@ -22,6 +23,7 @@ def main() -> None:
     from threephase.paper import numbers
     from threephase.report import overview, overview_tables, readme
     from threephase.report.finished import finished_here, finished_published
+    from threephase.report.page import render_page
 
     finished = finished_published(kept) if published else finished_here(studies)
     if not finished:
@@ -34,6 +36,8 @@ def main() -> None:
     write_text(shown.page.with_name(f"{shown.tables}.tex"), overview_tables.as_latex(frames))
     write_text(shown.page, overview.render_overview(shown))
     if published:
+        for study in finished:
+            write_text(study.folder / "index.html", render_page(study, texts=False, with_costs=True))
         for file, parts in readme.parts(shown).items():
             text = file.read_text(encoding="utf-8")
             for name, part in parts.items():

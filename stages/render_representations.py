@@ -1,4 +1,4 @@
-"""Stage render_representations: the same test rows before and after the phases, as pictures and numbers."""
+"""Stage render_representations: the same test rows before and after the phases, as points and numbers."""
 
 from threephase.base import paths
 from threephase.study.arguments import stage_parser
@@ -13,15 +13,10 @@ def main() -> None:
 
     from threephase.base.files import new_folder, write_table
     from threephase.phases.training_run import TrainingRun
-    from threephase.report.encoder_pictures import representations_figure
-    from threephase.report.figure_style import save_figure
     from threephase.results import representations
 
     run = TrainingRun.from_settings(study.folder, REPRESENTATIONS, arguments.encoder, "", arguments.seed, ENCODER_PHASE)
     points, separation = representations.represent(run, study)
-    panels = representations.panels_of(study, arguments.encoder)
-    with new_folder(paths.representations(study.folder, arguments.encoder)) as folder:
+    with new_folder(paths.representations(paths.reports(study.folder), arguments.encoder)) as folder:
         write_table(folder / "representations.csv", points)
         write_table(folder / "separation.csv", separation.assign(seed=arguments.seed))
-        for projection in representations.PROJECTIONS:
-            save_figure(representations_figure(panels, points, separation, projection), folder, projection)

@@ -11,6 +11,9 @@ from small_project import change
 from threephase.base import paths
 from threephase.base.files import sha256_of, write_table
 from threephase.base.run_reports import RESULT
+from threephase.results import mistakes
+from threephase.results.class_counts import class_counts_frame
+from threephase.results.curves import curves_frame
 from threephase.results.results import CLAIM_COLUMNS, DIFFERENCE_COLUMNS, RESULT_COLUMNS, RUN_COLUMNS
 from threephase.scores.metrics import METRICS
 from threephase.scores.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval, claim_verdict, detectable, p_value
@@ -69,7 +72,18 @@ def make_study(root: Path, seeds: str = "[0, 1]", hostile: bool = False) -> Stud
     for training in trainings(study):
         for seed in study.params.seeds:
             _write_run(study, training, seed, random)
+    write_drawn(study)
     return study
+
+
+def write_drawn(study: Study) -> None:
+    """Write what a page draws, from histories, splits and predictions, as collect_results does."""
+    folder = paths.reports(study.folder)
+    write_table(folder / "curves.csv", curves_frame(study))
+    write_table(folder / "class_counts.csv", class_counts_frame(study))
+    predictions, classes = mistakes.trained_predictions(study)
+    write_table(paths.mistakes(folder) / "confusion.csv", mistakes.confusion_frame(predictions, classes))
+    write_table(paths.mistakes(folder) / "disagreements.csv", mistakes.disagreements_frame(predictions))
 
 
 def _write_predictions(study: Study, random: np.random.Generator) -> None:

@@ -196,7 +196,7 @@ def test_a_study_that_trains_no_encoder_is_complete(finished, params, request):
     output = run(root, "dvc", "--cd", f"studies/{name}", "repro")
     assert trainings_in(re.findall(RUNNING, output)) == set()
     assert "complete" in run(root, sys.executable, "-m", "commands.check_results", "--study", name)
-    assert (root / f"studies/{name}/reports/pictures/representations-{ENCODER}/pca.svg").is_file()
+    assert (root / f"studies/{name}/reports/pictures/representations-{ENCODER}/representations.csv").is_file()
 
 
 @pytest.mark.parametrize("where", [(), ("--cd", "studies/other")], ids=["default", "other"])
@@ -224,7 +224,7 @@ def test_a_second_run_with_the_same_results_changes_nothing_in_git(tmp_path):
     run(root, "dvc", "repro")
     commit(root)
     first = contents(root / "runs")
-    for folder in ("runs", ".dvc/cache", ".dvc/tmp", "reports/tables", "reports/figures", "reports/pictures"):
+    for folder in ("runs", ".dvc/cache", ".dvc/tmp", "reports/tables", "reports/pictures"):
         shutil.rmtree(root / folder)
     again = run(root, "dvc", "repro", "--force")
     assert "is cached" not in again and f"train_joint@{ENCODER}-joint-0" in re.findall(RUNNING, again)

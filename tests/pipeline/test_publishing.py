@@ -84,7 +84,7 @@ def test_no_text_and_no_weight_is_kept(published):
 
 def test_the_published_page_names_rows_by_id_where_the_readers_own_shows_their_texts(published):
     examples = pd.read_parquet(published / paths.examples(Path())).set_index("example_id")["text"]
-    listed = pd.read_csv(published / paths.mistakes(Path()) / "disagreements.csv")["example_id"][:20]
+    listed = pd.read_csv(published / paths.mistakes(paths.REPORTS) / "disagreements.csv")["example_id"][:20]
     assert len(listed) > 0
     own, shared = (
         html.unescape((published / folder / "index.html").read_text(encoding="utf-8"))
@@ -108,7 +108,7 @@ def test_publishing_again_gives_the_same_bytes(published):
     ("gone", "said"),
     [
         ("reports/claims.csv", "reports/claims.csv: no such file; run: dvc repro"),
-        ("reports/figures", "reports/figures: no such file; run: dvc repro"),
+        ("reports/curves.csv", "reports/curves.csv: no such file; run: dvc repro"),
         ("reports/pictures", "reports/pictures: no such file; run: dvc repro"),
         (f"runs/predictions/{ENCODER}-ft/0.parquet", "expected the predictions of seed 0"),
     ],

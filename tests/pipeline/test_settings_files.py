@@ -20,7 +20,7 @@ ABLATIONS = ("extra_imbalance", "no_imbalance", "no_imbalance_equal_updates")
 VARIANTS = ("three_phase", "joint", "dae_ft", "cl_ft", *ABLATIONS, "ft")
 # What shows the study: it has the complete settings.
 SHOWN = {
-    "collect_results", "render_tables", "render_figures", "render_report", "render_summary",
+    "collect_results", "render_tables", "render_report", "render_summary",
     "render_representations-minilm_l6",
 }  # fmt: skip
 PHASE_1 = {"train_dae-minilm_l6-dae", "train_joint-minilm_l6-joint"}
@@ -127,10 +127,11 @@ def append(file: Path, text: str) -> None:
         # Titles and commands, which reports print.
         ("threephase/study/params.py", SHOWN),
         ("threephase/study/topology.py", SHOWN),
-        ("threephase/study/rules.py", {"render_figures", "render_report", "render_representations-minilm_l6"}),
+        ("threephase/study/rules.py", {"render_report", "render_representations-minilm_l6"}),
         ("threephase/study/resolve.py", set()),
         ("threephase/report/page.py", {"render_report"}),
-        ("threephase/report/figures.py", {"render_figures", "render_report"}),
+        ("threephase/report/judged.py", {"render_report"}),
+        ("threephase/results/curves.py", {"collect_results", "render_report"}),
         ("threephase/data/splits.py", {"split_data"}),
         ("threephase/phases/denoising.py", PHASE_1),
         ("threephase/phases/classifier.py", PHASE_3),

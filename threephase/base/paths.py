@@ -149,19 +149,14 @@ def paper_table(table: int, encoder: str, protocol: str) -> Path:
     return PAPER_REPORTS / f"{'-'.join(filter(None, [f'table_{table}', encoder]))}{suffix}.csv"
 
 
-def pictures(folder: Path) -> Path:
-    """Folder of what is drawn from encoders and single predictions: below it confusions and representations."""
-    return reports(folder) / "pictures"
+def mistakes(reports: Path) -> Path:
+    """Folder of ``confusion.csv`` and ``disagreements.csv``."""
+    return reports / "pictures" / "mistakes"
 
 
-def mistakes(folder: Path) -> Path:
-    """Folder of ``confusion.csv`` with its figure, and ``disagreements.csv``."""
-    return pictures(folder) / "mistakes"
-
-
-def representations(folder: Path, encoder: str) -> Path:
-    """Folder of ``representations.csv``, ``separation.csv`` and a figure a projection."""
-    return pictures(folder) / f"representations-{encoder}"
+def representations(reports: Path, encoder: str) -> Path:
+    """Folder of ``representations.csv`` and ``separation.csv``."""
+    return reports / "pictures" / f"representations-{encoder}"
 
 
 def plot_data(folder: Path, name: str) -> Path:

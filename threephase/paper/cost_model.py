@@ -4,7 +4,7 @@ Estimates, and an upper bound where a training may end early: phase 3 counts the
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 
 from threephase.base import paths
@@ -38,6 +38,21 @@ class Cost:
 def total(costs: Iterable[Cost]) -> Cost:
     """The sum of costs."""
     return Cost(*map(math.fsum, zip(*map(astuple, costs), strict=True)))
+
+
+def cost_of_studies(studies: Iterable[Study], words: Mapping[str, float], costs: Costs) -> Cost:
+    """What all trainings of the studies are expected to cost; ``words``: average words of a text by data set."""
+    return total(
+        [
+            Cost(),
+            *(
+                training_cost(study, training, words[study.params.dataset], costs)
+                for study in studies
+                for training in topology.trainings(study)
+                for _ in study.params.seeds
+            ),
+        ]
+    )
 
 
 def _expected(study: Study, key: str) -> dict[str, int]:

@@ -55,9 +55,10 @@ def _reproduced(line: Mapping[str, Any]) -> dict[str, str]:
     if pd.isna(line["mean"]):
         reproduced = "" if line["paper_encoder"] == CITED else MISSING
         return {"Reproduced": reproduced, "Another run": "", "Seeds": "", "Test rows": "", "Difference": ""}
+    another = "" if pd.isna(line["run_low"]) else format_interval(max(line["run_low"], 0), min(line["run_high"], 100))
     return {
         "Reproduced": f"{format_number(line['mean'])} {format_interval(line['ci_low'], line['ci_high'])}",
-        "Another run": "" if pd.isna(line["run_low"]) else format_interval(line["run_low"], line["run_high"]),
+        "Another run": another,
         "Seeds": f"{line['n_seeds']:.0f}",
         "Test rows": f"{line['n_test']:.0f}",
         "Difference": "" if pd.isna(line["delta"]) else format_signed(line["delta"]),

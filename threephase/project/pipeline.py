@@ -44,16 +44,15 @@ DESCRIPTIONS = {
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",
-    topology.COLLECT: "All cells, runs, differences and claims as tables",
+    topology.COLLECT: "All that tables and page are made from",
     topology.TABLES: "The tables as Markdown and LaTeX",
     topology.REPRESENTATIONS: "Test rows before and after the phases, by the first seed's encoders",
-    topology.FIGURES: "Variants with seeds and intervals, claims, learning curves, confusions and disagreements",
     topology.REPORT: "The page",
     topology.SUMMARY: "The results as text, which the terminal shows",
     topology.AUDIT: "What the paper's printed numbers say about each other",
 }
 EXAMPLES, RAW = "runs/data/examples.parquet", ["runs/data/raw.parquet", "runs/data/source.json"]
-RESULTS, RUNS, CLAIMS = "reports/results.csv", "reports/runs.csv", "reports/claims.csv"
+RESULTS, CLAIMS = "reports/results.csv", "reports/claims.csv"
 SCORES = """\
       - reports/plots/scores.csv:
           template: bar_horizontal
@@ -185,10 +184,12 @@ def _summaries(study: Study) -> Iterator[str]:
 
 
 def _reports(study: Study) -> Iterator[str]:
-    tables = [RESULTS, RUNS, "reports/differences.csv", CLAIMS]
+    names = ("runs", "differences", "curves", "class_counts")
+    tables = [RESULTS, CLAIMS, *(f"reports/{name}.csv" for name in names)]
     trained = bool(study.params.trained())
     encoders = any(training.phase == topology.ENCODER_PHASE for training in topology.trainings(study))
-    yield _stage(topology.COLLECT, ["reports/cells", "runs/predictions"], tables, plots=SCORES)
+    deps = ["reports/cells", "runs/predictions", "runs/splits", *["runs/histories"] * trained]
+    yield _stage(topology.COLLECT, deps, [*tables, "reports/pictures/mistakes"], plots=SCORES + CURVES)
     yield _stage(topology.TABLES, [RESULTS, CLAIMS], ["reports/tables"])
     if study.params.draw_encoders:
         deps = [EXAMPLES, f"runs/pretrained/{ENCODER}", "runs/splits/${seeds[0]}/split.parquet"]
@@ -201,10 +202,7 @@ def _reports(study: Study) -> Iterator[str]:
             options=f"--encoder {ENCODER} --seed ${{seeds[0]}}",
             matrix={"encoder": study.params.encoders},
         )
-    deps = [RESULTS, RUNS, CLAIMS, *["runs/histories"] * trained, "runs/predictions"]
-    yield _stage(topology.FIGURES, deps, ["reports/figures", "reports/pictures/mistakes"], plots=CURVES)
-    deps = [*tables, "reports/figures", "reports/pictures", EXAMPLES, "runs/splits"]
-    yield _stage(topology.REPORT, deps, ["reports/index.html"])
+    yield _stage(topology.REPORT, [*tables, "reports/pictures", EXAMPLES], ["reports/index.html"])
     yield _stage(topology.SUMMARY, [RESULTS, CLAIMS], ["reports/summary.txt"])
     if study.folder == Path():
         yield _stage(topology.AUDIT, [], ["reports/paper/audit.json", "reports/paper/audit.md"])

@@ -6,14 +6,17 @@ from typing import Any
 import pandas as pd
 
 from threephase.base import paths
+from threephase.report.drawing import Scale, colour
 from threephase.report.finished import Finished
 from threephase.report.layout import quantity
 from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.costs import FROM_CACHE, NOT_RECORDED, RecordedTraining
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_printed, format_signed
+from threephase.scores.statistics import ROWS_ONLY
 from threephase.study.params import DENOISED, Study
 from threephase.study.topology import CONTRAST, command, maker_of
 
+PERCENT = Scale(0, 100, 20)
 # By how the name of the stage begins that makes a training.
 PHASES = {
     "train_dae": "phase 1",
@@ -54,6 +57,7 @@ def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
     """A metric of a cell as the page shows it."""
     return number_texts(line) | {
         "key": line["metric"],
+        "interval": format_interval(line["ci_low"], line["ci_high"]),
         "title": METRIC_TITLES.get(line["metric"], line["metric"]),
         "anchor": anchor(finished.name, row.encoder, row.variant, line["metric"]),
         "details": details_name(finished.name, row.encoder, row.variant),
@@ -62,11 +66,11 @@ def number(finished: Finished, row: Row, line: pd.Series) -> dict[str, Any]:
 
 
 def number_texts(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Our number with its interval; beside it the paper's, empty where the paper has no such cell."""
+    """Our number with its interval, where that covers seeds; beside it the paper's, empty where it has no such cell."""
     texts = {
         "mean": format_number(line["mean"]),
         "sort": float(line["mean"]),
-        "interval": format_interval(line["ci_low"], line["ci_high"]),
+        "stated": "" if line["ci_kind"] == ROWS_ONLY else format_interval(line["ci_low"], line["ci_high"]),
     }
     if pd.isna(line["paper"]):
         return texts | {"paper": "", "delta": "", "verdict": ""}
@@ -75,9 +79,13 @@ def number_texts(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cell_rows(finished: Finished) -> list[dict[str, Any]]:
-    """A row for every cell that the study's params name, in table order; a number that it lacks is None."""
+    """A row for every cell that the study's params name; a number that it lacks is None.
+
+    The highest mean of the primary metric comes first, what was not run last.
+    """
     metrics = metrics_of_cells(finished)
-    return [_cell_row(finished, row, metrics) for row in rows_of(finished.study)]
+    rows = [_cell_row(finished, row, metrics) for row in rows_of(finished.study)]
+    return sorted(rows, key=lambda row: -row["numbers"][0]["sort"] if metrics and row["numbers"][0] else 1.0)
 
 
 def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str, Any]:
@@ -87,14 +95,30 @@ def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str,
         "row": row,
         "title": study.title(row.variant),
         "encoder": study.shared.encoders[row.encoder].title if row.encoder else "no encoder",
-        "colour": row.colour,
         "unit": "seed" if study.dataset.folds is None else "fold",
         "command": command(study, (row.encoder, row.variant)),
         "first": first,
         "note": "" if first is None else first["note"],
+        "baseline": row.variant in study.shared.baselines,
         "details": details_name(finished.name, row.encoder, row.variant),
         "metrics": metrics,
         "numbers": [number(finished, row, lines.loc[name]) if name in lines.index else None for name in metrics],
+    }
+
+
+def drawn(finished: Finished, row: Row) -> dict[str, Any] | None:
+    """The mean of a cell's primary metric with its interval, where that covers seeds, and its seeds, for ``forest``."""
+    primary = finished.study.params.primary_metric
+    lines, runs = (of_cell(table[table["metric"] == primary], row) for table in (finished.results, finished.runs))
+    if lines.empty:
+        return None
+    line, by_seed = lines.iloc[0], runs[runs["split"] == "test"].set_index("seed")["value"]
+    numbered = enumerate(finished.study.params.seeds)
+    return {
+        "middle": PERCENT.x(line["mean"]),
+        "span": None if line["ci_kind"] == ROWS_ONLY else (PERCENT.x(line["ci_low"]), PERCENT.x(line["ci_high"])),
+        "seeds": [(PERCENT.x(by_seed[seed]), colour(number)) for number, seed in numbered if seed in by_seed],
+        "kind": "",
     }
 
 

@@ -1,5 +1,6 @@
 """Where the paper's text, the authors' code and this project differ, beside what each difference was measured to do."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,13 @@ from threephase.audit.item import Item
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import PROTOCOLS
+from threephase.report.drawing import Scale, scale_of
 from threephase.results.tables import format_setting
 from threephase.study.params import Protocol, Shared
 from threephase.study.schema import build, checked, not_empty, read_yaml, refuse_unknown
 
+TOLD = ("Study", "Variant", "Difference", "Effect")  # the columns of that item that a page shows
+INTERVAL = re.compile(r"([+-]\d+\.\d) \[(-?\d+\.\d), (-?\d+\.\d)\]$")
 SWITCHES = "switches"  # the key of a deviation, and the item of the audit whose rows begin with switches
 
 
@@ -47,30 +51,49 @@ def read_deviations() -> list[Deviation]:
     return deviations
 
 
-def deviation_rows(shared: Shared, audit: Sequence[Item] = ()) -> list[dict[str, Any]]:
-    """The rows of the table: the texts, each switch with its values, and what the ``audit`` measured of it."""
+def deviation_rows(shared: Shared, audit: Sequence[Item] = ()) -> tuple[list[dict[str, Any]], Scale]:
+    """The rows of the table: the texts, each switch with its values, and what the ``audit`` measured of it.
+
+    Behind them the scale on which all measured effects can be drawn.
+    """
     effects = _effects(audit)
+    scale = scale_of([0.0, *(value for lines in effects.values() for line in lines for value in line["interval"])], 4)
+    for line in (line for lines in effects.values() for line in lines):
+        places = [*map(scale.x, line["interval"])]
+        line["drawing"] = {"middle": places[0], "span": places[1:], "seeds": [], "kind": ""} if places else None
     protocols = [shared.protocols[name] for name in shown_protocols(shared)]
-    return [
+    rows = [
         {
             "text": deviation,
             "switches": [
                 {"name": switch, "values": [format_setting(getattr(protocol, switch)) for protocol in protocols]}
                 for switch in deviation.switches
             ],
-            "effect": list(dict.fromkeys(line for switch in deviation.switches for line in effects.get(switch, []))),
+            # Two switches that go together share their lines.
+            "effects": [
+                line
+                for number, switch in enumerate(deviation.switches)
+                for line in effects.get(switch, [])
+                if not any(line in effects.get(earlier, []) for earlier in deviation.switches[:number])
+            ],
         }
         for deviation in read_deviations()
     ]
+    return rows, scale
 
 
-def _effects(audit: Sequence[Item]) -> dict[str, list[str]]:
-    """By switch what was measured of it, a line a row of the item ``switches``; coupled ones share their lines."""
-    effects: dict[str, list[str]] = {}
+def _effects(audit: Sequence[Item]) -> dict[str, list[dict[str, Any]]]:
+    """By switch what was measured of it, a line a row of the item ``switches``; coupled ones share their lines.
+
+    ``interval``: difference, low and high, as far as the row states them.
+    """
+    effects: dict[str, list[dict[str, Any]]] = {}
     for item in audit:
         for names, *values in item.rows if item.id == SWITCHES else []:
-            pairs = zip(item.columns[1:], values, strict=True)
-            line = ", ".join(f"{column}: {value}" for column, value in pairs if value)
+            row = dict(zip(item.columns[1:], values, strict=True))
+            said = [row[column] for column in TOLD if row.get(column)]
+            stated = INTERVAL.match(row.get("Difference", ""))
+            line = {"text": ", ".join(said), "interval": [float(value) for value in stated.groups()] if stated else []}
             for name in names.split(", "):
                 effects.setdefault(name, []).append(line)
     return effects

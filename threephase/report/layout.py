@@ -13,7 +13,7 @@ from threephase.results.costs import NOT_RECORDED
 from threephase.results.tables import MISSING
 
 TEMPLATES = Path(__file__).with_name("templates")
-STYLES = ("report.css", "details.css", "print.css")
+STYLES = ("report.css", "drawings.css", "details.css", "print.css")
 SCRIPTS = ("report.js", "cells.js", "copy.js")
 
 
@@ -22,6 +22,11 @@ def render(template: str, **context: Any) -> str:
     style, script = _joined(STYLES), _joined(SCRIPTS)
     fixed = {"style": style, "script": script, "policy": _policy(style, script)}
     return _engine().get_template(template).render(fixed, missing=MISSING, not_recorded=NOT_RECORDED, **context)
+
+
+def render_drawing(template: str, **context: Any) -> str:
+    """A drawing as a file of its own, which brings its style with it."""
+    return _engine().get_template(template).render(style=_joined(("drawings.css",)), **context)
 
 
 @functools.cache

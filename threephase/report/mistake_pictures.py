@@ -1,128 +1,75 @@
-"""Where trained variants go wrong: confusion matrices as heat maps, and the rows on which variants differ.
-
-The figure has one panel a variant, a row a label, a column a predicted class. Behind it the part of a study's page.
-"""
+"""Where trained variants go wrong, as a page shows it: confusion matrices, and the rows on which variants differ."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from threephase.base import paths
 from threephase.base.files import read_table
-from threephase.report.figure_style import QUIET, STYLE, WIDTH, embedded, short, small_multiples, wrapped
-from threephase.report.rows import Row, of_cell, rows_of
+from threephase.report.finished import Finished
+from threephase.report.rows import of_cell, rows_of
 from threephase.results.mistakes import CORRECT
-from threephase.results.tables import format_number
 from threephase.study.params import Study
 
-COLUMNS = 3
-COLOURS = "Blues"  # one hue from white, which is read by lightness alone
-MOST_NUMBERED, MOST_NAMED = 10, 25  # classes: beyond, a cell is too small for its number, an axis for its names
-LABEL_CHARACTERS = 20
+SIDE, EDGE = 200, 16  # of a matrix and of the room for the classes' numbers, in its own units
+MOST_NUMBERED = 10  # classes: beyond, a field is too small for its number
+LEAST_SHARE, DARK = 0.5, 65  # percent from which a field is drawn, and from which its number is light
 MOST_ROWS, MOST_CHARACTERS = 20, 200  # of the rows that variants differ on, on a page
 
 
-@matplotlib.rc_context(STYLE)
-def confusion_figure(study: Study, confusion: pd.DataFrame) -> Figure:
-    """Percent of a label's test rows, over all seeds, by predicted class; ``confusion`` is ``confusion.csv``.
-
-    A trained cell without rows shows as missing. A label that no test row has is a grey line.
-    """
-    trained = study.params.trained()
-    rows = [row for row in rows_of(study) if row.variant in trained]
-    classes = list(dict.fromkeys(confusion["label"]))
-    columns = max(1, min(COLUMNS, len(rows)))
-    height = max(1, -(-len(rows) // columns))
-    figure = Figure(figsize=(WIDTH, 1.9 + 2.1 * height), layout="constrained")
-    drawn = None
-    for index, (axes, row) in enumerate(zip(small_multiples(figure, len(rows), columns), rows, strict=True)):
-        axes.set_title(wrapped(row.label, 30))
-        shares = _shares(confusion, row, classes)
-        if shares.empty:
-            axes.annotate("missing", (0.5, 0.5), xycoords="axes fraction", ha="center", color=QUIET)
-            edge = max(1, len(classes)) - 0.5
-            axes.set(xlim=(-0.5, edge), ylim=(edge, -0.5), box_aspect=1)
-        else:
-            drawn = _heat_map(axes, shares)
-        axes.spines[:].set(visible=True, color="#d0d0d0")
-        axes.tick_params(length=0, labelsize=7)
-        # Of the missing ones too: a panel at the edge names the classes of those beside it.
-        _name_classes(axes, classes, below=index + columns >= len(rows), left=index % columns == 0)
-    if drawn is not None:
-        scale = figure.colorbar(drawn, ax=figure.axes, location="bottom", shrink=0.5, aspect=50)
-        scale.set_label("percent of the label's test rows, all seeds", fontsize=8)
-        scale.ax.tick_params(labelsize=7)
-        scale.outline.set_visible(False)
-    return figure
-
-
-def _shares(confusion: pd.DataFrame, row: Row, classes: list[str]) -> pd.DataFrame:
-    """The cell's matrix in percent, [labels, predicted]; empty where it has no rows."""
-    shares = of_cell(confusion, row).pivot(index="label", columns="predicted", values="percent")
-    return shares.reindex(index=classes if len(shares) else [], columns=classes)
-
-
-def _heat_map(axes: Axes, shares: pd.DataFrame) -> matplotlib.image.AxesImage:
-    colours = matplotlib.colormaps[COLOURS].with_extremes(bad="#e6e6e6")
-    image = axes.imshow(shares.to_numpy(dtype=float), cmap=colours, vmin=0, vmax=100, interpolation="nearest")
-    if len(shares) <= MOST_NUMBERED:
-        for y, line in enumerate(shares.to_numpy(dtype=float)):
-            for x, value in enumerate(line):
-                if value >= 0.5:
-                    colour = "white" if value > 55 else "black"
-                    size = 7 if len(shares) <= 6 else 5.5
-                    axes.annotate(f"{value:.0f}", (x, y), ha="center", va="center", fontsize=size, color=colour)
-    return image
-
-
-def _name_classes(axes: Axes, classes: list[str], below: bool, left: bool) -> None:
-    """Names at the outer panels alone, every one; beyond ``MOST_NAMED`` classes none, as the table has them."""
-    axes.set(xlabel="predicted" if below else "", ylabel="label" if left else "")
-    names = [short(name, LABEL_CHARACTERS) for name in classes]
-    if len(names) > MOST_NAMED:
-        axes.set(xticks=[], yticks=[])
-        return
-    numbers = range(len(names))
-    axes.set_xticks(numbers, names if below else [""] * len(names), rotation=90, parse_math=False)
-    axes.set_yticks(numbers, names if left else [""] * len(names), parse_math=False)
-
-
-def mistakes_context(study: Study, texts: bool) -> dict[str, Any]:
+def mistakes_context(finished: Finished, texts: bool) -> dict[str, Any]:
     """What the page shows of mistakes; what was not made is None.
 
     ``texts``: whether the rows that variants differ on are shown with their texts, cut at ``MOST_CHARACTERS``. Only a
     page that stays with the reader may do that; any other names the rows by id.
     """
+    confusion, differing = finished.confusion, finished.disagreements
     return {
-        "confusion": _confusion(study),
-        "disagreements": _disagreements(study, texts),
+        "confusion": None if confusion is None else _confusion(finished.study, confusion),
+        "disagreements": None if differing is None else _disagreements(finished.study, differing, texts),
         "texts": texts,
         "most_characters": MOST_CHARACTERS,
     }
 
 
-def _confusion(study: Study) -> dict[str, str] | None:
-    file = paths.mistakes(study.folder) / "confusion.svg"
-    if not file.is_file():
-        return None
-    caption = (
-        "One panel a trained variant: a row is a label, a column the predicted class. A number is the percent of the "
-        "label's test rows, all seeds together; below half a percent none stands. The diagonal is each class's recall."
-    )
-    alternative = "Heat maps of labels against predicted classes; confusion.csv has the same numbers."
-    return embedded(file, "Confusion matrices", caption, alternative)
+def _confusion(study: Study, confusion: pd.DataFrame) -> dict[str, Any]:
+    """The classes in order, and a panel a trained variant; ``confusion``: confusion.csv."""
+    classes, trained = list(dict.fromkeys(confusion["label"])), study.params.trained()
+    size = SIDE / max(1, len(classes))
+    places = {name: round(EDGE + number * size, 2) for number, name in enumerate(classes)}
+    every = 1 if len(classes) <= MOST_NUMBERED else 5
+    return {
+        "classes": classes,
+        "size": round(size, 2),
+        "ticks": [(number + 1, EDGE + (number + 0.5) * size) for number in range(0, len(classes), every)],
+        "panels": [
+            {"title": row.label, "fields": _fields(of_cell(confusion, row), places)}
+            for row in rows_of(study)
+            if row.variant in trained
+        ],
+    }
 
 
-def _disagreements(study: Study, texts: bool) -> list[dict[str, Any]] | None:
-    """A table an encoder; None where the stage has not run."""
-    file = paths.mistakes(study.folder) / "disagreements.csv"
-    if not file.is_file():
+def _fields(shares: pd.DataFrame, places: Mapping[str, float]) -> list[dict[str, Any]] | None:
+    """The fields of a matrix that are not empty; None where the cell has no rows."""
+    if shares.empty:
         return None
-    frame = pd.read_csv(file, dtype={"example_id": str, "label": str}, keep_default_na=False)
+    shown = shares[shares["percent"] >= LEAST_SHARE]
+    return [
+        {
+            "x": places[predicted],
+            "y": places[label],
+            "opacity": round(percent / 100, 2),
+            "number": f"{percent:.0f}" if len(places) <= MOST_NUMBERED else "",
+            "dark": percent > DARK,
+        }
+        for label, predicted, percent in zip(shown["label"], shown["predicted"], shown["percent"], strict=True)
+    ]
+
+
+def _disagreements(study: Study, frame: pd.DataFrame, texts: bool) -> list[dict[str, Any]]:
+    """A table an encoder; ``frame``: disagreements.csv."""
     by_id: dict[str, str] = {}
     if texts and len(frame):
         examples = read_table(paths.examples(study.folder))
@@ -131,23 +78,28 @@ def _disagreements(study: Study, texts: bool) -> list[dict[str, Any]] | None:
 
 
 def _table(study: Study, encoder: str, rows: pd.DataFrame, by_id: Mapping[str, str]) -> dict[str, Any]:
-    variants = [column.removeprefix(CORRECT) for column in rows if column.startswith(CORRECT)]
+    titles = {column: study.title(column.removeprefix(CORRECT)) for column in rows if column.startswith(CORRECT)}
     return {
         "encoder": study.shared.encoders[encoder].title,
-        "variants": [study.title(variant) for variant in variants],
         "listed": len(rows),
         "rows": [
             {
                 "example_id": row["example_id"],
                 "text": _cut(by_id.get(row["example_id"], "")),
                 "label": row["label"],
-                "spread": format_number(row["spread"]),
-                "distinct": row["distinct_predictions"],
-                "shares": [f"{float(row[CORRECT + variant]):.0f}" for variant in variants],
+                "right": _by_share({title: float(row[column]) for column, title in titles.items()}),
             }
-            for _, row in rows.head(MOST_ROWS).iterrows()
+            for row in rows.head(MOST_ROWS).to_dict("records")
         ],
     }
+
+
+def _by_share(shares: Mapping[str, float]) -> list[tuple[str, list[str]]]:
+    """The variants by the percent of their seeds that name the row's label, the highest first."""
+    return [
+        (f"{share:.0f}", [title for title, other in shares.items() if other == share])
+        for share in sorted(set(shares.values()), reverse=True)
+    ]
 
 
 def _cut(text: str) -> str:

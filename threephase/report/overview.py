@@ -9,20 +9,23 @@ from typing import Any
 import pandas as pd
 
 from threephase.audit import item
-from threephase.audit.one_switch import is_switch_study
+from threephase.audit.one_switch import is_switch_study, switched
 from threephase.base import paths
 from threephase.paper.numbers import Reproduction
-from threephase.report.answer import overall_answer, repeated
+from threephase.report.answer import BY_ORDINARY, BY_PAPER, leads, metric_name, overall_answer, repeated
 from threephase.report.cells import cell_rows, details
 from threephase.report.citation import citation
 from threephase.report.claims import claims_context, family
 from threephase.report.deviations import deviation_rows, shown_protocols
+from threephase.report.drawing import scale_of
 from threephase.report.finished import Finished
 from threephase.report.layout import link, render
 from threephase.report.page import made_on
-from threephase.report.paper_grid import grids, missing_details, paper_frame
-from threephase.results.tables import METRIC_TITLES
+from threephase.report.paper_grid import grids, not_run, paper_frame
+from threephase.results.tables import METRIC_TITLES, format_setting
 from threephase.scores.metrics import METRICS
+
+RECIPES = {"main settings": BY_PAPER, "ordinary recipe": BY_ORDINARY}
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,13 @@ def render_overview(overview: Overview) -> str:
     outcomes = [check.outcome for check in audit or []]
     tables = grids(work, numbers, overview.datasets)
     shown = [cell for grid in tables for row in grid["rows"] for cell in row["cells"]]
-    names = [member.name for member in finished]
+    deviations, effects = deviation_rows(work.shared, audit or [])
+    answer = overall_answer(overview.claiming, claims, verdicts)
+    rows = [row for member in finished for row in _study_rows(member)]
+    scale = scale_of([0.0, *(value for row in rows for one in row["found"] for value in one["judged"].reach)])
+    for one in (one for row in rows for one in row["found"]):
+        one["drawing"] = one["judged"].drawn(scale)
+    own = {member.name for member in overview.claiming}
     return render(
         "overview.html.j2",
         finished=finished,
@@ -84,30 +93,58 @@ def render_overview(overview: Overview) -> str:
         tables=overview.tables,
         statistics=work.shared.statistics,
         verdicts=work.shared.verdicts,
-        answer=overall_answer(overview.claiming, claims, verdicts),
+        claim=next(iter(work.shared.claims.values())).text,
+        answer=[*answer.items()],
+        studies=[row for row in rows if row["study"] in own],
+        switched=[row for row in rows if row["study"] not in own],
+        scale=scale,
         repeated=repeated(numbers),
         grids=tables,
+        not_run=not_run(work, numbers),
         filters=_filters(overview),
         metrics=METRICS,
         titles=METRIC_TITLES,
-        cells=cells,
+        cells=[line for line in cells if line["first"] is not None],
         addresses=_address_once([*shown, *(cell for line in cells for cell in line["shown"])]),
-        details=[
-            *(details(member, line) for member in finished for line in cells if line["study"] == member.name),
-            *missing_details(work, numbers, overview.datasets, names),
-        ],
+        details=[details(member, line) for member in finished for line in cells if line["study"] == member.name],
         claims=claims_context(overview.claiming, claims, verdicts),
-        switches=[member.name for member in finished if member not in overview.claiming],
         apart=apart,
         audit=audit,
         audit_counts=[(outcome, outcomes.count(outcome)) for outcome in item.OUTCOMES if outcome in outcomes],
         audit_command="make audit" if work.published else "dvc repro",
-        deviations=deviation_rows(work.shared, audit or []),
+        deviations=deviations,
+        effects=effects,
         measured=True,
         protocols=shown_protocols(work.shared),
         made=[{"name": member.name, **made_on(member)} for member in finished],
         citation=citation(),
     )
+
+
+def _study_rows(finished: Finished) -> list[dict[str, Any]]:
+    """A row of the table of studies for each encoder: what was asked, and the leads that answer it."""
+    study, params = finished.study, finished.study.params
+    settings = {"described": "by the paper’s text", "released": "by the authors’ code"}.get(params.protocol)
+    if is_switch_study(study):
+        changed = [f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()]
+        settings = f"with {' and '.join(changed)}"
+    rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
+    seeds = f"{len(params.seeds)} {'seed' if study.dataset.folds is None else 'fold'}{'s' * (len(params.seeds) != 1)}"
+    return [
+        {
+            "study": finished.name,
+            "dataset": study.dataset.title,
+            "encoder": study.shared.encoders[encoder].title,
+            "asked": f"{settings or params.protocol}{rows}, {seeds}?",
+            "metric": metric_name(params.primary_metric),
+            "found": [
+                {"how": how, "judged": found}
+                for how, pair in RECIPES.items()
+                for found in leads({finished.name: (finished, encoder)}, *pair).values()
+            ],
+        }
+        for encoder in params.encoders
+    ]
 
 
 def _with_study(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _results(overview: Overview) -> pd.DataFrame:
             "Protocol": line["protocol"],
             "Variant": line["title"],
             **{
-                METRIC_TITLES[metric]: f"{number['mean']} {number['interval']}" if number else MISSING
+                METRIC_TITLES[metric]: f"{number['mean']} {number['stated']}".strip() if number else MISSING
                 for metric, number in zip(METRICS, line["shown"], strict=True)
             },
             "Interval covers": "" if line["first"] is None else line["first"]["ci_kind"],
@@ -69,10 +69,10 @@ def _claims(overview: Overview) -> pd.DataFrame:
             "Study": row["study"],
             "Encoder": row["encoder_title"],
             "Protocol": row["protocol"],
-            "Compared": row["pair"],
-            "Difference": f"{row['difference']} {row['interval']}".strip(),
-            **dict(zip(context["tests"], row["tests"], strict=True)),
-            "Verdict": "; ".join(filter(None, [row["verdict"], row["small"]])),
+            "Compared": f"{row['judged'].first} minus {row['judged'].second}",
+            "Difference": row["judged"].stated,
+            **dict(row["tests"]),
+            "Verdict": "; ".join(filter(None, [row["judged"].verdict, row["judged"].small])),
         }
         for group in context["groups"]
         for row in group["rows"]

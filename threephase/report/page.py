@@ -1,61 +1,103 @@
-"""The report page of a study: one HTML file without network access, made from results, figures and run reports."""
+"""The report page of a study: one HTML file without network access, made from results and run reports."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from threephase.base import paths
-from threephase.report import curves, figures
-from threephase.report.answer import study_answer
-from threephase.report.cells import FACTS, cell_rows, details, metrics_of_cells, training_facts
+from threephase.report.answer import metric_name
+from threephase.report.cells import FACTS, PERCENT, cell_rows, details, drawn, metrics_of_cells, training_facts
 from threephase.report.citation import citation
 from threephase.report.claims import NO_VERDICTS, claims_context, with_names
+from threephase.report.curves import curves_context
 from threephase.report.deviations import deviation_rows, shown_protocols
+from threephase.report.drawing import colour, scale_of
 from threephase.report.encoder_pictures import representations_context
-from threephase.report.figure_style import embedded
 from threephase.report.finished import Finished
+from threephase.report.judged import judged
 from threephase.report.layout import link, render
 from threephase.report.mistake_pictures import mistakes_context
 from threephase.results.costs import costs, environment, inputs
+from threephase.results.curves import LEAST_STEPS
 from threephase.results.tables import METRIC_TITLES, format_setting
+from threephase.scores.statistics import ROWS_ONLY
 from threephase.study.params import SPLIT_SETTINGS, Study
+from threephase.study.topology import trainings
 
 
 def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
     ``with_costs``: what the trainings took and on which machine. Without them the page is the same after a run with the
-    same results, and refers to ``render_costs``. Figures and class counts are read by name, never by listing a folder;
-    one that does not exist shows as not recorded.
+    same results, and refers to ``render_costs``. All else is made from the files of ``finished.folder``.
     """
     study, rows = finished.study, cell_rows(finished)
+    run = [row for row in rows if row["first"] is not None]
+    several = len(study.params.encoders) > 1
+    for row in run:
+        remarks = ["baseline" * row["baseline"], row["encoder"] * several, row["note"]]
+        row |= {"drawing": drawn(finished, row["row"]), "remarks": [remark for remark in remarks if remark]}
+    metrics = metrics_of_cells(finished)
     return render(
         "report.html.j2",
         all_studies=link(finished.all_studies(), finished.folder),
         study=study,
         dataset=study.dataset,
         encoders=[study.shared.encoders[encoder] for encoder in study.params.encoders],
-        answer=study_answer(study, finished.results, finished.claims),
+        answer=_answer(finished),
+        metric=metric_name(study.params.primary_metric),
         metrics=METRIC_TITLES,
-        metric_order=metrics_of_cells(finished),
-        results=rows,
-        details=[details(finished, row, with_costs) for row in rows],
-        addresses={number["anchor"] for row in rows for number in row["numbers"] if number},
+        metric_order=metrics,
+        extra=[name for name in metrics[1:] if "precision" in name or "recall" in name],
+        percent=PERCENT,
+        seeds=[(seed, colour(number)) for number, seed in enumerate(study.params.seeds)],
+        confidence=f"{study.shared.statistics.confidence:.0%}",
+        intervals=[kind for kind in dict.fromkeys(finished.results["ci_kind"]) if kind != ROWS_ONLY],
+        margin=f"{study.shared.verdicts.claim_margin:g}",
+        results=run,
+        again="make repro" if study.folder == Path() else f"make repro STUDY={study.params.name}",
+        **_not_run(finished, rows),
+        details=[details(finished, row, with_costs) for row in run],
+        addresses={number["anchor"] for row in run for number in row["numbers"] if number},
         claims=claims_context([finished], with_names(study, finished.claims), NO_VERDICTS),
-        figures=_figures(study),
-        representations=representations_context(study),
-        mistakes=mistakes_context(study, texts),
-        curves=[drawn.name for drawn in curves.curves_of(study)],
-        splits={seed: _class_counts(study, seed) for seed in study.params.seeds},
+        curves=curves_context(finished),
+        least_steps=LEAST_STEPS,
+        representations=representations_context(finished),
+        mistakes=mistakes_context(finished, texts),
+        splits=_class_counts(finished),
         imbalance_settings=[*study.shared.imbalance, "none"],
-        deviations=deviation_rows(study.shared),
+        deviations=deviation_rows(study.shared)[0],
         measured=False,
         protocols=shown_protocols(study.shared),
         settings=_settings(study),
         citation=citation(),
         **(made_on(finished) if with_costs else {"costs": None}),
     )
+
+
+def _answer(finished: Finished) -> dict[str, Any]:
+    """The first claim: its text, and what became of it on each encoder."""
+    study, (name, claim) = finished.study, next(iter(finished.study.shared.claims.items()))
+    lines = finished.claims[finished.claims["claim"] == name].to_dict("records")
+    found = [(line["encoder"], judged(study, line)) for line in lines]
+    scale = scale_of([0.0, *(value for _, comparison in found for value in comparison.reach)])
+    rows = [
+        {
+            "encoder_title": study.shared.encoders[encoder].title,
+            "judged": comparison,
+            "drawing": comparison.drawn(scale),
+        }
+        for encoder, comparison in found
+    ]
+    return {"text": claim.text, "variant": claim.variant, "rows": rows, "scale": scale}
+
+
+def _not_run(finished: Finished, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The cells without results, and how many trainings of their own they wait for."""
+    missing = [row for row in rows if row["first"] is None]
+    cells = {(row["row"].encoder, row["row"].variant) for row in missing}
+    own = [training for training in trainings(finished.study) if (training.encoder, training.variant) in cells]
+    return {"not_run": missing, "trainings": len(own) * len(finished.study.params.seeds)}
 
 
 def render_costs(finished: Finished) -> str:
@@ -73,25 +115,17 @@ def render_costs(finished: Finished) -> str:
 
 def made_on(finished: Finished) -> dict[str, Any]:
     """What a study's trainings cost, where they ran and what they started from."""
-    trainings = finished.trainings
-    return {"costs": costs(trainings), "environment": environment(trainings), "inputs": inputs(trainings)}
+    runs = finished.trainings
+    return {"costs": costs(runs), "environment": environment(runs), "inputs": inputs(runs)}
 
 
-def _figures(study: Study) -> dict[str, dict[str, str]]:
-    """The study's figures by name, without those that were not drawn."""
-    captions = figures.captions(study) | {drawn.name: curves.caption(study, drawn) for drawn in curves.curves_of(study)}
-    files = {name: figures.figures_folder(study) / f"{name}.svg" for name in captions}
-    return {name: embedded(file, *captions[name]) for name, file in files.items() if file.is_file()}
-
-
-def _class_counts(study: Study, seed: int) -> list[dict[str, Any]]:
-    """The lines of one seed's class counts, a class each and their sum; none where the split was not recorded."""
-    file = paths.splits(study.folder, seed) / "class_counts.csv"
-    if not file.is_file():
-        return []
-    counts = pd.read_csv(file, dtype={"label": str}, keep_default_na=False)
-    lines = counts.sort_values(["train", "label"], ascending=[False, True]).to_dict("records")
-    return [*lines, {"label": "all classes", **counts.drop(columns="label").sum().to_dict()}]
+def _class_counts(finished: Finished) -> dict[int, list[dict[str, Any]]]:
+    """By seed the lines of its class counts, a class each and their sum."""
+    lines = {}
+    for seed, counts in finished.class_counts.drop_duplicates().groupby("seed"):
+        ordered = counts.sort_values(["train", "label"], ascending=[False, True]).to_dict("records")
+        lines[seed] = [*ordered, {"label": "all classes", **counts.drop(columns="label").sum().to_dict()}]
+    return lines
 
 
 def _settings(study: Study) -> list[tuple[str, dict[str, str]]]:

@@ -1,14 +1,15 @@
 """The paper's measured tables (3, 4, 6, 7) as grids: a row a data set, encoder and protocol, a column a variant.
 
-Every number stands beside ours with its verdict; what was not run shows as missing.
+Every number of a row that was run stands beside ours with its verdict; what the row lacks shows as missing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from threephase.paper import numbers
+from threephase.paper.cost_model import cost_of_studies
 from threephase.paper.tables import CONTENTS
 from threephase.report.cells import anchor, details_name, number_texts
 from threephase.results.tables import MISSING, format_printed
@@ -31,8 +32,17 @@ def paper_frame(work: numbers.Reproduction) -> pd.DataFrame:
 
 
 def grids(work: numbers.Reproduction, frame: pd.DataFrame, datasets: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A grid for each table, from ``paper_frame``; ``datasets``: titles by name. Rows with a number of ours first."""
-    return [_grid(work, table, of_table, datasets) for table, of_table in frame.groupby("table", sort=True)]
+    """A grid for each table, from ``paper_frame``, with the rows that have a number of ours; ``datasets``: titles."""
+    run = frame.groupby(["table", "dataset", "encoder", "protocol"])["mean"].transform("count") > 0
+    return [_grid(work, table, of_table, datasets) for table, of_table in frame[run].groupby("table", sort=True)]
+
+
+def not_run(work: numbers.Reproduction, frame: pd.DataFrame) -> dict[str, Any]:
+    """How many numbers of ``paper_frame`` have none of ours, and what the studies that would make them cost."""
+    missing = frame[frame["mean"].isna()]
+    words = work.numbers[work.numbers["metric"] == "average_words"].set_index("dataset")["value"]
+    studies = [work.studies[name] for name in missing["study"].dropna().unique()]
+    return {"count": len(missing), "cost": cost_of_studies(studies, words, work.settings.costs)}
 
 
 def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets: Mapping[str, str]) -> dict[str, Any]:
@@ -54,7 +64,6 @@ def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets:
                 "stands_in": encoder in work.settings.stand_in_encoders,
                 "stands_in_for": ", ".join(_title(work.shared.encoders, name) for name in others),
                 "protocol": protocol,
-                "run": bool(lines["mean"].notna().any()),
                 "cells": [_cell(by_column.get(column)) for column in columns],
             }
         )
@@ -64,7 +73,7 @@ def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets:
         "columns": [
             (_title(work.shared.variants, variant), KINDS[kind] * (len(kinds) > 1)) for variant, kind in columns
         ],
-        "rows": sorted(rows, key=lambda row: not row["run"]),
+        "rows": rows,
         "count": count_of(frame),
     }
 
@@ -80,27 +89,6 @@ def _cell(line: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if pd.isna(line["mean"]):
         return cell | dict.fromkeys(("std", "interval", "delta", "verdict"), "") | {"mean": MISSING, "sort": NOT_RUN}
     return cell | number_texts(line) | {"std": ""}
-
-
-def missing_details(
-    work: numbers.Reproduction, frame: pd.DataFrame, datasets: Mapping[str, str], finished: Collection[str]
-) -> list[dict[str, Any]]:
-    """What lies behind the numbers of studies that are not ``finished``: the command that makes each cell."""
-    missing = frame[frame["study"].notna() & ~frame["study"].isin(finished)]
-    return [
-        {
-            "id": details_name(line["study"], line["encoder"], line["variant"]),
-            "title": _title(work.shared.variants, line["variant"]),
-            "colour": "none",
-            "first": None,
-            "study": line["study"],
-            "dataset": datasets.get(line["study_dataset"], line["study_dataset"]),
-            "encoder": work.shared.encoders[line["encoder"]].title,
-            "protocol": line["protocol"],
-            "command": line["command"],
-        }
-        for line in missing.drop_duplicates(["study", "encoder", "variant"]).to_dict("records")
-    ]
 
 
 def _title(known: Mapping[str, Any], name: str) -> str:

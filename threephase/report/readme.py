@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base import paths
+from threephase.base.files import write_text
 from threephase.report.answer import (
     BY_ORDINARY,
     BY_PAPER,
@@ -18,12 +19,12 @@ from threephase.report.answer import (
     metric_name,
     overall_answer,
 )  # fmt: skip
-from threephase.report.figure_style import PALETTE, QUIET, STYLE, WIDTH
-from threephase.report.overview import Overview
+from threephase.report.drawing import scale_of
+from threephase.report.layout import render_drawing
+from threephase.report.overview import RECIPES, Overview
 from threephase.results.tables import (
     MISSING,
     escape_markdown,
-    format_difference,
     format_interval,
     format_number,
     to_markdown,
@@ -49,7 +50,7 @@ def parts(overview: Overview) -> dict[Path, dict[str, str]]:
     every = columns(overview.claiming, {study.study.params.protocol for study in overview.claiming})
     claims, verdicts, _ = overview.claims
     said = overall_answer(overview.claiming, claims, verdicts).items()
-    bullets = "".join(f"- **{start}.** {escape_markdown(text)}\n" for start, text in said)
+    bullets = "".join(f"- **{start}.** {escape_markdown('. '.join(texts))}.\n" for start, texts in said)
     return {
         paths.README: {"answer": bullets, "table": table(own, FEW_CELLS, (BY_PAPER,))},
         FINDINGS: {"means": table(own, CELLS, ()), "leads": table(every, (), PAIRS)},
@@ -57,29 +58,18 @@ def parts(overview: Overview) -> dict[Path, dict[str, str]]:
 
 
 def draw(overview: Overview) -> None:
-    """Write the forest plot of three phases minus fine-tuning: a row a study, a dot with its interval a recipe."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
+    """Write the forest plot of three phases minus fine-tuning: a row a study and recipe."""
     own = columns(overview.claiming, {TEXT_PROTOCOL})
-    names = [*own]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.2 + 0.36 * len(names)), layout="constrained")
-        axes = figure.subplots()
-        axes.axvline(0, color=QUIET, linewidth=0.8)
-        drawn = (("the main settings", BY_PAPER, PALETTE[0]), ("ordinary recipe for phase 3", BY_ORDINARY, "white"))
-        for place, (label, pair, fill) in enumerate(drawn):
-            rows = leads(own, *pair)
-            heights = [names.index(name) + 0.26 * (place - 0.5) for name in rows.index]
-            reach = (rows["difference"] - rows["ci_low"], rows["ci_high"] - rows["difference"])
-            style = {"fmt": "o", "color": PALETTE[place], "markerfacecolor": fill}
-            axes.errorbar(rows["difference"], heights, xerr=reach, label=label, **style)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        confidence = overview.work.shared.statistics.confidence
-        axes.set_xlabel(f"Three phases minus fine-tuning, in points, with {confidence:.0%} intervals")
-        axes.legend(loc="lower right")
-        figure.savefig(PICTURE, metadata={"Date": None, "Creator": None})
+    rows = [
+        {"study": name, "how": how, "first": not number, "judged": found[name]}
+        for name in own
+        for number, (how, found) in enumerate((how, leads(own, *pair)) for how, pair in RECIPES.items())
+        if name in found
+    ]
+    scale = scale_of([0.0, *(value for row in rows for value in row["judged"].reach)])
+    drawn = [row | {"drawing": row["judged"].drawn(scale)} for row in rows]
+    confidence = f"{overview.work.shared.statistics.confidence:.0%}"
+    write_text(PICTURE, render_drawing("leads.svg.j2", rows=drawn, scale=scale, confidence=confidence))
 
 
 def table(studies: Columns, cells: tuple[str, ...], pairs: tuple[tuple[str, str], ...]) -> str:
@@ -111,7 +101,4 @@ def _means(studies: Columns, cell: str) -> dict[str, str]:
 
 
 def _differences(studies: Columns, pair: tuple[str, str]) -> dict[str, str]:
-    return {
-        row.Index: f"{format_difference(row.difference, row.ci_low, row.ci_high)}, {row.verdict}"
-        for row in leads(studies, *pair).itertuples()
-    }
+    return {name: f"{found.stated}, {found.verdict}" for name, found in leads(studies, *pair).items()}

@@ -1,15 +1,12 @@
-"""A study's cells as the rows of its tables and figures: one order, a label and a colour each."""
+"""A study's cells as the rows of its tables and figures: one order, a label each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from threephase.report.figure_style import PALETTE
 from threephase.study.params import DENOISED, Study
 from threephase.study.topology import cells, trainings
-
-BASELINE_COLOUR = "#7a7a7a"
 
 
 @dataclass(frozen=True)
@@ -19,13 +16,6 @@ class Row:
     encoder: str
     variant: str
     label: str
-    colour: str
-
-
-def variant_colours(study: Study) -> dict[str, str]:
-    """A colour by variant, fixed by the order in shared.yaml; baselines share one grey."""
-    colours = {variant: PALETTE[index % len(PALETTE)] for index, variant in enumerate(study.shared.variants)}
-    return {**colours, **dict.fromkeys([DENOISED, *study.shared.baselines], BASELINE_COLOUR)}
 
 
 def rows_of(study: Study) -> list[Row]:
@@ -48,4 +38,4 @@ def of_cell(frame: pd.DataFrame, row: Row) -> pd.DataFrame:
 def _row(study: Study, encoder: str, variant: str) -> Row:
     several = encoder and len(study.params.encoders) > 1
     suffix = f" ({study.shared.encoders[encoder].title})" if several else ""
-    return Row(encoder, variant, study.title(variant) + suffix, variant_colours(study)[variant])
+    return Row(encoder, variant, study.title(variant) + suffix)

@@ -161,7 +161,8 @@ def _by_seed(by_seed: dict[int, pd.DataFrame], split: str, positive: str | None)
 def summarize(study: Study, cell: Cell) -> dict[str, Any]:
     """A cell's summary: each metric's mean, std (over seeds, ddof 1), interval and value of each seed, in percent.
 
-    Where the seeds are folds, the mean is the metric of the predictions of all folds together.
+    Where the seeds are folds, the mean is the metric of the predictions of all folds together. The symmetric interval
+    is cut at 0 and 100, which takes nothing from its coverage.
     """
     by_seed = read_predictions(study, cell)
     positive = _positive_class(study, by_seed)
@@ -173,8 +174,8 @@ def summarize(study: Study, cell: Cell) -> dict[str, Any]:
         metrics[metric] = {
             "mean": float(np.mean(of_seeds)) if folds is None else interval.mean,
             "std": float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else None,
-            "ci_low": interval.low,
-            "ci_high": interval.high,
+            "ci_low": max(interval.low, 0.0),
+            "ci_high": min(interval.high, 100.0),
             "ci_kind": interval.kind,
             "by_seed": tested[metric],
         }

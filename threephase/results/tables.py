@@ -3,12 +3,13 @@
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from threephase.results.cells import pools_folds
 from threephase.scores.metrics import METRICS, POSITIVE_METRICS
-from threephase.scores.statistics import NOT_RUN
+from threephase.scores.statistics import NOT_RUN, ROWS_ONLY
 from threephase.study.params import Study
 from threephase.study.topology import cells
 
@@ -104,9 +105,7 @@ def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
             "Claim": line.text,
             "Compared": f"{study.title(line.variant)} minus {study.title(line.other)}",
             "Encoder": _encoder_title(study, line.encoder),
-            "Difference": (
-                "" if line.verdict == NOT_RUN else format_difference(line.difference, line.ci_low, line.ci_high)
-            ),
+            "Difference": _difference(line),
             "By seed": line.by_seed,
             "Verdict": line.verdict,
         }
@@ -114,6 +113,15 @@ def claims_table(study: Study, claims: pd.DataFrame) -> pd.DataFrame:
     ]
     columns = ["Claim", "Compared", *_encoder_column(study), "Difference", "By seed", "Verdict"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _difference(line: Any) -> str:
+    """A row of claims.csv as text; an interval that leaves out the seeds is none of the method, so that it is left."""
+    if line.verdict == NOT_RUN:
+        return ""
+    if line.ci_kind == ROWS_ONLY:
+        return format_signed(line.difference)
+    return format_difference(line.difference, line.ci_low, line.ci_high)
 
 
 def _encoder_title(study: Study, encoder: str) -> str:
@@ -172,7 +180,7 @@ def claims_as_text(study: Study, claims: pd.DataFrame) -> str:
     """For the terminal: under each claim a line a comparison with verdict, paired difference and interval."""
     confidence = f"{100 * study.shared.statistics.confidence:g}%"
     metric = METRIC_TITLES[study.params.primary_metric]
-    kinds = " or ".join(kind for kind in dict.fromkeys(claims["ci_kind"]) if kind) or "none"
+    kinds = " or ".join(kind for kind in dict.fromkeys(claims["ci_kind"]) if kind not in ("", ROWS_ONLY)) or "none"
     lines = [f"Claims ({metric}, paired differences in percentage points, {confidence} intervals: {kinds})", ""]
     for text, compared in claims_table(study, claims).groupby("Claim", sort=False):
         lines += textwrap.wrap(text, TERMINAL_WIDTH)

@@ -1,6 +1,8 @@
-"""What git keeps of a finished study: numbers, tables, page, predictions by id, run reports; no text, no weight."""
+"""What git keeps of a finished study: numbers, tables, predictions by id, run reports; no text, no weight.
 
-import dataclasses
+Its page is made from these files alone.
+"""
+
 import io
 import json
 import shutil
@@ -15,7 +17,7 @@ from threephase.base.files import new_folder, read_json, write_table, write_text
 from threephase.paper import numbers
 from threephase.paper.tables import write_comparison
 from threephase.project.project import yaml_text
-from threephase.report.finished import read_finished
+from threephase.report.finished import finished_published
 from threephase.report.page import render_page
 from threephase.results import mistakes
 from threephase.results.cells import cells, read_predictions, summarize
@@ -26,9 +28,8 @@ from threephase.revisions.study_files import own_settings
 from threephase.study.paper_params import Paper
 from threephase.study.params import Study
 
-FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv")
-FOLDERS = ("cells", "tables")
-DRAWN = ("figures", "pictures")  # what the page shows; of the second, the tables are kept
+FILES = ("results.csv", "runs.csv", "differences.csv", "claims.csv", "curves.csv", "class_counts.csv")
+FOLDERS = ("cells", "tables", "pictures")
 COPIED = ("example_id", "split", "label", "predicted")
 HEADER = "# All settings of the published run. What the names of protocols and variants stand for: shared.yaml.\n"
 
@@ -41,7 +42,7 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
     """
     source, target = paths.reports(study.folder), paths.published(study.params.name)
     predictions = all_predictions(study)
-    for name in (*FILES, *FOLDERS, *DRAWN):
+    for name in (*FILES, *FOLDERS):
         if not (source / name).exists():
             raise UserError(f"{source / name}: no such file; run: {study.in_folder} repro")
     check_tables(study, settings, source)
@@ -51,19 +52,15 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
             shutil.copyfile(source / name, new / name)
         for name in FOLDERS:
             shutil.copytree(source / name, new / name, copy_function=shutil.copyfile)
-        for table in sorted((source / "pictures").glob("*/*.csv")):
-            kept = new / table.relative_to(source)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(table, kept)
-        # Not a copy of the reader's own page, which shows texts and no costs.
-        finished = dataclasses.replace(read_finished(study), folder=target)
-        write_text(new / "index.html", render_page(finished, texts=False, with_costs=True))
         write_paper_tables(study, settings, titles, new / "tables")
         write_table(new / "predictions.parquet", predictions)
         write_table(new / "checksums.csv", checksums(predictions))
         lines = [json.dumps(run.report, ensure_ascii=False) + "\n" for run in read_reports(study) if run.report]
         write_text(new / "run_reports.jsonl", "".join(lines))
         write_text(new / paths.PARAMS, params_text(study))
+    # Not a copy of the reader's own page, which shows texts and no costs.
+    (finished,) = finished_published({study.params.name: study})
+    write_text(target / "index.html", render_page(finished, texts=False, with_costs=True))
     return target
 
 
@@ -85,7 +82,7 @@ def check_tables(study: Study, settings: Paper, folder: Path) -> None:
 def check_mistakes(study: Study) -> None:
     """The same for the study's confusions and disagreements."""
     predictions, classes = mistakes.trained_predictions(study)
-    confusions, place = mistakes.confusion_frame(predictions, classes), paths.mistakes(study.folder)
+    confusions, place = mistakes.confusion_frame(predictions, classes), paths.mistakes(paths.reports(study.folder))
     tables = {"confusion.csv": confusions, "disagreements.csv": mistakes.disagreements_frame(predictions)}
     for name, table in tables.items():
         _refuse_others(place / name, read_frame(place / name), table, study)

@@ -40,9 +40,10 @@ class Interval:
 def mean_interval(values: np.ndarray, confidence: float, min_seeds: int, folds: np.ndarray | None = None) -> Interval:
     """Interval of the mean of ``values`` [seeds, rows], as made by ``metrics.row_values``.
 
-    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound.
-    Values that do not vary at all give one of no width. With ``folds`` [rows], which numbers each row's fold,
-    ``values`` are [rows], pooled over the folds of a cross-validation, and the variance is ``clustered_parts``'.
+    The variance is ``two_way_parts``'. The interval is symmetric, so near 0 or 100 percent it may reach past the bound
+    (``cells.summarize`` cuts it there). Values that do not vary at all give one of no width. With ``folds`` [rows],
+    which numbers each row's fold, ``values`` are [rows], pooled over the folds of a cross-validation, and the variance
+    is ``clustered_parts``'.
     """
     if folds is not None:
         if (count := len(np.unique(folds))) < 2:

@@ -19,10 +19,10 @@ CLASSIFY_ORDINARY = "train_classifier_ordinary"
 CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
 BASELINE, BASELINE_EMBEDDINGS = "train_baselines", "train_baselines_on_embeddings"
 SUMMARIZE, SUMMARIZE_OTHER = "summarize_cell", "summarize_cell_without_encoder"
-COLLECT, TABLES, FIGURES, REPORT, SUMMARY = REPORT_STAGES = (
-    "collect_results", "render_tables", "render_figures", "render_report", "render_summary",
+COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
+    "collect_results", "render_tables", "render_report", "render_summary",
 )  # fmt: skip
-REPRESENTATIONS = "render_representations"  # before the figures, where a study draws its encoders
+REPRESENTATIONS = "render_representations"  # before the page, where a study draws its encoders
 AUDIT = "run_audit"  # of the paper, in the default study
 ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)

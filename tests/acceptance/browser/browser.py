@@ -11,6 +11,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 PAGES = {
     "overview": "published/reports/studies.html",
@@ -25,6 +26,30 @@ SWITCHES = (
 )  # fmt: skip
 WIDE, NARROW = 1440, 390  # pixels
 HEIGHT = 900
+
+
+# What is cut off or laid over its neighbour: boxes whose content is wider than they are, whatever leaves the window
+# outside of the regions that scroll by themselves, and texts of drawings that leave their drawing.
+OVERFLOWING = """
+for (const folded of document.querySelectorAll("main details")) folded.open = true;
+const found = [];
+const add = (why, place) => {
+  found.push(`${why}: ${place.tagName} ${place.getAttribute("class") ?? ""} ${place.textContent.trim().slice(0, 40)}`);
+};
+const seen = (place) => place.checkVisibility() && !place.closest(".unseen");
+for (const place of [...document.querySelectorAll("header *, main, main *:not(svg *)")].filter(seen)) {
+  const box = place.getBoundingClientRect(), style = getComputedStyle(place);
+  const outside = box.left < -1 || box.right > innerWidth + 1;
+  if (outside && !place.closest(".scroll")) add("leaves the window", place);
+  const fixed = style.display !== "inline" && style.overflowX === "visible" && place.clientWidth > 0;
+  if (fixed && place.scrollWidth > place.clientWidth + 1) add("wider than its box", place);
+}
+for (const text of [...document.querySelectorAll("main svg text")].filter(seen)) {
+  const box = text.getBoundingClientRect(), around = text.ownerSVGElement.getBoundingClientRect();
+  if (box.left < around.left - 8 || box.right > around.right + 8) add("leaves its drawing", text);
+}
+return found.slice(0, 5);
+"""
 
 
 class Browser:
@@ -76,6 +101,11 @@ class Browser:
     def all(self, selector: str) -> list[Any]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def unfold(self) -> None:
+        """Open whatever is folded away, as a reader does: each summary, from the top."""
+        while folded := [one for one in self.all("main details:not([open]) > summary") if one.is_displayed()]:
+            folded[0].send_keys(Keys.ENTER)
+
     def press(self, *keys: str) -> None:
         ActionChains(self.driver).send_keys(*keys).perform()
 
@@ -100,6 +130,10 @@ class Browser:
             "const done = arguments[arguments.length - 1]; axe.run().then((all) => done(all.violations))"
         )
         return [f"{one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found]
+
+    def overflowing(self) -> list[str]:
+        """The first places that are cut off or leave their box, with everything that is folded away opened."""
+        return self.run(OVERFLOWING)
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than the window."""

@@ -9,7 +9,7 @@ from published_project import copy_params, put_back
 from synthetic_study import make_study
 
 from commands import render_costs, render_index
-from stages import render_figures, render_report
+from stages import render_report
 
 PUBLISHED = ("snips_l6", "snips_released_l6")
 COSTS = "published/studies/snips_l6/reports/costs.html"
@@ -36,7 +36,6 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         rendered(patch, render_index)
         patch.chdir(root / "hostile")
         make_study(root / "hostile", hostile=True)
-        rendered(patch, render_figures)
         rendered(patch, render_report)
         rendered(patch, render_index)
     return {name: root / file for name, file in {**PAGES, "costs": COSTS}.items()}

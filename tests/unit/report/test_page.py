@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,16 +13,16 @@ import pytest
 from synthetic_study import HOSTILE_CLASS, HOSTILE_TEXTS, HOSTILE_TITLES, make_study
 
 from commands import render_costs
-from stages import render_figures, render_report
+from stages import render_report
 from threephase.base import paths
 from threephase.base.files import write_table
-from threephase.report.answer import study_answer
 from threephase.report.finished import read_finished
 from threephase.report.page import render_page
 from threephase.report.rows import rows_of
 from threephase.results import costs
 from threephase.results.results import read_results
-from threephase.results.tables import format_interval, format_number
+from threephase.results.tables import format_interval, format_number, format_signed
+from threephase.scores.statistics import SEEDS_AND_ROWS
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -83,17 +84,16 @@ def tables():
 def test_page_holds_every_result_claim_and_command(study, monkeypatch):
     page, (results, claims) = Page(render(monkeypatch)), tables()
     for line in results.itertuples():
-        assert f"{format_number(line.mean)} {format_interval(line.ci_low, line.ci_high)}" in page.text
+        assert format_number(line.mean) in page.text and format_interval(line.ci_low, line.ci_high) in page.text
         assert line.command in page.text
     for claim in claims.itertuples():
         assert claim.text in page.text
-        assert format_interval(claim.ci_low, claim.ci_high) in page.text
+        # Two seeds: their differences instead of an interval.
+        assert f"{format_signed(claim.difference)} (seeds {claim.by_seed})" in page.text
     assert all(study.title(row.variant) in page.text for row in rows_of(study))
 
 
 def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["render_figures"])
-    render_figures.main()
     html = render(monkeypatch)
     page = Page(html)
     loaded = [
@@ -102,10 +102,11 @@ def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
     outside = {target for target in loaded if target is not None and not target.startswith(("data:", "#"))}
     assert outside == {"studies.html", "studies.html#audit", "costs.html"}
     assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
-    images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 7
-    assert all(image["alt"] for image in images)
-    assert len(html.encode()) < 5_000_000
+    drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert all("aria-label" in drawing or drawing.get("aria-hidden") == "true" for drawing in drawings)
+    # Confusions of 8 variants; curves of phase 1, of 5 contrastive and 1 joint training, twice of 8 classifiers.
+    assert sum(drawing.get("role") == "img" for drawing in drawings) == 8 + 1 + 5 + 1 + 2 * 8
+    assert len(html.encode()) < 1_000_000
 
 
 def test_anchors_exist_and_ids_are_unique(study, monkeypatch):
@@ -176,13 +177,16 @@ def test_page_is_the_same_again(study, monkeypatch):
 
 
 def test_what_is_missing_is_said(study, monkeypatch):
-    (paths.splits(Path(), 1) / "class_counts.csv").unlink()
+    for name in ("class_counts.csv", "curves.csv"):
+        (paths.REPORTS / name).unlink()
+    shutil.rmtree(paths.mistakes(paths.REPORTS))
     results, _ = tables()
     write_table(paths.results(Path()), results[results["variant"] != "joint"])
     page = Page(render(monkeypatch))
-    assert "Class counts of this seed: not recorded." in page.text
-    assert "Figure variants: not recorded." in page.text
-    assert "Missing: Joint phases 1 and 2." in page.text
+    for part in ("Class counts", "Learning curves", "Confusion matrices", "Disagreements"):
+        assert f"{part}: not recorded." in page.text
+    # An encoder and a classifier of each seed.
+    assert "Not run yet: Joint phases 1 and 2 (4 trainings). make repro" in page.text
 
 
 def test_the_page_of_the_costs_has_every_training(study, monkeypatch):
@@ -231,54 +235,41 @@ def test_runs_on_different_machines_are_told_apart(study):
     assert values["GPU"] == "none"
 
 
-def answer(study, results, claims):
-    return " ".join(study_answer(study, results, claims))
+def card(page):
+    """The text of the first card."""
+    return page.text[page.text.index("The paper’s claim. Here") : page.text.index("Percent on")]
 
 
-def with_mean(results, variant, mean):
-    chosen = (results["variant"] == variant) & (results["metric"] == "macro_f1")
-    results = results.copy()
-    results.loc[chosen, ["mean", "ci_low", "ci_high"]] = [mean, mean - 1, mean + 1]
-    return results
+def test_the_card_says_the_claim_its_verdict_and_why(study, monkeypatch):
+    claims = tables()[1]
+    values = {"difference": 2.0, "ci_low": -1.0, "ci_high": 5.0, "ci_kind": SEEDS_AND_ROWS, "verdict": "undecided"}
+    claims.loc[claims["claim"] == "three_phases_beat_fine_tuning", list(values)] = list(values.values())
+    write_table(paths.results(Path()).with_name("claims.csv"), claims)
+    page = Page(render(monkeypatch))
+    assert page.text.index("Three phases (denoising, contrastive, fine-tuning) beat") < page.text.index("Percent on")
+    assert "undecided +2.0 [-1.0, 5.0] against Fine-tuning" in card(page)
+    assert "The interval holds 0 as well as a lead of 1 point, so both remain possible." in card(page)
 
 
-def test_answer_names_best_variant_with_paired_interval_and_verdict(study):
-    results, claims = tables()
-    claims.loc[0, ["difference", "ci_low", "ci_high", "verdict"]] = [2.0, -1.0, 5.0, "undecided"]
-    text = answer(study, with_mean(results, "three_phase", 97.0), claims)
-    assert "“Three phases” has the highest mean Macro F1 of the 7 trained variants: 97.0% [96.0, 98.0]; being" in text
-    assert "+2.0 points, paired interval [-1.0, 5.0]; the verdict on the claim that it is better: undecided" in text
-    assert "With so few seeds the order is not settled." in text
-    assert "cover: test rows only. With 2 seeds, fewer than 3, they leave out what another seed would change" in text
+def test_two_seeds_give_no_verdict_and_no_interval(study, monkeypatch):
+    page = Page(render(monkeypatch))
+    assert "too few seeds" in card(page) and "Two seeds: no verdict." in card(page)
+    assert "undecided" not in card(page) and "[" not in card(page)
 
 
-def test_answer_claims_no_paired_interval_that_was_not_computed(study):
-    results, claims = tables()
-    text = answer(study, with_mean(results, "cl_ft", 98.0), claims)
-    assert "“CL + FT” has the highest mean" in text
-    assert "no claim names this pair, so it has no paired interval" in text
+def test_results_are_ordered_and_baselines_marked(study, monkeypatch):
+    page = Page(render(monkeypatch))
+    results = page.text[page.text.index("Percent on") : page.text.index("Differences in macro F1")]
+    primary = tables()[0].query("metric == 'macro_f1'").sort_values("mean", ascending=False)
+    order = [study.title(variant) for variant in primary["variant"]]
+    places = [results.index(f"Details: Macro F1 of {title}") for title in order]
+    assert places == sorted(places) and results.count(" baseline ") == 3
 
 
-def test_answer_admits_that_nothing_beats_fine_tuning_or_a_baseline(study):
-    results, claims = tables()
-    text = answer(study, with_mean(with_mean(results, "ft", 97.0), "tfidf_logistic", 98.5), claims)
-    assert "No variant has a higher mean than plain fine-tuning." in text
-    assert "TF-IDF + logistic regression, reaches 98.5% [97.5, 99.5]: 1.5 points above the best variant's mean" in text
-
-
-def test_answer_tells_variants_and_a_baseline_that_are_level(study):
-    results, claims = tables()
-    for variant in ("tfidf_logistic", *study.shared.variants):
-        results = with_mean(results, variant, 99.0)
-    text = answer(study, results, claims)
-    assert "of the 7 trained variants: 99.0% [98.0, 100.0], the same as Joint phases 1 and 2" in text
-    assert "reaches 99.0% [98.0, 100.0]: level with the best variant's mean, and above the mean of none." in text
-
-
-def test_answer_without_any_result(study):
-    results, claims = tables()
-    text = answer(study, results.iloc[:0], claims)
-    assert text.startswith("No variant of all-MiniLM-L6-v2 has been run yet. Missing: Three phases,")
+def test_nothing_was_run_yet(study, monkeypatch):
+    write_table(paths.results(Path()), tables()[0].iloc[:0])
+    page = Page(render(monkeypatch))
+    assert "Nothing has been run yet." in page.text and "Not run yet: Three phases," in page.text
 
 
 def test_paper_columns_show_where_the_paper_has_the_cell(study, monkeypatch):

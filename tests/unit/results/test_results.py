@@ -56,9 +56,9 @@ def write_predictions(study, cell, seed, frame):
 
 def write_split(seed):
     rows = predictions(("", "any"), seed)[["example_id", "split"]]
-    write_table(
-        paths.splits(Path(), seed) / "split.parquet", rows.rename(columns={"split": "part"}).assign(adapts=True)
-    )
+    folder = paths.splits(Path(), seed)
+    write_table(folder / "split.parquet", rows.rename(columns={"split": "part"}).assign(adapts=True))
+    write_table(folder / "class_counts.csv", pd.DataFrame({"label": ["any"], "train": 1, "test": len(rows)}))
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def results_of(study, mean=87.34):
 
 def claims_of(study, **values):
     row = {"claim": "c", "text": "Phases help.", "variant": "three_phase", "other": "ft", "verdict": "supported"}
-    row |= {"encoder": study.params.encoders[0], "ci_kind": "test rows only"}
+    row |= {"encoder": study.params.encoders[0], "ci_kind": "seeds and test rows"}
     row |= {"difference": 3.06, "by_seed": "+1.0, +5.2", "ci_low": 0.42, "ci_high": 5.78}
     return pd.DataFrame([row | values], columns=CLAIM_COLUMNS)
 
@@ -137,11 +137,18 @@ def test_plain_text_fits_the_terminal(study):
 def test_claims_as_text(study):
     text = tables.claims_as_text(study, claims_of(study))
     lines = text.splitlines()
-    assert lines[0] == "Claims (Macro F1, paired differences in percentage points, 95% intervals: test rows only)"
+    assert lines[0] == "Claims (Macro F1, paired differences in percentage points, 95% intervals: seeds and test rows)"
     assert lines[2:] == [
         "Phases help.",
         "  supported      +3.1 [0.4, 5.8]      Three phases minus Fine-tuning (by seed +1.0, +5.2)",
     ]
+
+
+def test_a_claim_with_too_few_seeds_has_no_interval(study):
+    claims = claims_of(study, ci_kind="test rows only", verdict="too few seeds")
+    assert tables.claims_table(study, claims).iloc[0]["Difference"] == "+3.1"
+    text = tables.claims_as_text(study, claims)
+    assert "intervals: none)" in text and "  too few seeds  +3.1 " in text and "[" not in text
 
 
 def test_a_claim_that_was_not_run_has_no_numbers(study):

@@ -29,18 +29,26 @@ for (const button of document.querySelectorAll("button[data-cell]")) {
   });
 }
 
-// An address that names a number leads to it, whatever is filtered or folded away.
+// An address leads to its place, and one that names a number to that, whatever is filtered or folded away.
+const unfold = (place) => {
+  if (!place) return;
+  for (let folded = place.closest("details"); folded; folded = folded.parentElement.closest("details")) folded.open = true;
+  place.scrollIntoView();
+};
 const follow = () => {
   let name = "";
   try { name = decodeURIComponent(location.hash.slice(1)); } catch { return; }
-  if (!name.startsWith("cell=")) return;
+  if (!name.startsWith("cell=")) {
+    unfold(document.getElementById(name));
+    return;
+  }
   const button = document.getElementById(name);
   if (!button) {
     say("No such cell on this page: " + name.slice(5));
     return;
   }
   if (button.closest("tr").hidden) showAll();
-  for (let folded = button.closest("details"); folded; folded = folded.parentElement.closest("details")) folded.open = true;
+  unfold(button);
   button.scrollIntoView({ block: "center", inline: "center" });
   chosen(button);
   const panel = panels.get(button.getAttribute("popovertarget"));

@@ -32,16 +32,14 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // One set of filters for all tables that can be filtered.
 const controls = [...document.querySelectorAll("[data-filter]")];
 const filtered = [...document.querySelectorAll("table.filterable > tbody > tr")];
-const fits = (row) => controls.every((control) => control.type === "checkbox"
-  ? !control.checked || "run" in row.dataset
-  : !control.value || row.dataset[control.dataset.filter] === control.value);
+const fits = (row) => controls.every((control) => !control.value || row.dataset[control.dataset.filter] === control.value);
 const filter = () => {
   for (const row of filtered) row.hidden = !fits(row);
   const left = filtered.filter((row) => !row.hidden).length;
   document.querySelector(".filters .count").textContent = `${left} of ${filtered.length} rows`;
 };
 const showAll = () => {
-  for (const control of controls) { control.value = control.type === "checkbox" ? control.value : ""; control.checked = false; }
+  for (const control of controls) control.value = "";
   filter();
 };
 if (controls.length) {
