@@ -37,7 +37,7 @@ help: ## the commands
 repro: .venv/installed ## the default study, its table, and where the pages are; another one: make repro STUDY=snips_l6
 	@python -m commands.check_studies $(OF_STUDY)
 	@python -m commands.choose_engine $(OF_STUDY)
-	@$(if $(WORKERS),python -m commands.distribute --workers "$(WORKERS)" $(OF_STUDY),dvc $(IN_STUDY) repro)
+	@python -m commands.distribute $(if $(WORKERS),--workers "$(WORKERS)") $(OF_STUDY)
 	@cat $(FOLDER)reports/summary.txt
 	@python -m commands.render_costs $(OF_STUDY)
 	@python -m commands.render_index

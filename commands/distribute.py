@@ -5,18 +5,23 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
+
 from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
 from threephase.study.arguments import folder_of
 from threephase.study.read_params import load_shared
 
 TOP = Path(__file__).resolve().parents[1]
+MEMORY = 2.5e9  # bytes that a machine must have for each worker, if nobody says how many there are
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", type=folder_of, action="append", metavar="NAME", help="may be given several times")
-    parser.add_argument("--workers", type=int, help="processes on this machine; one a core, or one a GPU, if left out")
+    parser.add_argument(
+        "--workers", type=int, help="processes on this machine; left out: what its cores and memory allow"
+    )
     parser.add_argument("--gpus", action="store_true", help="on this machine's GPUs, which the workers share")
     parser.add_argument("--slurm", type=Path, metavar="PROFILE", help="jobs of Slurm: a YAML file, docs/scale.md")
     parser.add_argument("--clone", metavar="URL", help="each worker clones this; dvc's remote carries what stages make")
@@ -53,10 +58,13 @@ def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager:
     if arguments.gpus and not gpus:
         raise UserError("--gpus: got none on this machine, expected at least one; use --workers")
     cores, threads = os.cpu_count() or 1, load_shared().engine.threads
-    workers = (gpus or cores) if arguments.workers is None else arguments.workers
+    threads = cores if threads == "auto" else threads
+    workers = arguments.workers
+    if workers is None:
+        workers = gpus or max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
     if workers < 1:
         raise UserError(f"--workers: got {workers}, expected at least 1")
-    if (cores if threads == "auto" else threads) * workers > cores:
+    if threads * workers > cores:
         raise UserError(
             f"{paths.SHARED_PARAMS}: engine.threads: got {threads} for each of {workers} workers on {cores} cores, "
             f"expected at most {max(1, cores // workers)}; another number gives other last digits"

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -44,7 +45,9 @@ def main() -> None:
         inputs(data, arguments.encoder)
     check_folder(arguments.output)
     machine = choose_machine(load_shared().engine)
-    machine = dataclasses.replace(machine, precision=arguments.precision or machine.precision)
+    machine = dataclasses.replace(
+        machine, precision=arguments.precision or machine.precision, threads=os.cpu_count() or 1
+    )
     about = about_of(arguments.encoder, arguments.updates, arguments.pairs, machine)
     rows = []
     for data in arguments.data:

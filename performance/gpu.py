@@ -7,6 +7,7 @@ the peers of the bench (make .venv/peers). Writes CSV files and gpu.md into the 
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -45,7 +46,8 @@ def main() -> None:
     data, encoder = arguments.data, arguments.encoder
     inputs(data, encoder)
     bench.check_folder(folder)
-    machine, failures = choose_machine(load_shared().engine), []
+    machine = dataclasses.replace(choose_machine(load_shared().engine), threads=os.cpu_count() or 1)
+    failures = []
     for step in arguments.steps:
         if step == "agreement":
             tables = agreement.compare(data, encoder, machine.device)
