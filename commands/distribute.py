@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", type=folder_of, action="append", metavar="NAME", help="may be given several times")
     parser.add_argument(
-        "--workers", type=int, help="processes on this machine; left out: what its cores and memory allow"
+        "--workers", type=int, help="processes on this machine; one a GPU, or what cores and memory allow"
     )
     parser.add_argument("--gpus", action="store_true", help="on this machine's GPUs, which the workers share")
     parser.add_argument("--slurm", type=Path, metavar="PROFILE", help="jobs of Slurm: a YAML file, docs/scale.md")
@@ -54,12 +54,12 @@ def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager:
 
     if arguments.slurm:
         return on_slurm(arguments.slurm, TOP)
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*"))) if arguments.gpus else 0
+    engine, cores, workers = load_shared().engine, os.cpu_count() or 1, arguments.workers
+    wants_gpus = arguments.gpus or (workers is None and engine.device != "cpu")
+    gpus = len(list(Path("/dev").glob("nvidia[0-9]*"))) if wants_gpus else 0
     if arguments.gpus and not gpus:
         raise UserError("--gpus: got none on this machine, expected at least one; use --workers")
-    cores, threads = os.cpu_count() or 1, load_shared().engine.threads
-    threads = cores if threads == "auto" else threads
-    workers = arguments.workers
+    threads = cores if engine.threads == "auto" else engine.threads
     if workers is None:
         workers = gpus or max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
     if workers < 1:
