@@ -39,7 +39,12 @@ def run_command(command: str, folder: str, stage: str, versions: dict[str, str])
             f"the worker on {platform.node()}: got {', '.join(map(' '.join, other.items()))}, expected {expected}: "
             "install requirements.txt there"
         )
-    environment = os.environ | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
+    import dask
+
+    # Dask has its workers give memory back at once, and work with one thread each: a training would be half as fast.
+    of_dask = dask.config.get("distributed.nanny.pre-spawn-environ")
+    environment = {name: value for name, value in os.environ.items() if value != str(of_dask.get(name))}
+    environment |= {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
     start = time.perf_counter()
     result = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -34,8 +34,9 @@ from threephase.study.params import THREE_PHASE
 FINDINGS, PICTURE = Path("docs/findings.md"), paths.PUBLISHED / "leads.svg"
 COMMAND = "python -m commands.render_index --published"
 WORDS = "tfidf_logistic"
-FEW_CELLS = (THREE_PHASE, PLAIN, UNTOUCHED, WORDS, "majority")
-CELLS = (THREE_PHASE, "extra_imbalance", PLAIN, ORDINARY, "ft_ordinary", UNTOUCHED, WORDS, "majority")
+SIMPLE = (UNTOUCHED, "embedding_nearest_mean", WORDS, "majority")
+FEW_CELLS = (THREE_PHASE, PLAIN, *SIMPLE)
+CELLS = (THREE_PHASE, "extra_imbalance", PLAIN, ORDINARY, "ft_ordinary", *SIMPLE)
 PAIRS = (
     BY_PAPER, BY_ORDINARY,
     (THREE_PHASE, "no_imbalance"), (THREE_PHASE, "no_imbalance_equal_updates"), ("extra_imbalance", "no_imbalance"),
