@@ -11,6 +11,9 @@ import pytest
 from distributed_project import DISTRIBUTE, copy, made, make_study
 from tiny_project import commit, environment, make_pipelines, run
 
+from threephase.base.provenance import library_versions
+from threephase.project.worker import CommandFailed, run_command
+
 COMMAND = (*DISTRIBUTE, "--workers", "2")
 
 
@@ -108,7 +111,7 @@ def test_a_failed_stage_stops_only_what_needs_it(root):
         (["nothing"], "dvc.yaml: Stage 'nothing' not found inside"),
         (["--workers", "0"], "--workers: got 0, expected at least 1"),
         (["--study", "other"], "--study: got 'other', expected one of: bbc"),
-        (["--slurm", "missing.yaml"], "--slurm: got missing.yaml, which is no file, expected a profile"),
+        (["--slurm", "missing.yaml"], "missing.yaml: no such file; expected a YAML file of parameters"),
         (["--workers", "99"], "shared.yaml: engine.threads: got 1 for each of 99 workers on "),
     ],
 )
@@ -143,6 +146,27 @@ def test_when_interrupted_it_says_one_line_and_leaves_no_process(root, expected)
     assert not left_behind(root)
     said = run(root, *COMMAND)
     assert "split_data" not in said and made(root) == expected
+
+
+def test_a_stage_has_the_environment_that_dvc_would_give_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")  # as Dask sets it for its workers
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")  # as a reader sets it
+    run_command("env > said", str(tmp_path), "stage", library_versions())
+    said = dict(line.split("=", 1) for line in (tmp_path / "said").read_text().splitlines() if "=" in line)
+    assert "MALLOC_TRIM_THRESHOLD_" not in said and "OMP_NUM_THREADS" not in said
+    assert said["MKL_NUM_THREADS"] == "3" and said["DVC_STAGE"] == "stage"
+
+
+def test_a_worker_with_other_packages_is_refused_in_one_line(tmp_path):
+    versions = library_versions() | {"torch": "1.0"}
+    with pytest.raises(CommandFailed, match=r"the worker on .*: got torch 2.*, expected torch 1.0: install require"):
+        run_command("true", str(tmp_path), "stage", versions)
+
+
+def test_a_remote_that_is_missing_is_said_at_once(root):
+    said = run(root, *COMMAND, "--clone", str(root), expected=2)
+    assert "no remote" in said.splitlines()[-1].lower()
 
 
 def test_uncommitted_code_does_not_travel(root):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,10 @@ def on_this_machine(workers: int, gpus: int = 0) -> Iterator["Cluster"]:
         number: {"cls": Nanny, "options": {"nthreads": 1, "env": environment}}
         for number, environment in enumerate(environments)
     }
+    # A terminal sends Ctrl-C to all processes; this one ends the workers itself.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT}) as cluster:
+        signal.signal(signal.SIGINT, handler)
         yield cluster
 
 
