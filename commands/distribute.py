@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -35,20 +36,19 @@ def main() -> None:
 
     studies = [(folder, arguments.targets) for folder in arguments.study or [Path()]]
     clones = clones_of(arguments.clone)
-    with cluster as workers, Client(workers) as client:
-        print(f"dashboard of Dask: {client.dashboard_link}", flush=True)
-        distribution = Distribution(studies, client, clones)
+    with cluster as (dask, workers), Client(dask) as client:
+        distribution = Distribution(studies, client, workers, clones)
         distribution.run()
     for stage, said in distribution.failed.items():
         print(f"\n{stage}:\n{said}")
     if distribution.failed:
         raise UserError(
-            f"{len(distribution.failed)} stages failed and {len(distribution.skipped)} that need them did not run; "
-            "what they said stands above; run the same command again: only what is missing runs"
+            f"failed stages: {len(distribution.failed)}, not run as they need one: {len(distribution.skipped)}; what "
+            "they said stands above; run the same command again: only what is missing runs"
         )
 
 
-def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager:
+def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
     """The workers that the options ask for; UserError where this machine has too few cores or no GPU."""
     from threephase.project.clusters import on_slurm, on_this_machine
 
@@ -56,12 +56,12 @@ def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager:
         return on_slurm(arguments.slurm, TOP)
     engine, cores, workers = load_shared().engine, os.cpu_count() or 1, arguments.workers
     wants_gpus = arguments.gpus or (workers is None and engine.device != "cpu")
-    gpus = len(list(Path("/dev").glob("nvidia[0-9]*"))) if wants_gpus else 0
+    gpus = visible_gpus() if wants_gpus else []
     if arguments.gpus and not gpus:
         raise UserError("--gpus: got none on this machine, expected at least one; use --workers")
     threads = cores if engine.threads == "auto" else engine.threads
     if workers is None:
-        workers = gpus or max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
+        workers = len(gpus) or max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
     if workers < 1:
         raise UserError(f"--workers: got {workers}, expected at least 1")
     if threads * workers > cores:
@@ -72,6 +72,13 @@ def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager:
     return on_this_machine(workers, gpus)
 
 
+def visible_gpus() -> list[str]:
+    """This machine's GPUs, as CUDA_VISIBLE_DEVICES names them, which may leave some out."""
+    here = [device.name.removeprefix("nvidia") for device in sorted(Path("/dev").glob("nvidia[0-9]*"))]
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return here if named is None or not here else [name for name in named.split(",") if name]
+
+
 def clones_of(origin: str | None):
     """What workers clone, or None where they work in this checkout; UserError for edits that a clone would not have."""
     if origin is None:
@@ -80,10 +87,10 @@ def clones_of(origin: str | None):
     from threephase.base.provenance import code_revision
     from threephase.project.worker import Clones
 
-    revision = code_revision()
-    if "+" in revision:
-        raise UserError("--clone: got uncommitted edits of tracked code, expected a commit, which workers clone")
-    return Clones(origin, revision)
+    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", "*.py", "*.yaml", ":!*resolved.yaml"]
+    if edits := subprocess.run(command, cwd=TOP, capture_output=True, text=True).stdout.split():
+        raise UserError(f"--clone: got uncommitted edits of {edits[1]}, expected a commit, which workers clone")
+    return Clones(origin, code_revision())
 
 
 if __name__ == "__main__":

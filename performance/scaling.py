@@ -1,4 +1,4 @@
-"""How long the paper takes on so many workers: its whole graph of stages, scheduled as `commands.distribute` does.
+"""How long the paper takes on so many workers: its whole graph of stages, the longest way first.
 
 Nothing is trained. A training takes what the plan estimates (paper/params.yaml) and the start of its process; another
 stage takes what it took in the default study on two cores.
@@ -18,14 +18,13 @@ from threephase.base.files import with_part, write_text
 from threephase.paper.cost_model import Cost, total
 from threephase.paper.numbers import Reproduction, read_numbers
 from threephase.paper.plan import Stage, kind_of, stage_costs, stage_graph
+from threephase.project.distribution import seconds_of
 from threephase.results.tables import to_markdown
 from threephase.study.read_params import load_paper, load_shared, load_studies
 from threephase.study.topology import BASELINE_STAGES
 
 PAGE, COMMAND = Path("docs/scale.md"), "python -m performance.scaling --write"
 START = 5.0  # seconds until a training's process has imported torch and read its texts and encoder
-# Seconds of the stages that train no encoder, measured; those that are not named take one.
-SECONDS = {"train_baselines_on_embeddings": 6, "render_figures": 4, "render_representations": 21}
 TIMES = ["device", "workers", "hours", "efficiency", "workers busy", "what limits"]
 LONGEST = ["device", "study", "stage of the longest way", "hours"]
 OVERHEAD, WORKERS = 0.2, (1, 8, 64, 512)
@@ -85,11 +84,11 @@ def simulate(graph: networkx.DiGraph, seconds: Mapping[Stage, float], workers: i
     return now
 
 
-def seconds_of(work: Reproduction, stage: Stage, cost: Cost | None, device: str) -> float:
+def time_of(work: Reproduction, stage: Stage, cost: Cost | None, device: str) -> float:
     """What a stage takes on a worker."""
     kind = kind_of(work.studies[stage[0]], stage[1])
     if kind in BASELINE_STAGES or cost is None:
-        return SECONDS.get(kind, 1)
+        return seconds_of(stage[1])
     return START + float(cost.gpu_minutes * 60 if device == "gpu" else cost.cpu_hours * 3600)
 
 
@@ -98,7 +97,7 @@ def report(work: Reproduction, workers: Sequence[int], overhead: float) -> str:
     graph, costs = paper_graph(work)
     times, path = [], []
     for device in work.settings.costs.devices:
-        seconds = {stage: seconds_of(work, stage, costs.get(stage), device) for stage in graph}
+        seconds = {stage: time_of(work, stage, costs.get(stage), device) for stage in graph}
         ways, busy = longest_ways(graph, seconds), sum(seconds.values())
         for number in workers:
             taken = simulate(graph, seconds, number, overhead)

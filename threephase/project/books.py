@@ -15,17 +15,23 @@ from typing import Any
 import networkx
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from dvc.stage import Stage
 from dvc.stage.cache import RunCacheNotFoundError, _get_cache_hash
 from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.utils.serialize import modify_yaml
 
 from threephase.base import paths
 from threephase.base.errors import UserError
 
 TRIES, WAIT = 5, 1.0  # of a transfer, and the seconds between the first two; each wait is twice the one before
 Entry = dict[str, Any]  # a stage's command, dependencies and outputs with their checksums, as in dvc.lock
+
+
+class StudyHeld(UserError):
+    """Another process of dvc works in the study."""
 
 
 class Books:
@@ -90,7 +96,15 @@ class Books:
     def write_lock(self) -> None:
         """Write the entries of what was made: once, and in dvc's order whatever ended first."""
         made = [stage for name, stage in self.stages.items() if name in self.made]
-        Lockfile(self.repo, os.path.join(self.repo.root_dir, paths.LOCK)).dump_stages(made)
+        if not made:
+            return
+        file = os.path.join(self.repo.root_dir, paths.LOCK)
+        Lockfile(self.repo, file).dump_stages(made)
+        # An earlier call that failed left gaps, and dvc adds what fills them at the end.
+        with modify_yaml(file) as content:
+            entries = content["stages"]
+            for name in [*(name for name in self.stages if name in entries), *(set(entries) - set(self.stages))]:
+                entries.move_to_end(name)
         self.made.clear()
 
     def runs_here(self, name: str) -> bool:
@@ -132,7 +146,8 @@ class Books:
                     return stage
             except (DvcException, OSError) as error:
                 said = " ".join(str(error).split())
-            time.sleep(WAIT * 2**number)
+            if number + 1 < TRIES:
+                time.sleep(WAIT * 2**number)
         remote = self.repo.config["core"].get("remote")
         raise UserError(f"dvc's remote {remote}: got {TRIES} failed transfers, expected one that succeeds: {said}")
 
@@ -143,4 +158,5 @@ class Books:
             with contextlib.chdir(self.repo.root_dir):
                 yield
         except DvcException as error:
-            raise UserError(f"{self.folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None
+            refusal = StudyHeld if isinstance(error, LockError) else UserError
+            raise refusal(f"{self.folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,13 @@ ANY_PORT = {"dashboard_address": ":0"}
 
 
 @contextlib.contextmanager
-def on_this_machine(workers: int, gpus: int = 0) -> Iterator["Cluster"]:
-    """So many workers with one thread each, which share so many GPUs in turn."""
+def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["Cluster", int]]:
+    """So many workers, which share so many GPUs in turn; yields the cluster and their number."""
     import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
     dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS})
-    environments = [{"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {} for number in range(workers)]
+    environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
     specs = {
         number: {"cls": Nanny, "options": {"nthreads": 1, "env": environment}}
         for number, environment in enumerate(environments)
@@ -37,11 +37,11 @@ def on_this_machine(workers: int, gpus: int = 0) -> Iterator["Cluster"]:
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT}) as cluster:
         signal.signal(signal.SIGINT, handler)
-        yield cluster
+        yield cluster, workers
 
 
 @contextlib.contextmanager
-def on_slurm(profile: Path, checkout: Path) -> Iterator["Cluster"]:
+def on_slurm(profile: Path, checkout: Path) -> Iterator[tuple["Cluster", int]]:
     """Jobs of Slurm that work in ``checkout``, as a YAML file says (docs/scale.md); a job that ends is started again.
 
     Raises UserError where the profile or Slurm itself refuses such a job, before one is sent.
@@ -55,6 +55,8 @@ def on_slurm(profile: Path, checkout: Path) -> Iterator["Cluster"]:
     if not (isinstance(workers, int) and workers > 0):
         raise UserError(f"{profile}: workers: got {workers!r}, expected a whole number of at least 1")
     start = [f"cd {checkout}", f"export PYTHONPATH={checkout}:$PYTHONPATH"]
+    # A worker runs one stage at a time, on all cores of its job.
+    values["worker_extra_args"] = [*values.get("worker_extra_args", []), "--nthreads", "1"]
     values["job_script_prologue"] = [*values.get("job_script_prologue", []), *start]
     with contextlib.ExitStack() as ends:
         try:
@@ -62,11 +64,12 @@ def on_slurm(profile: Path, checkout: Path) -> Iterator["Cluster"]:
             script = cluster.job_script()
             subprocess.run(["sbatch", "--test-only"], input=script, text=True, capture_output=True, check=True)
         except subprocess.CalledProcessError as error:
-            raise UserError(f"{profile}: sbatch refuses such a job: {error.stderr.strip().splitlines()[-1]}") from None
+            said = " ".join(error.stderr.split()) or f"status {error.returncode}"
+            raise UserError(f"{profile}: sbatch refuses such a job: {said}") from None
         except FileNotFoundError:
             raise UserError(f"{profile}: got no sbatch on this machine, expected Slurm; or use --workers") from None
         except (ValueError, TypeError, RuntimeError, OSError) as error:
             raise UserError(f"{profile}: {first_line(error)}") from None
         print("Slurm takes such jobs; squeue shows them, and the first stage waits for the first of them", flush=True)
         cluster.adapt(minimum=workers, maximum=workers)
-        yield cluster
+        yield cluster, workers

@@ -3,11 +3,12 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threephase.base.errors import UserError
 from threephase.base.provenance import library_versions
 from threephase.project.worker import Clones, CommandFailed, Result, run_command, run_in_clone
 
@@ -24,6 +25,7 @@ SECONDS = {
     "train_dae": 15,
     "train_classifier": 8,
     "train_contrastive": 6,
+    "train_baselines_on_embeddings": 6,
 }
 
 
@@ -57,19 +59,21 @@ class Distribution:
     A stage that fails stops only what needs it. What dvc has in its cache is not run again, so that a second call does
     what the first one left. ``clones``: where the workers share no file system. ``failed`` has what the commands of
     failed stages said, by name, ``skipped`` the stages that need them. Raises UserError where dvc refuses a study, for
-    instance because another process holds it.
+    instance because another process holds it. ``workers``: how many stages run at once.
     """
 
     def __init__(
         self,
         studies: Sequence[tuple[Path, Sequence[str]]],
         client: "Client",
+        workers: int,
         clones: Clones | None = None,
         tell: Callable[[str], object] = print,
     ):
-        self.studies, self.client, self.clones, self.tell = studies, client, clones, tell
+        self.studies, self.client, self.workers, self.clones, self.tell = studies, client, workers, clones, tell
         self.done, self.failed, self.skipped = 0, {}, set()
         self.tasks: list[Task] = []
+        self.ready: list[Task] = []
         self.sent: dict[Future, Task] = {}
         self.alike: dict[str, list[Task]] = {}  # of other studies, which wait for the one with their signature
         self.seconds: dict[str, list[float]] = {}  # of the stages that ran, by program
@@ -86,83 +90,90 @@ class Distribution:
                     books.check_remote()
                 self.tasks += tasks_of(books)
                 ends.callback(books.write_lock)
-            ready = [task for task in self.tasks if not task.waits_for]
+            self.ready = [task for task in self.tasks if not task.waits_for]
             # Each result is fetched as it comes: one that a dead worker holds would be computed again.
             ended = as_completed(with_results=True, raise_errors=False)
-            while ready or self.sent:
-                while ready:
-                    task = ready.pop(0)
-                    future, more = self._begin(task)
-                    ready += more
-                    if future:
-                        self.sent[future] = task
-                        ended.add(future)
+            while self.ready or self.sent:
+                # One a worker: a worker that dies takes no other stage with it, and the longest way goes first.
+                while self.ready and len(self.sent) < self.workers:
+                    task = max(self.ready, key=lambda task: task.way)
+                    self.ready.remove(task)
+                    with self._failing(task):
+                        self._begin(task, ended.add)
                 if self.sent:
-                    ready += self._end(*next(ended))
+                    self._end(*next(ended))
 
-    def _begin(self, task: Task) -> tuple["Future | None", list[Task]]:
-        """Send a stage to the workers if it must run there, else make it; returns what then is ready."""
+    @contextlib.contextmanager
+    def _failing(self, task: Task) -> Iterator[None]:
+        """What fails for one stage stops only what needs it."""
+        from threephase.project.books import StudyHeld
+
+        try:
+            yield
+        except StudyHeld:
+            raise
+        except (CommandFailed, UserError) as error:
+            self.failed[task.name] = str(error)
+            self.skipped |= {(task.books, stage) for stage in task.books.behind(task.stage)}
+            self._tell(task, "failed")
+
+    def _begin(self, task: Task, add: Callable[["Future"], object]) -> None:
+        """Send a stage to the workers if it must run there, else make it."""
         books, stage = task.books, task.stage
         if not books.must_run(stage):
-            return None, self._release(task)
-        if self.clones and books.runs_here(stage):
+            self._release(task)
+        elif books.runs_here(stage):
             # What resolves the settings also chooses the machine: all workers train by this one's choice.
-            try:
-                seconds = run_command(books.stages[stage].cmd, books.stages[stage].wdir, stage, library_versions())
-            except CommandFailed as error:
-                return None, self._fail(task, error)
-            return None, self._keep(task, seconds)
-        task.signature = books.signature(stage)
-        if task.signature in self.alike:
-            self.alike[task.signature].append(task)
-            return None, []
-        self.alike[task.signature] = []
-        return _send(self.client, task, self.clones), []
+            entry = books.stages[stage]
+            self._keep(task, run_command(entry.cmd, entry.wdir, stage, library_versions()))
+        elif (signature := books.signature(stage)) in self.alike:
+            self.alike[signature].append(task)
+        else:
+            future = _send(self.client, task, self.clones)
+            self.sent[future], self.alike[signature], task.signature = task, [], signature
+            add(future)
 
-    def _end(self, future: "Future", result: Any) -> list[Task]:
-        """Keep what a worker made, or note that it failed; returns what then is ready."""
+    def _end(self, future: "Future", result: Any) -> None:
+        """Keep what a worker made, or note that it failed."""
         task = self.sent.pop(future)
-        same = self.alike.pop(task.signature)
-        ready = self._keep(task, result) if future.status == "finished" else self._fail(task, result[1])
-        return same + ready
+        self.ready += self.alike.pop(task.signature)
+        with self._failing(task):
+            if future.status != "finished":
+                raise CommandFailed(str(result[1]))
+            self._keep(task, result)
 
-    def _keep(self, task: Task, result: "float | Result") -> list[Task]:
-        seconds = _take(task.books, task.stage, result)
-        self.seconds.setdefault(task.program, []).append(seconds)
-        ready = self._release(task)
-        self.tell(self._line(task, f"{seconds:.1f} s"))
-        return ready
+    def _keep(self, task: Task, result: Result) -> None:
+        _take(task.books, task.stage, result)
+        self.seconds.setdefault(task.program, []).append(result.seconds)
+        self._release(task)
+        self._tell(task, f"{result.seconds:.1f} s")
+        for warning in result.warnings:
+            self.tell(warning)
 
-    def _release(self, task: Task) -> list[Task]:
+    def _release(self, task: Task) -> None:
+        """Note a stage that is made; what waited for it alone is ready."""
         self.done += 1
-        ready = []
         for other in self.tasks:
             if other.books is task.books and task.stage in other.waits_for:
                 other.waits_for.remove(task.stage)
-                ready += [] if other.waits_for else [other]
-        return ready
+                self.ready += [] if other.waits_for else [other]
 
-    def _fail(self, task: Task, error: BaseException) -> list[Task]:
-        self.failed[task.name] = str(error)
-        self.skipped |= {(task.books, stage) for stage in task.books.behind(task.stage)}
-        self.tell(self._line(task, "failed"))
-        return []
-
-    def _line(self, task: Task, said: str) -> str:
-        """For the terminal: how many stages are done, run and failed, the time left, and what the last one said."""
+    def _tell(self, task: Task, said: str) -> None:
+        """One line: how many stages are done, running, waiting and failed, the time left, and what a stage said."""
+        waiting = len(self.tasks) - self.done - len(self.sent) - len(self.failed) - len(self.skipped)
         failed = f", {len(self.failed)} failed, {len(self.skipped)} skipped" if self.failed else ""
-        counts = f"{self.done} of {len(self.tasks)} stages done, {len(self.sent)} sent{failed}"
-        return f"{counts}, about {math.ceil(self._seconds_left() / 60)} min left; {task.name}: {said}"
+        counts = f"{self.done} of {len(self.tasks)} stages done, {len(self.sent)} running, {waiting} waiting{failed}"
+        self.tell(f"{counts}, about {math.ceil(self._seconds_left() / 60)} min left; {task.name}: {said}")
 
     def _seconds_left(self) -> float:
         """What the stages that are left take by the mean of those that ran, spread over the workers."""
-        left = [task for task in self.tasks if task.waits_for] + list(self.sent.values())
+        left = [task for task in self.tasks if task.waits_for] + self.ready + list(self.sent.values())
         work = sum(
             sum(ran) / len(ran) if (ran := self.seconds.get(task.program)) else seconds_of(task.stage)
             for task in left
             if (task.books, task.stage) not in self.skipped
         )
-        return work / max(1, len(self.client.nthreads()))
+        return work / self.workers
 
 
 def seconds_of(stage: str) -> float:
@@ -184,7 +195,7 @@ def tasks_of(books: "Books") -> list[Task]:
 def _send(client: "Client", task: Task, clones: Clones | None) -> "Future":
     books, stage = task.books, task.stage
     entry, versions = books.stages[stage], library_versions()
-    options = {"key": f"{books.folder}:{stage}:{time.time_ns()}", "pure": False, "priority": task.way}
+    options = {"key": f"{books.folder}:{stage}:{time.time_ns()}", "pure": False}
     if clones is None:
         return client.submit(run_command, entry.cmd, entry.wdir, stage, versions, **options)
     upstream = {name: books.entry(name) for name in books.needs(stage)}
@@ -193,15 +204,12 @@ def _send(client: "Client", task: Task, clones: Clones | None) -> "Future":
     return client.submit(run_in_clone, clones, books.folder, stage, upstream, versions, **options)
 
 
-def _take(books: "Books", stage: str, result: float | Result) -> float:
-    """Keep what a stage made, here or in a worker's clone; returns its seconds."""
-    if isinstance(result, float):
-        books.keep(stage)
-        return result
+def _take(books: "Books", stage: str, result: Result) -> None:
+    """Keep what a stage made, here or in a worker's clone."""
     for name, content in result.reports.items():
         file = Path(books.folder, name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    books.fetch(stage, result.entry)
+    if result.entry:
+        books.fetch(stage, result.entry)
     books.keep(stage)
-    return result.seconds

@@ -5,13 +5,15 @@ own, and what a stage makes travels through dvc's remote.
 """
 
 import contextlib
+import dataclasses
 import functools
 import os
 import platform
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,36 +24,11 @@ if TYPE_CHECKING:
     from threephase.project.books import Books, Entry
 
 LINES = 5  # of a failed command's output that are told
+KILLED = (-9, 137)
 
 
 class CommandFailed(Exception):
-    """A stage's command that ended with another status than 0; the text is the end of what it printed."""
-
-
-def run_command(command: str, folder: str, stage: str, versions: dict[str, str]) -> float:
-    """Run a stage's command in its study's folder, on a worker; returns its seconds.
-
-    ``versions``: of the libraries that it must have, as others give other last digits. Raises CommandFailed.
-    """
-    if other := {name: found for name, found in library_versions().items() if found != versions[name]}:
-        expected = ", ".join(f"{name} {versions[name]}" for name in other)
-        raise CommandFailed(
-            f"the worker on {platform.node()}: got {', '.join(map(' '.join, other.items()))}, expected {expected}: "
-            "install requirements.txt there"
-        )
-    import dask
-
-    # Dask has its workers give memory back at once, and work with one thread each: a training would be half as fast.
-    of_dask = dask.config.get("distributed.nanny.pre-spawn-environ")
-    environment = {name: value for name, value in os.environ.items() if value != str(of_dask.get(name))}
-    environment |= {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
-    start = time.perf_counter()
-    result = subprocess.run(
-        command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if result.returncode:
-        raise CommandFailed("\n".join(result.stdout.strip().splitlines()[-LINES:]))
-    return time.perf_counter() - start
+    """A stage's command that ended with another status than 0; the text says why, by the end of what it printed."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +41,49 @@ class Clones:
 
 @dataclass(frozen=True)
 class Result:
-    """What a worker's clone gives back: where the outputs are, and the run reports, which dvc does not keep."""
+    """A stage that ran: its seconds and warnings.
+
+    From a worker's clone also where the outputs are, and the run reports, which dvc does not keep.
+    """
 
     seconds: float
-    entry: "Entry"
-    reports: dict[str, bytes]
+    warnings: list[str]
+    entry: "Entry | None" = None
+    reports: dict[str, bytes] = field(default_factory=dict)
+
+
+def run_command(command: str, folder: str, stage: str, versions: dict[str, str]) -> Result:
+    """Run a stage's command in its study's folder, on a worker.
+
+    ``versions``: of the libraries that it must have, as others give other last digits. Raises CommandFailed.
+    """
+    if other := {name: found for name, found in library_versions().items() if found != versions[name]}:
+        expected = ", ".join(f"{name} {versions[name]}" for name in other)
+        raise CommandFailed(
+            f"the worker on {platform.node()}: got {', '.join(map(' '.join, other.items()))}, expected {expected}: "
+            "install requirements.txt there"
+        )
+    environment = _without_dask(os.environ) | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
+    start = time.perf_counter()
+    result = subprocess.run(
+        command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    lines = result.stdout.strip().splitlines()
+    if result.returncode:
+        said = lines[-LINES:] or [f"ended with status {result.returncode}"]
+        if result.returncode in KILLED:
+            said.append("it was killed, perhaps for want of memory; fewer workers need less")
+        raise CommandFailed("\n".join(said))
+    return Result(time.perf_counter() - start, [line for line in lines if line.startswith("warning:")])
+
+
+def _without_dask(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without what Dask sets for its workers, among it that memory is given back at once: half as fast a training."""
+    import dask
+
+    added = {"PYTHONHASHSEED": "6640"} | dask.config.get("distributed.nanny.pre-spawn-environ", {})
+    return {name: value for name, value in environment.items() if name not in added or value != str(added[name])}
 
 
 def run_in_clone(
@@ -80,15 +95,14 @@ def run_in_clone(
     for name, made in upstream.items():
         books.fetch(name, made)
     entry.remove_outs()
-    seconds = run_command(entry.cmd, entry.wdir, stage, versions)
+    result = run_command(entry.cmd, entry.wdir, stage, versions)
     books.keep(stage)
     books.push(stage)
     reports = [
         file for file in Path(entry.wdir, paths.RUNS, "reports").rglob("*.json") if file.stat().st_mtime >= began
     ]
-    return Result(
-        seconds, books.entry(stage), {str(file.relative_to(entry.wdir)): file.read_bytes() for file in reports}
-    )
+    content = {str(file.relative_to(entry.wdir)): file.read_bytes() for file in reports}
+    return dataclasses.replace(result, entry=books.entry(stage), reports=content)
 
 
 @functools.cache
@@ -101,10 +115,11 @@ def _books_of_clone(clones: Clones, study: Path) -> "Books":
 
 @functools.cache
 def _clone(clones: Clones) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="study-"))
+    from distributed import get_worker
+
+    folder = Path(tempfile.mkdtemp(prefix="study-", dir=get_worker().local_directory))  # which goes with the worker
     for words in (["clone", "--quiet", clones.origin, "."], ["checkout", "--quiet", clones.revision]):
         done = subprocess.run(["git", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
-            _clone.cache_clear()
             raise CommandFailed(f"--clone: got {clones.origin}, which can't be cloned: {done.stdout.strip()[-200:]}")
     return folder
