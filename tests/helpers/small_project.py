@@ -24,6 +24,18 @@ ROWS_PER_CLASS = 20
 CODE = ("stages", "threephase", "commands")
 # Studies of all shapes: the default one, two encoders with lists of their own, folds, a released protocol.
 STUDIES = ("", "snips", "sst2", "snips_released_l6")
+# The default study as tests take it: two seeds, every kind of variant, a rate of its own for some.
+RATES = {"three_phase": 1e-3, "joint": 2e-4, "dae_ft": 2e-4}
+ABLATIONS = ("cl_ft", "extra_imbalance", "no_imbalance", "no_imbalance_equal_updates", "ft")
+OF_TESTS = {
+    "seeds": [0, 1],
+    "variants": [*RATES, *ABLATIONS],
+    "baselines": ["majority", "tfidf_logistic", "embedding_logistic"],
+    "hyperparameters.minilm_l6.lr_classifier": RATES | dict.fromkeys(ABLATIONS, 5e-4),
+    "hyperparameters.minilm_l6.max_epochs_classifier": 8,
+    "long_tail_ratio": 16,
+    "long_tail_largest": 64,
+}
 PAPER = ("params.yaml", "tables.csv", "hyperparameters.yaml", "references.csv", "deviations.yaml")
 
 
@@ -59,7 +71,9 @@ def _params_and_pipeline() -> dict[str, bytes]:
             shutil.copy(REPOSITORY / original, root / file)
         link_code(root)
         change(root, DATASET, {"source": {"files": ROWS}, "test_rows": 15, "expected": {}})
-        change(root, STUDY, {"name": "small", "dataset": "small", "long_tail_ratio": 4, "long_tail_largest": 8})
+        change(
+            root, STUDY, OF_TESTS | {"name": "small", "dataset": "small", "long_tail_ratio": 4, "long_tail_largest": 8}
+        )
         # No probe of a second where settings are resolved, and the same number of threads on every machine.
         change(root, SHARED, {"engine.device": "cpu", "engine.precision": "fp32", "engine.threads": 1})
         make_pipelines(root)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from small_project import change
+from small_project import OF_TESTS, change
 
 from threephase.base import paths
 from threephase.base.files import sha256_of, write_table
@@ -57,13 +57,11 @@ def make_study(root: Path, seeds: str = "[0, 1]", hostile: bool = False) -> Stud
     for file in COPIED:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, root / file)
+    change(root, paths.PARAMS, OF_TESTS | {"seeds": json.loads(seeds)})
     if hostile:
         change(root, "shared.yaml", HOSTILE_TEXTS)
         for file, title in HOSTILE_TITLES.items():
             change(root, file, {"title": title})
-    params = root / paths.PARAMS
-    lines = params.read_text(encoding="utf-8").splitlines()
-    params.write_text("\n".join(f"seeds: {seeds}" if line.startswith("seeds:") else line for line in lines) + "\n")
     study, random = load_study(), np.random.default_rng(0)
     _write_tables(study, random)
     for seed in study.params.seeds:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from small_project import CODE, change
+from small_project import CODE, OF_TESTS, change
 from tiny_encoder import make_bert
 
 from threephase.base.files import sha256_of
@@ -75,7 +75,7 @@ def make_tiny_project(root: Path) -> Path:
     use_encoder(root)
     source = {"files": ROWS}
     change(root, DATASET, {"source": source, "test_rows": TEST_ROWS, "expected": {}})
-    change(root, STUDY, STUDY_VALUES)
+    change(root, STUDY, OF_TESTS | STUDY_VALUES)
     # The probe takes a second and would make the outcome depend on the machine's load, as the cores do that are free.
     change(root, SHARED, {"engine.device": "cpu", "engine.precision": "fp32", "engine.threads": 1})
     make_pipelines(root)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_project import REPOSITORY
+from small_project import OF_TESTS, REPOSITORY
 from tiny_encoder import TEXTS, make_bert, tiny_contrastive
 from torch.nn import functional as F
 
@@ -149,6 +149,7 @@ def study(tmp_path, monkeypatch):
     """The default study with its rows in a folder of their own; ``none`` has fewer of them."""
     monkeypatch.chdir(REPOSITORY)
     study = load_study()
+    study = dataclasses.replace(study, params=dataclasses.replace(study.params, variants=OF_TESTS["variants"]))
     monkeypatch.chdir(tmp_path)
     rows = pd.DataFrame(
         {"text": [f"text {i}" for i in range(60)], "label": ["a", "b", "c"] * 20, "example_id": range(60)}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
-from small_project import REPOSITORY
+from small_project import OF_TESTS, REPOSITORY
 
 from threephase.base import paths
 from threephase.base.errors import UserError
@@ -40,7 +40,7 @@ def write_predictions(study, cell, seed: int) -> None:
 def make_study(seeds: list[int], folds: int | None = None, claims: dict | None = None):
     study = load_study()
     shared = study.shared if claims is None else dataclasses.replace(study.shared, claims=claims)
-    params = dataclasses.replace(study.params, seeds=seeds)
+    params = dataclasses.replace(study.params, seeds=seeds, variants=OF_TESTS["variants"])
     return dataclasses.replace(
         study, shared=shared, params=params, dataset=dataclasses.replace(study.dataset, folds=folds)
     )

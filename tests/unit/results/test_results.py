@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_project import OF_TESTS
 
 from stages import collect_results, render_summary, render_tables, summarize_cell
 from threephase.base import paths
@@ -68,7 +69,8 @@ def study(tmp_path, monkeypatch):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     monkeypatch.chdir(tmp_path)
-    set_param(PARAMS, "seeds", "[0, 1]")
+    for key in ("seeds", "variants", "baselines"):
+        set_param(PARAMS, key, f"[{', '.join(map(str, OF_TESTS[key]))}]")
     study = load_study()
     for cell in cells(study):
         for seed in study.params.seeds:

@@ -84,9 +84,7 @@ def test_several_encoders_get_a_column(study):
 
 def test_caption_says_what_the_numbers_are(study):
     caption = tables.caption(study, results_of(study))
-    assert (
-        f"{study.dataset.title} (long-tailed training part, 16 to 1), all-MiniLM-L6-v2, protocol described" in caption
-    )
+    assert f"{study.dataset.title} (long-tailed training part, 8 to 1), all-MiniLM-L6-v2, protocol described" in caption
     assert "on 500 test rows in percent, with 95% intervals (test rows only)" in caption
 
 

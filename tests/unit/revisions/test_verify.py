@@ -23,7 +23,7 @@ from threephase.study.read_params import load_study
 NAME = "snips_l6"
 FOLDER = paths.STUDIES / NAME
 CELL = ("minilm_l6", "three_phase")
-CELLS = 12
+CELLS = 13
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_who_wrote_the_file_does_not_matter(project):
 def test_settings_inputs_and_engine_of_another_machine_are_named_first(project, monkeypatch, capsys):
     file = paths.run_report(FOLDER, *CELL, 0, "classifier")
     report = json.loads(file.read_text(encoding="utf-8"))
-    report |= {"precision": "fp32", "cpu_flags": ["avx2"]}
+    report |= {"precision": "bf16", "cpu_flags": ["avx2"]}
     file.write_text(json.dumps(report), encoding="utf-8")
     change(project, str(paths.study_params(FOLDER)), {"hyperparameters.minilm_l6.lr_dae": 1e-4})
     status, printed, _ = run(monkeypatch, capsys)
@@ -154,7 +154,7 @@ def test_settings_inputs_and_engine_of_another_machine_are_named_first(project, 
     assert status == 0 and words.startswith(
         f"{file}: hyperparameters.minilm_l6.lr_dae: 5e-05 in the published run, 0.0001 in yours Device: "
     )
-    for name, own in (("Precision", "fp32"), ("CPU flags", "avx2")):
+    for name, own in (("Precision", "bf16"), ("CPU flags", "avx2")):
         facts = words.partition(f" {name}: ")[2]
         assert f"{own} (1 run)" in facts.partition("; published: ")[0]
 

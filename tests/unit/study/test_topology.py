@@ -19,7 +19,6 @@ TRAININGS = [
     ("train_contrastive", "three_phase", "encoder", "dae", None),
     ("train_contrastive_ablation", "extra_imbalance", "encoder", "dae", "three_phase"),
     ("train_contrastive_ablation", "no_imbalance", "encoder", "dae", "three_phase"),
-    ("train_contrastive_ablation", "no_imbalance_equal_updates", "encoder", "dae", "three_phase"),
     ("train_contrastive_from_pretrained", "cl_ft", "encoder", None, None),
     ("train_joint", "joint", "encoder", None, None),
     ("train_classifier", "three_phase", "classifier", "three_phase", None),
@@ -27,15 +26,11 @@ TRAININGS = [
     ("train_classifier", "cl_ft", "classifier", "cl_ft", None),
     ("train_classifier_ablation", "extra_imbalance", "classifier", "extra_imbalance", "three_phase"),
     ("train_classifier_ablation", "no_imbalance", "classifier", "no_imbalance", "three_phase"),
-    (
-        "train_classifier_ablation", "no_imbalance_equal_updates", "classifier", "no_imbalance_equal_updates",
-        "three_phase",
-    ),
     ("train_classifier_from_dae", "dae_ft", "classifier", "dae", None),
     ("train_classifier_from_pretrained", "ft", "classifier", None, None),
 ]  # fmt: skip
 VARIANTS = (
-    "three_phase", "joint", "dae_ft", "cl_ft", "extra_imbalance", "no_imbalance", "no_imbalance_equal_updates", "ft",
+    "three_phase", "joint", "dae_ft", "cl_ft", "extra_imbalance", "no_imbalance", "ft",
 )  # fmt: skip
 
 
