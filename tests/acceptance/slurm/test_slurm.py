@@ -27,7 +27,7 @@ MISSING = [name for name, program in PROGRAMS.items() if program is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {', '.join(MISSING)}: tests/acceptance/slurm/set_up")
 PROFILE = """\
 workers: 2
-cores: 2
+cores: 1
 processes: 1
 memory: 2GB
 walltime: "00:10:00"
