@@ -16,7 +16,6 @@ need = test -n "$($(1))" || { echo "error: $(1): got nothing, expected $(2), as 
 # Whatever takes STUDY=name takes the default study where it is left out.
 OF_STUDY = $(if $(STUDY),--study "$(STUDY)")
 FOLDER = $(patsubst %params.yaml,%,$(if $(STUDY),$(wildcard studies/$(STUDY)/params.yaml)))
-IN_STUDY = $(if $(FOLDER),--cd $(FOLDER))
 # dvc starts the stages as `python ...`: the environment's Python comes first, active or not.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Read when Dask is imported, here and in the workers: a worker that ends is told by what it costs, not by Dask's log.
+# Read when Dask is imported, here and in the workers: a worker that ends is told by what it costs, not by Dask's log,
+# and three of them may end under a stage before it counts as failed.
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+os.environ.setdefault("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "3")
 
 from threephase.base.errors import UserError, first_line
 from threephase.study.schema import read_yaml
@@ -17,17 +19,14 @@ from threephase.study.schema import read_yaml
 if TYPE_CHECKING:
     from distributed.deploy import Cluster
 
-LOST_WORKERS = 3  # that a stage may take with it before it counts as failed
 ANY_PORT = {"dashboard_address": ":0"}
 
 
 @contextlib.contextmanager
 def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["Cluster", int]]:
     """So many workers, which share so many GPUs in turn; yields the cluster and their number."""
-    import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
-    dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS})
     environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
     specs = {
         number: {"cls": Nanny, "options": {"nthreads": 1, "env": environment}}
@@ -42,14 +41,13 @@ def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["C
 
 @contextlib.contextmanager
 def on_slurm(profile: Path, checkout: Path) -> Iterator[tuple["Cluster", int]]:
-    """Jobs of Slurm that work in ``checkout``, as a YAML file says (docs/scale.md); a job that ends is started again.
+    """Jobs of Slurm that work in ``checkout``, as a YAML file says (docs/scale.md).
 
-    Raises UserError where the profile or Slurm itself refuses such a job, before one is sent.
+    A job whose worker leaves is started again. Raises UserError where the profile or Slurm itself refuses such a job,
+    before one is sent.
     """
-    import dask
     from dask_jobqueue import SLURMCluster
 
-    dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS})
     values = read_yaml(profile)
     workers = values.pop("workers", 1)
     if not (isinstance(workers, int) and workers > 0):

@@ -71,9 +71,8 @@ def load_dataset(name: str) -> Dataset:
     if dataset.name != name:
         raise UserError(f"{file}: name: got {dataset.name!r}, expected the file's name {name!r}")
     _check_source(dataset, file)
-    names = dataset.class_names
-    if names is not None and dataset.positive_class is not None:
-        refuse_unknown(file, "positive_class", dataset.positive_class, list(names.values()))
+    if dataset.class_names is not None and dataset.positive_class is not None:
+        refuse_unknown(file, "positive_class", dataset.positive_class, list(dataset.class_names.values()))
     return dataset
 
 
@@ -97,9 +96,7 @@ def _check_source(dataset: Dataset, file: Path) -> None:
         for split in splits or {}:
             refuse_unknown(file, place, split, SPLITS)
     if dataset.withheld_rows and dataset.test_rows is None:
-        raise UserError(
-            f"{file}: withheld_rows: got {dataset.withheld_rows} without test_rows, expected both or neither"
-        )
+        raise UserError(f"{file}: withheld_rows: expected it only where test_rows is a number")
     if dataset.folds is not None and (dataset.test_rows is not None or any("test" in s for s in named.values() if s)):
         raise UserError(f"{file}: folds: got {dataset.folds} besides a test set, expected one of the two")
 
