@@ -16,13 +16,7 @@ import sys
 from pathlib import Path
 
 WRITING = {"w", "x", "a", "+"}
-SLOW = (
-    "pandas",
-    "pyarrow.parquet",
-    "sklearn.feature_extraction.text",
-    "torch._dynamo",
-    "threephase.phases.training_run",
-)
+SLOW = ("pandas", "pyarrow.parquet", "sklearn.feature_extraction.text", "threephase.phases.training_run")
 
 
 def die_at(moment: int) -> None:

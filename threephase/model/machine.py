@@ -29,6 +29,8 @@ def set_up(machine: Machine) -> None:
             "expected one that is there; resolve the settings for this machine: make repro"
         )
     torch.set_num_threads(machine.threads)
+    # Memory in pages of 2 MB where the system offers them: a page of 4 KB costs a fault at its first use.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # The same as use_deterministic_algorithms(True), which also imports torch's compiler: a second a process.
     torch.set_deterministic_debug_mode("error")

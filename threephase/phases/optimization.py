@@ -35,7 +35,7 @@ class Optimization:
         # A tied weight is one parameter, and a frozen one is none.
         self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
         _leave_the_compiler_alone()
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = _AdamW(
             self.parameters, lr=settings.lr, eps=settings.adam_eps, weight_decay=weight_decay, fused=True
         )
         self.warmup_steps = math.ceil(settings.warmup * total)
@@ -106,8 +106,14 @@ class Optimization:
         return pd.DataFrame(self.history).reindex(columns=COLUMNS)
 
 
+class _AdamW(torch.optim.AdamW):
+    """Torch's own, but that its first step does not import torch's compiler, which takes more than a second."""
+
+    step = torch.no_grad()(torch.optim.AdamW.step.__wrapped__)
+
+
 def _leave_the_compiler_alone() -> None:
-    """Mark the optimizers' methods as kept from torch's compiler: to do that itself, torch imports it for a second."""
+    """Mark the optimizers' methods as kept from torch's compiler: to do that itself, torch imports it."""
     for method in vars(torch.optim.Optimizer).values():
         if plain := getattr(method, "__wrapped__", None):
             plain.__dynamo_disable = plain
