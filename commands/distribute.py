@@ -25,6 +25,9 @@ def main() -> None:
     )
     parser.add_argument("--gpus", action="store_true", help="on this machine's GPUs, which the workers share")
     parser.add_argument("--slurm", type=Path, metavar="PROFILE", help="jobs of Slurm: a YAML file, docs/scale.md")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="workers that you started on any machines: docs/scale.md"
+    )
     parser.add_argument("--clone", metavar="URL", help="each worker clones this; dvc's remote carries what stages make")
     parser.add_argument("targets", nargs="*", help="stages, as dvc names them; all if left out")
     arguments = parser.parse_args()
@@ -50,10 +53,12 @@ def main() -> None:
 
 def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
     """The workers that the options ask for; UserError where this machine has too few cores or no GPU."""
-    from threephase.project.clusters import on_slurm, on_this_machine
+    from threephase.project.clusters import of_scheduler, on_slurm, on_this_machine
 
     if arguments.slurm:
         return on_slurm(arguments.slurm, TOP)
+    if arguments.scheduler:
+        return of_scheduler(arguments.scheduler)
     engine, cores, workers = load_shared().engine, os.cpu_count() or 1, arguments.workers
     wants_gpus = arguments.gpus or (workers is None and engine.device != "cpu")
     gpus = visible_gpus() if wants_gpus else []
@@ -87,9 +92,9 @@ def clones_of(origin: str | None):
     from threephase.base.provenance import code_revision
     from threephase.project.worker import Clones
 
-    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", "*.py", "*.yaml", ":!*resolved.yaml"]
+    command = ["git", "status", "--porcelain", "--", "*.py", "*.yaml", ":!*resolved.yaml"]
     if edits := subprocess.run(command, cwd=TOP, capture_output=True, text=True).stdout.split():
-        raise UserError(f"--clone: got uncommitted edits of {edits[1]}, expected a commit, which workers clone")
+        raise UserError(f"--clone: got {edits[1]}, which is not committed, expected a commit, which workers clone")
     return Clones(origin, code_revision())
 
 

@@ -1,15 +1,20 @@
 """Stages on Dask's workers give what ``dvc repro`` gives, byte by byte, whatever dies on the way."""
 
+import contextlib
 import importlib
+import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Client
 from distributed_project import DISTRIBUTE, copy, made, make_study
+from failing_remote import failing_remote
 from tiny_project import commit, environment, make_pipelines, run
 
 from threephase.base.provenance import library_versions
@@ -71,6 +76,35 @@ def test_workers_with_clones_of_their_own_make_the_same_bytes(root, expected, tm
     assert (root / "runs/reports").is_dir()
 
 
+def test_a_remote_that_fails_one_request_in_ten_changes_no_byte(root, expected, tmp_path):
+    with failing_remote(tmp_path / "remote", 0.1) as (address, counts):
+        run(root, "dvc", "remote", "add", "--default", "carrier", address)
+        run(root, "dvc", "remote", "modify", "carrier", "method", "PUT")
+        commit(root)
+        run(root, *COMMAND, "--clone", str(root))
+    assert counts["failed"] > 10 and made(root) == expected
+
+
+def test_workers_of_a_scheduler_that_somebody_started_make_the_same_bytes(root, expected, tmp_path):
+    file, dask = tmp_path / "scheduler.json", (sys.executable, "-m", "dask.__main__")
+    begin = {"cwd": root, "env": environment(root), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with contextlib.ExitStack() as ends:
+        for words in (
+            ("scheduler", "--port", "0", "--dashboard-address", ":0"),
+            ("worker", "--nthreads", "1", "--nworkers", "2"),
+        ):
+            process = subprocess.Popen([*dask, *words, "--scheduler-file", str(file)], **begin)
+            ends.callback(process.wait)
+            ends.callback(process.terminate)
+        while not file.is_file():
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        with Client(address) as client:
+            client.wait_for_workers(2, timeout=60)
+        said = run(root, *DISTRIBUTE, "--scheduler", address)
+    assert " s\n" in said and made(root) == expected
+
+
 def test_a_killed_worker_costs_its_stage_alone(root, expected):
     process = start(root)
     workers = [
@@ -114,6 +148,7 @@ def test_a_failed_stage_stops_only_what_needs_it(root, expected):
         (["--workers", "0"], "--workers: got 0, expected at least 1"),
         (["--study", "other"], "--study: got 'other', expected one of: bbc"),
         (["--slurm", "missing.yaml"], "missing.yaml: no such file; expected a YAML file of parameters"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "--scheduler: got tcp://127.0.0.1:9, expected a scheduler of Dask that"),
         (["--workers", "99"], "shared.yaml: engine.threads: got 1 for each of 99 workers on "),
     ],
 )
@@ -175,7 +210,14 @@ def test_a_remote_that_is_missing_is_said_at_once(root):
 def test_uncommitted_code_does_not_travel(root):
     file = root / "stages/train_dae.py"
     file.write_text(file.read_text() + "\n# An edit.\n")
-    assert "--clone: got uncommitted edits" in run(root, *COMMAND, "--clone", str(root), expected=2).splitlines()[-1]
+    said = run(root, *COMMAND, "--clone", str(root), expected=2)
+    assert "stages/train_dae.py, which is not committed, expected a commit" in said.splitlines()[-1]
+
+
+def test_a_study_that_git_does_not_know_does_not_travel(root):
+    (root / "data/mine.yaml").write_text("title: mine\n")
+    said = run(root, *COMMAND, "--clone", str(root), expected=2)
+    assert "data/mine.yaml, which is not committed" in said.splitlines()[-1]
 
 
 def test_a_study_that_another_process_runs_is_refused(root):

@@ -1,17 +1,14 @@
-"""Dask's workers for ``commands.distribute``: processes of this machine, which may share its GPUs, or jobs of Slurm."""
+"""Dask's workers for ``commands.distribute``: processes of this machine, jobs of Slurm, or those of a scheduler."""
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-# Read when Dask is imported, here and in the workers: a worker that ends is told by what it costs, not by Dask's log,
-# and three of them may end under a stage before it counts as failed.
-os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
-os.environ.setdefault("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "3")
 
 from threephase.base.errors import UserError, first_line
 from threephase.study.schema import read_yaml
@@ -19,7 +16,20 @@ from threephase.study.schema import read_yaml
 if TYPE_CHECKING:
     from distributed.deploy import Cluster
 
+# Read when Dask is imported, here and in the workers. A worker that ends is told by what it costs, not by Dask's log,
+# and three of them may end under a stage before it counts as failed. Dask would look a hundred times a second at what
+# a worker does, which is always to wait for a stage.
+for name, value in {
+    "LOGGING__DISTRIBUTED": "critical",
+    "DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "3",
+    "DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
+}.items():
+    os.environ.setdefault(f"DASK_{name}", value)
+
 ANY_PORT = {"dashboard_address": ":0"}
+POLL_SECONDS, CONNECT_SECONDS = 2.0, 10
 
 
 @contextlib.contextmanager
@@ -52,7 +62,8 @@ def on_slurm(profile: Path, checkout: Path) -> Iterator[tuple["Cluster", int]]:
     workers = values.pop("workers", 1)
     if not (isinstance(workers, int) and workers > 0):
         raise UserError(f"{profile}: workers: got {workers!r}, expected a whole number of at least 1")
-    start = [f"cd {checkout}", f"export PYTHONPATH={checkout}:$PYTHONPATH"]
+    folder = shlex.quote(str(checkout))
+    start = [f"cd {folder}", f"export PYTHONPATH={folder}:$PYTHONPATH"]
     # A worker runs one stage at a time, on all cores of its job.
     values["worker_extra_args"] = [*values.get("worker_extra_args", []), "--nthreads", "1"]
     values["job_script_prologue"] = [*values.get("job_script_prologue", []), *start]
@@ -69,5 +80,40 @@ def on_slurm(profile: Path, checkout: Path) -> Iterator[tuple["Cluster", int]]:
         except (ValueError, TypeError, RuntimeError, OSError) as error:
             raise UserError(f"{profile}: {first_line(error)}") from None
         print("Slurm takes such jobs; squeue shows them, and the first stage waits for the first of them", flush=True)
+        cluster.scale(workers)
+        _wait_for_a_worker(cluster, profile)
         cluster.adapt(minimum=workers, maximum=workers)
         yield cluster, workers
+
+
+def _wait_for_a_worker(cluster: "Cluster", profile: Path) -> None:
+    """Wait while a job waits or runs, for days if need be; UserError where all have ended and no worker connected."""
+    while not cluster.scheduler_info["workers"]:
+        time.sleep(POLL_SECONDS)
+        jobs = [job.job_id for job in cluster.workers.values() if job.job_id]
+        known = subprocess.run(
+            ["squeue", "--noheader", "--format=%i", f"--jobs={','.join(jobs)}"], capture_output=True, text=True
+        )
+        # Slurm forgets a job soon after its end, and then refuses to list it.
+        if jobs and not known.stdout.split() and not cluster.scheduler_info["workers"]:
+            raise UserError(
+                f"{profile}: got {len(jobs)} jobs that ended before a worker connected, expected workers; the jobs' "
+                "logs say why (log_directory, else slurm-*.out here)"
+            )
+
+
+@contextlib.contextmanager
+def of_scheduler(address: str) -> Iterator[tuple[str, int]]:
+    """The workers that somebody started for a scheduler of Dask; UserError where it is out of reach or has none."""
+    from distributed import Client
+
+    try:
+        with Client(address, timeout=CONNECT_SECONDS) as client:
+            workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--scheduler: got {address}, expected a scheduler of Dask that answers: {first_line(error)}"
+        ) from None
+    if not workers:
+        raise UserError(f"--scheduler: got {address} without workers, expected some: dask worker {address}")
+    yield address, workers

@@ -1,5 +1,6 @@
 """The page over all studies that have results: the answer, the paper's tables, claims, audit, deviations, cost."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ from threephase.report.page import made_on
 from threephase.report.paper_grid import grids, not_run, paper_frame
 from threephase.results.tables import METRIC_TITLES, format_setting
 from threephase.scores.metrics import METRICS
+from threephase.study.params import Study
 
 RECIPES = {"main settings": BY_PAPER, "ordinary recipe": BY_ORDINARY}
 
@@ -51,8 +53,13 @@ class Overview:
 
     @property
     def claiming(self) -> Sequence[Finished]:
-        """The studies whose claims are told; what a single switch does is told in the audit, beside its base."""
-        return [member for member in self.finished if not is_switch_study(member.study)] or self.finished
+        """The studies whose claims are told: not those of a single switch, which the audit tells beside their base.
+
+        Nor one that another study asks again with more seeds, as its data set would count twice.
+        """
+        asking = [member for member in self.finished if not is_switch_study(member.study)]
+        again = [member for member in asking if not any(has_more_seeds(other.study, member.study) for other in asking)]
+        return again or self.finished
 
     @cached_property
     def claims(self) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -68,6 +75,13 @@ class Overview:
     def cells(self) -> list[dict[str, Any]]:
         """A row for every cell of every study, in the order of the studies and of their tables."""
         return [_with_study(member, line) for member in self.finished for line in cell_rows(member)]
+
+
+def has_more_seeds(study: Study, other: Study) -> bool:
+    """Whether a study asks what the other asks, in the same way and with its seeds, but with more of them."""
+    own = study.params
+    may_differ = {name: getattr(own, name) for name in ("name", "seeds", "variants", "baselines", "draw_encoders")}
+    return {*own.seeds} > {*other.params.seeds} and dataclasses.replace(other.params, **may_differ) == own
 
 
 def render_overview(overview: Overview) -> str:

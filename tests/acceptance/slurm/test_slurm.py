@@ -104,3 +104,10 @@ def test_jobs_of_slurm_make_the_same_bytes_and_leave_nothing_to_do(slurm, tmp_pa
     assert "up to date" in run(root, "dvc", "status")
     assert "Running stage" not in run(root, "dvc", "repro")
     assert run(root, "squeue", "--noheader", **slurm) == ""
+
+
+def test_jobs_that_end_before_a_worker_connects_are_said_at_once(slurm, tmp_path):
+    root, profile = make_study(tmp_path / "project"), tmp_path / "slurm.yaml"
+    profile.write_text(PROFILE.format(folder=tmp_path) + "job_script_prologue: [exit 3]\n", encoding="utf-8")
+    said = run(root, *DISTRIBUTE, "--slurm", str(profile), expected=2, **slurm)
+    assert "got 2 jobs that ended before a worker connected, expected workers" in said.splitlines()[-1]

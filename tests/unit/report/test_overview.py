@@ -1,5 +1,6 @@
 """The page over all studies and the tables beside it, from what git keeps and from a made-up study."""
 
+import dataclasses
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import MEASURED_TABLES, read_numbers
 from threephase.report import readme
+from threephase.report.overview import has_more_seeds
 from threephase.results.results import read_results
 from threephase.results.tables import format_difference, format_interval, format_number
 from threephase.study.read_params import load_study
@@ -161,7 +163,7 @@ def test_a_study_of_a_single_switch_stands_in_the_audit_and_among_no_claims(tmp_
     told = html[html.index('<section id="claims">') : html.index('<section id="paper">')]
     assert "snips_l6" in told and "snips_pooling" not in told
     folded = html[html.index("<summary>Studies in which a single switch differs") : html.index('<section id="claims">')]
-    assert "are no evidence for or against a claim" in folded
+    assert "are no further evidence for or against a claim" in folded
     assert lead("snips_pooling", "claims", "three_phase", "ft") in folded
     assert lead("snips_pooling", "claims", "three_phase", "joint") not in Page(html).text
 
@@ -298,3 +300,14 @@ def test_hostile_texts_come_out_literally_in_all_three_formats(tmp_path, monkeyp
         assert expected in page.text, key
         assert any(expected in one_line(cell) for cell in markdown), key
         assert any(expected in one_line(cell) for cell in latex), key
+
+
+def test_a_study_that_another_asks_again_with_more_seeds_gives_way_to_it():
+    study = load_study("snips_l6")
+    params = study.params
+    fewer = dataclasses.replace(params, name="fewer", seeds=params.seeds[:2], variants=["ft"])
+    longer = dataclasses.replace(fewer, long_tail_ratio=3.0)
+    assert has_more_seeds(study, dataclasses.replace(study, params=fewer))
+    assert not has_more_seeds(study, study)
+    assert not has_more_seeds(dataclasses.replace(study, params=fewer), study)
+    assert not has_more_seeds(study, dataclasses.replace(study, params=longer))

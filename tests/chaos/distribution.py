@@ -1,0 +1,97 @@
+"""Kill what runs a study at random moments: python tests/chaos/distribution.py worker|head TRIALS [SEED].
+
+A trial runs a small study on two workers and kills one of them, or the command itself. It says whether lock and outputs
+are the bytes of an undisturbed `dvc repro`, what ran twice, and whether a process was left after three seconds.
+"""
+
+import argparse
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+
+from distributed_project import DISTRIBUTE, copy, made, make_study
+from tiny_project import environment, run
+
+COMMAND = (*DISTRIBUTE, "--workers", "2")
+RAN = re.compile(r"; (\S+): [\d.]+ s$", re.MULTILINE)
+ORPHANS_AFTER = 3.0  # seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("killed", choices=["worker", "head"])
+    parser.add_argument("trials", type=int)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    arguments = parser.parse_args()
+    draw, good = random.Random(arguments.seed), 0
+    with tempfile.TemporaryDirectory() as name:
+        new = make_study(Path(name) / "new")
+        undisturbed = copy(new, Path(name) / "undisturbed")
+        start = time.monotonic()
+        run(undisturbed, *COMMAND)
+        seconds = time.monotonic() - start
+        by_dvc = copy(new, Path(name) / "by_dvc")
+        run(by_dvc, "dvc", "repro")
+        expected = made(by_dvc)
+        assert made(undisturbed) == expected
+        for number in range(arguments.trials):
+            root = copy(new, Path(name) / str(number))
+            faults, told = trial(root, arguments.killed, draw.uniform(0, seconds), draw, expected)
+            good += not faults
+            print(f"trial {number}: {told}; {', '.join(faults) or 'as expected'}", flush=True)
+    print(f"{arguments.killed} killed: {good} of {arguments.trials} trials as expected")
+    sys.exit(good != arguments.trials)
+
+
+def trial(root: Path, killed: str, moment: float, draw: random.Random, expected: dict[str, bytes]):
+    """What is not as it should be, and what happened."""
+    log = root.parent / "said"
+    with log.open("w") as out:
+        head = psutil.Popen(COMMAND, cwd=root, env=environment(root), stdout=out, stderr=subprocess.STDOUT)
+        time.sleep(moment)
+        victims = workers_of(head) if killed == "worker" else [head]
+        victim = draw.choice(victims) if victims and head.is_running() else None
+        if victim:
+            victim.kill()
+        status = head.wait()
+    first = RAN.findall(log.read_text())
+    faults, second = [], []
+    if killed == "head":
+        time.sleep(ORPHANS_AFTER)
+        second = RAN.findall(run(root, *COMMAND))
+        # The command runs where no worker does; a stage that was finished but not yet told may be told by the second.
+        if again := set(first) & set(second):
+            faults.append(f"computed again: {', '.join(sorted(again))}")
+    elif status:
+        faults.append(f"ended with {status}: {log.read_text()[-200:]}")
+    if twice := [stage for stage, times in Counter(first).items() if times > 1]:
+        faults.append(f"told twice: {', '.join(twice)}")
+    if left := processes_in(root):
+        faults.append(f"left behind: {left}")
+    if made(root) != expected:
+        faults.append("other bytes")
+    what = f"{killed} killed after {moment:.1f} s" if victim else f"nothing to kill after {moment:.1f} s"
+    return faults, f"{what}, {len(first)} and {len(second)} stages ran"
+
+
+def workers_of(head: psutil.Process) -> list[psutil.Process]:
+    """The processes that run stages: each is a child of a nanny's, or of the command."""
+    return [one for one in head.children(recursive=True) if "spawn_main" in str(one.cmdline())]
+
+
+def processes_in(root: Path) -> list[str]:
+    found = psutil.process_iter(["cwd", "cmdline"])
+    return [" ".join(one.info["cmdline"])[-80:] for one in found if (one.info["cwd"] or "").startswith(str(root))]
+
+
+if __name__ == "__main__":
+    main()
