@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 
 from distributed_project import DISTRIBUTE, copy, made, make_study
 from tiny_project import environment, run
@@ -72,12 +73,12 @@ def trial(root: Path, killed: str, moment: float, draw: random.Random, expected:
         if again := set(first) & set(second):
             faults.append(f"computed again: {', '.join(sorted(again))}")
     elif status:
-        faults.append(f"ended with {status}: {log.read_text()[-200:]}")
+        faults.append(f"ended with {status}: {log.read_text()[-500:]}")
     if twice := [stage for stage, times in Counter(first).items() if times > 1]:
         faults.append(f"told twice: {', '.join(twice)}")
     if left := processes_in(root):
         faults.append(f"left behind: {left}")
-    if made(root) != expected:
+    if not (root / "dvc.lock").is_file() or made(root) != expected:
         faults.append("other bytes")
     what = f"{killed} killed after {moment:.1f} s" if victim else f"nothing to kill after {moment:.1f} s"
     return faults, f"{what}, {len(first)} and {len(second)} stages ran"

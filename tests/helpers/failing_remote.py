@@ -22,7 +22,7 @@ def failing_remote(folder: Path, share: float, seed: int = 0) -> Iterator[tuple[
         def _answer(self) -> None:
             failed = draw.random() < share
             counts["failed" if failed else "answered"] += 1
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))) if self.command == "PUT" else b""
+            body = self._body() if self.command == "PUT" else b""
             if failed and draw.random() < 0.5:
                 self.close_connection = True
                 return
@@ -38,6 +38,15 @@ def failing_remote(folder: Path, share: float, seed: int = 0) -> Iterator[tuple[
             if serves and self.command == "GET":
                 with file.open("rb") as content:
                     shutil.copyfileobj(content, self.wfile)
+
+        def _body(self) -> bytes:
+            """What is sent, which dvc does in chunks: a line with the length before each, the last one empty."""
+            body = b""
+            while length := int(self.rfile.readline(), 16):
+                body += self.rfile.read(length)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         do_GET = do_HEAD = do_PUT = _answer
 
