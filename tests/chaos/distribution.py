@@ -19,8 +19,8 @@ import psutil
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 
-from distributed_project import DISTRIBUTE, copy, made, make_study
-from tiny_project import environment, run
+from distributed_project import DISTRIBUTE, copy, made, make_study  # noqa: E402
+from tiny_project import environment, run  # noqa: E402
 
 COMMAND = (*DISTRIBUTE, "--workers", "2")
 RAN = re.compile(r"; (\S+): [\d.]+ s$", re.MULTILINE)
