@@ -5,6 +5,7 @@ are the bytes of an undisturbed `dvc repro`, what ran twice, and whether a proce
 """
 
 import argparse
+import contextlib
 import random
 import re
 import subprocess
@@ -61,13 +62,16 @@ def trial(root: Path, killed: str, moment: float, draw: random.Random, expected:
         time.sleep(moment)
         victims = workers_of(head) if killed == "worker" else [head]
         victim = draw.choice(victims) if victims and head.is_running() else None
-        if victim:
-            victim.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if victim:
+                victim.kill()
         status = head.wait()
     first = RAN.findall(log.read_text())
     faults, second = [], []
+    time.sleep(ORPHANS_AFTER)
+    if left := processes_in(root):
+        faults.append(f"left behind: {left}")
     if killed == "head":
-        time.sleep(ORPHANS_AFTER)
         second = RAN.findall(run(root, *COMMAND))
         # The command runs where no worker does; a stage that was finished but not yet told may be told by the second.
         if again := set(first) & set(second):
@@ -76,8 +80,6 @@ def trial(root: Path, killed: str, moment: float, draw: random.Random, expected:
         faults.append(f"ended with {status}: {log.read_text()[-500:]}")
     if twice := [stage for stage, times in Counter(first).items() if times > 1]:
         faults.append(f"told twice: {', '.join(twice)}")
-    if left := processes_in(root):
-        faults.append(f"left behind: {left}")
     if not (root / "dvc.lock").is_file() or made(root) != expected:
         faults.append("other bytes")
     what = f"{killed} killed after {moment:.1f} s" if victim else f"nothing to kill after {moment:.1f} s"

@@ -29,13 +29,13 @@ for name, value in {
     os.environ.setdefault(f"DASK_{name}", value)
 
 ANY_PORT = {"dashboard_address": ":0"}
-POLL_SECONDS, CONNECT_SECONDS = 2.0, 10
+POLL_SECONDS, CONNECT_SECONDS, STARTS = 2.0, 10, 3
 
 
 @contextlib.contextmanager
 def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["Cluster", int]]:
     """So many workers, which share so many GPUs in turn; yields the cluster and their number."""
-    from distributed import Nanny, Scheduler, SpecCluster
+    from distributed import Nanny
 
     environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
     specs = {
@@ -44,9 +44,21 @@ def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["C
     }
     # A terminal sends Ctrl-C to all processes; this one ends the workers itself.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT}) as cluster:
+    with _started(specs) as cluster:
         signal.signal(signal.SIGINT, handler)
         yield cluster, workers
+
+
+def _started(specs: dict) -> "Cluster":
+    """The cluster, whose start is tried again where a worker dies in it; UserError where none starts."""
+    from distributed import Scheduler, SpecCluster
+
+    for _ in range(STARTS):
+        try:
+            return SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT})
+        except RuntimeError as error:
+            said = first_line(error.__cause__ or error)
+    raise UserError(f"--workers: got {len(specs)} workers that died at their start, expected them to live: {said}")
 
 
 @contextlib.contextmanager
