@@ -23,9 +23,9 @@ from threephase.study.source_params import SPLITS, Dataset, Sources
 TEST_SHARE = 0.2
 # The fewest that answer "what should I use?": each way of training an encoder that may be worth its time, and all
 # baselines. All by the ordinary recipe, which chooses the learning rate on the reader's validation rows: by one fixed
-# rate a method wins or loses by how well that rate happens to fit. Ablations of phase 2, phase 1 alone and joint training
-# tell which part of the method helps, not what to use. Nine trainings of phase 3 a seed (three rates each) replace the
-# seven of the default study's variants, and two of phase 2 its four.
+# rate a method wins or loses by how well that rate happens to fit. Ablations of phase 2, phase 1 alone and joint
+# training tell which part of the method helps, not what to use. A seed trains phase 3 nine times (three rates each) for
+# the seven variants of the default study, and phase 2 twice for its four.
 VARIANTS = ("three_phase_ordinary", "cl_ft_ordinary", "ft_ordinary")
 ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\

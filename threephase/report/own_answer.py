@@ -170,6 +170,8 @@ class OwnAnswer:
         best = next(method.title for method in self.methods if method.key == self.choice.best)
         if self.choice.name != self.choice.best:
             reason = f"the cheapest to train of those within one standard error of the best there, {best}"
+        elif self.chosen.updates is None:
+            reason = "the best there"
         elif len(self.chosen.validation) < 2:
             reason = f"the best there, as one {self._units()} has no standard error"
         else:

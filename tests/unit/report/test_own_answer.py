@@ -155,9 +155,12 @@ def answer_of(base, methods, name, best=None, seeds=(0, 1, 2)) -> OwnAnswer:
 def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
     undecided = comparison(-3.0, 2.5, UNDECIDED, detectable=4.2)
     methods = [
-        method("A", 90.0, 0), method("B", 90.2, 500, undecided), method("C", 89.9, 900, undecided),
-        method("D", 80.0, 300, comparison(5.0, 15.0, SUPPORTED)), method("E", 70.0, 0, comparison(12.0, 28.0, SUPPORTED)),
-    ]  # fmt: skip
+        method("A", 90.0, 0),
+        method("B", 90.2, 500, undecided),
+        method("C", 89.9, 900, undecided),
+        method("D", 80.0, 300, comparison(5.0, 15.0, SUPPORTED)),
+        method("E", 70.0, 0, comparison(12.0, 28.0, SUPPORTED)),
+    ]
     answer = answer_of(base, methods, "A", "B")
     assert answer.heading == "On your texts: use A"
     assert answer.sentences == [
