@@ -15,7 +15,7 @@ from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.cells import pools_folds
 from threephase.results.choice import Choice, choose
 from threephase.results.curves import updates_of
-from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number
+from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import ROWS_ONLY, SAME_PREDICTIONS
 from threephase.study.params import Study
 
@@ -30,7 +30,7 @@ SAID = {
     SAME_PREDICTIONS: SAME_PREDICTIONS,
     FEW: FEW,
 }
-MOST_NAMES = 4  # that a sentence lists
+MOST_NAMES = 3  # that a sentence lists
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,14 @@ class Method:
         """Mean and interval."""
         interval = "" if self.low is None else f" {format_interval(self.low, self.high)}"
         return f"{format_number(self.mean)}%{interval}"
+
+    @property
+    def difference(self) -> str:
+        """What the method to use is better by, with the interval where there is one."""
+        found = self.comparison
+        if found is None:
+            return ""
+        return format_signed(found.difference) if found.low is None else found.stated
 
     @property
     def said(self) -> str:
@@ -153,9 +161,10 @@ class OwnAnswer:
         if self.chosen.updates is None or any(method.updates is None for method in others):
             return ""
         if cheaper := [method for method in others if method.updates < self.chosen.updates]:
-            return f"; of these {_listed(cheaper)} {'is' if len(cheaper) == 1 else 'are'} cheaper to train"
+            which = _listed(cheaper) if len(cheaper) < len(others) else "each"
+            return f"; {which} {'are' if 1 < len(cheaper) < len(others) else 'is'} cheaper to train"
         is_cheapest = all(method.updates > self.chosen.updates for method in others)
-        return "; it is the cheapest to train" if is_cheapest else "; none is cheaper to train"
+        return f"; {_quoted(self.chosen)} is the cheapest to train" if is_cheapest else "; none is cheaper to train"
 
     @property
     def _cost(self) -> str:
@@ -167,7 +176,7 @@ class OwnAnswer:
 
     @property
     def _how(self) -> str:
-        best = next(method.title for method in self.methods if method.key == self.choice.best)
+        best = next(_quoted(method) for method in self.methods if method.key == self.choice.best)
         if self.choice.name != self.choice.best:
             reason = f"the cheapest to train of those within one standard error of the best there, {best}"
         elif self.chosen.updates is None:
@@ -180,19 +189,18 @@ class OwnAnswer:
 
     def table(self) -> pd.DataFrame:
         """A row a method, as texts for the terminal."""
-        metric = METRIC_TITLES[self.study.params.primary_metric]
+        titles = ["Method", METRIC_TITLES[self.study.params.primary_metric], "Its lead", "On test rows", "Updates"]
         rows = [
-            {
-                "Method": method.title,
-                metric: method.stated,
-                "Minus it": method.comparison.stated if method.comparison else "",
-                "On test rows": "the one to use" if method is self.chosen else method.said,
-                "Validation": method.validated,
-                "Updates": method.trained,
-            }
+            (
+                method.title,
+                method.stated,
+                method.difference,
+                "the one to use" if method is self.chosen else method.said,
+                method.trained,
+            )
             for method in self.methods
         ]
-        return pd.DataFrame(rows, columns=["Method", metric, "Minus it", "On test rows", "Validation", "Updates"])
+        return pd.DataFrame(rows, columns=titles)
 
 
 def own_answer(finished: Finished) -> OwnAnswer:
@@ -244,7 +252,7 @@ def _compared(finished: Finished, chosen: Row, other: Row) -> Judged | None:
 
 def _listed(methods: Sequence[Method]) -> str:
     """Their titles; of more than ``MOST_NAMES`` the first ones, and how many more."""
-    titles = [method.title for method in methods]
+    titles = [_quoted(method) for method in methods]
     if len(titles) > MOST_NAMES:
         titles = [*titles[: MOST_NAMES - 1], f"{len(titles) - MOST_NAMES + 1} others"]
     return " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
@@ -252,4 +260,9 @@ def _listed(methods: Sequence[Method]) -> str:
 
 def _first(methods: Sequence[Method], before: str = "") -> str:
     """The first of several, whose difference is told."""
-    return f"{before}{methods[0].title} " if len(methods) > 1 else ""
+    return f"{before}{_quoted(methods[0])} " if len(methods) > 1 else ""
+
+
+def _quoted(method: Method) -> str:
+    """A title within a sentence: many hold commas."""
+    return f"“{method.title}”"

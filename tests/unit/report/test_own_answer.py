@@ -10,7 +10,7 @@ from random_study import random_study
 from synthetic_study import make_study
 
 from threephase.report.judged import Judged
-from threephase.report.own_answer import GUESSING, Method, OwnAnswer, own_answer
+from threephase.report.own_answer import GUESSING, MOST_NAMES, Method, OwnAnswer, own_answer
 from threephase.report.page import render_page
 from threephase.report.rows import Row
 from threephase.results.choice import Choice
@@ -80,7 +80,7 @@ def check(finished, page: str) -> OwnAnswer:
             assert kind != "ahead" or not [sentence for sentence in said if sentence.startswith(AHEAD)]
             continue
         (sentence,) = [sentence for sentence in said if kind != "ahead" or sentence.startswith(AHEAD)]
-        if len(others[kind]) <= 4 and "every other method" not in sentence:
+        if len(others[kind]) <= MOST_NAMES and "every other method" not in sentence:
             assert all(titles[variant] in sentence for variant in others[kind])
         if kind in ("ahead", "behind"):
             low, high = map(float, INTERVAL.findall(sentence)[-1])
@@ -106,7 +106,7 @@ def test_no_sentence_contradicts_its_interval(base, tmp_path, tens):
             text = plain(row)
             assert text.startswith(" ".join(method.title.split()))
             assert method is not answer.chosen or "the one to use" in text
-            assert method.comparison is None or f"{method.comparison.stated} {method.said}" in text
+            assert method.comparison is None or f"{method.difference} {method.said}" in text
             assert method.validated in text and method.trained in text
         for low, high in INTERVAL.findall(" ".join(method.stated for method in answer.methods)):
             assert 0 <= float(low) <= float(high) <= 100
@@ -165,12 +165,12 @@ def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
     assert answer.heading == "On your texts: use A"
     assert answer.sentences == [
         "It reaches a macro F1 of 90.0% [88.0, 92.0] on 120 test rows (mean of 3 seeds, with its 95% interval).",
-        "B and C can't be told apart from it on 120 test rows; it is the cheapest to train.",
+        "“B” and “C” can't be told apart from it on 120 test rows; “A” is the cheapest to train.",
         "A lead of 4.2 points would be found in 80% of such studies.",
-        "It is ahead of D and E, of D by +10.0 [5.0, 15.0] points.",
+        "It is ahead of “D” and “E”, of “D” by +10.0 [5.0, 15.0] points.",
         "It trains no encoder.",
         "It was chosen on the validation rows: the cheapest to train of those within one standard error of the best "
-        "there, B.",
+        "there, “B”.",
     ]
     assert answer.table()["On test rows"].tolist() == [
         "can't be told apart", "the one to use", "can't be told apart", "it is ahead", "it is ahead",
@@ -181,7 +181,7 @@ def test_a_method_that_is_ahead_on_the_test_rows_is_said_to_be(base):
     methods = [method("A", 90.0, 1250), method("B", 93.0, 0, comparison(-5.0, -1.0, NOT_SUPPORTED))]
     answer = answer_of(base, methods, "A")
     assert answer.sentences[1:] == [
-        f"On the test rows B is ahead of it, by {format_difference(3.0, 1.0, 5.0)} points.",
+        f"On the test rows “B” is ahead of it, by {format_difference(3.0, 1.0, 5.0)} points.",
         "Its training takes about 1,250 updates (batches of texts) a seed.",
         "It was chosen on the validation rows: the best there, and no cheaper one is within one standard error of it.",
     ]
@@ -193,8 +193,8 @@ def test_two_seeds_tell_of_no_lead(base):
     first = dataclasses.replace(method("A", 90.0, 10), low=None, high=None)
     answer = answer_of(base, [first, method("B", 80.0, 0, few), method("C", 90.0, 10, same)], "A", seeds=(0, 1))
     assert answer.sentences[0] == "It reaches a macro F1 of 90.0% on 120 test rows (mean of 2 seeds)."
-    assert answer.sentences[1].startswith("Whether it is ahead of B can't be told: that takes 3 seeds or more")
-    assert answer.sentences[2] == "C can't be told apart from it on 120 test rows; none is cheaper to train."
+    assert answer.sentences[1].startswith("Whether it is ahead of “B” can't be told: that takes 3 seeds or more")
+    assert answer.sentences[2] == "“C” can't be told apart from it on 120 test rows; none is cheaper to train."
 
 
 def test_guessing_is_no_method_to_use_and_without_validation_scores_nothing_is_chosen(base):
