@@ -30,6 +30,16 @@ SAID = {
     SAME_PREDICTIONS: SAME_PREDICTIONS,
     FEW: FEW,
 }
+# What a method is, by its variant or baseline without what names its recipe.
+ABOUT = {
+    "ft": "the encoder and a classifier on top of it, trained on the labels",
+    "cl_ft": "contrastive learning, which moves the vectors of one class together, then fine-tuning",
+    "three_phase": "learning to restore texts that lost words, then contrastive learning, then fine-tuning",
+    "tfidf_logistic": "a linear classifier on word counts, without an encoder",
+    "embedding_logistic": "a linear classifier on the vectors of the untouched encoder",
+    "embedding_nearest_mean": "the class whose mean vector, by the untouched encoder, is nearest",
+    "majority": "the commonest class, whatever the text",
+}
 MOST_NAMES = 3  # that a sentence lists
 
 
@@ -57,6 +67,11 @@ class Method:
     @property
     def title(self) -> str:
         return self.row.label
+
+    @property
+    def about(self) -> str:
+        """What it is, empty where no text is known."""
+        return ABOUT.get(self.row.variant.removesuffix("_ordinary"), "")
 
     @property
     def stated(self) -> str:
@@ -116,7 +131,8 @@ class OwnAnswer:
                 "A method is chosen by its scores on validation rows, so that the test rows choose nothing. "
                 f"This study has none: its protocol is “{self.study.params.protocol}”."
             ]
-        return [self._score, *self._comparisons, self._cost, self._how]
+        about = [f"That is {self.chosen.about}."] if self.chosen.about and self.chosen.row.variant != GUESSING else []
+        return [self._score, *about, *self._comparisons, self._cost, self._how]
 
     @property
     def _score(self) -> str:

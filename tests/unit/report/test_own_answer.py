@@ -114,7 +114,7 @@ def test_no_sentence_contradicts_its_interval(base, tmp_path, tens):
 
 def test_the_check_finds_a_sentence_that_contradicts_its_interval(base, tmp_path):
     studies = (random_study(base, number, tmp_path, drawn=False, own=True) for number in range(50))
-    finished = next(one for one in studies if own_answer(one).sentences[1].startswith(AHEAD))
+    finished = next(one for one in studies if any(said.startswith(AHEAD) for said in own_answer(one).sentences))
     page = render_page(finished, texts=False, with_costs=False)
     check(finished, page)
     with pytest.raises(AssertionError):
