@@ -21,11 +21,19 @@ from threephase.study.schema import build
 from threephase.study.source_params import SPLITS, Dataset, Sources
 
 TEST_SHARE = 0.2
+# The fewest that answer "what should I use?": each way of training an encoder that may be worth its time, and all
+# baselines. All by the ordinary recipe, which chooses the learning rate on the reader's validation rows: by one fixed
+# rate a method wins or loses by how well that rate happens to fit. Ablations of phase 2, phase 1 alone and joint
+# training tell which part of the method helps, not what to use. A seed trains phase 3 nine times (three rates each) for
+# the seven variants of the default study, and phase 2 twice for its four.
+VARIANTS = ("three_phase_ordinary", "cl_ft_ordinary", "ft_ordinary")
 ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\
-# The study on your own texts, under the protocol of the paper's text. The hyper-parameters are defaults that suit a few
-# hundred short texts and take minutes on two cores; they were not chosen on your data. To choose them:
-# python -m commands.search_hyperparameters --help
+# The study on your own texts, under the protocol of the paper's text. The variants are the fewest that answer "what
+# should I use?": fine-tuning, contrastive learning before it, and all three phases, beside every baseline. Each is
+# trained by the ordinary recipe: the learning rate of phase 3 is chosen on your validation rows. The hyper-parameters
+# below are defaults for a few hundred short texts, minutes on two cores; they were not chosen on your data. To choose
+# those of phases 1 and 2: python -m commands.search_hyperparameters --help
 # After an edit of encoders, variants or baselines, type make pipelines.
 """
 
@@ -122,14 +130,13 @@ def test_rows(examples: pd.DataFrame) -> int | None:
 
 
 def study_params(name: str, default: Study) -> dict[str, Any]:
-    """The content of ``studies/<name>/params.yaml``: the default study's first encoder, its variants but for controls.
+    """The content of ``studies/<name>/params.yaml``: the default study's first encoder, ``VARIANTS`` and all baselines.
 
     Nothing is left to a ``base``: an experiment with the default study must not change this one.
     """
     content = dataclasses.asdict(default.params)
     del content["name"]
-    encoder, known = default.params.encoders[0], default.shared.variants
-    variants = [variant for variant in default.params.variants_of(encoder) if known[variant].pairs_as_many_as is None]
+    encoder = default.params.encoders[0]
     settings = {"lr_classifier": 2e-4, "max_epochs_classifier": 10, "max_length": 128}
     return content | {
         "dataset": name,
@@ -138,7 +145,8 @@ def study_params(name: str, default: Study) -> dict[str, Any]:
         "primary_metric": "macro_f1",
         "seeds": [0, 1, 2],
         "encoders": [encoder],
-        "variants": variants,
+        "variants": list(VARIANTS),
+        "baselines": list(default.shared.baselines),
         "draw_encoders": True,
         "validation_share": 0.2,
         "train_rows": None,

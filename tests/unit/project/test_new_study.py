@@ -13,6 +13,7 @@ from small_project import change, contents, error_line, make_project, run_stage,
 from threephase.base.errors import UserError
 from threephase.project import new_study
 from threephase.project.project import project_files, yaml_text
+from threephase.study.params import BASELINES
 from threephase.study.read_params import load_dataset, load_study
 
 CLASSES = {"fruit": "apple", "metal": "iron", "tree": "oak"}
@@ -81,16 +82,19 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     examples = pd.read_parquet(project / "studies/my_data/runs/data/examples.parquet")
     assert examples["split"].value_counts().to_dict() == {"train": 24, "test": 6}
     assert examples["text"][0] == 'the "apple", number 0 \N{DECIDUOUS TREE}'
-    study, default = load_study("my_data"), load_study()
+    study = load_study("my_data")
     for file, text in project_files(study).items():
         assert file.read_text(encoding="utf-8") == text
     assert study.params.protocol == "described" and study.params.seeds == [0, 1, 2]
     assert study.params.encoders == ["minilm_l6"] and study.params.draw_encoders
     assert study.params.primary_metric == "macro_f1" and not study.params.reproduces_paper
-    variants, control = default.params.variants, "no_imbalance_equal_updates"
-    assert control in variants
-    assert study.params.variants == [variant for variant in variants if variant != control]
-    assert study.params.baselines == default.params.baselines
+    # Every method by the recipe that searches its learning rate, none whose only use is to explain another.
+    assert {study.shared.variants[variant].encoder_from for variant in study.params.variants} == {
+        "pretrained", "train_contrastive_from_pretrained", "train_contrastive",
+    }  # fmt: skip
+    assert all(study.shared.variants[variant].recipe for variant in study.params.variants)
+    assert len(study.params.variants) == 3 and study.params.baselines == list(BASELINES)
+    assert study.asks_what_to_use
     params = (project / "studies/my_data/params.yaml").read_text()
     # It stands by itself: an experiment with the default study changes nothing of it.
     assert "not chosen on your data" in " ".join(params.split()) and "base:" not in params
@@ -221,10 +225,9 @@ def test_dvc_runs_the_study_on_your_own_texts_and_one_over_it_takes_what_it_shar
     messy_rows().to_csv(root / "reviews.csv", index=False)
     result = add(root)
     assert result.returncode == 0, result.stderr
-    values = {"seeds": [0], "hyperparameters.minilm_l6.max_epochs_classifier": 2}
-    change(root, "studies/my_data/params.yaml", values)
-    tiny_project.run(root, "dvc", "--cd", "studies/my_data", "repro", "summarize_cell@minilm_l6-ft")
-    assert (root / "studies/my_data/reports/metrics/minilm_l6-ft.json").is_file()
+    change(root, "studies/my_data/params.yaml", {"seeds": [0]})
+    tiny_project.run(root, "dvc", "--cd", "studies/my_data", "repro", "summarize_cell@minilm_l6-ft_ordinary")
+    assert (root / "studies/my_data/reports/metrics/minilm_l6-ft_ordinary.json").is_file()
     over_a_base(root, "cut", base="my_data", protocol="clip_gradient", seeds=[0])
     tiny_project.make_pipelines(root)
     said = tiny_project.run(root, "dvc", "--cd", "studies/cut", "repro", "split_data", "fetch_encoder")
