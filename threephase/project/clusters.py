@@ -13,13 +13,29 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 os.environ.setdefault("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "3")
 
+import psutil
+
 from threephase.base.errors import UserError, first_line
 from threephase.study.schema import read_yaml
 
 if TYPE_CHECKING:
     from distributed.deploy import Cluster
 
+MEMORY = 2.5e9  # bytes that a machine must have for each worker, if nobody says how many there are
 ANY_PORT = {"dashboard_address": ":0"}
+
+
+def workers_here(threads: int) -> int:
+    """How many stages of so many ``threads`` this machine's cores and memory allow at once, at least one."""
+    cores = os.cpu_count() or 1
+    return max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
+
+
+def visible_gpus() -> list[str]:
+    """This machine's GPUs, as CUDA_VISIBLE_DEVICES names them, which may leave some out."""
+    here = [device.name.removeprefix("nvidia") for device in sorted(Path("/dev").glob("nvidia[0-9]*"))]
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return here if named is None or not here else [name for name in named.split(",") if name]
 
 
 @contextlib.contextmanager
