@@ -128,14 +128,13 @@ def without_duplicates(examples: pd.DataFrame, contradicting_labels: str = "firs
         label = labels["text"].map(majority_labels(labels))
         examples = examples.drop(labels.index[labels["label"] != label])
     rank = examples["split"].map({"test": 0, "validation": 1, "train": 2, "unlabelled": 3})
-    ranked = examples.loc[rank.sort_values(kind="stable").index]
-    return ranked.drop_duplicates("text").sort_index().reset_index(drop=True)
+    kept = examples["text"].loc[rank.sort_values(kind="stable").index].drop_duplicates().index
+    return examples.loc[kept.sort_values()].reset_index(drop=True)
 
 
 def contradicting(examples: pd.DataFrame) -> pd.DataFrame:
     """The labelled rows whose text also stands with another label."""
-    labelled = examples[examples["split"] != "unlabelled"]
-    repeated = labelled[labelled["text"].duplicated(keep=False)]
+    repeated = examples[examples["text"].duplicated(keep=False) & (examples["split"] != "unlabelled")]
     return repeated[repeated.groupby("text")["label"].transform("nunique") > 1]
 
 

@@ -60,7 +60,9 @@ def count_tokens(folder: Path, texts: Sequence[str]) -> TokenCounts:
     tokenizer.no_truncation()
     special = tokenizer.num_special_tokens_to_add(is_pair=False)
     unknown = [number for token in UNKNOWN if (number := tokenizer.token_to_id(token)) is not None]
-    encoded = [np.array(encoding.ids) for encoding in tokenizer.encode_batch(list(texts))]
+    encoded = [
+        np.array(tokenizer.encode(text).ids) for text in texts
+    ]  # one by one: an encoding holds far more than ids
     lengths, unspaced = np.array([len(ids) for ids in encoded]), np.array([is_unspaced(text) for text in texts])
     words = sum(len(text.split()) for text, without in zip(texts, unspaced, strict=True) if not without)
     return TokenCounts(

@@ -94,16 +94,17 @@ def read_examples(
 ) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """What the content of a data set's definition names, read and checked as the stages will.
 
-    The file of each row, the cleaned rows, and the examples that stay of them.
+    The file of each row, the cleaned rows with a number for each distinct text, and the examples that stay of them.
     """
     file = paths.dataset_definition(name)
     files_of(definition["source"]["files"], "--file")
     dataset = build(Dataset, {"name": name} | definition, file)
     rows, used = read_source(dataset, settings, file)
-    cleaned = cleaning.clean(rows, dataset)
+    places, cleaned = rows[cleaning.READ_FROM], cleaning.clean(rows, dataset)
+    del rows  # as large as the file
     examples = cleaning.chosen(cleaned, dataset)
     cleaning.check_content(examples, dataset, used["origin"])
-    return rows[cleaning.READ_FROM], cleaned, examples
+    return places, cleaned.assign(text=pd.factorize(cleaned["text"])[0]), examples
 
 
 def check_labels(examples: pd.DataFrame, label_columns: Sequence[str]) -> None:
