@@ -4,6 +4,7 @@ import argparse
 
 from threephase.base.errors import run_stage, warn
 from threephase.study.read_params import load_study
+from threephase.study.source_params import CONTRADICTING
 
 
 def main() -> None:
@@ -16,28 +17,35 @@ def main() -> None:
     parser.add_argument("--label-column", **several, help="several are levels, top level first")
     parser.add_argument("--split-column", help="holds train, validation, test or unlabelled")
     parser.add_argument("--encoding", help="of CSV and JSON lines, where it is neither UTF-8 nor Windows-1252")
+    parser.add_argument(
+        "--duplicates", choices=CONTRADICTING, default="first", help="which row of a text with different labels stays"
+    )
+    parser.add_argument("--sample", type=int, metavar="N", help="keep N rows, splits and classes in their shares")
+    parser.add_argument("--no-estimate", action="store_true", help="measure no updates, which take some 20 seconds")
     arguments = parser.parse_args()
     name, default = arguments.name, load_study()
 
-    from threephase.data.cleaning import label_counts
+    from threephase.data import cleaning
     from threephase.project import new_study
+    from threephase.report.look import look_at
 
     new_study.check_name(name)
     files, options = new_study.named_files(arguments.file), {"split_column": arguments.split_column}
     options["encoding"] = arguments.encoding
     columns = (arguments.text_column, arguments.label_column)
-    definition = new_study.dataset_definition(name, files, *columns, **options)
-    examples = new_study.read_examples(name, definition, default.shared.sources)
+    definition = new_study.dataset_definition(
+        name, files, *columns, contradicting_labels=arguments.duplicates, sample_rows=arguments.sample, **options
+    )
+    places, cleaned, examples = new_study.read_examples(name, definition, default.shared.sources)
     new_study.check_labels(examples, arguments.label_column)
-    definition["test_rows"] = new_study.test_rows(examples)
-    written = new_study.write(name, definition, new_study.study_params(name, default))
-    counts = label_counts(examples)
-    for group in new_study.alike_labels(counts):
+    for group in new_study.alike_labels(cleaning.label_counts(examples)):
         warn(f"labels {' and '.join(map(repr, group))} differ in case or spaces alone and count as different classes")
-    if untested := new_study.untested_labels(examples):
-        warn(f"labels {', '.join(map(repr, untested))} have too few rows for one of each in the test set")
-    apart = f", {definition['test_rows']} of them for the test" if definition["test_rows"] else ""
-    print(f"{len(examples)} rows{apart}; labels: {', '.join(f'{label} {count}' for label, count in counts.items())}")
+    definition["test_rows"] = new_study.test_rows(examples)
+    if definition["test_rows"] is not None:
+        examples = cleaning.with_test_rows(examples, definition["test_rows"], str(files), stratified=True)
+    params, report = look_at(name, definition, default, places, cleaned, examples, not arguments.no_estimate)
+    written = new_study.write(name, definition, params, report)
+    print(report)
     print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
     print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro\nHow much that trains: make preview STUDY={name}")
     print(f"To keep it in git, and before dvc exp run --temp or --queue:\ngit add {' '.join(written)}")

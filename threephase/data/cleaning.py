@@ -14,6 +14,11 @@ from threephase.study.source_params import SPLITS, Dataset
 READ_FROM = "read from"  # the column of the raw rows that says where a row stands
 TAG = re.compile("<.{0,6}>")
 HIDDEN = "-1"  # what test labels read as where their owner keeps them back
+KEPT = {  # of a text that stands with different labels, by ``contradicting_labels``
+    "first": "the first label of each is kept",
+    "majority": "the label that most copies have is kept",
+    "drop": "they are left out",
+}
 
 
 def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -94,25 +99,75 @@ def _missing(column: str, levels: list[str]) -> str:
     return f"{column}: got {len(given)} levels of labels ({'/'.join(given)}), expected {len(levels)} in every row"
 
 
-def without_duplicates(examples: pd.DataFrame) -> pd.DataFrame:
+def chosen(examples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """The rows that a definition keeps: of each distinct text one, and of these a sample, as far as it asks for them.
+
+    A sample holds the rows that ``_spread`` puts first, splits and classes in their shares.
+    """
+    if dataset.deduplicate:
+        examples = without_duplicates(examples, dataset.contradicting_labels)
+    if dataset.sample_rows is not None:
+        order = _spread(examples["text"], examples["split"] + "/" + examples["label"])
+        examples = examples.loc[order[: dataset.sample_rows].sort_values()].reset_index(drop=True)
+    return examples
+
+
+def without_duplicates(examples: pd.DataFrame, contradicting_labels: str = "first") -> pd.DataFrame:
     """One row of each distinct text, the first; warns where copies of a text carry different labels.
 
-    Of copies in several splits a test row stays before a validation, a training and an unlabelled one.
+    Of these stays the ``first``, the first with the label that most of them have (``majority``; of equally many the
+    one that stands first), or none (``drop``). Of copies in several splits a test row stays before a validation, a
+    training and an unlabelled one.
     """
-    labelled = examples[examples["split"] != "unlabelled"]
-    contradicting = labelled.groupby("text")["label"].nunique().gt(1).sum()
-    if contradicting:
-        warn(f"{contradicting} texts stand with different labels; the first label of each is kept")
+    labels = contradicting(examples)
+    if len(labels):
+        warn(f"{labels['text'].nunique()} texts stand with different labels; {KEPT[contradicting_labels]}")
+    if contradicting_labels == "drop":
+        examples = examples[~examples["text"].isin(labels["text"])]
+    elif contradicting_labels == "majority":
+        label = labels["text"].map(majority_labels(labels))
+        examples = examples.drop(labels.index[labels["label"] != label])
     rank = examples["split"].map({"test": 0, "validation": 1, "train": 2, "unlabelled": 3})
-    ranked = examples.loc[rank.sort_values(kind="stable").index]
-    return ranked.drop_duplicates("text").sort_index().reset_index(drop=True)
+    kept = examples["text"].loc[rank.sort_values(kind="stable").index].drop_duplicates().index
+    return examples.loc[kept.sort_values()].reset_index(drop=True)
 
 
-def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str, withheld_rows: int = 0) -> pd.DataFrame:
+def contradicting(examples: pd.DataFrame) -> pd.DataFrame:
+    """The labelled rows whose text also stands with another label."""
+    repeated = examples[examples["text"].duplicated(keep=False) & (examples["split"] != "unlabelled")]
+    return repeated[repeated.groupby("text")["label"].transform("nunique") > 1]
+
+
+def majority_labels(rows: pd.DataFrame) -> dict[str, str]:
+    """The label that most rows of a text have, by text; of equally many the one that stands first."""
+    counts = rows.groupby(["text", "label"], sort=False).size().sort_values(ascending=False, kind="stable")
+    return dict(counts.index[~counts.index.get_level_values("text").duplicated()])
+
+
+def _spread(texts: pd.Series, groups: pd.Series) -> pd.Index:
+    """The rows' index in an order that takes equal shares of all groups, whatever the order of the rows.
+
+    Within a group texts are ordered by their sha256. The first row of each group comes before all others and the last
+    one behind them, so that a group of two rows or more is on both sides of a cut that has room for all groups.
+    """
+    groups = groups[_sha256(texts).sort_values(kind="stable").index]
+    place, size = groups.groupby(groups).cumcount(), groups.groupby(groups).transform("size")
+    share = ((place + 0.5) / size).mask(place == 0, 0.0).mask(place == size - 1, 1.0)
+    return share.sort_values(kind="stable").index
+
+
+def _sha256(texts: pd.Series) -> pd.Series:
+    return texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+
+
+def with_test_rows(
+    examples: pd.DataFrame, test_rows: int, origin: str, withheld_rows: int = 0, stratified: bool = False
+) -> pd.DataFrame:
     """Make the training rows whose texts have the smallest sha256 the test set: fixed, of natural class balance.
 
-    Before that so many ``withheld_rows`` are taken out, in the same order: another data set's test rows, which a pilot
-    must not see.
+    ``stratified``: of each class its share, at least a row of each class that has two or more; its last row still
+    trains. Before that so many ``withheld_rows`` are taken out, in the same order: another data set's test rows, which
+    a pilot must not see.
     """
     if (examples["split"] == "test").any():
         raise UserError(
@@ -127,10 +182,12 @@ def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str, withheld
             else (f"test_rows ({test_rows})")
         )
         raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than {named}")
-    digests = candidates.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
-    ranked = digests.sort_values(kind="stable").index
-    chosen = ranked[withheld_rows : withheld_rows + test_rows]
-    tested = examples.assign(split=examples["split"].mask(examples.index.isin(chosen), "test"))
+    if stratified:
+        ranked = _spread(candidates, examples.loc[candidates.index, "label"])
+    else:
+        ranked = _sha256(candidates).sort_values(kind="stable").index
+    drawn = ranked[withheld_rows : withheld_rows + test_rows]
+    tested = examples.assign(split=examples["split"].mask(examples.index.isin(drawn), "test"))
     return tested.drop(ranked[:withheld_rows]).reset_index(drop=True)
 
 

@@ -16,7 +16,7 @@ from threephase.data.row_files import files_of
 from threephase.data.sources import read_source
 from threephase.project import project
 from threephase.study import read_params
-from threephase.study.params import Study
+from threephase.study.params import Shared, Study, StudyParams
 from threephase.study.schema import build
 from threephase.study.source_params import SPLITS, Dataset, Sources
 
@@ -27,6 +27,7 @@ TEST_SHARE = 0.2
 # training tell which part of the method helps, not what to use. A seed trains phase 3 nine times (three rates each) for
 # the seven variants of the default study, and phase 2 twice for its four.
 VARIANTS = ("three_phase_ordinary", "cl_ft_ordinary", "ft_ordinary")
+REPORT = "data.md"
 ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\
 # The study on your own texts, under the protocol of the paper's text. The variants are the fewest that answer "what
@@ -70,8 +71,14 @@ def named_files(given: Sequence[str]) -> str | dict[str, str]:
 
 
 def dataset_definition(
-    name: str, files: str | dict[str, str], texts: list[str], labels: list[str], **options: str | None
-):
+    name: str,
+    files: str | dict[str, str],
+    texts: list[str],
+    labels: list[str],
+    contradicting_labels: str = "first",
+    sample_rows: int | None = None,
+    **options: str | None,
+) -> dict[str, Any]:
     """The content of ``data/<name>.yaml``; ``options``: split_column and encoding of the source, as far as named."""
     return {
         "title": name,
@@ -79,7 +86,10 @@ def dataset_definition(
         "text_columns": texts,
         "label_columns": labels,
         "deduplicate": True,
+        "contradicting_labels": contradicting_labels,
+        "sample_rows": sample_rows,
         "test_rows": None,
+        "stratified_test_rows": True,
         "folds": None,
         "positive_class": None,
         "text_lengths": ["short", "medium"],
@@ -87,15 +97,22 @@ def dataset_definition(
     }
 
 
-def read_examples(name: str, definition: dict[str, Any], settings: Sources) -> pd.DataFrame:
-    """The examples that the content of a data set's definition names, read and checked as the stages will."""
+def read_examples(
+    name: str, definition: dict[str, Any], settings: Sources
+) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+    """What the content of a data set's definition names, read and checked as the stages will.
+
+    The file of each row, the cleaned rows with a number for each distinct text, and the examples that stay of them.
+    """
     file = paths.dataset_definition(name)
     files_of(definition["source"]["files"], "--file")
     dataset = build(Dataset, {"name": name} | definition, file)
     rows, used = read_source(dataset, settings, file)
-    examples = cleaning.without_duplicates(cleaning.clean(rows, dataset))
+    places, cleaned = rows[cleaning.READ_FROM], cleaning.clean(rows, dataset)
+    del rows  # as large as the file
+    examples = cleaning.chosen(cleaned, dataset)
     cleaning.check_content(examples, dataset, used["origin"])
-    return examples
+    return places, cleaned.assign(text=pd.factorize(cleaned["text"])[0]), examples
 
 
 def check_labels(examples: pd.DataFrame, label_columns: Sequence[str]) -> None:
@@ -114,13 +131,6 @@ def alike_labels(labels: Iterable[str]) -> list[list[str]]:
     for label in labels:
         groups.setdefault("".join(label.split()).casefold(), []).append(label)
     return [group for group in groups.values() if len(group) > 1]
-
-
-def untested_labels(examples: pd.DataFrame) -> list[str]:
-    """The labels without a row in the test split, or with too few rows to have one where it is still to be drawn."""
-    tested = examples[examples["split"] == "test"]
-    counts = examples["label"].value_counts()
-    return sorted(set(counts.index) - set(tested["label"]) if len(tested) else counts.index[counts * TEST_SHARE < 1])
 
 
 def test_rows(examples: pd.DataFrame) -> int | None:
@@ -156,12 +166,23 @@ def study_params(name: str, default: Study) -> dict[str, Any]:
     }
 
 
-def write(name: str, definition: dict[str, Any], params: dict[str, Any]) -> list[str]:
-    """Write the definition and the study's whole folder, or nothing; returns the names of the two."""
+def study_of(name: str, definition: dict[str, Any], params: dict[str, Any], shared: Shared) -> Study:
+    """The study that the contents of both files make, before anything is written."""
+    folder = paths.STUDIES / name
+    dataset = build(Dataset, {"name": name} | definition, paths.dataset_definition(name))
+    return Study(shared, build(StudyParams, {"name": name} | params, paths.study_params(folder)), dataset, folder)
+
+
+def write(name: str, definition: dict[str, Any], params: dict[str, Any], report: str = "") -> list[str]:
+    """Write the definition and the study's whole folder, or nothing; returns the names of the two.
+
+    ``report``: what is known of the data, as Markdown.
+    """
     file, folder = paths.dataset_definition(name), paths.STUDIES / name
     try:
         write_text(file, ABOUT_DATA + project.yaml_text(definition))
         write_text(paths.study_params(folder), ABOUT_STUDY + project.yaml_text(params))
+        write_text(folder / REPORT, report)
         project.write_project(read_params.load_study(name))
     except BaseException:
         file.unlink(missing_ok=True)

@@ -97,9 +97,8 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
     dataset, sources = study.dataset, study.shared.sources
     # What fetching does not read: an edit of a title must not ask the hub again.
     unread = {"title": "", "licence": "", "expected": Expected(), "positive_class": None, "folds": None}
-    fetched = dataclasses.replace(
-        dataset, **unread, test_rows=None, withheld_rows=0, deduplicate=False, class_names=None
-    )
+    unread |= {"test_rows": None, "withheld_rows": 0, "stratified_test_rows": False, "sample_rows": None}
+    fetched = dataclasses.replace(dataset, **unread, deduplicate=False, contradicting_labels="first", class_names=None)
     # By their content: a study's fetched rows may come from the cache of another study.
     yield Resolved(topology.FETCH, "", DataSettings(fetched, sources), own_files=dataset.source.own_files)
     yield Resolved(topology.PREPARE, "", DataSettings(dataset, sources))

@@ -9,6 +9,7 @@ from threephase.study.schema import checked, distinct, each_of, not_empty, numbe
 SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
+CONTRADICTING = ("first", "majority", "drop")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ class Dataset:
     ``class_names`` is the declared set of labels, as the source writes them, with the names used here.
     ``withheld_rows`` are left out before ``test_rows`` are drawn: a pilot must not see the test rows of its study.
     ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
-    has no test rows, and each seed tests on one of so many folds.
+    has no test rows, and each seed tests on one of so many folds. ``contradicting_labels``: which row stays of a text
+    that stands with different labels. ``sample_rows``: so many rows are kept, splits and classes in their shares.
+    ``stratified_test_rows``: whether ``test_rows`` are drawn class by class.
     """
 
     name: str
@@ -141,6 +144,9 @@ class Dataset:
     deduplicate: bool
     test_rows: int | None = checked(number(least=2))
     withheld_rows: int = checked(number(least=0), default=0)
+    stratified_test_rows: bool = False
+    contradicting_labels: str = checked(one_of(*CONTRADICTING), default="first")
+    sample_rows: int | None = checked(number(least=2), default=None)
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False
