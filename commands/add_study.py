@@ -4,6 +4,7 @@ import argparse
 
 from threephase.base.errors import run_stage, warn
 from threephase.study.read_params import load_study
+from threephase.study.source_params import WORDS
 
 
 def main() -> None:
@@ -16,11 +17,15 @@ def main() -> None:
     parser.add_argument("--label-column", **several, help="several are levels, top level first")
     parser.add_argument("--split-column", help="holds train, validation, test or unlabelled")
     parser.add_argument("--encoding", help="of CSV and JSON lines, where it is neither UTF-8 nor Windows-1252")
+    encoder = "one of encoders/, hub:ID@REVISION, or a folder (BERT, RoBERTa or XLM-R); else the default study's"
+    parser.add_argument("--encoder", help=encoder)
     arguments = parser.parse_args()
     name, default = arguments.name, load_study()
 
     from threephase.data.cleaning import label_counts
+    from threephase.data.scripts import proposed_units, share_without_spaces
     from threephase.project import new_study
+    from threephase.project.new_encoder import encoder_named
 
     new_study.check_name(name)
     files, options = new_study.named_files(arguments.file), {"split_column": arguments.split_column}
@@ -30,7 +35,10 @@ def main() -> None:
     examples = new_study.read_examples(name, definition, default.shared.sources)
     new_study.check_labels(examples, arguments.label_column)
     definition["test_rows"] = new_study.test_rows(examples)
-    written = new_study.write(name, definition, new_study.study_params(name, default))
+    definition["units"] = proposed_units(examples["text"])
+    encoder, of_encoder = encoder_named(arguments.encoder or default.params.encoders[0], default.shared)
+    params, new_encoders = new_study.study_params(name, default, encoder), {encoder: of_encoder} if of_encoder else {}
+    written = new_study.write(name, definition, params, new_encoders)
     counts = label_counts(examples)
     for group in new_study.alike_labels(counts):
         warn(f"labels {' and '.join(map(repr, group))} differ in case or spaces alone and count as different classes")
@@ -38,9 +46,13 @@ def main() -> None:
         warn(f"labels {', '.join(map(repr, untested))} have too few rows for one of each in the test set")
     apart = f", {definition['test_rows']} of them for the test" if definition["test_rows"] else ""
     print(f"{len(examples)} rows{apart}; labels: {', '.join(f'{label} {count}' for label, count in counts.items())}")
+    if definition["units"] != WORDS:
+        share = f"{share_without_spaces(examples['text']):.0%} of the texts have no spaces between words"
+        print(f"{share}: noise, stop-words and TF-IDF work on characters (units in {written[0]})")
     print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
     print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro\nHow much that trains: make preview STUDY={name}")
-    print(f"To keep it in git, and before dvc exp run --temp or --queue:\ngit add {' '.join(written)}")
+    print("To keep it in git, and for dvc exp run --temp or --queue, which copy only what git tracks:")
+    print(f"git add {' '.join(written)}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from threephase.project import project
 from threephase.study import read_params
 from threephase.study.params import Study
 from threephase.study.schema import build
-from threephase.study.source_params import SPLITS, Dataset, Sources
+from threephase.study.source_params import SPLITS, WORDS, Dataset, Sources
 
 TEST_SHARE = 0.2
 ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
@@ -74,6 +74,7 @@ def dataset_definition(
         "test_rows": None,
         "folds": None,
         "positive_class": None,
+        "units": WORDS,
         "text_lengths": ["short", "medium"],
         "licence": "Your own texts.",
     }
@@ -121,15 +122,18 @@ def test_rows(examples: pd.DataFrame) -> int | None:
     return None if "test" in splits else max(2, round(TEST_SHARE * int(splits["train"])))
 
 
-def study_params(name: str, default: Study) -> dict[str, Any]:
-    """The content of ``studies/<name>/params.yaml``: the default study's first encoder, its variants but for controls.
+def study_params(name: str, default: Study, encoder: str = "") -> dict[str, Any]:
+    """The content of ``studies/<name>/params.yaml``: the default study's variants but for controls.
+
+    ``encoder``: with the settings of the default study's first one, which is taken where none is named.
 
     Nothing is left to a ``base``: an experiment with the default study must not change this one.
     """
     content = dataclasses.asdict(default.params)
     del content["name"]
-    encoder, known = default.params.encoders[0], default.shared.variants
-    variants = [variant for variant in default.params.variants_of(encoder) if known[variant].pairs_as_many_as is None]
+    first, known = default.params.encoders[0], default.shared.variants
+    encoder = encoder or first
+    variants = [variant for variant in default.params.variants_of(first) if known[variant].pairs_as_many_as is None]
     settings = {"lr_classifier": 2e-4, "max_epochs_classifier": 10, "max_length": 128}
     return content | {
         "dataset": name,
@@ -144,19 +148,28 @@ def study_params(name: str, default: Study) -> dict[str, Any]:
         "train_rows": None,
         "long_tail_ratio": None,
         "long_tail_largest": None,
-        "hyperparameters": {encoder: content["hyperparameters"][encoder] | settings},
+        "hyperparameters": {encoder: content["hyperparameters"][first] | settings},
     }
 
 
-def write(name: str, definition: dict[str, Any], params: dict[str, Any]) -> list[str]:
-    """Write the definition and the study's whole folder, or nothing; returns the names of the two."""
-    file, folder = paths.dataset_definition(name), paths.STUDIES / name
+def write(
+    name: str, definition: dict[str, Any], params: dict[str, Any], encoders: Mapping[str, dict[str, Any]] = {}
+) -> list[str]:
+    """Write the definitions, of the data and of new ``encoders``, and the study's whole folder, or nothing.
+
+    Returns the names of what is written.
+    """
+    folder = paths.STUDIES / name
+    files = {paths.dataset_definition(name): ABOUT_DATA + project.yaml_text(definition)}
+    files |= {paths.encoder_definition(encoder): project.yaml_text(content) for encoder, content in encoders.items()}
     try:
-        write_text(file, ABOUT_DATA + project.yaml_text(definition))
+        for file, text in files.items():
+            write_text(file, text)
         write_text(paths.study_params(folder), ABOUT_STUDY + project.yaml_text(params))
         project.write_project(read_params.load_study(name))
     except BaseException:
-        file.unlink(missing_ok=True)
+        for file in files:
+            file.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return [str(file), str(folder)]
+    return [*map(str, files), str(folder)]

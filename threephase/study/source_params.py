@@ -9,6 +9,7 @@ from threephase.study.schema import checked, distinct, each_of, not_empty, numbe
 SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
+WORDS, CHARACTERS = "words", "characters"
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Dataset:
     ``class_names`` is the declared set of labels, as the source writes them, with the names used here.
     ``withheld_rows`` are left out before ``test_rows`` are drawn: a pilot must not see the test rows of its study.
     ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
-    has no test rows, and each seed tests on one of so many folds.
+    has no test rows, and each seed tests on one of so many folds. ``units``: what noise, stop-words and TF-IDF take for
+    a word.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Dataset:
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False
+    units: str = checked(one_of(WORDS, CHARACTERS), default=WORDS)
     folds: int | None = checked(number(least=2), default=None)
     text_lengths: list[str] = checked(each_of(*LENGTHS), default_factory=lambda: ["short", "medium"])
     expected: Expected = field(default_factory=Expected)
