@@ -78,13 +78,13 @@ def git(folder: Path, *words: str) -> None:
 def test_a_folder_that_is_no_repository_is_refused_before_anything_is_installed(project):
     (project.parent / "bin/git").unlink()
     (project.parent / "bin/git").symlink_to(shutil.which("git"))
-    before = contents(project)
+    before, remedy = contents(project), "type: git init && git add . && git commit -m start"
     said = error_of_make(make(project, "repro"))
     assert said.startswith(f"{project}: got no git repository of its own (fatal: not a git repository")
-    assert said.endswith("), which dvc needs; type: git init") and contents(project) == before
+    assert said.endswith(f"), which dvc needs; {remedy}") and contents(project) == before
     # A ZIP unpacked below another repository: dvc and the stages would take that one.
     git(project.parent, "init", "--quiet")
-    expected = f"{project}: got no git repository of its own ({project.parent}), which dvc needs; type: git init"
+    expected = f"{project}: got no git repository of its own ({project.parent}), which dvc needs; {remedy}"
     assert error_of_make(make(project, "repro")) == expected
     git(project, "init", "--quiet")
     assert make(project, ".venv/installed").returncode == 0
@@ -104,7 +104,9 @@ def test_a_repository_is_one_wherever_it_lies(project, place):
         other.symlink_to(project)
     else:
         project.rename(other)
-    assert make(other, ".venv/installed").returncode == 0 and (other / ".venv/installed").exists()
+    result = make(other, ".venv/installed")
+    assert result.returncode == 0 and (other / ".venv/installed").exists()
+    assert ("warning" in result.stderr) == (not str(other).isascii())
 
 
 def test_a_clone_has_the_same_bytes_whatever_git_converts_on_a_machine(tmp_path):
