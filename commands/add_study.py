@@ -4,7 +4,7 @@ import argparse
 
 from threephase.base.errors import run_stage, warn
 from threephase.study.read_params import load_study
-from threephase.study.source_params import CONTRADICTING
+from threephase.study.source_params import CONTRADICTING, WORDS
 
 
 def main() -> None:
@@ -22,11 +22,15 @@ def main() -> None:
     )
     parser.add_argument("--sample", type=int, metavar="N", help="keep N rows, splits and classes in their shares")
     parser.add_argument("--no-estimate", action="store_true", help="measure no updates, which take some 20 seconds")
+    encoder = "one of encoders/, hub:ID@REVISION, or a folder (BERT, RoBERTa or XLM-R); else the default study's"
+    parser.add_argument("--encoder", help=encoder)
     arguments = parser.parse_args()
     name, default = arguments.name, load_study()
 
     from threephase.data import cleaning
+    from threephase.data.scripts import proposed_units, share_without_spaces
     from threephase.project import new_study
+    from threephase.project.new_encoder import encoder_named
     from threephase.report.look import look_at
 
     new_study.check_name(name)
@@ -43,12 +47,19 @@ def main() -> None:
     definition["test_rows"] = new_study.test_rows(examples)
     if definition["test_rows"] is not None:
         examples = cleaning.with_test_rows(examples, definition["test_rows"], str(files), stratified=True)
+    definition["units"] = proposed_units(examples["text"])
+    encoder, of_encoder = encoder_named(arguments.encoder or default.params.encoders[0], default.shared)
+    default = new_study.with_encoder(default, encoder, of_encoder)
     params, report = look_at(name, definition, default, places, cleaned, examples, not arguments.no_estimate)
-    written = new_study.write(name, definition, params, report)
+    written = new_study.write(name, definition, params, report, {encoder: of_encoder} if of_encoder else {})
     print(report)
+    if definition["units"] != WORDS:
+        share = f"{share_without_spaces(examples['text']):.0%} of the texts have no spaces between words"
+        print(f"{share}: noise, stop-words and TF-IDF work on characters (units in {written[0]})")
     print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
     print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro\nHow much that trains: make preview STUDY={name}")
-    print(f"To keep it in git, and before dvc exp run --temp or --queue:\ngit add {' '.join(written)}")
+    print("To keep it in git, and for dvc exp run --temp or --queue, which copy only what git tracks:")
+    print(f"git add {' '.join(written)}")
 
 
 if __name__ == "__main__":

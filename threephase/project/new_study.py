@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from threephase.project import project
 from threephase.study import read_params
 from threephase.study.params import Shared, Study, StudyParams
 from threephase.study.schema import build
-from threephase.study.source_params import SPLITS, Dataset, Sources
+from threephase.study.source_params import SPLITS, WORDS, Dataset, EncoderSource, Sources
 
 TEST_SHARE = 0.2
 # The fewest that answer "what should I use?": each way of training an encoder that may be worth its time, and all
@@ -92,6 +92,7 @@ def dataset_definition(
         "stratified_test_rows": True,
         "folds": None,
         "positive_class": None,
+        "units": WORDS,
         "text_lengths": ["short", "medium"],
         "licence": "Your own texts.",
     }
@@ -166,6 +167,20 @@ def study_params(name: str, default: Study) -> dict[str, Any]:
     }
 
 
+def with_encoder(default: Study, encoder: str, definition: dict[str, Any] | None) -> Study:
+    """The default study on another encoder, with the settings of its first one.
+
+    ``definition``: the content of the encoder's file, where it has none yet.
+    """
+    shared, params = default.shared, default.params
+    if definition is not None:
+        built = build(EncoderSource, definition, paths.encoder_definition(encoder))
+        shared = dataclasses.replace(shared, encoders=shared.encoders | {encoder: built})
+    settings = {encoder: params.hyperparameters[params.encoders[0]]}
+    params = dataclasses.replace(params, encoders=[encoder], hyperparameters=settings)
+    return dataclasses.replace(default, shared=shared, params=params)
+
+
 def study_of(name: str, definition: dict[str, Any], params: dict[str, Any], shared: Shared) -> Study:
     """The study that the contents of both files make, before anything is written."""
     folder = paths.STUDIES / name
@@ -173,19 +188,29 @@ def study_of(name: str, definition: dict[str, Any], params: dict[str, Any], shar
     return Study(shared, build(StudyParams, {"name": name} | params, paths.study_params(folder)), dataset, folder)
 
 
-def write(name: str, definition: dict[str, Any], params: dict[str, Any], report: str = "") -> list[str]:
-    """Write the definition and the study's whole folder, or nothing; returns the names of the two.
+def write(
+    name: str,
+    definition: dict[str, Any],
+    params: dict[str, Any],
+    report: str = "",
+    encoders: Mapping[str, dict[str, Any]] = {},
+) -> list[str]:
+    """Write the definitions, of the data and of new ``encoders``, and the study's whole folder, or nothing.
 
-    ``report``: what is known of the data, as Markdown.
+    ``report``: what is known of the data, as Markdown. Returns the names of what is written.
     """
-    file, folder = paths.dataset_definition(name), paths.STUDIES / name
+    folder = paths.STUDIES / name
+    files = {paths.dataset_definition(name): ABOUT_DATA + project.yaml_text(definition)}
+    files |= {paths.encoder_definition(encoder): project.yaml_text(content) for encoder, content in encoders.items()}
     try:
-        write_text(file, ABOUT_DATA + project.yaml_text(definition))
+        for file, text in files.items():
+            write_text(file, text)
         write_text(paths.study_params(folder), ABOUT_STUDY + project.yaml_text(params))
         write_text(folder / REPORT, report)
         project.write_project(read_params.load_study(name))
     except BaseException:
-        file.unlink(missing_ok=True)
+        for file in files:
+            file.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return [str(file), str(folder)]
+    return [*map(str, files), str(folder)]

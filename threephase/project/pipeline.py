@@ -20,7 +20,7 @@ params:
   - resolved.yaml
 stages:
 """
-PROGRAM = "python $(git rev-parse --show-toplevel)/stages"
+PROGRAM = 'python3 "$(git rev-parse --show-toplevel)/stages"'
 ENCODER, ITEM, SEED = "${item.encoder}", "${item.encoder}-${item.variant}", "${item.seed}"
 VARIANT = "--variant ${item.variant}"
 # By whether an encoder is needed: the name of a cell, and its options.

@@ -10,6 +10,7 @@ SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
 CONTRADICTING = ("first", "majority", "drop")
+WORDS, CHARACTERS = "words", "characters"
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Dataset:
     has no test rows, and each seed tests on one of so many folds. ``contradicting_labels``: which row stays of a text
     that stands with different labels. ``sample_rows``: so many rows are kept, splits and classes in their shares.
     ``stratified_test_rows``: whether ``test_rows`` are drawn class by class.
+    has no test rows, and each seed tests on one of so many folds. ``units``: what noise, stop-words and TF-IDF take for
+    a word.
     """
 
     name: str
@@ -150,6 +153,7 @@ class Dataset:
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False
+    units: str = checked(one_of(WORDS, CHARACTERS), default=WORDS)
     folds: int | None = checked(number(least=2), default=None)
     text_lengths: list[str] = checked(each_of(*LENGTHS), default_factory=lambda: ["short", "medium"])
     expected: Expected = field(default_factory=Expected)

@@ -113,7 +113,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
         "make repro STUDY=my_data\n"
         "dvc --cd studies/my_data repro\n"
         "How much that trains: make preview STUDY=my_data\n"
-        "To keep it in git, and before dvc exp run --temp or --queue:\n"
+        "To keep it in git, and for dvc exp run --temp or --queue, which copy only what git tracks:\n"
         "git add data/my_data.yaml studies/my_data\n"
     )
     # Nothing else has changed, such as the default study's pipeline.
