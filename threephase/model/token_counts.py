@@ -4,7 +4,6 @@ Needs no torch, whose import takes longer than the count.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,10 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from threephase.data.scripts import has_no_spaces
 from threephase.model.encoder_files import CONFIG, TOKENIZER, TransformerConfig
 
 UNKNOWN = ("[UNK]", "<unk>")
-# Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese are written without spaces between words.
-UNSPACED = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-LETTER = re.compile(r"[^\W\d_]")
 COVERED, STEP = 95, 8  # percent of the texts that the proposed limit leaves whole; it is a multiple of the step
 
 
@@ -28,7 +23,7 @@ class TokenCounts:
     """Of the counted texts: ``lengths`` in tokens, special ones included; shares from 0 to 1.
 
     ``unknown``: of the tokens, those that stand for what the vocabulary lacks. ``unspaced``: of the texts, those that
-    are mostly in a script without spaces. ``per_word``: tokens a word of the other texts; NaN where there are none.
+    have no spaces between words. ``per_word``: tokens a word of the other texts; NaN where there are none.
     ``limit``: the longest text that the encoder takes.
     """
 
@@ -63,7 +58,7 @@ def count_tokens(folder: Path, texts: Sequence[str]) -> TokenCounts:
     encoded = [
         np.array(tokenizer.encode(text).ids) for text in texts
     ]  # one by one: an encoding holds far more than ids
-    lengths, unspaced = np.array([len(ids) for ids in encoded]), np.array([is_unspaced(text) for text in texts])
+    lengths, unspaced = np.array([len(ids) for ids in encoded]), np.array([has_no_spaces(text) for text in texts])
     words = sum(len(text.split()) for text, without in zip(texts, unspaced, strict=True) if not without)
     return TokenCounts(
         lengths=lengths,
@@ -72,8 +67,3 @@ def count_tokens(folder: Path, texts: Sequence[str]) -> TokenCounts:
         per_word=float((lengths - special)[~unspaced].sum() / words) if words else math.nan,
         limit=TransformerConfig.from_file(folder / CONFIG).max_tokens,
     )
-
-
-def is_unspaced(text: str) -> bool:
-    """Whether more than half of a text's letters are of a script that has no spaces between words."""
-    return 2 * len(UNSPACED.findall(text)) > len(LETTER.findall(text)) > 0
