@@ -114,7 +114,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
         "dvc --cd studies/my_data repro\n"
         "How much that trains: make preview STUDY=my_data\n"
         "To keep it in git, and for dvc exp run --temp or --queue, which copy only what git tracks:\n"
-        "git add data/my_data.yaml studies/my_data\n"
+        "git add data/my_data.yaml studies/my_data reviews.csv\n"
     )
     # Nothing else has changed, such as the default study's pipeline.
     added = {name for name, content in contents(project).items() if before.get(name, ...) != content}
@@ -140,6 +140,17 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     # It stands by itself: an experiment with the default study changes nothing of it.
     assert "not chosen on your data" in " ".join(params.split()) and "base:" not in params
     assert YAML(typ="safe").load(project / "data/my_data.yaml")["source"] == {"files": "reviews.csv"}
+
+
+@pytest.mark.parametrize("name", ["mes avis d'été (1).csv", "avis #2: été.csv", "avis:"])
+def test_a_file_of_any_name_is_what_dvc_watches(project, name):
+    file = project / name if name.endswith(".csv") else project / name / "a.csv"
+    file.parent.mkdir(exist_ok=True)
+    (project / "reviews.csv").rename(file)
+    assert add(project, file=str(file.relative_to(project).parts[0])).returncode == 0
+    stages = YAML(typ="safe").load(project / "studies/my_data/dvc.yaml")["stages"]
+    assert f"../../{name}" in stages["resolve_settings"]["deps"]
+    run_stages(project, "resolve_settings --study my_data", "fetch_data --study my_data")
 
 
 def test_all_of_it_is_written_or_nothing(project, monkeypatch):
