@@ -1,6 +1,7 @@
 """Majority class, TF-IDF with logistic regression; logistic regression or class means on embeddings as they are."""
 
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from threephase.scores.metrics import scores
 from threephase.study.settings import BaselineSettings
 
 if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     from threephase.model.models import SentenceEncoder
     from threephase.study.settings import Machine
 
@@ -47,11 +50,16 @@ def features_of(variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarra
     if variant == "majority":
         return {part: np.zeros((len(rows), 1)) for part, rows in parts.items()}
     if variant == "tfidf_logistic":
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        vectorizer = TfidfVectorizer(sublinear_tf=True).fit(parts["train"]["text"])
+        vectorizer = word_weights(parts["train"]["text"])
         return {part: vectorizer.transform(rows["text"]) for part, rows in parts.items()}
     return {part: vectors[rows.index] for part, rows in parts.items()}
+
+
+def word_weights(texts: Sequence[str]) -> "TfidfVectorizer":
+    """The vocabulary of training texts with the weight of each word."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True).fit(texts)
 
 
 def embeddings(folder: Path, settings: BaselineSettings) -> np.ndarray:
@@ -87,21 +95,26 @@ def fit_and_predict(
 
     Of equally good values the smallest C (the strongest regularization) is taken; only logistic regression has one.
     """
-    labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    _, strength, model = best_model(
-        _models(variant, settings.strengths),
-        features,
-        labels,
-        classes,
-        settings.selection_metric,
-        settings.selection_split,
-    )
+    strength, model = fit(variant, features, parts, classes, settings)
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
     for part in (part for part in parts if part != "train"):
         probabilities[part] = np.zeros((len(parts[part]), len(classes)))
         probabilities[part][:, columns] = model.predict_proba(features[part])
     return probabilities, strength
+
+
+def fit(
+    variant: str,
+    features: dict[str, Any],
+    parts: dict[str, pd.DataFrame],
+    classes: list[str],
+    settings: BaselineSettings,
+) -> tuple[float | None, Any]:
+    """The C that was chosen and the model fitted with it, whose ``classes_`` are those of the training part."""
+    labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
+    models, chosen_by = _models(variant, settings.strengths), settings.selection_split
+    return best_model(models, features, labels, classes, settings.selection_metric, chosen_by)[1:]
 
 
 class NearestMean:
