@@ -1,7 +1,6 @@
 """Majority class, TF-IDF with logistic regression; logistic regression or class means on embeddings as they are."""
 
 import operator
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
