@@ -3,17 +3,22 @@
 import functools
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError, warn
+from threephase.data.cells import READ_FROM, cell_text, refuse_row, shown
 from threephase.study.source_params import SPLITS, Dataset
 
-READ_FROM = "read from"  # the column of the raw rows that says where a row stands
 TAG = re.compile("<.{0,6}>")
 HIDDEN = "-1"  # what test labels read as where their owner keeps them back
+INVISIBLE = re.compile("[\0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+MISSING = ("NaN", "nan", "None", "null", "NULL")  # what programs write for nothing; a class "none" is one
+WHOLE = re.compile(r"(-?\d+)\.0+")
+LONGEST_LABEL = 300
 
 
 def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -23,14 +28,15 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     label_2 ... and label, the whole path), split; unlabelled rows have the label "". Refuses an empty text, and a
     missing, hidden or undeclared label, by file and row (counted from 1).
     """
-    refuse = functools.partial(_refuse_row, rows[READ_FROM])
+    refuse = functools.partial(refuse_row, rows[READ_FROM])
     columns = [rows[column] for column in dataset.text_columns]
     text = pd.Series([_one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
     refuse(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
-    refuse(text == "", lambda i: "the text is empty, expected at least one word")
+    refuse(text.map(_is_empty), lambda i: "the text is empty, expected at least one word")
     split = split.to_numpy()
-    levels = [_labels(rows[column], split, dataset.class_names, refuse) for column in dataset.label_columns]
+    of_files = dataset.source.files is not None
+    levels = [_labels(rows[column], split, dataset.class_names, of_files, refuse) for column in dataset.label_columns]
     for column, level in zip(dataset.label_columns, levels, strict=True):
         missing = (level == "") & (split != "unlabelled")
         refuse(missing, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels]))
@@ -40,17 +46,10 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         for number, level in enumerate(levels, start=1):
             examples[f"label_{number}"] = level
         examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(split != "unlabelled", "")
+        _refuse_merged_levels(examples, refuse)
     else:
         examples["label"] = levels[0]
     return examples.assign(split=split)
-
-
-def _refuse_row(read_from: pd.Series, bad: pd.Series | np.ndarray, reason: Callable[[int], str]) -> None:
-    """Refuse the first bad row by where it stands: the file (or split) and the number in it, counted from 1."""
-    if np.any(bad):
-        first, places = int(np.argmax(bad)), read_from.astype(str).to_numpy()
-        number = int((places[: first + 1] == places[first]).sum())
-        raise UserError(f"{places[first]}: row {number}: {reason(first)}; mend or remove the row")
 
 
 def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
@@ -58,11 +57,22 @@ def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
     return " ".join((TAG.sub("", text) if strip_tags else text).split())
 
 
+def _is_empty(text: str) -> bool:
+    return not text or not INVISIBLE.sub("", text).strip()
+
+
 def _labels(
-    values: pd.Series, split: np.ndarray, names: dict[str, str] | None, refuse: Callable[..., None]
+    values: pd.Series, split: np.ndarray, names: dict[str, str] | None, of_files: bool, refuse: Callable[..., None]
 ) -> pd.Series:
-    """One level's labels under their declared ``names``; "" where missing, and in unlabelled rows."""
-    level = pd.Series([_label_text(value) for value in values], dtype=str).where(split != "unlabelled", "")
+    """One level's labels under their declared ``names``; "" where missing, and in unlabelled rows.
+
+    Those ``of_files``, the user's own, are brought to one spelling.
+    """
+    level = pd.Series([(cell_text(value) or "").strip() for value in values], dtype=str)
+    level = level.where(split != "unlabelled", "")
+    if of_files:
+        names = names and {canonical(key): name for key, name in names.items()}
+        level = _in_one_spelling(level, values, names or {}, refuse)
     refuse(
         (level == HIDDEN).groupby(split).transform("all"),
         lambda i: (
@@ -79,11 +89,58 @@ def _labels(
     return level.map({**names, "": ""})
 
 
-def _label_text(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    # Whole numbers become floats where a column has gaps.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+def canonical(label: str) -> str:
+    """The one spelling of a label: Unicode's NFKC, without what can't be seen, 1.0 as 1."""
+    label = INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).strip()
+    whole = WHOLE.fullmatch(label)
+    return whole[1] if whole else label
+
+
+def _in_one_spelling(
+    level: pd.Series, values: pd.Series, names: dict[str, str], refuse: Callable[..., None]
+) -> pd.Series:
+    """Labels in one spelling each, told in one line where some have several; "" where one says that it is missing."""
+    spelling = {label: canonical(label) for label in level.unique()}
+    spelt = level.map(spelling)
+    refuse(
+        spelt.isin(MISSING) & ~spelt.isin(names),
+        lambda i: (
+            f"{values.name}: got {spelt.iloc[i]!r}, which stands for a missing label; where it is a class, declare it "
+            f"(--class {spelt.iloc[i]}, or class_names)"
+        ),
+    )
+    breaks = spelt.map(lambda label: len(label.splitlines()) > 1)
+    refuse(breaks, lambda i: f"{values.name}: got a line break in the label {shown(spelt.iloc[i])}, expected a line")
+    refuse(
+        spelt.str.len() > LONGEST_LABEL,
+        lambda i: (
+            f"{values.name}: got a label of {len(spelt.iloc[i])} characters ({shown(spelt.iloc[i])}), expected at most "
+            f"{LONGEST_LABEL}; name the column that holds the classes"
+        ),
+    )
+    as_given = pd.Series([cell_text(value) or "" for value in values], dtype=str)[spelt.to_numpy() != ""]
+    several = as_given.groupby(spelt[spelt != ""]).unique()
+    several = several[several.map(len) > 1]
+    if len(several):
+        label, spellings = several.index[0], several.iloc[0]
+        warn(
+            f"{values.name}: {several.map(len).sum()} spellings are read as {len(several)} labels, such as "
+            f"{' and '.join(map(shown, spellings[:3]))} as {shown(label)}"
+        )
+    return spelt
+
+
+def _refuse_merged_levels(examples: pd.DataFrame, refuse: Callable[..., None]) -> None:
+    """Refuse a path that two lists of levels share: a/b and c, a and b/c."""
+    columns = [column for column in examples.columns if column.startswith("label_")]
+    first = examples.groupby("label")[columns].transform("first")
+    refuse(
+        (first != examples[columns]).any(axis=1),
+        lambda i: (
+            f"got levels {' + '.join(map(shown, examples[columns].iloc[i]))} besides "
+            f"{' + '.join(map(shown, first.iloc[i]))}, which with / are one path; replace the / in a label"
+        ),
+    )
 
 
 def _missing(column: str, levels: list[str]) -> str:
