@@ -6,7 +6,7 @@ USER reader
 WORKDIR /study
 # The packages first: they change less often than the code.
 COPY --chown=reader:reader Makefile requirements.txt ./
-RUN make .venv/installed
+RUN git init --quiet && make .venv/installed && rm -r .git
 COPY --chown=reader:reader .git .git
 RUN git reset --quiet --hard && make .venv/installed
 ENV PATH=/study/.venv/bin:$PATH

@@ -24,6 +24,11 @@ help: ## the commands
 
 .venv/installed: requirements.txt
 	@command -v git >/dev/null || { echo "error: git is missing; install it and run again" >&2; exit 2; }
+	@top=$$(git rev-parse --show-toplevel 2>&1 | sed 1q) || :; [ "$$top" = "$$(pwd -P)" ] || { \
+	  echo "error: $$(pwd -P): got no git repository of its own ($$top), which dvc needs; type:" \
+	  'git init && git add . && git commit -m start' >&2; exit 2; }
+	@! pwd -P | LC_ALL=C grep -q '[^ -~]' || echo "warning: $$(pwd -P): dvc exp run --temp and --queue fail in a path with" \
+	  "letters beyond ASCII; all else works" >&2
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing; $(NEWER)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: got $$($(PYTHON) --version), $(NEWER)" >&2; exit 2; }

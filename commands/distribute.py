@@ -6,15 +6,12 @@ import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import psutil
-
 from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
 from threephase.study.arguments import folder_of
 from threephase.study.read_params import load_shared
 
 TOP = Path(__file__).resolve().parents[1]
-MEMORY = 2.5e9  # bytes that a machine must have for each worker, if nobody says how many there are
 
 
 def main() -> None:
@@ -53,7 +50,7 @@ def main() -> None:
 
 def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
     """The workers that the options ask for; UserError where this machine has too few cores or no GPU."""
-    from threephase.project.clusters import of_scheduler, on_slurm, on_this_machine
+    from threephase.project.clusters import of_scheduler, on_slurm, on_this_machine, visible_gpus, workers_here
 
     if arguments.slurm:
         return on_slurm(arguments.slurm, TOP)
@@ -66,7 +63,7 @@ def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
         raise UserError("--gpus: got none on this machine, expected at least one; use --workers")
     threads = cores if engine.threads == "auto" else engine.threads
     if workers is None:
-        workers = len(gpus) or max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
+        workers = len(gpus) or workers_here(threads)
     if workers < 1:
         raise UserError(f"--workers: got {workers}, expected at least 1")
     if threads * workers > cores:
@@ -75,13 +72,6 @@ def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
             f"expected at most {max(1, cores // workers)}; another number gives other last digits"
         )
     return on_this_machine(workers, gpus)
-
-
-def visible_gpus() -> list[str]:
-    """This machine's GPUs, as CUDA_VISIBLE_DEVICES names them, which may leave some out."""
-    here = [device.name.removeprefix("nvidia") for device in sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return here if named is None or not here else [name for name in named.split(",") if name]
 
 
 def clones_of(origin: str | None):

@@ -11,10 +11,15 @@ def main() -> None:
 
     from threephase.base.files import write_text
     from threephase.report.finished import read_finished
-    from threephase.report.page import render_costs
+    from threephase.report.own_answer import own_answer
+    from threephase.report.page import render_costs, seconds_of_methods
 
-    file = paths.reports(study.folder) / "costs.html"
-    write_text(file, render_costs(read_finished(study)))
+    finished, file = read_finished(study), paths.reports(study.folder) / "costs.html"
+    write_text(file, render_costs(finished))
+    if study.asks_what_to_use and (chosen := own_answer(finished).chosen):
+        seconds = seconds_of_methods(finished)[chosen.row]
+        took = "was not timed here" if seconds is None else f"took {seconds:.0f} seconds a seed"
+        print(f"Training {chosen.title} {took}.")
     print(f"What the trainings took here: {file}")
 
 

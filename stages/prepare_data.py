@@ -21,11 +21,11 @@ def main() -> None:
     for split, count in shared.items():
         if count:
             warn(f"{origin}: {count} {split} rows have a text that also stands in the training rows")
-    if dataset.deduplicate:
-        examples = cleaning.without_duplicates(examples)
+    examples = cleaning.chosen(examples, dataset)
     cleaning.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
     if dataset.test_rows is not None:
-        examples = cleaning.with_test_rows(examples, dataset.test_rows, origin, dataset.withheld_rows)
+        withheld, stratified = dataset.withheld_rows, dataset.stratified_test_rows
+        examples = cleaning.with_test_rows(examples, dataset.test_rows, origin, withheld, stratified)
     if dataset.folds is not None and (examples["split"] == "test").any():
         raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
     cleaning.check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))

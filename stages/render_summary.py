@@ -12,17 +12,22 @@ def main() -> None:
     study = study_in(arguments.study)
 
     from threephase.base.files import write_text
+    from threephase.report.finished import read_finished
+    from threephase.report.own_answer import own_answer
     from threephase.results import tables
     from threephase.results.results import read_results
 
     source = paths.results(study.folder)
-    results, claims = read_results(source), read_results(source.with_name("claims.csv"))
-    metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
-    caption = tables.caption(study, results)
-    parts = [
-        textwrap.fill(caption, tables.TERMINAL_WIDTH) + "\n",
-        tables.to_plain_text(tables.results_table(study, results, metrics)),
-        tables.claims_as_text(study, claims),
-        f"The page with figures and learning curves: {source.with_name('index.html')}\n",
-    ]
-    write_text(source.with_name("summary.txt"), "\n".join(parts))
+    results = read_results(source)
+    caption = textwrap.fill(tables.caption(study, results), tables.TERMINAL_WIDTH) + "\n"
+    if study.asks_what_to_use:
+        answer = own_answer(read_finished(study, with_costs=False))
+        said = [textwrap.fill(line, tables.TERMINAL_WIDTH) for line in (answer.heading, *answer.sentences)]
+        parts = ["\n".join(said) + "\n", tables.to_plain_text(answer.table()), caption]
+    else:
+        metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
+        claims = read_results(source.with_name("claims.csv"))
+        table = tables.to_plain_text(tables.results_table(study, results, metrics))
+        parts = [caption, table, tables.claims_as_text(study, claims)]
+    page = f"The page with figures and learning curves: {source.with_name('index.html')}\n"
+    write_text(source.with_name("summary.txt"), "\n".join([*parts, page]))

@@ -26,7 +26,7 @@ def main() -> None:
     lower_cased = train.assign(text=train["text"].str.lower()) if settings.no_imbalance_lowercase else train
     with new_folder(paths.splits(folder, seed)) as new:
         for name, setting in {**settings.imbalance, "none": None}.items():
-            rows = resample(lower_cased if name == "none" else train, setting)
+            rows = resample(lower_cased if name == "none" else train, setting, settings.units)
             write_table(new / f"contrastive_{name}.parquet", rows)
             copies = pd.crosstab(rows["label"], rows["stop_words_deleted"])
             counts[name], counts[f"{name}_stopword_copies"] = copies[False], copies.get(True, 0)

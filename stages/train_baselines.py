@@ -25,7 +25,7 @@ def main() -> None:
     for seed in settings.seeds:
         parts, classes = read_parts(folder, seed)
         predicted = {part: rows for part, rows in parts.items() if part != "train"}
-        features = features_of(variant, parts, vectors)
+        features = features_of(variant, parts, vectors, settings.units)
         probabilities, chosen = fit_and_predict(variant, features, parts, classes, settings)
         result = paths.predictions(folder, encoder, variant, seed)
         write_table(result, predictions_table(predicted, probabilities, classes))

@@ -88,12 +88,14 @@ def trial(root: Path, killed: str, moment: float, draw: random.Random, expected:
 
 def workers_of(head: psutil.Process) -> list[psutil.Process]:
     """The processes that run stages: each is a child of a nanny's, or of the command."""
-    return [one for one in head.children(recursive=True) if "spawn_main" in str(one.cmdline())]
+    # Named at once: one that ends meanwhile has no command line any more.
+    found = {one.pid: one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])}
+    return [one for one in head.children(recursive=True) if "spawn_main" in str(found.get(one.pid))]
 
 
 def processes_in(root: Path) -> list[str]:
     found = psutil.process_iter(["cwd", "cmdline"])
-    return [" ".join(one.info["cmdline"])[-80:] for one in found if (one.info["cwd"] or "").startswith(str(root))]
+    return [" ".join(one.info["cmdline"] or [])[-80:] for one in found if (one.info["cwd"] or "").startswith(str(root))]
 
 
 if __name__ == "__main__":

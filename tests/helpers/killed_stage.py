@@ -38,7 +38,7 @@ def die_at(moment: int) -> None:
 def main() -> None:
     command, *outputs = sys.argv[1:]
     sys.path[0] = str(Path.cwd())
-    name, *sys.argv[1:] = command.split("/stages ")[1].split()
+    name, *sys.argv[1:] = command.split('/stages" ')[1].split()
     stage = importlib.import_module(f"stages.{name}")
     # Once for all runs: each is a fork of this process.
     for slow in SLOW:

@@ -21,26 +21,34 @@ from threephase.scores import statistics
 from threephase.scores.metrics import METRICS
 from threephase.scores.statistics import NOT_RUN
 from threephase.study.params import Study, Variant
-from threephase.study.topology import cells, command
+from threephase.study.source_params import DataSource
+from threephase.study.topology import cells, command, trainings
 
 WORDS = ("denoising", "contrastive", "Überprüfungsverfahren", "x" * 60, "a", "of", "漢字", "30%", "<b>", "fine-tuning")
 
 
-def random_study(base: Study, number: int, folder: Path, drawn: bool = True) -> Finished:
-    """A study like ``base``, another one for every ``number``; what its page draws lies in ``folder``, if it does."""
+def random_study(base: Study, number: int, folder: Path, drawn: bool = True, own: bool = False) -> Finished:
+    """A study like ``base``, another one for every ``number``; what its page draws lies in ``folder``, if it does.
+
+    ``own``: on a reader's own texts, whose updates are always recorded.
+    """
     random = np.random.default_rng(number)
     study = _study(base, random)
+    if own:
+        dataset = dataclasses.replace(study.dataset, source=DataSource(files="reviews.csv"))
+        study = dataclasses.replace(study, dataset=dataset)
     classes = [_name(random, 3) + f" {label}" for label in range(random.choice([2, 3, 5, 10, 11, 40]))]
     labels = random.choice(classes, 30)
     gone = {cell for cell in cells(study) if random.random() < 0.1}
     right = {cell: _right(random, len(study.params.seeds)) for cell in cells(study) if cell not in gone}
-    if drawn:
+    if drawn or own:
         write_table(folder / "curves.csv", _curves(study, random))
+    if drawn:
         predictions = pd.concat([_predictions(cell, right[cell], labels, classes, random) for cell in right])
         predictions = predictions[predictions["variant"].isin(study.params.trained())]
         write_table(paths.mistakes(folder) / "confusion.csv", mistakes.confusion_frame(predictions, classes))
         write_table(paths.mistakes(folder) / "disagreements.csv", mistakes.disagreements_frame(predictions))
-    results, runs = _results(study, right)
+    results, runs = _results(study, right, np.random.default_rng([number, 1]))
     differences = _differences(study, right)
     return Finished(study, results, runs, differences, _claims(study, differences), [], folder)
 
@@ -74,8 +82,9 @@ def _interval(study: Study, values: np.ndarray) -> statistics.Interval:
     return statistics.mean_interval(100.0 * values, rule.confidence, rule.min_seeds_for_seed_variance)
 
 
-def _results(study: Study, right: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
-    results, runs = [], []
+def _results(study: Study, right: dict, random: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Validation scores are near the test scores, equal to them, or rounded so that methods and seeds tie."""
+    results, runs, step = [], [], random.choice([0.1, 10, 50])
     about = {"dataset": study.params.dataset, "protocol": study.params.protocol}
     for cell, values in right.items():
         interval, who = _interval(study, values), dict(zip(("encoder", "variant"), cell, strict=True))
@@ -84,24 +93,26 @@ def _results(study: Study, right: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
             row |= {"mean": interval.mean, "ci_low": max(interval.low, 0.0), "ci_high": min(interval.high, 100.0)}
             results.append(row | {"ci_kind": interval.kind, "command": command(study, cell)})
             for seed, value in enumerate(100.0 * values.mean(axis=1)):
-                runs.append(about | who | {"seed": seed, "split": "test", "metric": metric, "value": value})
+                near = np.clip(step * round((value + random.choice([0, 5]) * random.normal()) / step), 0, 100)
+                run = about | who | {"seed": seed, "metric": metric}
+                runs += [run | {"split": "test", "value": value}, run | {"split": "validation", "value": near}]
     return pd.DataFrame(results, columns=RESULT_COLUMNS), pd.DataFrame(runs, columns=RUN_COLUMNS)
 
 
 def _differences(study: Study, right: dict) -> pd.DataFrame:
-    """Of the pairs that claims name."""
-    (encoder,), rule, rows = study.params.encoders, study.shared.statistics, []
-    pairs = [(claim.variant, other) for claim in study.shared.claims.values() for other in claim.others]
-    for variant, other in pairs:
-        if {(encoder, variant), (encoder, other)} <= right.keys():
-            values = right[encoder, variant].astype(float) - right[encoder, other]
-            interval = _interval(study, values)
-            row = {"encoder": encoder, "variant": variant, "other": other, "metric": "macro_f1"}
-            row |= {"difference": interval.mean, "ci_low": interval.low, "ci_high": interval.high}
-            row |= {"by_seed": ", ".join(f"{value:+.1f}" for value in 100 * values.mean(axis=1))}
-            smallest = statistics.detectable(interval, rule.confidence, rule.detectable_power)
-            row |= {"ci_kind": interval.kind, "p_value": statistics.p_value(interval), "detectable": smallest}
-            rows.append(row)
+    """Of all pairs, a claim's the way round that the claim has it."""
+    rule, rows = study.shared.statistics, []
+    claimed = {(claim.variant, other) for claim in study.shared.claims.values() for other in claim.others}
+    for pair in itertools.combinations(right, 2):
+        first, other = pair[::-1] if (pair[1][1], pair[0][1]) in claimed else pair
+        values = right[first].astype(float) - right[other]
+        interval = _interval(study, values)
+        row = {"encoder": first[0] or other[0], "variant": first[1], "other": other[1], "metric": "macro_f1"}
+        row |= {"difference": interval.mean, "ci_low": interval.low, "ci_high": interval.high}
+        row |= {"by_seed": ", ".join(f"{value:+.1f}" for value in 100 * values.mean(axis=1))}
+        smallest = statistics.detectable(interval, rule.confidence, rule.detectable_power)
+        row |= {"ci_kind": interval.kind, "p_value": statistics.p_value(interval), "detectable": smallest}
+        rows.append(row)
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
@@ -132,8 +143,9 @@ def _predictions(
 
 def _curves(study: Study, random: np.random.Generator) -> pd.DataFrame:
     points = [
-        (curve.name, encoder, variant, seed, x, y)
-        for curve, (encoder, variant), seed in itertools.product(CURVES, cells(study), study.params.seeds)
+        (curve.name, training.encoder, training.variant, seed, x, y)
+        for curve, training, seed in itertools.product(CURVES, trainings(study), study.params.seeds)
+        if training.stage in curve.stages
         for x, y in enumerate(random.normal(10.0 ** random.integers(-3, 4), 1, random.integers(1, 11)), 1)
     ]
     return pd.DataFrame(points, columns=CURVE_COLUMNS)

@@ -76,7 +76,7 @@ def main() -> None:
     sys.addaudithook(opened)
     by_command = {}
     for command in commands:
-        name, *arguments = command.split("/stages ")[1].split()
+        name, *arguments = command.split('/stages" ')[1].split()
         sys.argv = [name, *arguments]
         recorded.clear()
         importlib.import_module(f"stages.{name}").main()

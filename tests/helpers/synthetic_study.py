@@ -65,11 +65,11 @@ def make_study(root: Path, seeds: str = "[0, 1]", hostile: bool = False) -> Stud
     study, random = load_study(), np.random.default_rng(0)
     _write_tables(study, random)
     for seed in study.params.seeds:
-        _write_class_counts(study, seed, random)
+        write_class_counts(study, seed, random)
     _write_predictions(study, random)
     for training in trainings(study):
         for seed in study.params.seeds:
-            _write_run(study, training, seed, random)
+            write_run(study, training, seed, random)
     write_drawn(study)
     return study
 
@@ -143,7 +143,7 @@ def _write_tables(study: Study, random: np.random.Generator) -> None:
     write_table(file.with_name("differences.csv"), pd.DataFrame(claims, columns=DIFFERENCE_COLUMNS))
 
 
-def _write_class_counts(study: Study, seed: int, random: np.random.Generator) -> None:
+def write_class_counts(study: Study, seed: int, random: np.random.Generator) -> None:
     counts = pd.DataFrame({"label": LABELS, "train": random.permutation([7, 14, 28, 56, 112])})
     counts = counts.assign(validation=40, test=100, unlabelled=200)
     for setting, least in zip(SETTINGS, (15, 100, 0), strict=True):
@@ -153,7 +153,7 @@ def _write_class_counts(study: Study, seed: int, random: np.random.Generator) ->
     write_table(paths.splits(study.folder, seed) / "class_counts.csv", counts)
 
 
-def _write_run(study: Study, training: Training, seed: int, random: np.random.Generator) -> None:
+def write_run(study: Study, training: Training, seed: int, random: np.random.Generator) -> None:
     """History and report of a training; a baseline, whose predictions are there, has no history."""
     run, steps = (study.folder, training.encoder, training.variant, seed, training.phase), 42
     history = pd.DataFrame({"step": np.arange(1, steps + 1), "epoch": np.arange(steps) // 7 + 1})

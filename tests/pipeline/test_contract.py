@@ -218,7 +218,7 @@ class Parsed(Exception):
 
 def parse(command: str, patch: pytest.MonkeyPatch) -> None:
     """Run a stage until it reads what it uses, on the command line with which dvc would start it."""
-    words = command.split("/stages ")[1].split()
+    words = command.split('/stages" ')[1].split()
     module = importlib.import_module(f"stages.{words[0]}")
 
     def load(*_: object) -> None:
@@ -243,7 +243,7 @@ def test_every_command_line_is_one_that_its_stage_takes(resolved, monkeypatch):
 def test_a_command_line_that_a_stage_does_not_take_would_be_noticed(monkeypatch, capsys):
     for wrong in (" --sed 0", "", " --seed zero"):
         with pytest.raises(SystemExit):
-            parse("python top/stages train_dae --encoder minilm_l6 --variant dae" + wrong, monkeypatch)
+            parse('python3 "top/stages" train_dae --encoder minilm_l6 --variant dae' + wrong, monkeypatch)
     assert "--seed" in capsys.readouterr().err
 
 
@@ -251,7 +251,7 @@ def test_stages_are_started_by_path_in_the_same_words_in_every_study(resolved):
     """An experiment's copy of the repository runs its own code, and dvc's cache knows a training of another study."""
     for name, stages in resolved.items():
         for stage in stages:
-            assert stage.cmd.startswith("python $(git rev-parse --show-toplevel)/stages "), stage
+            assert stage.cmd.startswith('python3 "$(git rev-parse --show-toplevel)/stages" '), stage
             inside = [item.def_path for item in (*stage.deps, *stage.outs) if stage.name != "resolve_settings"]
             assert not [path for path in inside if path.startswith(("..", "/")) or (name and name in path)], stage
 

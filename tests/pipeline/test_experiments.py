@@ -14,7 +14,7 @@ REPORTS = Path("reports")
 RESOLVED = "resolved.yaml"
 ONE_SEED = ("-S", f"seeds=[{SEEDS[0]}]")
 # Baselines run all seeds at once, and so again.
-TRAINING = re.compile(r"^> python .*/stages (fetch|prepare|split|train_(?!baselines))", flags=re.MULTILINE)
+TRAINING = re.compile(r'^> python3 .*/stages" (fetch|prepare|split|train_(?!baselines))', flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

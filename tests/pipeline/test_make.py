@@ -33,8 +33,8 @@ def project(tmp_path):
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
-    for name in ("git", "python3"):
-        executable(tmp_path / "bin" / name, GOOD_PYTHON)
+    executable(tmp_path / "bin/python3", GOOD_PYTHON)
+    executable(tmp_path / "bin/git", "pwd -P")  # a repository's top folder is what the installation asks for
     root = tmp_path / "project"
     root.mkdir()
     for name in ("Makefile", "requirements.txt"):
@@ -69,6 +69,58 @@ def test_git_is_missing(project, target):
     before = contents(project)
     assert error_of_make(make(project, target)) == "git is missing; install it and run again"
     assert contents(project) == before
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_folder_that_is_no_repository_is_refused_before_anything_is_installed(project):
+    (project.parent / "bin/git").unlink()
+    (project.parent / "bin/git").symlink_to(shutil.which("git"))
+    before, remedy = contents(project), "type: git init && git add . && git commit -m start"
+    said = error_of_make(make(project, "repro"))
+    assert said.startswith(f"{project}: got no git repository of its own (fatal: not a git repository")
+    assert said.endswith(f"), which dvc needs; {remedy}") and contents(project) == before
+    # A ZIP unpacked below another repository: dvc and the stages would take that one.
+    git(project.parent, "init", "--quiet")
+    expected = f"{project}: got no git repository of its own ({project.parent}), which dvc needs; {remedy}"
+    assert error_of_make(make(project, "repro")) == expected
+    git(project, "init", "--quiet")
+    assert make(project, ".venv/installed").returncode == 0
+
+
+@pytest.mark.parametrize("place", ["a worktree", "a link", "Dateien für später, 1 (neu)"])
+def test_a_repository_is_one_wherever_it_lies(project, place):
+    (project.parent / "bin/git").unlink()
+    (project.parent / "bin/git").symlink_to(shutil.which("git"))
+    git(project, "init", "--quiet")
+    other = project.parent / place
+    if place == "a worktree":
+        git(project, "add", "--all")
+        git(project, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "start")
+        git(project, "worktree", "add", "--quiet", "--detach", str(other))
+    elif place == "a link":
+        other.symlink_to(project)
+    else:
+        project.rename(other)
+    result = make(other, ".venv/installed")
+    assert result.returncode == 0 and (other / ".venv/installed").exists()
+    assert ("warning" in result.stderr) == (not str(other).isascii())
+
+
+def test_a_clone_has_the_same_bytes_whatever_git_converts_on_a_machine(tmp_path):
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    for name in (".gitattributes", "Makefile"):
+        shutil.copy(REPOSITORY / name, origin / name)
+    (origin / "mine.csv").write_bytes(b"text,label\r\na,b\r\n")
+    git(origin, "init", "--quiet")
+    git(origin, "-c", "core.autocrlf=true", "add", "--all")
+    git(origin, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "start")
+    git(tmp_path, "-c", "core.autocrlf=true", "clone", "--quiet", "origin", "clone")
+    for name in ("Makefile", "mine.csv"):
+        assert (tmp_path / "clone" / name).read_bytes() == (origin / name).read_bytes()
 
 
 def test_python_is_missing(project):

@@ -36,7 +36,7 @@ def training_commands(study, seed: int, *words: str) -> list[str]:
     return [
         command
         for command in study.commands
-        if command.split("/stages ")[1].split()[0] in TRAINING
+        if command.split('/stages" ')[1].split()[0] in TRAINING
         if command.endswith(f"--seed {seed}") or "--seed" not in command
         if all(word in command for word in words)
     ]

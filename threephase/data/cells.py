@@ -104,7 +104,7 @@ def _one_label(rows: pd.DataFrame, column: str, one_label: str | None) -> pd.Dat
             lambda i: (
                 f"{column}: got several labels, as {several.sum()} rows have (here {shown(cells[i])}), expected one"
             ),
-            "--one-label first or split-rows (whole: a cell is one label); to predict many labels a text is out of scope",
+            "--one-label first or split-rows (whole: a cell is one); a study of many labels a text is out of scope",
         )
     if one_label == "split-rows":
         return rows.assign(**{column: pd.Series(parts, index=rows.index)}).explode(column, ignore_index=True)
@@ -124,7 +124,7 @@ def _parts(text: str, known: set[str]) -> list[str]:
             return [str(part) for part in ast.literal_eval(text)]
         except (ValueError, SyntaxError):
             return [text]
-    for sign in SIGNS:
+    for sign in SIGNS if len(text.splitlines()) == 1 else ():
         parts = [part.strip() for part in text.split(sign)]
         if len(parts) > 1 and all(parts):
             numbers = all(part.isdigit() for part in parts)

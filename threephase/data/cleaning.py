@@ -3,22 +3,20 @@
 import functools
 import hashlib
 import re
-import unicodedata
-from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError, warn
-from threephase.data.cells import READ_FROM, cell_text, refuse_row, shown
+from threephase.data.cells import READ_FROM, refuse_row
+from threephase.data.labels import INVISIBLE, labels_of, missing, refuse_merged_levels
 from threephase.study.source_params import SPLITS, Dataset
 
 TAG = re.compile("<.{0,6}>")
-HIDDEN = "-1"  # what test labels read as where their owner keeps them back
-INVISIBLE = re.compile("[\0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-MISSING = ("NaN", "nan", "None", "null", "NULL")  # what programs write for nothing; a class "none" is one
-WHOLE = re.compile(r"(-?\d+)\.0+")
-LONGEST_LABEL = 300
+KEPT = {  # of a text that stands with different labels, by ``contradicting_labels``
+    "first": "the first label of each is kept",
+    "majority": "the label that most copies have is kept",
+    "drop": "they are left out",
+}
 
 
 def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -36,17 +34,17 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     refuse(text.map(_is_empty), lambda i: "the text is empty, expected at least one word")
     split = split.to_numpy()
     of_files = dataset.source.files is not None
-    levels = [_labels(rows[column], split, dataset.class_names, of_files, refuse) for column in dataset.label_columns]
+    levels = [labels_of(rows[column], split, dataset.class_names, of_files, refuse) for column in dataset.label_columns]
     for column, level in zip(dataset.label_columns, levels, strict=True):
-        missing = (level == "") & (split != "unlabelled")
-        refuse(missing, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels]))
+        without = (level == "") & (split != "unlabelled")
+        refuse(without, lambda i, column=column: missing(column, [level.iloc[i] for level in levels]))
     ids = [f"{part}-{number:06d}" for number, part in enumerate(split)]
     examples = pd.DataFrame({"example_id": ids, "text": text})
     if len(levels) > 1:
         for number, level in enumerate(levels, start=1):
             examples[f"label_{number}"] = level
         examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(split != "unlabelled", "")
-        _refuse_merged_levels(examples, refuse)
+        refuse_merged_levels(examples, refuse)
     else:
         examples["label"] = levels[0]
     return examples.assign(split=split)
@@ -61,115 +59,75 @@ def _is_empty(text: str) -> bool:
     return not text or not INVISIBLE.sub("", text).strip()
 
 
-def _labels(
-    values: pd.Series, split: np.ndarray, names: dict[str, str] | None, of_files: bool, refuse: Callable[..., None]
-) -> pd.Series:
-    """One level's labels under their declared ``names``; "" where missing, and in unlabelled rows.
+def chosen(examples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """The rows that a definition keeps: of each distinct text one, and of these a sample, as far as it asks for them.
 
-    Those ``of_files``, the user's own, are brought to one spelling.
+    A sample holds the rows that ``_spread`` puts first, splits and classes in their shares.
     """
-    level = pd.Series([(cell_text(value) or "").strip() for value in values], dtype=str)
-    level = level.where(split != "unlabelled", "")
-    if of_files:
-        names = names and {canonical(key): name for key, name in names.items()}
-        level = _in_one_spelling(level, values, names or {}, refuse)
-    refuse(
-        (level == HIDDEN).groupby(split).transform("all"),
-        lambda i: (
-            f"{values.name}: every label of the split {split[i]!r} is hidden ({HIDDEN}), expected labels; use another "
-            "split, or this one as unlabelled"
-        ),
-    )
-    if names is None:
-        return level
-    declared = ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
-    refuse(
-        ~level.isin([*names, ""]), lambda i: f"{values.name}: got label {level.iloc[i]!r}, expected one of: {declared}"
-    )
-    return level.map({**names, "": ""})
+    if dataset.deduplicate:
+        examples = without_duplicates(examples, dataset.contradicting_labels)
+    if dataset.sample_rows is not None:
+        order = _spread(examples["text"], examples["split"] + "/" + examples["label"])
+        examples = examples.loc[order[: dataset.sample_rows].sort_values()].reset_index(drop=True)
+    return examples
 
 
-def canonical(label: str) -> str:
-    """The one spelling of a label: Unicode's NFKC, without what can't be seen, 1.0 as 1."""
-    label = INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).strip()
-    whole = WHOLE.fullmatch(label)
-    return whole[1] if whole else label
-
-
-def _in_one_spelling(
-    level: pd.Series, values: pd.Series, names: dict[str, str], refuse: Callable[..., None]
-) -> pd.Series:
-    """Labels in one spelling each, told in one line where some have several; "" where one says that it is missing."""
-    spelling = {label: canonical(label) for label in level.unique()}
-    spelt = level.map(spelling)
-    refuse(
-        spelt.isin(MISSING) & ~spelt.isin(names),
-        lambda i: (
-            f"{values.name}: got {spelt.iloc[i]!r}, which stands for a missing label; where it is a class, declare it "
-            f"(--class {spelt.iloc[i]}, or class_names)"
-        ),
-    )
-    breaks = spelt.map(lambda label: len(label.splitlines()) > 1)
-    refuse(breaks, lambda i: f"{values.name}: got a line break in the label {shown(spelt.iloc[i])}, expected a line")
-    refuse(
-        spelt.str.len() > LONGEST_LABEL,
-        lambda i: (
-            f"{values.name}: got a label of {len(spelt.iloc[i])} characters ({shown(spelt.iloc[i])}), expected at most "
-            f"{LONGEST_LABEL}; name the column that holds the classes"
-        ),
-    )
-    as_given = pd.Series([cell_text(value) or "" for value in values], dtype=str)[spelt.to_numpy() != ""]
-    several = as_given.groupby(spelt[spelt != ""]).unique()
-    several = several[several.map(len) > 1]
-    if len(several):
-        label, spellings = several.index[0], several.iloc[0]
-        warn(
-            f"{values.name}: {several.map(len).sum()} spellings are read as {len(several)} labels, such as "
-            f"{' and '.join(map(shown, spellings[:3]))} as {shown(label)}"
-        )
-    return spelt
-
-
-def _refuse_merged_levels(examples: pd.DataFrame, refuse: Callable[..., None]) -> None:
-    """Refuse a path that two lists of levels share: a/b and c, a and b/c."""
-    columns = [column for column in examples.columns if column.startswith("label_")]
-    first = examples.groupby("label")[columns].transform("first")
-    refuse(
-        (first != examples[columns]).any(axis=1),
-        lambda i: (
-            f"got levels {' + '.join(map(shown, examples[columns].iloc[i]))} besides "
-            f"{' + '.join(map(shown, first.iloc[i]))}, which with / are one path; replace the / in a label"
-        ),
-    )
-
-
-def _missing(column: str, levels: list[str]) -> str:
-    """Why a row without a label in ``column`` is refused; ``levels``: its labels, top level first."""
-    given = [level for level in levels if level]
-    if not given:
-        return f"{column}: the label is missing"
-    return f"{column}: got {len(given)} levels of labels ({'/'.join(given)}), expected {len(levels)} in every row"
-
-
-def without_duplicates(examples: pd.DataFrame) -> pd.DataFrame:
+def without_duplicates(examples: pd.DataFrame, contradicting_labels: str = "first") -> pd.DataFrame:
     """One row of each distinct text, the first; warns where copies of a text carry different labels.
 
-    Of copies in several splits a test row stays before a validation, a training and an unlabelled one.
+    Of these stays the ``first``, the first with the label that most of them have (``majority``; of equally many the
+    one that stands first), or none (``drop``). Of copies in several splits a test row stays before a validation, a
+    training and an unlabelled one.
     """
-    labelled = examples[examples["split"] != "unlabelled"]
-    contradicting = labelled.groupby("text")["label"].nunique().gt(1).sum()
-    if contradicting:
-        warn(f"{contradicting} texts stand with different labels; the first label of each is kept")
+    labels = contradicting(examples)
+    if len(labels):
+        warn(f"{labels['text'].nunique()} texts stand with different labels; {KEPT[contradicting_labels]}")
+    if contradicting_labels == "drop":
+        examples = examples[~examples["text"].isin(labels["text"])]
+    elif contradicting_labels == "majority":
+        label = labels["text"].map(majority_labels(labels))
+        examples = examples.drop(labels.index[labels["label"] != label])
     rank = examples["split"].map({"test": 0, "validation": 1, "train": 2, "unlabelled": 3})
-    ranked = examples.loc[rank.sort_values(kind="stable").index]
-    return ranked.drop_duplicates("text").sort_index().reset_index(drop=True)
+    kept = examples["text"].loc[rank.sort_values(kind="stable").index].drop_duplicates().index
+    return examples.loc[kept.sort_values()].reset_index(drop=True)
 
 
-def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str, withheld_rows: int = 0) -> pd.DataFrame:
+def contradicting(examples: pd.DataFrame) -> pd.DataFrame:
+    """The labelled rows whose text also stands with another label."""
+    repeated = examples[examples["text"].duplicated(keep=False) & (examples["split"] != "unlabelled")]
+    return repeated[repeated.groupby("text")["label"].transform("nunique") > 1]
+
+
+def majority_labels(rows: pd.DataFrame) -> dict[str, str]:
+    """The label that most rows of a text have, by text; of equally many the one that stands first."""
+    counts = rows.groupby(["text", "label"], sort=False).size().sort_values(ascending=False, kind="stable")
+    return dict(counts.index[~counts.index.get_level_values("text").duplicated()])
+
+
+def _spread(texts: pd.Series, groups: pd.Series) -> pd.Index:
+    """The rows' index in an order that takes equal shares of all groups, whatever the order of the rows.
+
+    Within a group texts are ordered by their sha256. The first row of each group comes before all others and the last
+    one behind them, so that a group of two rows or more is on both sides of a cut that has room for all groups.
+    """
+    groups = groups[_sha256(texts).sort_values(kind="stable").index]
+    place, size = groups.groupby(groups).cumcount(), groups.groupby(groups).transform("size")
+    share = ((place + 0.5) / size).mask(place == 0, 0.0).mask(place == size - 1, 1.0)
+    return share.sort_values(kind="stable").index
+
+
+def _sha256(texts: pd.Series) -> pd.Series:
+    return texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
+
+
+def with_test_rows(
+    examples: pd.DataFrame, test_rows: int, origin: str, withheld_rows: int = 0, stratified: bool = False
+) -> pd.DataFrame:
     """Make the training rows whose texts have the smallest sha256 the test set: fixed, of natural class balance.
 
-    Before that so many ``withheld_rows`` are taken out, in the same order: another data set's test rows, which a pilot
-    must not see.
+    ``stratified``: of each class its share, at least a row of each class that has two or more; its last row still
+    trains. Before that so many ``withheld_rows`` are taken out, in the same order: another data set's test rows, which
+    a pilot must not see.
     """
     if (examples["split"] == "test").any():
         raise UserError(
@@ -184,10 +142,12 @@ def with_test_rows(examples: pd.DataFrame, test_rows: int, origin: str, withheld
             else (f"test_rows ({test_rows})")
         )
         raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than {named}")
-    digests = candidates.map(lambda text: hashlib.sha256(text.encode()).hexdigest())
-    ranked = digests.sort_values(kind="stable").index
-    chosen = ranked[withheld_rows : withheld_rows + test_rows]
-    tested = examples.assign(split=examples["split"].mask(examples.index.isin(chosen), "test"))
+    if stratified:
+        ranked = _spread(candidates, examples.loc[candidates.index, "label"])
+    else:
+        ranked = _sha256(candidates).sort_values(kind="stable").index
+    drawn = ranked[withheld_rows : withheld_rows + test_rows]
+    tested = examples.assign(split=examples["split"].mask(examples.index.isin(drawn), "test"))
     return tested.drop(ranked[:withheld_rows]).reset_index(drop=True)
 
 

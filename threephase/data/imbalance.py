@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from threephase.data.noise import english_stop_words, stop_words_deleted
+from threephase.data.noise import stop_words_deleted, stop_words_of
 from threephase.study.params import Imbalance
+from threephase.study.source_params import WORDS
 
 
 def enlargement(size: int, largest: int, max_ratio: float) -> float:
@@ -32,18 +33,18 @@ def class_ratios(sizes: dict[str, int], setting: Imbalance | None) -> dict[str, 
     return ratios
 
 
-def resample(train: pd.DataFrame, setting: Imbalance | None) -> pd.DataFrame:
+def resample(train: pd.DataFrame, setting: Imbalance | None, units: str = WORDS) -> pd.DataFrame:
     """The rows that pairs are made of: the training rows with a column ``stop_words_deleted``.
 
     A class of size x is taken ``ratio`` times whole; an enlarged class also gets one copy of each
-    row with the stop-words deleted, where at least one word is left, on top of ratio * x.
+    row with the stop-words deleted, where at least one unit (word or character) is left, on top of ratio * x.
     """
     ratio_of_row = train["label"].map(class_ratios(train["label"].value_counts().to_dict(), setting)).to_numpy()
     repeated = train.iloc[np.repeat(np.arange(len(train)), ratio_of_row)].assign(stop_words_deleted=False)
     enlarged = train[ratio_of_row > 1]
     if not len(enlarged):
         return repeated.reset_index(drop=True)
-    stop_words = english_stop_words()
-    texts = [stop_words_deleted(text, stop_words.__contains__) for text in enlarged["text"]]
+    stop_words = stop_words_of(train["text"], units)
+    texts = [stop_words_deleted(text, stop_words.__contains__, units) for text in enlarged["text"]]
     shortened = enlarged.assign(text=texts, stop_words_deleted=True).dropna(subset="text")
     return pd.concat([repeated, shortened] if len(shortened) else [repeated], ignore_index=True)

@@ -86,6 +86,10 @@ def _table(
 def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
     source = dataset.source
     labels = source.label_files
+    if labels is not None and (
+        set(labels) != set(source.files) if isinstance(labels, dict) else not isinstance(source.files, str)
+    ):
+        raise UserError(f"{file}: source.label_files: expected one for each of source.files, of the same splits")
     for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
         label_file = labels and Path(labels if isinstance(labels, str) else labels[split])
         for part, place, rows in read_parts(path, source, label_file):

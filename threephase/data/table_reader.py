@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -55,7 +56,7 @@ def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.Data
                 yield None, pd.read_parquet(io.BytesIO(content_of(path)))
             else:
                 yield None, with_names(path, *_sheet(path), source.header)
-        except (ValueError, OSError, KeyError) as error:
+        except (ValueError, OSError, KeyError, BadZipFile) as error:
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
 
 

@@ -73,16 +73,15 @@ class TransformerConfig:
     def from_file(cls, path: Path) -> "TransformerConfig":
         """Read ``config.json``; refuses architectures whose forward pass differs from BERT's."""
         raw = read_json(path)
+        kind = raw.get("model_type", "none")
+        if kind not in SUPPORTED_MODEL_TYPES:
+            raise UserError(f"{path}: model_type: got {kind!r}, expected one of: {', '.join(SUPPORTED_MODEL_TYPES)}")
         missing = [name for name in cls.__dataclass_fields__ if name not in raw]
         if missing:
             raise UserError(
                 f"{path}: key {missing[0]!r} is missing; expected the config.json of a BERT or RoBERTa model"
             )
         config = cls(**{name: raw[name] for name in cls.__dataclass_fields__})
-        if config.model_type not in SUPPORTED_MODEL_TYPES:
-            raise UserError(
-                f"{path}: model_type: got {config.model_type!r}, expected one of: {', '.join(SUPPORTED_MODEL_TYPES)}"
-            )
         if config.hidden_act != "gelu" or raw.get("position_embedding_type", "absolute") != "absolute":
             raise UserError(f"{path}: only hidden_act 'gelu' and absolute position embeddings are supported")
         return config

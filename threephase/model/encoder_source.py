@@ -20,7 +20,7 @@ def copy_encoder(name: str, source: EncoderSource, settings: Sources, folder: Pa
 
     Raises UserError where a file lacks or the weights differ; ``folder`` then stays as it was.
     """
-    origin, where, remedy = _find(name, source, settings)
+    origin, where, remedy = find_encoder(name, source, settings)
     check_files(origin, remedy)
     check_weights(origin, source.sha256, remedy)
     with new_folder(folder) as new:
@@ -30,7 +30,7 @@ def copy_encoder(name: str, source: EncoderSource, settings: Sources, folder: Pa
     return where
 
 
-def _find(name: str, source: EncoderSource, settings: Sources) -> tuple[Path, str, str]:
+def find_encoder(name: str, source: EncoderSource, settings: Sources) -> tuple[Path, str, str]:
     """The first folder with the encoder in the user's order of sources, its origin in words, and what would mend it."""
     if source.source == "folder":
         return Path(source.folder), source.origin, MEND

@@ -12,12 +12,15 @@ from threephase.base.files import read_table
 from threephase.model import encoder_files
 from threephase.scores.metrics import scores
 from threephase.study.settings import BaselineSettings
+from threephase.study.source_params import CHARACTERS, WORDS
 
 if TYPE_CHECKING:
     from threephase.model.models import SentenceEncoder
     from threephase.study.settings import Machine
 
 MAX_ITERATIONS = 1000
+# Of texts without spaces runs of one to three characters: most of their words are no longer.
+COUNTED = {WORDS: {}, CHARACTERS: {"analyzer": "char", "ngram_range": (1, 3)}}
 
 
 def read_parts(folder: Path, seed: int) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -39,17 +42,19 @@ def input_files(folder: Path, encoder: str, seed: int) -> list[Path]:
     return [paths.examples(folder), paths.splits(folder, seed) / "split.parquet", *weights]
 
 
-def features_of(variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarray | None = None) -> dict[str, Any]:
+def features_of(
+    variant: str, parts: dict[str, pd.DataFrame], vectors: np.ndarray | None = None, units: str = WORDS
+) -> dict[str, Any]:
     """A matrix of features a part, (rows, features); the vocabulary and its weights come from the training part.
 
-    ``vectors``: those of all examples, for the baseline on an encoder's embeddings.
+    ``vectors``: those of all examples, for the baseline on an encoder's embeddings; ``units``: what TF-IDF counts.
     """
     if variant == "majority":
         return {part: np.zeros((len(rows), 1)) for part, rows in parts.items()}
     if variant == "tfidf_logistic":
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(sublinear_tf=True).fit(parts["train"]["text"])
+        vectorizer = TfidfVectorizer(sublinear_tf=True, **COUNTED[units]).fit(parts["train"]["text"])
         return {part: vectorizer.transform(rows["text"]) for part, rows in parts.items()}
     return {part: vectors[rows.index] for part, rows in parts.items()}
 

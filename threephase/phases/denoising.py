@@ -49,7 +49,7 @@ class DenoisingBatches:
     """
 
     def __init__(self, texts: list[str], settings: Denoising, tokenizer: TextTokenizer, seed: int, device: str):
-        self.noise = WordDeletion(texts, settings.deletion_ratio)
+        self.noise = WordDeletion(texts, settings.deletion_ratio, settings.units)
         self.targets = tokenizer(texts)
         self.lengths = np.array([len(ids) for ids in self.targets])
         self.settings, self.tokenizer, self.device = settings, tokenizer, device

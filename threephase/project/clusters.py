@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from threephase.base.errors import UserError, first_line
 from threephase.study.schema import read_yaml
 
@@ -28,8 +30,22 @@ for name, value in {
 }.items():
     os.environ.setdefault(f"DASK_{name}", value)
 
+MEMORY = 2.5e9  # bytes that a machine must have for each worker, if nobody says how many there are
 ANY_PORT = {"dashboard_address": ":0"}
 POLL_SECONDS, CONNECT_SECONDS, STARTS = 2.0, 10, 3
+
+
+def workers_here(threads: int) -> int:
+    """How many stages of so many ``threads`` this machine's cores and memory allow at once, at least one."""
+    cores = os.cpu_count() or 1
+    return max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
+
+
+def visible_gpus() -> list[str]:
+    """This machine's GPUs, as CUDA_VISIBLE_DEVICES names them, which may leave some out."""
+    here = [device.name.removeprefix("nvidia") for device in sorted(Path("/dev").glob("nvidia[0-9]*"))]
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return here if named is None or not here else [name for name in named.split(",") if name]
 
 
 @contextlib.contextmanager

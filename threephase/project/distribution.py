@@ -126,6 +126,7 @@ class Distribution:
             # What resolves the settings also chooses the machine: all workers train by this one's choice.
             entry = books.stages[stage]
             self._keep(task, run_command(entry.cmd, entry.wdir, stage, library_versions()))
+            books.write_lock()  # dvc's cache does not know it: without its entry it would run again after a kill
         elif (signature := books.signature(stage)) in self.alike:
             self.alike[signature].append(task)
         else:

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,20 +12,29 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_text
 from threephase.data import cleaning
-from threephase.data.row_files import files_of
+from threephase.data.labels import MISSING, canonical
 from threephase.data.sources import read_source
 from threephase.project import project
 from threephase.study import read_params
-from threephase.study.params import Study
+from threephase.study.params import Shared, Study, StudyParams
 from threephase.study.schema import build
-from threephase.study.source_params import SPLITS, Dataset, Sources
+from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
 TEST_SHARE = 0.2
+# The fewest that answer "what should I use?": each way of training an encoder that may be worth its time, and all
+# baselines. All by the ordinary recipe, which chooses the learning rate on the reader's validation rows: by one fixed
+# rate a method wins or loses by how well that rate happens to fit. Ablations of phase 2, phase 1 alone and joint
+# training tell which part of the method helps, not what to use. A seed trains phase 3 nine times (three rates each) for
+# the seven variants of the default study, and phase 2 twice for its four.
+VARIANTS = ("three_phase_ordinary", "cl_ft_ordinary", "ft_ordinary")
+REPORT = "data.md"
 ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\
-# The study on your own texts, under the protocol of the paper's text. The hyper-parameters are defaults that suit a few
-# hundred short texts and take minutes on two cores; they were not chosen on your data. To choose them:
-# python -m commands.search_hyperparameters --help
+# The study on your own texts, under the protocol of the paper's text. The variants are the fewest that answer "what
+# should I use?": fine-tuning, contrastive learning before it, and all three phases, beside every baseline. Each is
+# trained by the ordinary recipe: the learning rate of phase 3 is chosen on your validation rows. The hyper-parameters
+# below are defaults for a few hundred short texts, minutes on two cores; they were not chosen on your data. To choose
+# those of phases 1 and 2: python -m commands.search_hyperparameters --help
 # After an edit of encoders, variants or baselines, type make pipelines.
 """
 
@@ -45,49 +54,55 @@ def check_name(name: str) -> None:
         )
 
 
-def named_files(given: Sequence[str]) -> str | dict[str, str]:
-    """``source.files`` of what the command line names: one path, or one a split."""
-    pairs = [text.partition("=") for text in given]
-    if all(separator and split in SPLITS for split, separator, _ in pairs):
-        files = {split: path for split, _, path in pairs}
-        if len(files) < len(pairs):
-            raise UserError(f"--file: got {', '.join(given)}, expected each split once")
-        return files
-    if len(given) > 1:
-        splits = "=FILE, ".join(SPLITS)
-        raise UserError(
-            f"--file: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
-        )
-    return given[0]
-
-
 def dataset_definition(
-    name: str, files: str | dict[str, str], texts: list[str], labels: list[str], **options: str | None
-):
-    """The content of ``data/<name>.yaml``; ``options``: split_column and encoding of the source, as far as named."""
+    name: str,
+    source: dict[str, Any],
+    texts: list[str],
+    labels: list[str],
+    contradicting_labels: str = "first",
+    sample_rows: int | None = None,
+) -> dict[str, Any]:
+    """The content of ``data/<name>.yaml``; ``source``: where the rows are and how they are read."""
     return {
         "title": name,
-        "source": {"files": files} | {key: value for key, value in options.items() if value is not None},
+        "source": source,
         "text_columns": texts,
         "label_columns": labels,
-        "deduplicate": True,
+        # Copies that a split of several labels makes are meant.
+        "deduplicate": source.get("one_label") != "split-rows",
+        "contradicting_labels": contradicting_labels,
+        "sample_rows": sample_rows,
         "test_rows": None,
+        "stratified_test_rows": True,
         "folds": None,
         "positive_class": None,
+        "units": WORDS,
         "text_lengths": ["short", "medium"],
         "licence": "Your own texts.",
     }
 
 
-def read_examples(name: str, definition: dict[str, Any], settings: Sources) -> pd.DataFrame:
-    """The examples that the content of a data set's definition names, read and checked as the stages will."""
+def read_examples(
+    name: str, definition: dict[str, Any], settings: Sources, classes: Sequence[str] = ()
+) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+    """What the content of a data set's definition names, read and checked as the stages will.
+
+    The file of each row, the cleaned rows with a number for each distinct text, and the examples that stay of them.
+    ``classes``: labels that are none but for being named here, such as None; the definition then declares all labels.
+    """
     file = paths.dataset_definition(name)
-    files_of(definition["source"]["files"], "--file")
     dataset = build(Dataset, {"name": name} | definition, file)
     rows, used = read_source(dataset, settings, file)
-    examples = cleaning.without_duplicates(cleaning.clean(rows, dataset))
+    if classes:
+        labels = {canonical(label) for column in dataset.label_columns for label in rows[column].dropna()}
+        kept = sorted(label for label in labels if label and label not in MISSING or label in classes)
+        definition["class_names"] = {label: label for label in kept}
+        dataset = dataclasses.replace(dataset, class_names=definition["class_names"])
+    places, cleaned = rows[cleaning.READ_FROM], cleaning.clean(rows, dataset)
+    del rows  # as large as the file
+    examples = cleaning.chosen(cleaned, dataset)
     cleaning.check_content(examples, dataset, used["origin"])
-    return examples
+    return places, cleaned.assign(text=pd.factorize(cleaned["text"])[0]), examples
 
 
 def check_labels(examples: pd.DataFrame, label_columns: Sequence[str]) -> None:
@@ -108,13 +123,6 @@ def alike_labels(labels: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def untested_labels(examples: pd.DataFrame) -> list[str]:
-    """The labels without a row in the test split, or with too few rows to have one where it is still to be drawn."""
-    tested = examples[examples["split"] == "test"]
-    counts = examples["label"].value_counts()
-    return sorted(set(counts.index) - set(tested["label"]) if len(tested) else counts.index[counts * TEST_SHARE < 1])
-
-
 def test_rows(examples: pd.DataFrame) -> int | None:
     """How many rows to set apart for the test; None where the examples have a test split."""
     splits = examples["split"].value_counts()
@@ -122,14 +130,13 @@ def test_rows(examples: pd.DataFrame) -> int | None:
 
 
 def study_params(name: str, default: Study) -> dict[str, Any]:
-    """The content of ``studies/<name>/params.yaml``: the default study's first encoder, its variants but for controls.
+    """The content of ``studies/<name>/params.yaml``: the default study's first encoder, ``VARIANTS`` and all baselines.
 
     Nothing is left to a ``base``: an experiment with the default study must not change this one.
     """
     content = dataclasses.asdict(default.params)
     del content["name"]
-    encoder, known = default.params.encoders[0], default.shared.variants
-    variants = [variant for variant in default.params.variants_of(encoder) if known[variant].pairs_as_many_as is None]
+    encoder = default.params.encoders[0]
     settings = {"lr_classifier": 2e-4, "max_epochs_classifier": 10, "max_length": 128}
     return content | {
         "dataset": name,
@@ -138,7 +145,8 @@ def study_params(name: str, default: Study) -> dict[str, Any]:
         "primary_metric": "macro_f1",
         "seeds": [0, 1, 2],
         "encoders": [encoder],
-        "variants": variants,
+        "variants": list(VARIANTS),
+        "baselines": list(default.shared.baselines),
         "draw_encoders": True,
         "validation_share": 0.2,
         "train_rows": None,
@@ -148,15 +156,50 @@ def study_params(name: str, default: Study) -> dict[str, Any]:
     }
 
 
-def write(name: str, definition: dict[str, Any], params: dict[str, Any]) -> list[str]:
-    """Write the definition and the study's whole folder, or nothing; returns the names of the two."""
-    file, folder = paths.dataset_definition(name), paths.STUDIES / name
+def with_encoder(default: Study, encoder: str, definition: dict[str, Any] | None) -> Study:
+    """The default study on another encoder, with the settings of its first one.
+
+    ``definition``: the content of the encoder's file, where it has none yet.
+    """
+    shared, params = default.shared, default.params
+    if definition is not None:
+        built = build(EncoderSource, definition, paths.encoder_definition(encoder))
+        shared = dataclasses.replace(shared, encoders=shared.encoders | {encoder: built})
+    settings = {encoder: params.hyperparameters[params.encoders[0]]}
+    params = dataclasses.replace(params, encoders=[encoder], hyperparameters=settings)
+    return dataclasses.replace(default, shared=shared, params=params)
+
+
+def study_of(name: str, definition: dict[str, Any], params: dict[str, Any], shared: Shared) -> Study:
+    """The study that the contents of both files make, before anything is written."""
+    folder = paths.STUDIES / name
+    dataset = build(Dataset, {"name": name} | definition, paths.dataset_definition(name))
+    return Study(shared, build(StudyParams, {"name": name} | params, paths.study_params(folder)), dataset, folder)
+
+
+def write(
+    name: str,
+    definition: dict[str, Any],
+    params: dict[str, Any],
+    report: str = "",
+    encoders: Mapping[str, dict[str, Any]] = {},
+) -> list[str]:
+    """Write the definitions, of the data and of new ``encoders``, and the study's whole folder, or nothing.
+
+    ``report``: what is known of the data, as Markdown. Returns the names of what is written.
+    """
+    folder = paths.STUDIES / name
+    files = {paths.dataset_definition(name): ABOUT_DATA + project.yaml_text(definition)}
+    files |= {paths.encoder_definition(encoder): project.yaml_text(content) for encoder, content in encoders.items()}
     try:
-        write_text(file, ABOUT_DATA + project.yaml_text(definition))
+        for file, text in files.items():
+            write_text(file, text)
         write_text(paths.study_params(folder), ABOUT_STUDY + project.yaml_text(params))
+        write_text(folder / REPORT, report)
         project.write_project(read_params.load_study(name))
     except BaseException:
-        file.unlink(missing_ok=True)
+        for file in files:
+            file.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return [str(file), str(folder)]
+    return [*map(str, files), str(folder)]

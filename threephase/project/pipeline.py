@@ -20,7 +20,7 @@ params:
   - resolved.yaml
 stages:
 """
-PROGRAM = "python $(git rev-parse --show-toplevel)/stages"
+PROGRAM = 'python3 "$(git rev-parse --show-toplevel)/stages"'
 ENCODER, ITEM, SEED = "${item.encoder}", "${item.encoder}-${item.variant}", "${item.seed}"
 VARIANT = "--variant ${item.variant}"
 # By whether an encoder is needed: the name of a cell, and its options.
@@ -202,8 +202,10 @@ def _reports(study: Study) -> Iterator[str]:
             options=f"--encoder {ENCODER} --seed ${{seeds[0]}}",
             matrix={"encoder": study.params.encoders},
         )
-    yield _stage(topology.REPORT, [*tables, "reports/pictures", EXAMPLES], ["reports/index.html"])
-    yield _stage(topology.SUMMARY, [RESULTS, CLAIMS], ["reports/summary.txt"])
+    # Own texts: the page calls rows by file and number, and the summary begins with the page's answer.
+    rows, told = ([RAW[0]], tables[:-1]) if study.asks_what_to_use else ([], [RESULTS, CLAIMS])
+    yield _stage(topology.REPORT, [*tables, "reports/pictures", EXAMPLES, *rows], ["reports/index.html"])
+    yield _stage(topology.SUMMARY, told, ["reports/summary.txt"])
     if study.folder == Path():
         yield _stage(topology.AUDIT, [], ["reports/paper/audit.json", "reports/paper/audit.md"])
 

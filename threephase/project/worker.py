@@ -10,6 +10,7 @@ import functools
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -64,6 +65,8 @@ def run_command(command: str, folder: str, stage: str, versions: dict[str, str])
             "install requirements.txt there"
         )
     environment = _without_dask(os.environ) | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
+    # The stage's python3 is this one, whose libraries are compared above.
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     start = time.perf_counter()
     result = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,

@@ -53,17 +53,21 @@ def columns(finished: Sequence[Finished], protocols: Collection[str]) -> Columns
 
 def leads(studies: Columns, variant: str, other: str) -> dict[str, Judged]:
     """The differences of two cells, that way round, by the name of each study that ran both."""
-    found = {}
-    for name, (study, encoder) in studies.items():
-        table = study.differences[study.differences["encoder"] == encoder].set_index(["variant", "other"], drop=False)
-        if (variant, other) in table.index:
-            row = dict(table.loc[(variant, other)])
-        elif (other, variant) in table.index:
-            row = _turned(table.loc[(other, variant)])
-        else:
-            continue
-        found[name] = judged(study.study, row | {"verdict": verdict(study.study, row)})
-    return found
+    found = {name: lead(study, encoder, variant, other) for name, (study, encoder) in studies.items()}
+    return {name: comparison for name, comparison in found.items() if comparison is not None}
+
+
+def lead(finished: Finished, encoder: str, variant: str, other: str) -> Judged | None:
+    """The difference of two cells of a study, that way round; None where it did not run both."""
+    table = finished.differences
+    table = table[table["encoder"] == encoder].set_index(["variant", "other"], drop=False)
+    if (variant, other) in table.index:
+        row = dict(table.loc[(variant, other)])
+    elif (other, variant) in table.index:
+        row = _turned(table.loc[(other, variant)])
+    else:
+        return None
+    return judged(finished.study, row | {"verdict": verdict(finished.study, row)})
 
 
 def _turned(row: Mapping[str, Any]) -> dict[str, Any]:

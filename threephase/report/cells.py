@@ -13,8 +13,8 @@ from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.costs import FROM_CACHE, NOT_RECORDED, RecordedTraining
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_printed, format_signed
 from threephase.scores.statistics import ROWS_ONLY
-from threephase.study.params import DENOISED, Study
-from threephase.study.topology import CONTRAST, command, maker_of
+from threephase.study.params import Study
+from threephase.study.topology import command, trainings_behind
 
 PERCENT = Scale(0, 100, 20)
 # By how the name of the stage begins that makes a training.
@@ -144,21 +144,15 @@ def details(finished: Finished, line: dict[str, Any], with_costs: bool = True) -
             for seed in study.params.seeds
         ],
         "facts": list(FACTS.values()),
-        "runs": [training_facts(study, training) for training in _behind(finished, row)] if with_costs else None,
+        "runs": [training_facts(study, training) for training in behind(finished, row)] if with_costs else None,
     }
 
 
-def _behind(finished: Finished, row: Row) -> list[RecordedTraining]:
+def behind(finished: Finished, row: Row) -> list[RecordedTraining]:
     """The trainings that made a cell, shared ones included: phase 1, phase 2, phase 3, by seed."""
-    wanted = [(row.variant, phase) for phase in ("encoder", "classifier")]
-    variant = finished.study.shared.variants.get(row.variant)
-    if variant is not None:
-        maker = maker_of(finished.study.shared, row.variant) or row.variant
-        denoised = variant.encoder_from == CONTRAST
-        wanted = [*([(DENOISED, "encoder")] if denoised else []), (maker, "encoder"), (row.variant, "classifier")]
     return [
         training
-        for variant, phase in wanted
+        for variant, phase in trainings_behind(finished.study.shared, row.variant)
         for training in finished.trainings
         if (training.encoder, training.variant, training.phase) == (row.encoder, variant, phase)
     ]

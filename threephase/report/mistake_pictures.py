@@ -7,6 +7,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.files import read_table
+from threephase.data.places import places_of
 from threephase.report.finished import Finished
 from threephase.report.rows import of_cell, rows_of
 from threephase.results.mistakes import CORRECT
@@ -69,15 +70,20 @@ def _fields(shares: pd.DataFrame, places: Mapping[str, float]) -> list[dict[str,
 
 
 def _disagreements(study: Study, frame: pd.DataFrame, texts: bool) -> list[dict[str, Any]]:
-    """A table an encoder; ``frame``: disagreements.csv."""
+    """A table an encoder; ``frame``: disagreements.csv. Rows of a reader's own files are called by their places."""
     by_id: dict[str, str] = {}
+    places: dict[str, str] = {}
     if texts and len(frame):
         examples = read_table(paths.examples(study.folder))
         by_id = dict(zip(examples["example_id"].astype(str), examples["text"], strict=True))
-    return [_table(study, encoder, rows, by_id) for encoder, rows in frame.groupby("encoder", sort=False)]
+        if study.asks_what_to_use:
+            places = places_of(read_table(paths.raw_rows(study.folder)), frame["example_id"])
+    return [_table(study, encoder, rows, by_id, places) for encoder, rows in frame.groupby("encoder", sort=False)]
 
 
-def _table(study: Study, encoder: str, rows: pd.DataFrame, by_id: Mapping[str, str]) -> dict[str, Any]:
+def _table(
+    study: Study, encoder: str, rows: pd.DataFrame, by_id: Mapping[str, str], places: Mapping[str, str]
+) -> dict[str, Any]:
     titles = {column: study.title(column.removeprefix(CORRECT)) for column in rows if column.startswith(CORRECT)}
     return {
         "encoder": study.shared.encoders[encoder].title,
@@ -85,6 +91,7 @@ def _table(study: Study, encoder: str, rows: pd.DataFrame, by_id: Mapping[str, s
         "rows": [
             {
                 "example_id": row["example_id"],
+                "place": places.get(row["example_id"], ""),
                 "text": _cut(by_id.get(row["example_id"], "")),
                 "label": row["label"],
                 "right": _by_share({title: float(row[column]) for column, title in titles.items()}),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from threephase.report.answer import metric_name
-from threephase.report.cells import FACTS, PERCENT, cell_rows, details, drawn, metrics_of_cells, training_facts
+from threephase.report.cells import FACTS, PERCENT, behind, cell_rows, details, drawn, metrics_of_cells, training_facts
 from threephase.report.citation import citation
 from threephase.report.claims import NO_VERDICTS, claims_context, with_names
 from threephase.report.curves import curves_context
@@ -17,6 +17,8 @@ from threephase.report.finished import Finished
 from threephase.report.judged import judged
 from threephase.report.layout import link, render
 from threephase.report.mistake_pictures import mistakes_context
+from threephase.report.own_answer import own_answer
+from threephase.report.rows import Row, rows_of
 from threephase.results.costs import costs, environment, inputs
 from threephase.results.curves import LEAST_STEPS
 from threephase.results.tables import METRIC_TITLES, format_setting
@@ -29,7 +31,8 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
     ``with_costs``: what the trainings took and on which machine. Without them the page is the same after a run with the
-    same results, and refers to ``render_costs``. All else is made from the files of ``finished.folder``.
+    same results, and refers to ``render_costs``. All else is made from the files of ``finished.folder``. A study on a
+    reader's own texts begins with what to use on them, and leaves out what is asked of the paper.
     """
     study, rows = finished.study, cell_rows(finished)
     run = [row for row in rows if row["first"] is not None]
@@ -38,13 +41,15 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
         remarks = ["baseline" * row["baseline"], row["encoder"] * several, row["note"]]
         row |= {"drawing": drawn(finished, row["row"]), "remarks": [remark for remark in remarks if remark]}
     metrics = metrics_of_cells(finished)
+    own = own_answer(finished) if study.asks_what_to_use else None
     return render(
-        "report.html.j2",
+        "report.html.j2" if own is None else "own_report.html.j2",
         all_studies=link(finished.all_studies(), finished.folder),
         study=study,
         dataset=study.dataset,
         encoders=[study.shared.encoders[encoder] for encoder in study.params.encoders],
-        answer=_answer(finished),
+        answer=_answer(finished) if own is None else own,
+        methods={} if own is None else {(method.row.encoder, method.row.variant): method for method in own.methods},
         metric=metric_name(study.params.primary_metric),
         metrics=METRIC_TITLES,
         metric_order=metrics,
@@ -107,10 +112,26 @@ def render_costs(finished: Finished) -> str:
         "costs.html.j2",
         study=study,
         dataset=study.dataset,
+        methods=seconds_of_methods(finished),
+        unit="seed" if study.dataset.folds is None else "fold",
         trainings=[training_facts(study, training) | {"encoder": training.encoder} for training in finished.trainings],
         facts=list(FACTS.values()),
         **made_on(finished),
     )
+
+
+def seconds_of_methods(finished: Finished) -> dict[Row, float | None]:
+    """By cell the seconds of all trainings behind it, shared ones included, for one seed: the mean of the seeds.
+
+    None where one came from the cache: it was not timed here.
+    """
+    found = {}
+    for row in rows_of(finished.study):
+        reports = [training.report for training in behind(finished, row)]
+        timed = None not in reports
+        seconds = sum(report["seconds"] for report in reports) if timed else 0.0
+        found[row] = seconds / len(finished.study.params.seeds) if timed else None
+    return found
 
 
 def made_on(finished: Finished) -> dict[str, Any]:

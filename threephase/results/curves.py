@@ -7,7 +7,15 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.study.params import Study
-from threephase.study.topology import CLASSIFIER_STAGES, DENOISE, JOINT_TRAINING, PAIR_STAGES, trainings
+from threephase.study.topology import (
+    CLASSIFIER_PHASE,
+    CLASSIFIER_STAGES,
+    DENOISE,
+    JOINT_TRAINING,
+    PAIR_STAGES,
+    trainings,
+    trainings_behind,
+)
 
 CURVE_COLUMNS = ["curve", "encoder", "variant", "seed", "x", "y"]
 LEAST_STEPS, MOST_POINTS = 5, 40  # steps that a point of a loss is the median of; points of a line
@@ -59,6 +67,25 @@ def points(history: pd.DataFrame, curve: Curve) -> pd.DataFrame:
     parts = [part for part in np.array_split(line.to_numpy(), count) if len(part)] if count else []
     middles = np.array([np.median(part, axis=0) for part in parts]).reshape(-1, 2).round(6)
     return pd.DataFrame(middles, columns=["x", "y"])
+
+
+def updates_of(study: Study, encoder: str, variant: str, curves: pd.DataFrame) -> float | None:
+    """How many updates the trainings behind a cell took, the mean of the seeds; None where a curve is missing.
+
+    A baseline has none. Of a recipe's candidates the chosen one's curve is known, and the others count as long. They
+    are counted, where seconds are measured: two runs with the same results have the same updates.
+    """
+    updates, losses = 0.0, curves[(curves["curve"] != VALIDATION.name) & (curves["encoder"] == encoder)]
+    for maker, phase in trainings_behind(study.shared, variant) if variant in study.shared.variants else []:
+        own = losses[(losses["variant"] == maker) & ((losses["curve"] == "classifier") == (phase == CLASSIFIER_PHASE))]
+        ends = own.groupby("seed")["x"].agg(["min", "max"])
+        if len(ends) < len(study.params.seeds):
+            return None
+        # A line's first and last point are medians of the first and the last steps, as many each or one more at first.
+        steps = (ends["min"] + ends["max"] - 1).astype(int)
+        recipe = study.shared.variants[variant].recipe if phase == CLASSIFIER_PHASE else None
+        updates += float(steps.mean()) * (len(recipe.lr_classifier) if recipe else 1)
+    return updates
 
 
 def unfinished(curve: str, line: pd.DataFrame) -> bool:

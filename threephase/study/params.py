@@ -244,6 +244,17 @@ class Study:
         """How ``dvc`` is called for it from the top folder."""
         return "dvc" if self.folder == Path() else f"dvc --cd {self.folder}"
 
+    @property
+    def asks_what_to_use(self) -> bool:
+        """Whether it is a reader's own: not the paper's numbers are asked for, but what to use on these texts.
+
+        Its texts are the reader's files, or a data set that the hub alone has: those that come with the repository can
+        be had from a folder or package too.
+        """
+        source = self.dataset.source
+        on_hub_alone = source.hub is not None and source.folder is None
+        return not self.params.reproduces_paper and (source.files is not None or on_hub_alone)
+
     def encoder_baselines(self) -> list[str]:
         """The baselines that are computed for each encoder."""
         return [name for name in self.params.baselines if self.shared.baselines[name].needs_encoder]

@@ -14,7 +14,7 @@ from threephase.study.paper_params import Paper
 from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.resolve_trainings import baseline_settings, encoder_settings, training_settings
 from threephase.study.settings import DataSettings, Machine, SourceSettings, SplitSettings, TrainingSettings
-from threephase.study.source_params import Expected
+from threephase.study.source_params import WORDS, Expected
 
 TEMPLATES = Path("threephase/report/templates")
 
@@ -98,9 +98,14 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
     dataset, sources = study.dataset, study.shared.sources
     # What fetching does not read: an edit of a title must not ask the hub again.
     unread = {"title": "", "licence": "", "expected": Expected(), "positive_class": None, "folds": None}
-    fetched = dataclasses.replace(
-        dataset, **unread, test_rows=None, withheld_rows=0, deduplicate=False, class_names=None
-    )
+    unread |= {
+        "test_rows": None,
+        "withheld_rows": 0,
+        "stratified_test_rows": False,
+        "sample_rows": None,
+        "units": WORDS,
+    }
+    fetched = dataclasses.replace(dataset, **unread, deduplicate=False, contradicting_labels="first", class_names=None)
     # By their content: a study's fetched rows may come from the cache of another study.
     yield Resolved(topology.FETCH, "", DataSettings(fetched, sources), own_files=dataset.source.own_files)
     yield Resolved(topology.PREPARE, "", DataSettings(dataset, sources))
@@ -114,6 +119,7 @@ def split_settings(study: Study) -> SplitSettings:
     return SplitSettings(
         folds=study.dataset.folds,
         imbalance=study.shared.imbalance,
+        units=study.dataset.units,
         **{key: getattr(study.params, key) for key in SPLIT_SETTINGS},
         **{key: getattr(study.protocol, key) for key in of_protocol},
     )

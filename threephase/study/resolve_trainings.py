@@ -42,7 +42,9 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         start=training.start or PRETRAINED,
         small_sets=rules.small_sets(study, hyperparameters),
     )
-    denoising = Denoising(deletion_ratio=hyperparameters.deletion_ratio, **_schedule(study, encoder, "dae"))
+    denoising = Denoising(
+        deletion_ratio=hyperparameters.deletion_ratio, units=study.dataset.units, **_schedule(study, encoder, "dae")
+    )
     contrastive = Contrastive(**_schedule(study, encoder, "contrastive"))
     bottleneck = [BOTTLENECK] * protocol.bottleneck
     layer = [CONTRASTIVE_LAYER] * protocol.contrastive_layer
@@ -121,4 +123,5 @@ def baseline_settings(study: Study, training: Training, machine: Machine) -> Bas
         selection_metric=rules.selection_metric(study.params),
         encoder=encoder_settings(study, encoder) if encoder else None,
         machine=machine if encoder else None,
+        units=study.dataset.units,
     )

@@ -14,7 +14,7 @@ from threephase.base import paths
 from threephase.base.files import read_json
 from threephase.study.params import Imbalance
 from threephase.study.schema import build
-from threephase.study.source_params import Dataset, EncoderSource, Sources
+from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
 BOTTLENECK, CONTRASTIVE_LAYER = "bottleneck", "contrastive_layer"  # the layers that phases 1 and 2 add
 PRETRAINED, RANDOM = "pretrained", "random"  # where phase 3 may start besides the encoder of a variant
@@ -51,7 +51,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Denoising:
-    """Phase 1, and the schedule of joint training; ``warmup`` is a share of all updates."""
+    """Phase 1, and the schedule of joint training; ``warmup`` is a share of all updates; it deletes ``units``."""
 
     lr: float
     epochs: int
@@ -60,6 +60,7 @@ class Denoising:
     adam_eps: float
     warmup: float
     clip_gradient: float | None
+    units: str = WORDS
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,10 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class BaselineSettings:
-    """A baseline of all seeds; ``strengths``: values of C to choose from; encoder and machine where it embeds."""
+    """A baseline of all seeds; ``strengths``: values of C to choose from; encoder and machine where it embeds.
+
+    ``units``: what TF-IDF counts.
+    """
 
     seeds: list[int]
     strengths: list[float]
@@ -151,11 +155,15 @@ class BaselineSettings:
     selection_metric: str
     encoder: Encoder | None = None
     machine: Machine | None = None
+    units: str = WORDS
 
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How a seed's rows are drawn, and what each imbalance setting makes of the training part."""
+    """How a seed's rows are drawn, and what each imbalance setting makes of the training part.
+
+    ``units``: what stop-words are picked from.
+    """
 
     folds: int | None
     validation_share: float
@@ -167,6 +175,7 @@ class SplitSettings:
     rows_of_phases_1_2: str
     no_imbalance_lowercase: bool
     imbalance: dict[str, Imbalance]
+    units: str = WORDS
 
 
 @dataclass(frozen=True)

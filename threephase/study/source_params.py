@@ -11,6 +11,8 @@ KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
 LABEL_FROM = ("folder", "file")
 ONE_LABEL = ("first", "split-rows", "whole")
+CONTRADICTING = ("first", "majority", "drop")
+WORDS, CHARACTERS = "words", "characters"
 
 
 def one_character(text: str) -> str | None:
@@ -151,7 +153,11 @@ class Dataset:
     ``class_names`` is the declared set of labels, as the source writes them, with the names used here.
     ``withheld_rows`` are left out before ``test_rows`` are drawn: a pilot must not see the test rows of its study.
     ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
-    has no test rows, and each seed tests on one of so many folds.
+    has no test rows, and each seed tests on one of so many folds. ``contradicting_labels``: which row stays of a text
+    that stands with different labels. ``sample_rows``: so many rows are kept, splits and classes in their shares.
+    ``stratified_test_rows``: whether ``test_rows`` are drawn class by class.
+    has no test rows, and each seed tests on one of so many folds. ``units``: what noise, stop-words and TF-IDF take for
+    a word.
     """
 
     name: str
@@ -162,9 +168,13 @@ class Dataset:
     deduplicate: bool
     test_rows: int | None = checked(number(least=2))
     withheld_rows: int = checked(number(least=0), default=0)
+    stratified_test_rows: bool = False
+    contradicting_labels: str = checked(one_of(*CONTRADICTING), default="first")
+    sample_rows: int | None = checked(number(least=2), default=None)
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False
+    units: str = checked(one_of(WORDS, CHARACTERS), default=WORDS)
     folds: int | None = checked(number(least=2), default=None)
     text_lengths: list[str] = checked(each_of(*LENGTHS), default_factory=lambda: ["short", "medium"])
     expected: Expected = field(default_factory=Expected)

@@ -108,6 +108,17 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
         yield Training(stage, CLASSIFY, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
 
 
+def trainings_behind(shared: Shared, variant: str) -> list[tuple[str, str]]:
+    """Variant and phase of each training that makes a cell, shared ones included, in the order of the phases."""
+    own = [(variant, CLASSIFIER_PHASE)]
+    if variant not in shared.variants:
+        return own
+    denoised = [(DENOISED, ENCODER_PHASE)] * (shared.variants[variant].encoder_from in (CONTRAST, DENOISE))
+    maker = maker_of(shared, variant)
+    encoder = [] if maker in (None, DENOISED) else [(maker, ENCODER_PHASE)]
+    return [*denoised, *encoder, *own]
+
+
 def cells(study: Study) -> list[tuple[str, str]]:
     """Encoder and variant of every cell, in the order of the tables: by encoder, then what needs none."""
     with_encoder = [

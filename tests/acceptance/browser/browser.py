@@ -16,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 PAGES = {
     "overview": "published/reports/studies.html",
     "study": "published/studies/snips_l6/reports/index.html",
+    "own": "own/reports/index.html",
     "hostile": "hostile/reports/index.html",
     "hostile_overview": "hostile/reports/studies.html",
 }

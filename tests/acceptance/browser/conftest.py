@@ -1,10 +1,11 @@
-"""Chromium with pages to look at: two published studies, all of them on one page, and a study with hostile texts."""
+"""Chromium with pages to look at: published studies, all of them on one page, one on own texts, and a hostile one."""
 
 import sys
 from pathlib import Path
 
 import pytest
 from browser import PAGES, Browser
+from own_study import make_own_study
 from published_project import copy_params, put_back
 from synthetic_study import make_study
 
@@ -25,7 +26,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     """The pages by the names of ``PAGES``, each beside what it links to."""
     root = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("published", "hostile"):
+        for name in ("published", "hostile", "own"):
             (root / name).mkdir()
         patch.chdir(root / "published")
         copy_params(root / "published")
@@ -38,6 +39,10 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         make_study(root / "hostile", hostile=True)
         rendered(patch, render_report)
         rendered(patch, render_index)
+        patch.chdir(root / "own")
+        make_own_study(root / "own")
+        rendered(patch, render_report)
+        rendered(patch, render_costs)
     return {name: root / file for name, file in {**PAGES, "costs": COSTS}.items()}
 
 

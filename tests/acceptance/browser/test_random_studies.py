@@ -16,17 +16,27 @@ def base(tmp_path_factory):
         yield make_study(root)
 
 
+def refuse_what_leaves_its_box(browser, finished, page):
+    page.write_text(render_page(finished, texts=False, with_costs=False), encoding="utf-8")
+    for width in (WIDE, NARROW):
+        browser.look(width)
+        browser.open(page)
+        assert browser.overflow() <= 0, (page.name, width)
+        assert browser.overflowing() == [], (page.name, width)
+
+
 @pytest.mark.parametrize("tens", range(20))
 def test_nothing_leaves_its_box(browser, base, tmp_path, tens):
     for number in range(10 * tens, 10 * tens + 10):
-        page = tmp_path / f"{number}.html"
         finished = random_study(base, number, tmp_path / str(number))
-        page.write_text(render_page(finished, texts=False, with_costs=False), encoding="utf-8")
-        for width in (WIDE, NARROW):
-            browser.look(width)
-            browser.open(page)
-            assert browser.overflow() <= 0, (number, width)
-            assert browser.overflowing() == [], (number, width)
+        refuse_what_leaves_its_box(browser, finished, tmp_path / f"{number}.html")
+
+
+@pytest.mark.parametrize("tens", range(5))
+def test_nothing_leaves_its_box_on_the_page_of_own_texts(browser, base, tmp_path, tens):
+    for number in range(10 * tens, 10 * tens + 10):
+        finished = random_study(base, number, tmp_path / str(number), own=True)
+        refuse_what_leaves_its_box(browser, finished, tmp_path / f"{number}.html")
 
 
 def test_the_check_finds_what_is_cut_off(browser, tmp_path):

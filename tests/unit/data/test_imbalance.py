@@ -166,3 +166,11 @@ def test_resampled_rows_are_what_is_counted(sizes, setting):
         assert (~of_label["stop_words_deleted"]).sum() == ratios[label] * size
         assert of_label["stop_words_deleted"].sum() == size * (ratios[label] > 1)
     assert set(resampled["example_id"]) == set(rows(sizes)["example_id"])
+
+
+def test_stop_words_of_texts_without_spaces_are_counted_in_all_training_rows():
+    train = pd.concat([rows({"large": 50}, text="山{i}的"), rows({"small": 2}, text="水{i}的")], ignore_index=True)
+    shortened = resample(train, NORMAL, "characters").query("stop_words_deleted")
+    assert shortened["text"].tolist() == ["水0", "水1"]
+    # By words each text is one, which no list names.
+    assert resample(train, NORMAL).query("stop_words_deleted")["text"].tolist() == ["水0的", "水1的"]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threephase.data.noise import WordDeletion, english_stop_words, stop_words_deleted
+from threephase.data.noise import WordDeletion, stop_words_deleted, stop_words_of
+from threephase.study.source_params import CHARACTERS, WORDS
 
 # Any text with a word in it, of any script; split() knows more whitespace than the blank.
 texts = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=12).map(" ".join).filter(str.split)
@@ -112,4 +113,28 @@ def test_stop_words_deleted_keeps_exactly_the_other_words(text, stop_words):
     ],
 )
 def test_english_stop_words(text, expected):
-    assert stop_words_deleted(text, english_stop_words().__contains__) == expected
+    assert stop_words_deleted(text, stop_words_of(["кот"], WORDS).__contains__) == expected
+
+
+CHINESE = ["我的猫很好", "他的狗很大", "天的雨很小", "山 iPhone"]
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.6, np.nextafter(1.0, 0.0)])
+def test_characters_are_deleted_where_no_space_parts_words(ratio):
+    noised = WordDeletion(CHINESE, ratio, CHARACTERS)([0] * 500 + [3] * 500, np.random.default_rng(0))
+    # A character or a word of another script goes whole, and what is left stands as close as before.
+    assert all(text and is_subsequence(list(text), list(CHINESE[0])) for text in noised[:500])
+    assert {*noised[500:]} == {"山", "iPhone"} | ({"山 iPhone"} if ratio < 0.9 else set())
+    kept = np.mean([len(text) for text in noised[:500]]) / len(CHINESE[0])
+    assert abs(kept - max(1 - ratio, 0.2)) < 0.05
+    # By words the text is one, which stays.
+    assert WordDeletion(CHINESE, ratio)([0], np.random.default_rng(0)) == [CHINESE[0]]
+
+
+def test_characters_that_more_than_half_of_the_texts_hold_are_stop_words():
+    stop_words = stop_words_of(CHINESE, CHARACTERS)
+    assert stop_words == {"的", "很"}
+    shortened = [stop_words_deleted(text, stop_words.__contains__, CHARACTERS) for text in [*CHINESE, "的很"]]
+    assert shortened == ["我猫好", "他狗大", "天雨小", "山 iPhone", None]
+    assert stop_words_of([*CHINESE, *["a B 的"] * 5], CHARACTERS) == {"的", "a", "b"}
+    assert stop_words_of([*CHINESE, "的", "小", "好", "大"], CHARACTERS) == set()  # a half is not more than a half

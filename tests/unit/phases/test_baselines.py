@@ -198,6 +198,14 @@ def test_the_vocabulary_and_its_weights_come_from_the_training_part(settings):
     assert (again["train"] != features["train"]).nnz == 0
 
 
+def test_texts_without_spaces_are_counted_by_runs_of_characters():
+    parts = {"train": rows(("我的猫很好", "a"), ("他的狗很大", "b")), "test": rows(("猫很大", "a"))}
+    by_words, by_characters = (features_of("tfidf_logistic", parts, units=units) for units in ("words", "characters"))
+    # As words the test text is one that no training text has; as characters it has three of them and two pairs.
+    assert by_words["test"].nnz == 0 and by_characters["test"].nnz == 5
+    assert by_characters["train"].shape == (2, 8 + 8 + 6)
+
+
 def test_embeddings_are_the_pretrained_encoder_s_of_unit_length(project):
     from sentence_transformers import SentenceTransformer
 

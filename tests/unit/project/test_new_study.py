@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 import tiny_project
 from ruamel.yaml import YAML
+from small_project import ENCODER, change, contents, error_line, make_project, run_stage, run_stages, use_encoder
 from small_project import ROWS as SMALL_ROWS
-from small_project import change, contents, error_line, make_project, run_stage, run_stages
+from tiny_encoder import make_bert
 
 from threephase.base.errors import UserError
 from threephase.project import new_study
 from threephase.project.project import project_files, yaml_text
+from threephase.study.params import BASELINES
 from threephase.study.read_params import load_dataset, load_study
 
 CLASSES = {"fruit": "apple", "metal": "iron", "tree": "oak"}
@@ -38,10 +40,10 @@ def messy_rows() -> pd.DataFrame:
     return frame.assign(part=["test" if i % 5 == 0 else "train" for i in range(len(frame))], stars=3)
 
 
-def add(root: Path, name: str = "my_data", **changes: str | None):
+def add(root: Path, name: str = "my_data", estimate: bool = False, **changes: str | None):
     options = GIVEN | {f"--{key.replace('_', '-')}": value for key, value in changes.items()}
     words = [word for option, value in options.items() if value is not None for word in (option, value)]
-    return run_stage(root, "add_study", name, *words)
+    return run_stage(root, "add_study", name, *words, *["--no-estimate"] * (not estimate))
 
 
 def test_what_was_read_is_told_and_labels_that_differ_in_case_or_spaces_are_named(project):
@@ -52,26 +54,66 @@ def test_what_was_read_is_told_and_labels_that_differ_in_case_or_spaces_are_name
     assert result.stderr == (
         "warning: labels 'Fruit' and 'fruit' differ in case or spaces alone and count as different classes\n"
     )
-    assert result.stdout.startswith("30 rows; labels: Fruit 1, fruit 9, metal 10, tree 10\n")
+    assert "| `metal` | 8 | 2 |" in result.stdout and "| `Fruit` | 0 | 1 |" in result.stdout
 
 
-def test_labels_without_a_test_row_are_named(project):
-    rows = pd.concat([messy_rows(), messy_rows().iloc[:3].assign(review=list("abc"), topic="rare")])
+def test_a_small_class_trains_and_is_tested_in_the_study_as_in_the_report(project):
+    rows = pd.concat([messy_rows(), messy_rows().iloc[:2].assign(review=list("ab"), topic="rare")])
     rows.to_csv(project / "reviews.csv", index=False)
-    assert add(project).stderr == "warning: labels 'rare' have too few rows for one of each in the test set\n"
+    assert "| `rare` | 1 | 1 | ±45 points |" in add(project).stdout
+    run_stages(project, *(f"{stage} --study my_data" for stage in DATA_STAGES))
+    examples = pd.read_parquet(project / "studies/my_data/runs/data/examples.parquet")
+    assert set(examples.loc[examples["label"] == "rare", "split"]) == {"train", "test"}
+
+
+def test_contradicting_labels_and_a_sample_are_settled_as_asked_in_every_stage(project):
+    rows = pd.concat([messy_rows(), messy_rows().iloc[[0, 1]].assign(topic="tree")])
+    rows.to_csv(project / "reviews.csv", index=False)
+    result = add(project, duplicates="drop", sample="20")
+    assert "- Rows: 32 read, 20 stay, a sample (sample_rows 20): 16 training, 4 test." in result.stdout
+    assert "reviews.csv row 1 (`fruit`), reviews.csv row 31 (`tree`); reviews.csv row 2 " in result.stdout
+    run_stages(project, *(f"{stage} --study my_data" for stage in DATA_STAGES))
+    examples = pd.read_parquet(project / "studies/my_data/runs/data/examples.parquet")
+    assert examples["split"].value_counts().to_dict() == {"train": 16, "test": 4}
+    assert not examples["text"].str.contains("number [01] ").any()
+    assert error_line(add(project, "other", sample="0")).startswith("data/other.yaml: sample_rows: got 0, expected a n")
+
+
+def test_updates_are_measured_and_the_report_stays_with_the_study(project):
+    """On a tiny encoder, whose limit of 64 tokens the texts do not need."""
+    use_encoder(project, make_bert(project / "encoder"))
+    result = add(project, estimate=True)
+    said = re.search(r"- Estimate: (\d+) (seconds|minutes) for 43 trainings, \d+ at once; ", result.stdout)
+    assert said and "**It can be run: about " in result.stdout, result.stderr
+    assert result.stdout.startswith((project / "studies/my_data/data.md").read_text(encoding="utf-8"))
+    limit = load_study("my_data").params.hyperparameters["minilm_l6"].max_length
+    assert limit % 8 == 0 and f"The limit (max_length) is {limit} and cuts " in result.stdout and limit < 64
+
+
+def test_an_encoder_that_cannot_be_had_leaves_the_rest_of_the_report(project):
+    change(project, ENCODER, {"source": "folder", "folder": "nowhere"})
+    result = add(project, estimate=True)
+    assert result.returncode == 0
+    assert "- Tokens: not counted: nowhere: config.json is missing; mend the folder\n" in result.stdout
+    assert "- Time, memory and disk: not measured: nowhere: config.json is missing" in result.stdout
+    assert load_study("my_data").params.hyperparameters["minilm_l6"].max_length == 128
 
 
 def test_a_whole_study_is_written_that_every_check_accepts(project):
     before = contents(project)
     result = add(project)
     assert (result.returncode, result.stderr) == (0, "")
+    report = (project / "studies/my_data/data.md").read_text(encoding="utf-8")
+    assert report.startswith("# The data of my_data\n\n**It can be run. What to look at first:**\n\n- 6 test rows: ")
+    assert "- Rows: 30 read, 30 stay: 24 training, 6 test.\n" in report and "- Duplicates: none.\n" in report
+    assert "- Time, memory and disk: not measured: --no-estimate was given\n" in report
     assert result.stdout == (
-        "30 rows, 6 of them for the test; labels: fruit 10, metal 10, tree 10\n"
+        f"{report}\n"
         "data/my_data.yaml and studies/my_data are written. The study, with checks and pages, or by dvc alone:\n"
         "make repro STUDY=my_data\n"
         "dvc --cd studies/my_data repro\n"
         "How much that trains: make preview STUDY=my_data\n"
-        "To keep it in git, and before dvc exp run --temp or --queue:\n"
+        "To keep it in git, and for dvc exp run --temp or --queue, which copy only what git tracks:\n"
         "git add data/my_data.yaml studies/my_data\n"
     )
     # Nothing else has changed, such as the default study's pipeline.
@@ -81,16 +123,19 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     examples = pd.read_parquet(project / "studies/my_data/runs/data/examples.parquet")
     assert examples["split"].value_counts().to_dict() == {"train": 24, "test": 6}
     assert examples["text"][0] == 'the "apple", number 0 \N{DECIDUOUS TREE}'
-    study, default = load_study("my_data"), load_study()
+    study = load_study("my_data")
     for file, text in project_files(study).items():
         assert file.read_text(encoding="utf-8") == text
     assert study.params.protocol == "described" and study.params.seeds == [0, 1, 2]
     assert study.params.encoders == ["minilm_l6"] and study.params.draw_encoders
     assert study.params.primary_metric == "macro_f1" and not study.params.reproduces_paper
-    variants, control = default.params.variants, "no_imbalance_equal_updates"
-    assert control in variants
-    assert study.params.variants == [variant for variant in variants if variant != control]
-    assert study.params.baselines == default.params.baselines
+    # Every method by the recipe that searches its learning rate, none whose only use is to explain another.
+    assert {study.shared.variants[variant].encoder_from for variant in study.params.variants} == {
+        "pretrained", "train_contrastive_from_pretrained", "train_contrastive",
+    }  # fmt: skip
+    assert all(study.shared.variants[variant].recipe for variant in study.params.variants)
+    assert len(study.params.variants) == 3 and study.params.baselines == list(BASELINES)
+    assert study.asks_what_to_use
     params = (project / "studies/my_data/params.yaml").read_text()
     # It stands by itself: an experiment with the default study changes nothing of it.
     assert "not chosen on your data" in " ".join(params.split()) and "base:" not in params
@@ -221,10 +266,9 @@ def test_dvc_runs_the_study_on_your_own_texts_and_one_over_it_takes_what_it_shar
     messy_rows().to_csv(root / "reviews.csv", index=False)
     result = add(root)
     assert result.returncode == 0, result.stderr
-    values = {"seeds": [0], "hyperparameters.minilm_l6.max_epochs_classifier": 2}
-    change(root, "studies/my_data/params.yaml", values)
-    tiny_project.run(root, "dvc", "--cd", "studies/my_data", "repro", "summarize_cell@minilm_l6-ft")
-    assert (root / "studies/my_data/reports/metrics/minilm_l6-ft.json").is_file()
+    change(root, "studies/my_data/params.yaml", {"seeds": [0]})
+    tiny_project.run(root, "dvc", "--cd", "studies/my_data", "repro", "summarize_cell@minilm_l6-ft_ordinary")
+    assert (root / "studies/my_data/reports/metrics/minilm_l6-ft_ordinary.json").is_file()
     over_a_base(root, "cut", base="my_data", protocol="clip_gradient", seeds=[0])
     tiny_project.make_pipelines(root)
     said = tiny_project.run(root, "dvc", "--cd", "studies/cut", "repro", "split_data", "fetch_encoder")

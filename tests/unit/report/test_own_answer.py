@@ -1,0 +1,207 @@
+"""What to use on own texts: no sentence contradicts its interval, and page, table and summary say the same."""
+
+import dataclasses
+import html
+import re
+
+import numpy as np
+import pytest
+from random_study import random_study
+from synthetic_study import make_study
+
+from threephase.report.judged import Judged
+from threephase.report.own_answer import GUESSING, MOST_NAMES, Method, OwnAnswer, own_answer
+from threephase.report.page import render_page
+from threephase.report.rows import Row
+from threephase.results.choice import Choice
+from threephase.results.tables import format_difference
+from threephase.scores.statistics import NOT_SUPPORTED, ROWS_ONLY, SAME_PREDICTIONS, SUPPORTED, TOO_FEW_SEEDS, UNDECIDED
+
+INTERVAL = re.compile(r"\[(-?\d+\.\d), (-?\d+\.\d)\]")
+AHEAD, BEHIND, ALIKE = "It is ahead of ", "ahead of it, ", "can't be told apart from it"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("study")
+        patch.chdir(root)
+        yield make_study(root)
+
+
+def plain(text: str) -> str:
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", text)).split())
+
+
+def chosen_by_hand(finished, answer) -> set:
+    """The cells that the rule may choose, from the tables alone."""
+    primary = finished.study.params.primary_metric
+    runs = finished.runs[(finished.runs["split"] == "validation") & (finished.runs["metric"] == primary)]
+    means = runs.groupby(["encoder", "variant"])["value"].mean()
+    errors = runs.groupby(["encoder", "variant"])["value"].sem(ddof=1).fillna(0.0)
+    updates = {(method.row.encoder, method.row.variant): method.updates for method in answer.methods}
+    best = min(means[np.isclose(means, means.max())].index, key=updates.get)
+    good = means[means >= means[best] - errors[best] - 1e-9]
+    cheapest = min(updates[cell] for cell in good.index)
+    return {cell for cell in good.index if updates[cell] == cheapest}
+
+
+def outcomes_by_hand(finished, chosen) -> dict[str, set]:
+    """The other cells by what their intervals say, from differences.csv alone."""
+    found = {"ahead": set(), "behind": set(), "alike": set(), "few": set()}
+    for line in finished.differences.to_dict("records"):
+        if chosen not in (line["variant"], line["other"]):
+            continue
+        other = line["other"] if chosen == line["variant"] else line["variant"]
+        low, high = (line["ci_low"], line["ci_high"]) if other == line["other"] else (-line["ci_high"], -line["ci_low"])
+        kind = "few" if line["ci_kind"] == ROWS_ONLY and low != high else "alike"
+        if line["ci_kind"] == ROWS_ONLY and low == high != 0:
+            kind = "few"
+        if line["ci_kind"] != ROWS_ONLY and (low > 0 or high < 0):
+            kind = "ahead" if low > 0 else "behind"
+        found[kind].add(other)
+    return found
+
+
+def check(finished, page: str) -> OwnAnswer:
+    """Hold an answer against the tables that it is made from, and the page against the answer."""
+    answer = own_answer(finished)
+    shown = plain(page[page.index('<section id="answer"') : page.index('<section id="results"')])
+    for text in (answer.heading, *answer.sentences):
+        assert " ".join(text.split()) in shown
+    chosen = answer.chosen
+    assert (chosen.row.encoder, chosen.row.variant) in chosen_by_hand(finished, answer)
+    others = outcomes_by_hand(finished, chosen.row.variant)
+    titles = {method.row.variant: method.title for method in answer.methods}
+    for kind, words in (("ahead", AHEAD), ("behind", BEHIND), ("alike", ALIKE), ("few", "can't be told: ")):
+        said = [sentence for sentence in answer.sentences if words in sentence]
+        if not others[kind]:
+            assert kind == "ahead" or not said, (kind, said)
+            assert kind != "ahead" or not [sentence for sentence in said if sentence.startswith(AHEAD)]
+            continue
+        (sentence,) = [sentence for sentence in said if kind != "ahead" or sentence.startswith(AHEAD)]
+        if len(others[kind]) <= MOST_NAMES and "every other method" not in sentence:
+            assert all(titles[variant] in sentence for variant in others[kind])
+        if kind in ("ahead", "behind"):
+            low, high = map(float, INTERVAL.findall(sentence)[-1])
+            assert 0 <= low <= high
+    if len(finished.study.params.seeds) < 3:
+        assert not others["ahead"] and not others["behind"] and not INTERVAL.search(" ".join(answer.sentences))
+    else:
+        assert not others["few"]
+    return answer
+
+
+@pytest.mark.parametrize("tens", range(20))
+def test_no_sentence_contradicts_its_interval(base, tmp_path, tens):
+    for number in range(10 * tens, 10 * tens + 10):
+        finished = random_study(base, number, tmp_path / str(number), drawn=False, own=True)
+        page = render_page(finished, texts=False, with_costs=False)
+        answer = check(finished, page)
+        results = page[page.index('<table class="results') : page.index('<section id="mistakes">')]
+        rows = re.findall(r"<tr.*?</tr>", results[results.index("<tbody>") :], re.DOTALL)
+        # A row a method in the same order, which says what the sentences say.
+        assert len(rows) == len(answer.methods) == len(answer.table())
+        for row, method in zip(rows, answer.methods, strict=True):
+            text = plain(row)
+            assert text.startswith(" ".join(method.title.split()))
+            assert method is not answer.chosen or "the one to use" in text
+            assert method.comparison is None or f"{method.difference} {method.said}" in text
+            assert method.validated in text and method.trained in text
+        for low, high in INTERVAL.findall(" ".join(method.stated for method in answer.methods)):
+            assert 0 <= float(low) <= float(high) <= 100
+
+
+def test_the_check_finds_a_sentence_that_contradicts_its_interval(base, tmp_path):
+    studies = (random_study(base, number, tmp_path, drawn=False, own=True) for number in range(50))
+    finished = next(one for one in studies if any(said.startswith(AHEAD) for said in own_answer(one).sentences))
+    page = render_page(finished, texts=False, with_costs=False)
+    check(finished, page)
+    with pytest.raises(AssertionError):
+        check(finished, page.replace("It is ahead of", "It is behind"))
+    bounds = {"ci_low": -finished.differences["ci_high"], "ci_high": -finished.differences["ci_low"]}
+    turned = finished.differences.assign(**bounds)
+    with pytest.raises(AssertionError):
+        check(dataclasses.replace(finished, differences=turned), page)
+
+
+def test_an_own_page_asks_nothing_of_the_paper(base, tmp_path):
+    finished = random_study(base, 3, tmp_path, own=True)
+    page = render_page(finished, texts=False, with_costs=False)
+    assert page.index("On your texts:") < page.index('<section id="results"')
+    for words in ("reproduced", "The paper’s claim", 'id="claims"', 'id="deviations"', 'id="own"', "make verify"):
+        assert words not in page
+    targets = set(re.findall(r'href="#([^"]*)"', page)) - {""}
+    assert targets <= set(re.findall(r'id="([^"]*)"', page))
+    assert "reproduced" in render_page(random_study(base, 3, tmp_path), texts=False, with_costs=False)
+
+
+def comparison(low, high, verdict, difference=None, detectable=None) -> Judged:
+    difference = (low + high) / 2 if difference is None else difference
+    return Judged("", "", verdict, difference, low, high, (difference,) * 3, 1.0, 3, detectable, 0.8)
+
+
+def method(title, mean, updates, compared=None, variant="") -> Method:
+    row, validation = Row("e", variant or title, title), [mean, mean + 1, mean - 1]
+    return Method(row, mean, mean - 2, mean + 2, validation, updates, compared)
+
+
+def answer_of(base, methods, name, best=None, seeds=(0, 1, 2)) -> OwnAnswer:
+    study = dataclasses.replace(base, params=dataclasses.replace(base.params, seeds=list(seeds)))
+    choice = Choice(f"e-{name}", f"e-{best or name}", (f"e-{name}",))
+    return OwnAnswer(study, sorted(methods, key=lambda method: -method.mean), choice, 120)
+
+
+def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
+    undecided = comparison(-3.0, 2.5, UNDECIDED, detectable=4.2)
+    methods = [
+        method("A", 90.0, 0),
+        method("B", 90.2, 500, undecided),
+        method("C", 89.9, 900, undecided),
+        method("D", 80.0, 300, comparison(5.0, 15.0, SUPPORTED)),
+        method("E", 70.0, 0, comparison(12.0, 28.0, SUPPORTED)),
+    ]
+    answer = answer_of(base, methods, "A", "B")
+    assert answer.heading == "On your texts: use A"
+    assert answer.sentences == [
+        "It reaches a macro F1 of 90.0% [88.0, 92.0] on 120 test rows (mean of 3 seeds, with its 95% interval).",
+        "“B” and “C” can't be told apart from it on 120 test rows; “A” is the cheapest to train.",
+        "A lead of 4.2 points would be found in 80% of such studies.",
+        "It is ahead of “D” and “E”, of “D” by +10.0 [5.0, 15.0] points.",
+        "It trains no encoder.",
+        "It was chosen on the validation rows: the cheapest to train of those within one standard error of the best "
+        "there, “B”.",
+    ]
+    assert answer.table()["On test rows"].tolist() == [
+        "can't be told apart", "the one to use", "can't be told apart", "it is ahead", "it is ahead",
+    ]  # fmt: skip
+
+
+def test_a_method_that_is_ahead_on_the_test_rows_is_said_to_be(base):
+    methods = [method("A", 90.0, 1250), method("B", 93.0, 0, comparison(-5.0, -1.0, NOT_SUPPORTED))]
+    answer = answer_of(base, methods, "A")
+    assert answer.sentences[1:] == [
+        f"On the test rows “B” is ahead of it, by {format_difference(3.0, 1.0, 5.0)} points.",
+        "Its training takes about 1,250 updates (batches of texts) a seed.",
+        "It was chosen on the validation rows: the best there, and no cheaper one is within one standard error of it.",
+    ]
+
+
+def test_two_seeds_tell_of_no_lead(base):
+    few = dataclasses.replace(comparison(1.0, 5.0, TOO_FEW_SEEDS), low=None, high=None)
+    same = dataclasses.replace(comparison(0.0, 0.0, SAME_PREDICTIONS), low=None, high=None)
+    first = dataclasses.replace(method("A", 90.0, 10), low=None, high=None)
+    answer = answer_of(base, [first, method("B", 80.0, 0, few), method("C", 90.0, 10, same)], "A", seeds=(0, 1))
+    assert answer.sentences[0] == "It reaches a macro F1 of 90.0% on 120 test rows (mean of 2 seeds)."
+    assert answer.sentences[1].startswith("Whether it is ahead of “B” can't be told: that takes 3 seeds or more")
+    assert answer.sentences[2] == "“C” can't be told apart from it on 120 test rows; none is cheaper to train."
+
+
+def test_guessing_is_no_method_to_use_and_without_validation_scores_nothing_is_chosen(base):
+    guessing = method("Majority class", 30.0, 0, variant=GUESSING)
+    answer = answer_of(base, [guessing, method("B", 31.0, 9, comparison(-3.0, 2.5, UNDECIDED))], GUESSING, "B")
+    assert answer.heading == "On your texts: no method is worth its training"
+    assert answer.sentences[0].startswith("Always naming the commonest class reaches a macro F1 of 30.0%")
+    answer = OwnAnswer(base, [guessing], None, 120)
+    assert answer.heading == "On your texts: no method can be chosen" and "none" in answer.sentences[0]
+    assert OwnAnswer(base, [], None, 0).sentences == ["Nothing has been run yet."]

@@ -1,0 +1,20 @@
+"""Where an example's row stands in the files that it was read from."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from threephase.data.cleaning import READ_FROM
+
+
+def places_of(raw: pd.DataFrame, example_ids: Iterable[str]) -> dict[str, str]:
+    """File (or split of the hub) and row by example, such as ``reviews.csv, row 12``; counted from 1, without headings.
+
+    ``raw``: the rows as read, all files below each other; an example's id ends in the number of its row there.
+    """
+    numbers = raw.groupby(READ_FROM, observed=True).cumcount() + 1
+    places = {}
+    for example_id in example_ids:
+        row = int(example_id.rpartition("-")[2])
+        places[example_id] = f"{raw[READ_FROM].iloc[row]}, row {numbers.iloc[row]}"
+    return places

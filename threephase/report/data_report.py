@@ -1,0 +1,251 @@
+"""What a reader should know of their own texts before a study of them runs: ``data.md``, and the same on the terminal.
+
+It names rows by file and number and never shows a text.
+"""
+
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from threephase.data import cleaning
+from threephase.model.token_counts import TokenCounts
+from threephase.report.estimate import Estimate
+from threephase.study.params import Study
+
+NAMED, SHOWN_CLASSES, LONGEST_NAME = 3, 30, 40
+# Below these a class counts as too small to learn or to measure; shares and tokens a word above which a text is not one
+# for this encoder: plain English has at most 1.5 tokens a word, German 2.2, what the vocabulary does not know 3 to 5.
+FEW_TRAINING_ROWS, FEW_TEST_ROWS, FEW_TESTS = 8, 5, 100
+MOST_UNKNOWN, MOST_UNSPACED, MOST_TOKENS_A_WORD, MOST_CUT = 0.02, 0.1, 1.8, 0.1
+LONG_RUN = 8 * 3600  # seconds
+Z = 1.96  # of a 95% interval
+BAR = "\\|"  # a bar within a cell of a table
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the data has to say: ``facts``, and of these what a reader should see ``first``."""
+
+    facts: list[str] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
+
+
+def data_report(
+    study: Study,
+    places: pd.Series,
+    cleaned: pd.DataFrame,
+    examples: pd.DataFrame,
+    tokens: TokenCounts | str,
+    estimate: Estimate | str,
+) -> str:
+    """The report as Markdown, the answer first.
+
+    ``cleaned``: all rows read, ``places``: the file of each; ``examples``: those that the study keeps, with its test
+    rows. ``tokens`` and ``estimate`` are texts where they could not be had, and say why.
+    """
+    names = row_names(places)
+    looks = [
+        of_rows(study, cleaned, examples),
+        of_duplicates(cleaned, names),
+        of_contradictions(study, cleaned, names),
+        of_tokens(study, tokens),
+        of_classes(study, examples),
+        of_costs(estimate),
+    ]
+    first = [line for look in looks for line in look.first]
+    time = "" if isinstance(estimate, str) else f": about {duration(estimate.seconds)}"
+    answer = f"It can be run{'' if first else ' as it is'}{time}." + " What to look at first:" * bool(first)
+    parts = [f"# The data of {study.params.name}", f"**{answer}**"]
+    parts += [_list(lines) for lines in (first, [line for look in looks for line in look.facts]) if lines]
+    return "\n\n".join([*parts, class_table(study, examples)]) + "\n"
+
+
+def of_rows(study: Study, cleaned: pd.DataFrame, examples: pd.DataFrame) -> Look:
+    """How many rows were read, how many stay, and for what."""
+    splits = examples["split"].value_counts()
+    named = {"train": "training", "validation": "validation", "test": "test", "unlabelled": "unlabelled, for phase 1"}
+    parts = ", ".join(f"{splits[split]} {name}" for split, name in named.items() if split in splits)
+    sampled = f", a sample (sample_rows {study.dataset.sample_rows})" if study.dataset.sample_rows else ""
+    look = Look([f"Rows: {len(cleaned)} read, {len(examples)} stay{sampled}: {parts}."])
+    if "validation" not in splits:
+        look.facts.append(
+            f"Validation: {study.params.validation_share:.0%} of the training rows, drawn anew for each seed, choose "
+            "the best epoch."
+        )
+    tested = splits.get("test", 0)
+    known = f"{tested} test rows: an accuracy is known to about ±{half_width(tested):.0f} points"
+    (look.first if tested < FEW_TESTS else look.facts).append(f"{known}, and smaller differences may be chance.")
+    return look
+
+
+def of_duplicates(cleaned: pd.DataFrame, names: pd.Series) -> Look:
+    """Rows whose text stands in an earlier row, and test rows whose text also trains."""
+    repeated = cleaned["text"].duplicated()
+    if not repeated.any():
+        return Look(["Duplicates: none."])
+    facts = [
+        f"Duplicates: {counted(int(repeated.sum()), 'row')} with the text of an earlier one: {_named(names[repeated])}."
+    ]
+    if shared := cleaning.shared_texts(cleaned)["test"]:
+        facts.append(f"Test texts that also stand in the training rows: {shared}; only the test row stays.")
+    return Look(facts)
+
+
+def of_contradictions(study: Study, cleaned: pd.DataFrame, names: pd.Series) -> Look:
+    """Texts that stand with different labels, and what each way to settle it does."""
+    rows = cleaning.contradicting(cleaned)
+    if rows.empty:
+        return Look(["Contradicting labels: none."])
+    texts = rows.groupby("text", sort=False)
+    named = [
+        ", ".join(f"{names[row]} ({shown(rows.at[row, 'label'])})" for row in group[:NAMED])
+        for group in list(texts.groups.values())[:NAMED]
+    ]
+    majority = cleaning.majority_labels(rows)
+    other = sum(label != majority[text] for text, label in texts["label"].first().items())
+    return Look(
+        first=[
+            f"Contradicting labels: {counted(len(texts), 'text')} with different ones; "
+            f"{cleaning.KEPT[study.dataset.contradicting_labels]}. "
+            f"{'; '.join(named)}{' and others' * (len(texts) > NAMED)}. "
+            f"`--duplicates majority` takes what most copies have, for {counted(other, 'text')} another than "
+            "the first. "
+            f"`--duplicates drop` leaves out all {len(rows)} rows."
+        ]
+    )
+
+
+def of_tokens(study: Study, tokens: TokenCounts | str) -> Look:
+    """How long the texts are for the encoder, and whether it knows their words."""
+    if isinstance(tokens, str):
+        return Look([f"Tokens: not counted: {tokens}"])
+    encoder = study.params.encoders[0]
+    limit = study.params.hyperparameters[encoder].max_length
+    cut, (half, most) = tokens.cut(limit), tokens.percentiles
+    look, cuts = Look(), cut > MOST_CUT
+    (look.first if cuts else look.facts).append(
+        f"Length, of {counted(len(tokens.lengths), 'text')}: half have at most {half:.0f} tokens, 95 of 100 at most "
+        f"{most:.0f}. The limit (max_length) is {limit} and cuts {cut:.1%}."
+        + f" The encoder takes at most {tokens.limit}."
+        * cuts
+    )
+    foreign = tokens.unknown > MOST_UNKNOWN or tokens.per_word > MOST_TOKENS_A_WORD
+    a_word = "" if math.isnan(tokens.per_word) else f"; a word is {tokens.per_word:.1f} tokens"
+    (look.first if foreign else look.facts).append(
+        f"Vocabulary: {tokens.unknown:.1%} of the tokens are unknown to {encoder}{a_word}."
+        + " The encoder hardly knows such words: are they of its language?" * foreign
+    )
+    if tokens.unspaced > MOST_UNSPACED:
+        look.first.append(f"Script: {tokens.unspaced:.0%} of the texts are in one without spaces between words.")
+    return look
+
+
+def of_classes(study: Study, examples: pd.DataFrame) -> Look:
+    """Which classes are too small to learn or to measure."""
+    table = class_counts(study, examples)
+    look = Look(
+        [f"Classes: {len(table)}, the largest with {table['rows'].max()} rows, the smallest {table['rows'].min()}."]
+    )
+    for chosen, said in (
+        (table["learned"] == 0, "without a training row, so that nothing can learn them"),
+        (table["test"] == 0, "without a test row, so that nothing measures them"),
+        (
+            table["learned"].between(1, FEW_TRAINING_ROWS - 1),
+            f"with fewer than {FEW_TRAINING_ROWS} training rows: hardly learned",
+        ),
+        (table["test"].between(1, FEW_TEST_ROWS - 1), f"with fewer than {FEW_TEST_ROWS} test rows: hardly measured"),
+    ):
+        if chosen.any():
+            look.first.append(f"Classes {said}: {_named(table.index[chosen].map(shown))}.")
+    return look
+
+
+def of_costs(estimate: Estimate | str) -> Look:
+    """Time, memory and disk, beside what this machine has."""
+    if isinstance(estimate, str):
+        return Look([f"Time, memory and disk: not measured: {estimate}"])
+    memory, disk = estimate.memory_mb / 1e3, estimate.disk_mb / 1e3
+    has_memory, has_disk = psutil.virtual_memory().total / 1e9, shutil.disk_usage(".").free / 1e9
+    look = Look(
+        [
+            f"Estimate: {duration(estimate.seconds)} for {estimate.trainings} trainings, {estimate.workers} at once; "
+            f"{memory:.1f} GB of memory and at most {disk:.1f} GB of disk. From a few updates measured here; "
+            "phase 3 counts with all its epochs."
+        ]
+    )
+    if memory > has_memory:
+        look.first.append(f"Memory: about {memory:.1f} GB are needed and {has_memory:.1f} GB are there: fewer WORKERS.")
+    if disk > has_disk:
+        look.first.append(f"Disk: about {disk:.1f} GB are needed and {has_disk:.1f} GB are free.")
+    if estimate.seconds > LONG_RUN:
+        look.first.append("It takes long: --sample 1000 makes a study of so many rows to begin with.")
+    return look
+
+
+def class_counts(study: Study, examples: pd.DataFrame) -> pd.DataFrame:
+    """Rows of each class by split, in all (``rows``), and those that a seed trains on (``learned``)."""
+    labelled = examples[examples["split"] != "unlabelled"]
+    table = pd.crosstab(labelled["label"], labelled["split"])
+    has_validation = "validation" in table
+    table = table.reindex(columns=["train", *["validation"] * has_validation, "test"], fill_value=0)
+    trains = 1 if has_validation else 1 - study.params.validation_share
+    return table.assign(rows=table.sum(axis=1), learned=(trains * table["train"]).round().astype(int))
+
+
+def class_table(study: Study, examples: pd.DataFrame) -> str:
+    """The counts as Markdown, the largest class first; of many classes the smallest ones."""
+    table = class_counts(study, examples).sort_values("rows", ascending=False, kind="stable")
+    splits = [split for split in table.columns if split not in ("rows", "learned")]
+    heads = {"train": "training" if "validation" in splits else "training and validation"}
+    lines = ["| class | " + " | ".join(heads.get(split, split) for split in splits) + " | its recall is known to |"]
+    lines.append("|---|" + "---|" * (len(splits) + 1))
+    for label, row in table.tail(SHOWN_CLASSES).iterrows():
+        known = f"±{half_width(row['test']):.0f} points" if row["test"] else "not at all"
+        lines.append(f"| {shown(label)} | " + " | ".join(str(row[split]) for split in splits) + f" | {known} |")
+    if len(table) > SHOWN_CLASSES:
+        lines.append(f"\nThe {SHOWN_CLASSES} smallest of {len(table)} classes.")
+    return "\n".join(lines)
+
+
+def half_width(rows: int) -> float:
+    """Half of the 95% interval (Wilson's) of a share of so many rows, in points, where it is widest: at a half."""
+    return 100 * Z / 2 / math.sqrt(rows + Z**2)
+
+
+def row_names(places: pd.Series) -> pd.Series:
+    """Each row's file and number in it, counted from 1."""
+    numbers = places.groupby(places, observed=True).cumcount() + 1
+    return places.map(lambda place: Path(place).name).astype(str) + " row " + numbers.astype(str)
+
+
+def duration(seconds: float) -> str:
+    """In the largest unit of which there are two or more."""
+    for unit, of in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * of:
+            return f"{seconds / of:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def shown(label: str) -> str:
+    """A class's name within one line of a table, whatever signs it holds."""
+    name = " ".join(label.split())
+    name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+    return f"`{name.replace('`', chr(39)).replace('|', BAR)}`"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _named(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

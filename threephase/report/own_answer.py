@@ -1,0 +1,284 @@
+"""What to use on a reader's own texts: one set of objects that sentences, tables and summary are made from."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from threephase.base import paths
+from threephase.report.answer import lead, metric_name
+from threephase.report.finished import Finished
+from threephase.report.judged import AHEAD, BEHIND, FEW, NO_LEAD, NOT_FOUND, Judged
+from threephase.report.rows import Row, of_cell, rows_of
+from threephase.results.cells import pools_folds
+from threephase.results.choice import Choice, choose
+from threephase.results.curves import updates_of
+from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
+from threephase.scores.statistics import ROWS_ONLY, SAME_PREDICTIONS
+from threephase.study.params import Study
+
+GUESSING = "majority"
+# What the comparison of the method to use with another one comes to.
+AS_GOOD = "can't be told apart"
+SAID = {
+    AHEAD: "it is ahead",
+    BEHIND: "it is behind",
+    NO_LEAD: AS_GOOD,
+    NOT_FOUND: AS_GOOD,
+    SAME_PREDICTIONS: SAME_PREDICTIONS,
+    FEW: FEW,
+}
+# What a method is, by its variant or baseline without what names its recipe.
+ABOUT = {
+    "ft": "the encoder and a classifier on top of it, trained on the labels",
+    "cl_ft": "contrastive learning, which moves the vectors of one class together, then fine-tuning",
+    "three_phase": "learning to restore texts that lost words, then contrastive learning, then fine-tuning",
+    "tfidf_logistic": "a linear classifier on word counts, without an encoder",
+    "embedding_logistic": "a linear classifier on the vectors of the untouched encoder",
+    "embedding_nearest_mean": "the class whose mean vector, by the untouched encoder, is nearest",
+    "majority": "the commonest class, whatever the text",
+}
+MOST_NAMES = 3  # that a sentence lists
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method that was run, on the test rows in percent: ``low`` and ``high`` are None without an interval over seeds.
+
+    ``validation``: the score of each seed, none where some are missing; ``updates``: of one seed's trainings, None
+    where not recorded; ``comparison``: the method to use minus this one, None for itself and where the two were not
+    compared.
+    """
+
+    row: Row
+    mean: float
+    low: float | None
+    high: float | None
+    validation: Sequence[float]
+    updates: float | None
+    comparison: Judged | None
+
+    @property
+    def key(self) -> str:
+        return paths.cell_name(self.row.encoder, self.row.variant)
+
+    @property
+    def title(self) -> str:
+        return self.row.label
+
+    @property
+    def about(self) -> str:
+        """What it is, empty where no text is known."""
+        return ABOUT.get(self.row.variant.removesuffix("_ordinary"), "")
+
+    @property
+    def stated(self) -> str:
+        """Mean and interval."""
+        interval = "" if self.low is None else f" {format_interval(self.low, self.high)}"
+        return f"{format_number(self.mean)}%{interval}"
+
+    @property
+    def difference(self) -> str:
+        """What the method to use is better by, with the interval where there is one."""
+        found = self.comparison
+        if found is None:
+            return ""
+        return format_signed(found.difference) if found.low is None else found.stated
+
+    @property
+    def said(self) -> str:
+        return SAID[self.comparison.outcome] if self.comparison else ""
+
+    @property
+    def validated(self) -> str:
+        return format_number(sum(self.validation) / len(self.validation)) if self.validation else ""
+
+    @property
+    def trained(self) -> str:
+        return "" if self.updates is None else f"{self.updates:,.0f}"
+
+
+@dataclass(frozen=True)
+class OwnAnswer:
+    """The methods, that with the highest test mean first, and which of them to use (None where none can be chosen)."""
+
+    study: Study
+    methods: Sequence[Method]
+    choice: Choice | None
+    n_test: int
+
+    @property
+    def chosen(self) -> Method | None:
+        return next((method for method in self.methods if self.choice and method.key == self.choice.name), None)
+
+    @property
+    def heading(self) -> str:
+        if self.chosen is None:
+            return "On your texts: no method can be chosen"
+        if self.chosen.row.variant == GUESSING:
+            return "On your texts: no method is worth its training"
+        return f"On your texts: use {self.chosen.title}"
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the heading rests on: score, comparisons, cost, and how it was chosen."""
+        if not self.methods:
+            return ["Nothing has been run yet."]
+        if self.chosen is None:
+            return [
+                "A method is chosen by its scores on validation rows, so that the test rows choose nothing. "
+                f"This study has none: its protocol is “{self.study.params.protocol}”."
+            ]
+        about = [f"That is {self.chosen.about}."] if self.chosen.about and self.chosen.row.variant != GUESSING else []
+        return [self._score, *about, *self._comparisons, self._cost, self._how]
+
+    @property
+    def _score(self) -> str:
+        metric, seeds = metric_name(self.study.params.primary_metric), len(self.study.params.seeds)
+        who = "Always naming the commonest class" if self.chosen.row.variant == GUESSING else "It"
+        over = f"{seeds} folds together" if pools_folds(self.study) else f"mean of {seeds} {self._units(seeds)}"
+        interval = f", with its {self.study.shared.statistics.confidence:.0%} interval" * (self.chosen.low is not None)
+        return f"{who} reaches a {metric} of {self.chosen.stated} on {self.n_test} test rows ({over}{interval})."
+
+    def _units(self, count: int = 1) -> str:
+        return ("seed" if self.study.dataset.folds is None else "fold") + "s" * (count != 1)
+
+    def _ended(self, *outcomes: str) -> list[Method]:
+        """The methods whose comparison ended so, the best first."""
+        return [method for method in self.methods if method.comparison and method.comparison.outcome in outcomes]
+
+    @property
+    def _comparisons(self) -> list[str]:
+        """Who is behind it on the test rows, who ahead and who neither, by paired differences."""
+        said = []
+        if few := self._ended(FEW):
+            least = self.study.shared.statistics.min_seeds_for_seed_variance
+            said.append(
+                f"Whether it is ahead of {_listed(few)} can't be told: that takes {least} {self._units(least)} or more "
+                f"(seeds in {self.study.file})."
+            )
+        if better := self._ended(BEHIND):
+            is_ahead = f"{_listed(better)} {'is' if len(better) == 1 else 'are'} ahead of it"
+            found = better[0].comparison
+            turned = format_difference(-found.difference, -found.high, -found.low)
+            said.append(f"On the test rows {is_ahead}, {_first(better)}by {turned} points.")
+        if alike := self._ended(NO_LEAD, NOT_FOUND, SAME_PREDICTIONS):
+            said.append(f"{_listed(alike)} {AS_GOOD} from it on {self.n_test} test rows{self._cheapest(alike)}.")
+            said += [method.comparison.small for method in alike if method.comparison.small][:1]
+        if worse := self._ended(AHEAD):
+            who = "every other method" if len(worse) == len(self.methods) - 1 > 1 else _listed(worse)
+            said.append(f"It is ahead of {who}, {_first(worse, 'of ')}by {worse[0].comparison.stated} points.")
+        return said
+
+    def _cheapest(self, others: Sequence[Method]) -> str:
+        """How its training compares with that of ``others``, where all were recorded."""
+        if self.chosen.updates is None or any(method.updates is None for method in others):
+            return ""
+        if cheaper := [method for method in others if method.updates < self.chosen.updates]:
+            which = _listed(cheaper) if len(cheaper) < len(others) else "each"
+            return f"; {which} {'are' if 1 < len(cheaper) < len(others) else 'is'} cheaper to train"
+        is_cheapest = all(method.updates > self.chosen.updates for method in others)
+        return f"; {_quoted(self.chosen)} is the cheapest to train" if is_cheapest else "; none is cheaper to train"
+
+    @property
+    def _cost(self) -> str:
+        if self.chosen.updates is None:
+            return "What its training takes was not recorded."
+        if self.chosen.updates == 0:
+            return "It trains no encoder."
+        return f"Its training takes about {self.chosen.trained} updates (batches of texts) a {self._units()}."
+
+    @property
+    def _how(self) -> str:
+        best = next(_quoted(method) for method in self.methods if method.key == self.choice.best)
+        if self.choice.name != self.choice.best:
+            reason = f"the cheapest to train of those within one standard error of the best there, {best}"
+        elif self.chosen.updates is None:
+            reason = "the best there"
+        elif len(self.chosen.validation) < 2:
+            reason = f"the best there, as one {self._units()} has no standard error"
+        else:
+            reason = "the best there, and no cheaper one is within one standard error of it"
+        return f"It was chosen on the validation rows: {reason}."
+
+    def table(self) -> pd.DataFrame:
+        """A row a method, as texts for the terminal."""
+        titles = ["Method", METRIC_TITLES[self.study.params.primary_metric], "Its lead", "On test rows", "Updates"]
+        rows = [
+            (
+                method.title,
+                method.stated,
+                method.difference,
+                "the one to use" if method is self.chosen else method.said,
+                method.trained,
+            )
+            for method in self.methods
+        ]
+        return pd.DataFrame(rows, columns=titles)
+
+
+def own_answer(finished: Finished) -> OwnAnswer:
+    """The answer from a study's results, the scores of its seeds, its differences and its curves."""
+    study, metric, curves = finished.study, finished.study.params.primary_metric, finished.curves
+    results, runs = (table[table["metric"] == metric] for table in (finished.results, finished.runs))
+    methods = [
+        _method(study, row, of_cell(results, row).iloc[0], of_cell(runs, row), curves)
+        for row in rows_of(study)
+        if len(of_cell(results, row))
+    ]
+    candidates = [method for method in methods if method.validation]
+    choice = None
+    if candidates:
+        # What has no recorded training is preferred to nothing.
+        costs = {method.key: math.inf if method.updates is None else method.updates for method in candidates}
+        choice = choose({method.key: method.validation for method in candidates}, costs)
+        chosen = next(method.row for method in candidates if method.key == choice.name)
+        compared = [_compared(finished, chosen, method.row) for method in methods]
+        methods = [
+            dataclasses.replace(method, comparison=found) for method, found in zip(methods, compared, strict=True)
+        ]
+    methods = sorted(methods, key=lambda method: -method.mean)
+    return OwnAnswer(study, methods, choice, 0 if results.empty else int(results["n_test"].iloc[0]))
+
+
+def _method(study: Study, row: Row, line: pd.Series, runs: pd.DataFrame, curves: pd.DataFrame) -> Method:
+    """A method with its numbers, ``line`` of results.csv; not compared yet."""
+    by_seed = runs[runs["split"] == "validation"].set_index("seed")["value"]
+    covers_seeds = line["ci_kind"] != ROWS_ONLY
+    return Method(
+        row=row,
+        mean=float(line["mean"]),
+        low=float(line["ci_low"]) if covers_seeds else None,
+        high=float(line["ci_high"]) if covers_seeds else None,
+        validation=by_seed.tolist() if set(by_seed.index) == set(study.params.seeds) else [],
+        updates=updates_of(study, row.encoder, row.variant, curves),
+        comparison=None,
+    )
+
+
+def _compared(finished: Finished, chosen: Row, other: Row) -> Judged | None:
+    """The difference of the method to use and another one; cells of two encoders are not compared."""
+    encoders = {row.encoder for row in (chosen, other) if row.encoder}
+    if chosen == other or len(encoders) > 1:
+        return None
+    return lead(finished, next(iter(encoders), ""), chosen.variant, other.variant)
+
+
+def _listed(methods: Sequence[Method]) -> str:
+    """Their titles; of more than ``MOST_NAMES`` the first ones, and how many more."""
+    titles = [_quoted(method) for method in methods]
+    if len(titles) > MOST_NAMES:
+        titles = [*titles[: MOST_NAMES - 1], f"{len(titles) - MOST_NAMES + 1} others"]
+    return " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
+
+
+def _first(methods: Sequence[Method], before: str = "") -> str:
+    """The first of several, whose difference is told."""
+    return f"{before}{_quoted(methods[0])} " if len(methods) > 1 else ""
+
+
+def _quoted(method: Method) -> str:
+    """A title within a sentence: many hold commas."""
+    return f"“{method.title}”"

@@ -1,0 +1,37 @@
+"""Which method to use: chosen by validation scores alone, the cheapest of those that are as good as the best."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+ROUNDING = 1e-9  # of the same percentages, added up in another order
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``name``: what to use; ``best``: the highest mean; ``within``: the names within one standard error of it.
+
+    ``within`` holds both, the cheapest first.
+    """
+
+    name: str
+    best: str
+    within: tuple[str, ...]
+
+
+def choose(validation: Mapping[str, Sequence[float]], seconds: Mapping[str, float]) -> Choice:
+    """The rule of one standard error (Breiman et al. 1984, section 3.4.3), over seeds instead of folds.
+
+    ``validation``: of each method the validation score of every seed, at least one; ``seconds``: what each costs to
+    train, in that or any other unit. Of those whose mean is at most one standard error below the highest mean, the
+    cheapest is chosen, of equally cheap ones the better. The standard error is that of the best method's mean; one seed
+    has none, so that the best is chosen.
+    """
+    means = {name: math.fsum(scores) / len(scores) for name, scores in validation.items()}
+    by_cost = sorted(means, key=lambda name: (seconds[name], -means[name]))
+    best = max(by_cost, key=means.get)
+    scores = validation[best]
+    error = statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
+    within = tuple(name for name in by_cost if means[name] >= means[best] - error - ROUNDING)
+    return Choice(within[0], best, within)

@@ -1,0 +1,149 @@
+"""Any two files of predictions of the same rows, made here or elsewhere, compared row by row."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from threephase.base.errors import UserError
+from threephase.data.row_files import read_rows
+from threephase.results.paired import Difference
+from threephase.scores import mcnemar, statistics
+from threephase.scores.metrics import row_values
+from threephase.scores.predictions import PROBABILITY, classes_of
+from threephase.study.params import Statistics
+
+METRICS = ("accuracy", "macro_f1")
+OURS = {"example_id": "id", "predicted": "prediction"}  # columns of a table that a training here leaves
+THESE_TWO = "test rows, for these two classifiers as they are"
+MOST_CHARACTERS = 40  # of a label or id in a message
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What two files say of the rows that both have.
+
+    ``differences``: by metric, second minus first; ``detectable``: by metric the smallest true difference that so many
+    rows would show, None where no row differs. ``alike``: percent of rows with the same prediction; ``alone``: rows
+    that the first, and that the second alone gets right, with McNemar's exact ``p``. ``sure``: percent, the mean
+    probability of the predicted class, None where a file states none.
+    """
+
+    rows: int
+    classes: list[str]
+    by_id: bool
+    differences: dict[str, Difference]
+    detectable: dict[str, float | None]
+    alike: float
+    alone: tuple[int, int]
+    p: float
+    sure: list[float | None]
+
+
+def read_predictions(file: Path) -> pd.DataFrame:
+    """Columns label, prediction, and where the file has them id and probability (of the predicted class, 0 to 1).
+
+    Of a table that a training here leaves the test rows are taken. Refuses a missing column or value, an id that
+    stands twice, and what is no probability.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: no such file")
+    rows = read_rows(file).rename(columns=OURS)
+    if missing := [column for column in ("label", "prediction") if column not in rows]:
+        raise UserError(
+            f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them "
+            "(label, prediction; optional: id, probability)"
+        )
+    if "split" in rows:
+        rows = rows[rows["split"] == "test"].reset_index(drop=True)
+        if rows.empty:
+            raise UserError(f"{file}: split: got no test rows, expected some")
+    if classes := classes_of(rows):
+        rows["probability"] = rows[[PROBABILITY + name for name in classes]].max(axis=1)
+    for column in (column for column in ("id", "label", "prediction") if column in rows):
+        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
+        _refuse_row(file, empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
+        rows[column] = rows[column].astype(str).str.strip()
+    if "id" in rows:
+        _refuse_row(file, rows["id"].duplicated(), lambda row: f"id: got {_short(rows['id'][row])} a second time")
+    if "probability" in rows:
+        probability = pd.to_numeric(rows["probability"], errors="coerce")
+        told = "of the predicted class, from 0 to 1"
+        got = rows["probability"]
+        _refuse_row(
+            file, ~probability.between(0, 1), lambda row: f"probability: got {_short(got[row])}, expected that {told}"
+        )
+        rows["probability"] = probability
+    return rows[[column for column in ("id", "label", "prediction", "probability") if column in rows]]
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str], rule: Statistics) -> Compared:
+    """Compare what ``read_predictions`` gives of two files, second minus first; ``names`` are the files' in errors.
+
+    Rows are paired by id, or in their order where no file has ids. Macro F1 is over every class that a label or a
+    prediction of either file names.
+    """
+    second = _as_first(first, second, names)
+    sides = (first, second)
+    classes = sorted({name for side in sides for column in ("label", "prediction") for name in side[column]})
+    values = [row_values(side["label"], side["prediction"], classes) for side in sides]
+    differences, detectable = {}, {}
+    for metric in METRICS:
+        moved = values[1][metric] - values[0][metric]
+        interval = statistics.mean_interval(moved[None], rule.confidence, rule.min_seeds_for_seed_variance)
+        # Of a method's claims such an interval decides nothing; here the two classifiers are the question.
+        interval = dataclasses.replace(interval, kind=THESE_TWO)
+        means = [float(side[metric].mean()) for side in values]
+        differences[metric] = Difference(*means, interval, [interval.mean])
+        detectable[metric] = statistics.detectable(interval, rule.confidence, rule.detectable_power)
+    right = [(side["label"] == side["prediction"]).to_numpy() for side in sides]
+    return Compared(
+        rows=len(first),
+        classes=classes,
+        by_id="id" in first,
+        differences=differences,
+        detectable=detectable,
+        alike=100 * float((first["prediction"].to_numpy() == second["prediction"].to_numpy()).mean()),
+        alone=(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())),
+        p=mcnemar.exact_p(*right),
+        sure=[100 * float(side["probability"].mean()) if "probability" in side else None for side in sides],
+    )
+
+
+def _as_first(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The second file's rows in the order of the first one's; refuses other rows and other labels."""
+    if len(first) != len(second):
+        raise UserError(f"{names[1]}: got {len(second)} rows, expected the {len(first)} of {names[0]}")
+    if ("id" in first) != ("id" in second):
+        having, lacking = names if "id" in first else names[::-1]
+        raise UserError(f"{lacking}: id: the column is missing, expected it as {having} has it, or in neither file")
+    if "id" in first:
+        odd = sorted(set(second["id"]) - set(first["id"]))
+        if odd:
+            raise UserError(
+                f"{names[1]}: id: got {len(odd)} that {names[0]} lacks, {_short(odd[0])} for one, expected the same ids"
+            )
+        second = second.set_index("id").loc[first["id"]].reset_index()
+    other = (first["label"] != second["label"]).to_numpy()
+    if other.any():
+        row = int(np.argmax(other))
+        which = f"id {_short(first['id'][row])}" if "id" in first else f"row {row + 1}"
+        raise UserError(
+            f"{names[1]}: {which}: label: got {_short(second['label'][row])}, expected {_short(first['label'][row])} "
+            f"as in {names[0]} ({other.sum()} such rows)"
+        )
+    return second
+
+
+def _refuse_row(file: Path, bad: pd.Series, reason: Callable[[int], str]) -> None:
+    """Refuse the first bad row, counted from 1."""
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise UserError(f"{file}: row {row + 1}: {reason(row)}")
+
+
+def _short(value: object) -> str:
+    return repr(str(value)[:MOST_CHARACTERS])
