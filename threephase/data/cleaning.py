@@ -3,17 +3,16 @@
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError, warn
+from threephase.data.cells import READ_FROM, refuse_row
+from threephase.data.labels import INVISIBLE, labels_of, missing, refuse_merged_levels
 from threephase.study.source_params import SPLITS, Dataset
 
-READ_FROM = "read from"  # the column of the raw rows that says where a row stands
 TAG = re.compile("<.{0,6}>")
-HIDDEN = "-1"  # what test labels read as where their owner keeps them back
 KEPT = {  # of a text that stands with different labels, by ``contradicting_labels``
     "first": "the first label of each is kept",
     "majority": "the label that most copies have is kept",
@@ -28,34 +27,28 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     label_2 ... and label, the whole path), split; unlabelled rows have the label "". Refuses an empty text, and a
     missing, hidden or undeclared label, by file and row (counted from 1).
     """
-    refuse = functools.partial(_refuse_row, rows[READ_FROM])
+    refuse = functools.partial(refuse_row, rows[READ_FROM])
     columns = [rows[column] for column in dataset.text_columns]
     text = pd.Series([one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
     refuse(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
-    refuse(text == "", lambda i: "the text is empty, expected at least one word")
+    refuse(text.map(_is_empty), lambda i: "the text is empty, expected at least one word")
     split = split.to_numpy()
-    levels = [_labels(rows[column], split, dataset.class_names, refuse) for column in dataset.label_columns]
+    of_files = dataset.source.files is not None
+    levels = [labels_of(rows[column], split, dataset.class_names, of_files, refuse) for column in dataset.label_columns]
     for column, level in zip(dataset.label_columns, levels, strict=True):
-        missing = (level == "") & (split != "unlabelled")
-        refuse(missing, lambda i, column=column: _missing(column, [level.iloc[i] for level in levels]))
+        without = (level == "") & (split != "unlabelled")
+        refuse(without, lambda i, column=column: missing(column, [level.iloc[i] for level in levels]))
     ids = [f"{part}-{number:06d}" for number, part in enumerate(split)]
     examples = pd.DataFrame({"example_id": ids, "text": text})
     if len(levels) > 1:
         for number, level in enumerate(levels, start=1):
             examples[f"label_{number}"] = level
         examples["label"] = pd.concat(levels, axis=1).agg("/".join, axis=1).where(split != "unlabelled", "")
+        refuse_merged_levels(examples, refuse)
     else:
         examples["label"] = levels[0]
     return examples.assign(split=split)
-
-
-def _refuse_row(read_from: pd.Series, bad: pd.Series | np.ndarray, reason: Callable[[int], str]) -> None:
-    """Refuse the first bad row by where it stands: the file (or split) and the number in it, counted from 1."""
-    if np.any(bad):
-        first, places = int(np.argmax(bad)), read_from.astype(str).to_numpy()
-        number = int((places[: first + 1] == places[first]).sum())
-        raise UserError(f"{places[first]}: row {number}: {reason(first)}; mend or remove the row")
 
 
 def one_text(cells: Sequence[object], strip_tags: bool) -> str:
@@ -64,40 +57,8 @@ def one_text(cells: Sequence[object], strip_tags: bool) -> str:
     return " ".join((TAG.sub("", text) if strip_tags else text).split())
 
 
-def _labels(
-    values: pd.Series, split: np.ndarray, names: dict[str, str] | None, refuse: Callable[..., None]
-) -> pd.Series:
-    """One level's labels under their declared ``names``; "" where missing, and in unlabelled rows."""
-    level = pd.Series([_label_text(value) for value in values], dtype=str).where(split != "unlabelled", "")
-    refuse(
-        (level == HIDDEN).groupby(split).transform("all"),
-        lambda i: (
-            f"{values.name}: every label of the split {split[i]!r} is hidden ({HIDDEN}), expected labels; use another "
-            "split, or this one as unlabelled"
-        ),
-    )
-    if names is None:
-        return level
-    declared = ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
-    refuse(
-        ~level.isin([*names, ""]), lambda i: f"{values.name}: got label {level.iloc[i]!r}, expected one of: {declared}"
-    )
-    return level.map({**names, "": ""})
-
-
-def _label_text(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    # Whole numbers become floats where a column has gaps.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def _missing(column: str, levels: list[str]) -> str:
-    """Why a row without a label in ``column`` is refused; ``levels``: its labels, top level first."""
-    given = [level for level in levels if level]
-    if not given:
-        return f"{column}: the label is missing"
-    return f"{column}: got {len(given)} levels of labels ({'/'.join(given)}), expected {len(levels)} in every row"
+def _is_empty(text: str) -> bool:
+    return not text or not INVISIBLE.sub("", text).strip()
 
 
 def chosen(examples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

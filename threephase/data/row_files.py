@@ -1,95 +1,162 @@
-"""Tables of texts in files: CSV, JSON lines and Parquet, a folder of them, or one file a split."""
+"""Which files a user's ``source.files`` names, and what is in one: unpacked, and as text in its encoding."""
 
 import codecs
+import gzip
 import os
+import zipfile
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-
-import pandas as pd
 
 from threephase.base.errors import UserError, first_line, warn
 from threephase.base.files import sha256_of
 from threephase.study.source_params import SPLITS
 
-READERS = {
-    ".csv": partial(pd.read_csv, dtype=str, keep_default_na=False),
-    ".jsonl": partial(pd.read_json, lines=True, dtype=False),
-    ".parquet": lambda path, encoding: pd.read_parquet(path),
-}
-SUFFIXES = tuple(READERS)
+DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".text", ".dat", ".data", "")
+JSON = (".json", ".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv", *JSON, ".parquet", ".xlsx")
+"""What counts as a table in a folder; a .txt there is as likely a note."""
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 FALLBACK = "cp1252"
+AS_CSV = "save it as CSV in UTF-8"
+CONVERSIONS = {
+    ".xls": "save it as .xlsx or CSV",
+    ".ods": "save it as .xlsx or CSV",
+    ".sav": "pandas.read_spss(file).to_parquet(...)",
+    ".dta": "pandas.read_stata(file).to_parquet(...)",
+    ".feather": "pandas.read_feather(file).to_parquet(...)",
+    ".arrow": "datasets.Dataset.from_file(file).to_parquet(...)",
+    ".pkl": "a pickle can run code; where it was made: frame.to_parquet(...)",
+    ".bz2": "unpack it: bunzip2",
+    ".xz": "unpack it: unxz",
+    ".zst": "unpack it: unzstd",
+    ".tar": "unpack it: tar -xf",
+    ".tgz": "unpack it: tar -xzf",
+    ".7z": "unpack it",
+}
 
 
-def files_of(named: str | Mapping[str, str], place: str) -> list[tuple[str | None, Path]]:
+def files_of(
+    named: str | Mapping[str, str], place: str, label_from: str | None = None
+) -> list[tuple[str | None, Path]]:
     """The files that a user's ``source.files`` names, each with its split, None where the file gives none.
 
-    A folder stands for all its tables; where each is named after a split (train.csv, test.csv), for that split.
-    ``place`` names the parameter in errors. The same file for two splits is refused, by its content.
+    A folder stands for all its tables; where each is named after a split (train.csv, test.csv), for that split. Where
+    labels come from names (``label_from``) it stays a folder. ``place`` names the parameter in errors. The same file
+    for two splits is refused, by its content.
     """
-    if isinstance(named, str):
-        path = Path(named)
-        tables = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES) if path.is_dir() else [path]
-        if not tables:
-            raise UserError(f"{place}: {path}: got a folder without tables, expected files in {', '.join(SUFFIXES)}")
-        by_name = len(tables) > 1 and all(file.stem in SPLITS for file in tables)
-        files = [(file.stem if by_name else None, file) for file in tables]
+    given = [(None, Path(named))] if isinstance(named, str) else [(split, Path(file)) for split, file in named.items()]
+    for _, path in given:
+        if not path.exists():
+            raise UserError(f"{place}: {path}: no such file")
+    if label_from is not None:
+        for _, path in given:
+            if not path.is_dir():
+                raise UserError(f"{place}: {path}: got a file, expected a folder (source.label_from: {label_from})")
+        files = given
     else:
-        files = [(split, Path(file)) for split, file in named.items()]
-    for _, file in files:
-        if file.suffix not in SUFFIXES:
-            raise UserError(
-                f"{place}: {file}: got {file.suffix!r}, expected a file that ends in {', '.join(SUFFIXES)}, or a folder"
-            )
-        if not file.is_file():
-            raise UserError(f"{place}: {file}: no such file")
-        if not os.access(file, os.R_OK):
-            raise UserError(f"{place}: {file}: may not be read, expected a file that you have the right to read")
+        files = [(split, file) for named_split, path in given for split, file in _tables(named_split, path, place)]
+        for _, file in files:
+            _check_file(file, place)
     refuse_same_content(files)
     return files
 
 
+def _tables(split: str | None, path: Path, place: str) -> list[tuple[str | None, Path]]:
+    if not path.is_dir():
+        return [(split, path)]
+    tables = sorted(file for file in path.iterdir() if file.is_file() and _unpacked(file).suffix.lower() in TABLES)
+    if not tables:
+        raise UserError(f"{place}: {path}: got a folder without tables, expected files in {', '.join(TABLES)}")
+    names = [table.name.split(".")[0] for table in tables]
+    by_name = split is None and len(tables) > 1 and set(names) <= set(SPLITS)
+    return [(name if by_name else split, table) for name, table in zip(names, tables, strict=True)]
+
+
+def _check_file(file: Path, place: str) -> None:
+    if not os.access(file, os.R_OK):
+        raise UserError(f"{place}: {file}: may not be read, expected a file that you have the right to read")
+    suffix = suffix_of(file)
+    if suffix not in (*DELIMITED, *TABLES):
+        raise UserError(
+            f"{place}: {file}: got {suffix!r}, expected a file that ends in {', '.join(TABLES)}, .txt, .gz or .zip, or "
+            f"a folder; {CONVERSIONS.get(suffix, AS_CSV)}"
+        )
+
+
 def refuse_same_content(files: list[tuple[str | None, Path]]) -> None:
     """Refuse two files of the same content: a test set that is the training set measures nothing."""
-    seen: dict[str, tuple[str | None, Path]] = {}
+    seen: dict[object, tuple[str | None, Path]] = {}
     for split, file in files:
-        first_split, first = seen.setdefault(sha256_of(file), (split, file))
+        parts = sorted(part for part in file.rglob("*") if part.is_file()) if file.is_dir() else [file]
+        first_split, first = seen.setdefault(tuple(sha256_of(part) for part in parts), (split, file))
         if (first_split, first) != (split, file):
             of_splits = f" for split {split!r} and {first_split!r}" if split else ""
             raise UserError(f"{file}: got the same content as {first}{of_splits}, expected different rows")
 
 
-def read_rows(path: Path, encoding: str | None = None) -> pd.DataFrame:
-    """The rows of a file as they are, CSV cells as texts.
+def suffix_of(path: Path) -> str:
+    """The suffix that says how a file is read, in lower case: without .gz, and of a .zip that of the file in it."""
+    if path.suffix.lower() == ".zip":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return Path(_member(path, archive)).suffix.lower()
+        except (zipfile.BadZipFile, OSError) as error:
+            raise UserError(f"{path}: can't be unpacked: {first_line(error)}") from None
+    return _unpacked(path).suffix.lower()
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() in (".gz", ".zip") else path
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> str:
+    """The one file of an archive; what a Mac adds is passed over."""
+    names = [
+        name for name in archive.namelist() if not name.startswith("__MACOSX") and Path(name).name and name[-1] != "/"
+    ]
+    if len(names) != 1:
+        shown = ", ".join(names[:3]) + ("..." if len(names) > 3 else "")
+        raise UserError(f"{path}: got {len(names)} files in it ({shown[:120]}), expected one; unpack it and name files")
+    return names[0]
+
+
+def content_of(path: Path) -> bytes:
+    """What is in a file, unpacked."""
+    try:
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(_member(path, archive))
+        if path.suffix.lower() == ".gz":
+            return gzip.decompress(path.read_bytes())
+        return path.read_bytes()
+    except (OSError, EOFError, zipfile.BadZipFile, RuntimeError) as error:
+        raise UserError(f"{path}: can't be unpacked: {first_line(error)}") from None
+
+
+def text_of(path: Path, encoding: str | None = None) -> str:
+    """What is in a file, as text.
 
     ``encoding`` None: UTF-8, or UTF-16 where a byte-order mark says so; a file that is neither is read as
-    Windows-1252, with a warning. Refuses what can't be read and a table without rows.
+    Windows-1252, with a warning.
     """
-    with path.open("rb") as file:
-        start = file.read(4)
-    mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
+    content = content_of(path)
+    mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
     try:
-        rows = _read(path, encoding or mark)
+        if mark == "utf-8-sig" and encoding in (None, "utf-8"):
+            encoding = mark
+        return content.decode(encoding or mark or "utf-8")
     except LookupError:
         raise UserError(f"{path}: got encoding {encoding!r}, expected one that Python knows, such as cp1252") from None
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {first_line(error)}") from None
-    if path.suffix == ".csv" and not isinstance(rows.index, pd.RangeIndex):
-        # pandas takes the first fields for row names, and every column would be off by one.
-        raise UserError(f"{path}: row 1: got more fields than the header, expected {len(rows.columns)}")
-    if rows.empty:
-        raise UserError(f"{path}: got 0 rows, expected at least two classes of them")
-    return rows
+    except UnicodeError as error:
+        if encoding is None and mark is None:
+            text = _fallback(path, content)
+            warn(f"{path}: is not UTF-8 ({first_line(error)}); read as {FALLBACK} (source.encoding)")
+            return text
+        raise UserError(f"{path}: can't be read as {encoding or mark}: {first_line(error)}") from None
 
 
-def _read(path: Path, encoding: str | None) -> pd.DataFrame:
-    read = READERS[path.suffix]
-    if encoding is not None:
-        return read(path, encoding=encoding)
+def _fallback(path: Path, content: bytes) -> str:
     try:
-        return read(path, encoding="utf-8")
-    except UnicodeDecodeError as error:
-        rows = read(path, encoding=FALLBACK)
-        warn(f"{path}: is not UTF-8 ({error.reason} at byte {error.start}); read as {FALLBACK} (source.encoding)")
-        return rows
+        return content.decode(FALLBACK)
+    except UnicodeError as error:
+        raise UserError(f"{path}: is neither UTF-8 nor {FALLBACK} ({first_line(error)}); name its encoding") from None

@@ -9,38 +9,34 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError, first_line, is_disk_full
-from threephase.data.cleaning import READ_FROM
+from threephase.data.cells import READ_FROM, as_texts
 from threephase.data.packages import package_folder
-from threephase.data.row_files import files_of, read_rows, refuse_same_content
+from threephase.data.row_files import files_of, refuse_same_content
+from threephase.data.table_reader import Rows, read_parts
 from threephase.study.source_params import Dataset, HubSource, PackageSource, Sources
 
-OTHER_SEPARATORS = (";", "\t", "|")
+NAMES = 150  # characters of columns' names in an error
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
-
-Part = tuple[str | None, str | list[str], pd.DataFrame]
-"""A split (None: the rows name their own, or have none), where it or each row was read, and its rows as they are.
-
-Places are told without the folders that differ between machines, so that the rows are the same file on every one.
-"""
 
 
 def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """The source's rows as they are, and what was used.
 
-    Rows: the text and label columns, ``read from``, and ``split`` where the source has splits. Used: the ``kind`` of
-    source, its ``origin`` in a few words, and the kinds that were ``passed_over`` and why. ``file`` is the params
-    file, named in errors. A source that is there but wrong is refused, never replaced by the next.
+    Rows: the text and label columns as texts, ``read from``, and ``split`` where the source has splits. Places are told
+    without the folders that differ between machines, so that the rows are the same file on every one. Used: the
+    ``kind`` of source, its ``origin`` in a few words, and the kinds that were ``passed_over`` and why. ``file`` is the
+    params file, named in errors. A source that is there but wrong is refused, never replaced by the next.
     """
     passed_over: dict[str, str] = {}
     kind, origin, parts = _first_source(dataset, settings, file, passed_over)
     rows = pd.concat([_table(dataset, kind, origin, *part) for part in parts], ignore_index=True)
     rows[READ_FROM] = rows[READ_FROM].astype("category")
-    return rows, {"kind": kind, "origin": origin, "passed_over": passed_over}
+    return as_texts(rows, dataset), {"kind": kind, "origin": origin, "passed_over": passed_over}
 
 
 def _first_source(
     dataset: Dataset, settings: Sources, file: Path, passed_over: dict[str, str]
-) -> tuple[str, str, Iterator[Part]]:
+) -> tuple[str, str, Iterator[Rows]]:
     """Kind, origin and parts of the source that is taken; notes those that are ``passed_over``."""
     source = dataset.source
     if source.files is not None:
@@ -70,14 +66,15 @@ def _table(
     """A part's rows with our names of the columns; refuses one that lacks a column."""
     source = dataset.source
     columns, split_column = columns_of(dataset, source.hub if kind == "hub" else source), source.split_column
+    where = place if isinstance(place, str) else origin
     for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
         if column not in rows.columns:
             names = ", ".join(map(str, rows.columns))
-            other = next((mark for mark in OTHER_SEPARATORS if len(rows.columns) == 1 and mark in names), None)
-            hint = f"; it is separated by {other!r}: save it with commas" if other else ""
-            where = place if isinstance(place, str) else origin
-            raise UserError(f"{where}: got columns {names}, expected {column!r} among them{hint}")
-    table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()})
+            names = names if len(names) <= NAMES else names[:NAMES] + "..."
+            raise UserError(f"{where}: got columns {names}, expected {column!r} among them")
+        if (rows.columns == column).sum() > 1:
+            raise UserError(f"{where}: got the column {column!r} twice, expected it once; rename one of them")
+    table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()}, dtype=object)
     if split is not None:
         table["split"] = split
     elif split_column is not None:
@@ -86,12 +83,20 @@ def _table(
     return table.assign(**{READ_FROM: place})
 
 
-def _from_files(dataset: Dataset, file: Path) -> Iterator[Part]:
-    for split, path in files_of(dataset.source.files, f"{file}: source.files"):
-        yield split, str(path), read_rows(path, dataset.source.encoding)
+def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
+    source = dataset.source
+    labels = source.label_files
+    if labels is not None and (
+        set(labels) != set(source.files) if isinstance(labels, dict) else not isinstance(source.files, str)
+    ):
+        raise UserError(f"{file}: source.label_files: expected one for each of source.files, of the same splits")
+    for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
+        label_file = labels and Path(labels if isinstance(labels, str) else labels[split])
+        for part, place, rows in read_parts(path, source, label_file):
+            yield split or part, place, rows
 
 
-def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Part]:
+def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Rows]:
     """One file ``<split>.parquet`` each."""
     files = [(split, folder / f"{name}.parquet") for split, name in dataset.source.splits.items()]
     for _, file in files:
@@ -103,10 +108,11 @@ def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Part]:
             )
     refuse_same_content(files)
     for split, file in files:
-        yield split, f"{folder.name}/{file.name}", read_rows(file)
+        for _, _, rows in read_parts(file, dataset.source):
+            yield split, f"{folder.name}/{file.name}", rows
 
 
-def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Part]:
+def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Rows]:
     """One row a text file ``<label>/<name>.txt`` of the package: its first line."""
     folder = package_folder(source.package, source.version, source.folder, file)
     # Only the first line: some articles hold stray bytes further down.
@@ -116,7 +122,7 @@ def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Part
     yield None, places, pd.DataFrame(rows, columns=["text", "label"])
 
 
-def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Part]:
+def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Rows]:
     """The splits of a hub's data set, read by ``datasets`` from the files of the pinned revision.
 
     The files are fetched first and by revision: offline, ``datasets`` itself would take any revision it has cached.

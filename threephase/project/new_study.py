@@ -12,13 +12,13 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_text
 from threephase.data import cleaning
-from threephase.data.row_files import files_of
+from threephase.data.labels import MISSING, canonical
 from threephase.data.sources import read_source
 from threephase.project import project
 from threephase.study import read_params
 from threephase.study.params import Shared, Study, StudyParams
 from threephase.study.schema import build
-from threephase.study.source_params import SPLITS, WORDS, Dataset, EncoderSource, Sources
+from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
 TEST_SHARE = 0.2
 # The fewest that answer "what should I use?": each way of training an encoder that may be worth its time, and all
@@ -54,38 +54,22 @@ def check_name(name: str) -> None:
         )
 
 
-def named_files(given: Sequence[str]) -> str | dict[str, str]:
-    """``source.files`` of what the command line names: one path, or one a split."""
-    pairs = [text.partition("=") for text in given]
-    if all(separator and split in SPLITS for split, separator, _ in pairs):
-        files = {split: path for split, _, path in pairs}
-        if len(files) < len(pairs):
-            raise UserError(f"--file: got {', '.join(given)}, expected each split once")
-        return files
-    if len(given) > 1:
-        splits = "=FILE, ".join(SPLITS)
-        raise UserError(
-            f"--file: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
-        )
-    return given[0]
-
-
 def dataset_definition(
     name: str,
-    files: str | dict[str, str],
+    source: dict[str, Any],
     texts: list[str],
     labels: list[str],
     contradicting_labels: str = "first",
     sample_rows: int | None = None,
-    **options: str | None,
 ) -> dict[str, Any]:
-    """The content of ``data/<name>.yaml``; ``options``: split_column and encoding of the source, as far as named."""
+    """The content of ``data/<name>.yaml``; ``source``: where the rows are and how they are read."""
     return {
         "title": name,
-        "source": {"files": files} | {key: value for key, value in options.items() if value is not None},
+        "source": source,
         "text_columns": texts,
         "label_columns": labels,
-        "deduplicate": True,
+        # Copies that a split of several labels makes are meant.
+        "deduplicate": source.get("one_label") != "split-rows",
         "contradicting_labels": contradicting_labels,
         "sample_rows": sample_rows,
         "test_rows": None,
@@ -99,16 +83,21 @@ def dataset_definition(
 
 
 def read_examples(
-    name: str, definition: dict[str, Any], settings: Sources
+    name: str, definition: dict[str, Any], settings: Sources, classes: Sequence[str] = ()
 ) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """What the content of a data set's definition names, read and checked as the stages will.
 
     The file of each row, the cleaned rows with a number for each distinct text, and the examples that stay of them.
+    ``classes``: labels that are none but for being named here, such as None; the definition then declares all labels.
     """
     file = paths.dataset_definition(name)
-    files_of(definition["source"]["files"], "--file")
     dataset = build(Dataset, {"name": name} | definition, file)
     rows, used = read_source(dataset, settings, file)
+    if classes:
+        labels = {canonical(label) for column in dataset.label_columns for label in rows[column].dropna()}
+        kept = sorted(label for label in labels if label and label not in MISSING or label in classes)
+        definition["class_names"] = {label: label for label in kept}
+        dataset = dataclasses.replace(dataset, class_names=definition["class_names"])
     places, cleaned = rows[cleaning.READ_FROM], cleaning.clean(rows, dataset)
     del rows  # as large as the file
     examples = cleaning.chosen(cleaned, dataset)

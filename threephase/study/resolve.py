@@ -52,7 +52,8 @@ class Resolved:
         # What a report prints of a study's shape and names, commands for one, changes no training.
         shown = closure.SHOWN if self.program in (*topology.REPORT_STAGES, topology.REPRESENTATIONS) else ()
         files = [*closure.modules_of(self.program, shown), *files_of(self.program)]
-        files += [file for named in self.own_files for file in (sorted(named.iterdir()) if named.is_dir() else [named])]
+        for named in self.own_files:
+            files += sorted(named.rglob("*")) if named.is_dir() else [named]
         content = self.content if isinstance(self.content, Mapping) else _short(self.content)
         about = {"stage": self.program, "settings": content} | ({} if self.study is None else {"study": self.study})
         return about | {"files": closure.checksums([file for file in files if file.is_file()])}

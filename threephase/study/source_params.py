@@ -9,8 +9,20 @@ from threephase.study.schema import checked, distinct, each_of, not_empty, numbe
 SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
+LABEL_FROM = ("folder", "file")
+ONE_LABEL = ("first", "split-rows", "whole")
 CONTRADICTING = ("first", "majority", "drop")
 WORDS, CHARACTERS = "words", "characters"
+
+
+def one_character(text: str) -> str | None:
+    """What separates the fields of a row."""
+    return None if len(text) == 1 else "one character"
+
+
+def at_most_one_character(text: str) -> str | None:
+    """What encloses a field; none where it is empty."""
+    return None if len(text) <= 1 else "one character, or none"
 
 
 @dataclass(frozen=True)
@@ -80,8 +92,11 @@ class PackageSource:
 class DataSource:
     """Where a data set can be had: any of hub, folder and python_package, or the user's own files alone.
 
-    ``folder``: below the local folder of data sets, a file ``<split>.parquet`` each. ``files``: a CSV, JSON lines or
-    Parquet file, a folder of them, or one file a split. ``splits``: the source's split by our name of it.
+    ``folder``: below the local folder of data sets, a file ``<split>.parquet`` each. ``files``: a table, a folder of
+    them, or one a split. ``splits``: the source's split by our name of it. How own files are read: ``encoding`` (null:
+    UTF-8), ``separator`` (null: a tab in .tsv, else a comma), ``quote`` (empty: none), ``header``; ``label_files`` hold
+    the labels of ``files``, a line a row; ``label_from`` says that the label is the name of each text's folder, or of
+    the file whose lines are the texts. ``one_label``: what becomes of several labels in a cell (null: refused).
     """
 
     hub: HubSource | None = None
@@ -91,12 +106,18 @@ class DataSource:
     splits: dict[str, str] | None = None
     split_column: str | None = None
     encoding: str | None = None
+    separator: str | None = checked(one_character, default=None)
+    quote: str = checked(at_most_one_character, default='"')
+    header: bool = True
+    label_files: str | dict[str, str] | None = checked(not_empty, default=None)
+    label_from: str | None = checked(one_of(*LABEL_FROM), default=None)
+    one_label: str | None = checked(one_of(*ONE_LABEL), default=None)
 
     @property
     def own_files(self) -> list[Path]:
         """The user's own files or folder, as named; none where the source is another one."""
-        named = self.files or {}
-        return [Path(named)] if isinstance(named, str) else [Path(file) for file in named.values()]
+        named = [files for files in (self.files, self.label_files) if files is not None]
+        return [Path(file) for files in named for file in ([files] if isinstance(files, str) else files.values())]
 
     @property
     def origin(self) -> str:

@@ -1,0 +1,133 @@
+"""What stands in the cells of text and label columns, as texts: what is no text, or no single label, is refused."""
+
+import ast
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from threephase.base.errors import UserError
+from threephase.study.source_params import Dataset
+
+READ_FROM = "read from"  # the column of the raw rows that says where a row stands
+LISTS = (list, tuple, set, np.ndarray)
+SIGNS = (",", ";", "|", None)  # None: white space
+
+
+def refuse_row(
+    read_from: pd.Series,
+    bad: pd.Series | np.ndarray,
+    reason: Callable[[int], str],
+    remedy: str = "mend or remove the row",
+) -> None:
+    """Refuse the first bad row by where it stands: the file (or split) and the number in it, counted from 1."""
+    if np.any(bad):
+        first, places = int(np.argmax(bad)), read_from.astype(str).to_numpy()
+        number = int((places[: first + 1] == places[first]).sum())
+        raise UserError(f"{places[first]}: row {number}: {reason(first)}; {remedy}")
+
+
+def shown(value: object) -> str:
+    """A cell within an error's one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """The rows with a text, or None where nothing is given, in each cell of the text and label columns.
+
+    Refuses bytes, mappings, lists as texts, characters that no file can hold, and, unless ``source.one_label`` says
+    what becomes of them, several labels in a cell.
+    """
+    refuse = functools.partial(refuse_row, rows[READ_FROM])
+    columns = [*dataset.text_columns, *dataset.label_columns]
+    for column in columns:
+        cells = rows[column].tolist()
+        kinds = (bytes, dict) if column in dataset.label_columns else (bytes, dict, *LISTS)
+        refuse(
+            np.array([isinstance(cell, kinds) for cell in cells], dtype=bool),
+            lambda i, column=column, cells=cells: (
+                f"{column}: got {shown(cells[i])} ({type(cells[i]).__name__}), expected a text or a number"
+            ),
+            "turn the column into texts",
+        )
+        if column in dataset.text_columns:
+            rows = rows.assign(**{column: pd.Series(map(cell_text, cells), index=rows.index, dtype=object)})
+    for column in dataset.label_columns:
+        rows = _one_label(rows, column, dataset.source.one_label)
+    for column in columns:
+        refuse_row(
+            rows[READ_FROM],
+            np.array([_no_utf8(cell) for cell in rows[column]], dtype=bool),
+            lambda _, column=column: f"{column}: got half a character (a lone surrogate), which no encoding can hold",
+        )
+    return rows
+
+
+def cell_text(value: Any) -> str | None:
+    """A cell as text; None where nothing is given. Whole numbers become floats where a column has gaps."""
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _no_utf8(cell: str | None) -> bool:
+    if cell is None or cell.isascii():
+        return False
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _one_label(rows: pd.DataFrame, column: str, one_label: str | None) -> pd.DataFrame:
+    """The rows with one label, or none, in each cell of a column."""
+    cells = rows[column].tolist()
+    texts = [None if isinstance(cell, LISTS) else cell_text(cell) for cell in cells]
+    known = {text.strip() for text in texts if text}
+    part_of = {
+        text: [text] if one_label == "whole" else _parts(text, known) for text in {text for text in texts if text}
+    }
+    parts = [
+        [cell_text(part) for part in cell] if isinstance(cell, LISTS) else part_of[text] if text else [text]
+        for cell, text in zip(cells, texts, strict=True)
+    ]
+    is_list = [isinstance(cell, LISTS) for cell in cells]
+    several = np.array([listed or len(part) > 1 for listed, part in zip(is_list, parts, strict=True)], dtype=bool)
+    if several.any() and one_label in (None, "whole"):
+        refuse_row(
+            rows[READ_FROM],
+            several,
+            lambda i: (
+                f"{column}: got several labels, as {several.sum()} rows have (here {shown(cells[i])}), expected one"
+            ),
+            "--one-label first or split-rows (whole: a cell is one); a study of many labels a text is out of scope",
+        )
+    if one_label == "split-rows":
+        return rows.assign(**{column: pd.Series(parts, index=rows.index)}).explode(column, ignore_index=True)
+    return rows.assign(
+        **{column: pd.Series([part[0] if part else None for part in parts], index=rows.index, dtype=object)}
+    )
+
+
+def _parts(text: str, known: set[str]) -> list[str]:
+    """The labels in a cell: a list in Python's or JSON's spelling; or parts that are labels of other cells.
+
+    Of numbers it is enough that one is: ``4,27`` where 4 stands alone.
+    """
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return [str(part) for part in ast.literal_eval(text)]
+        except (ValueError, SyntaxError):
+            return [text]
+    for sign in SIGNS if len(text.splitlines()) == 1 else ():
+        parts = [part.strip() for part in text.split(sign)]
+        if len(parts) > 1 and all(parts):
+            numbers = all(part.isdigit() for part in parts)
+            if (any if numbers else all)(part in known for part in parts):
+                return parts
+    return [text]

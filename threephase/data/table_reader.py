@@ -1,0 +1,226 @@
+"""The rows of a user's file as they are: delimited text, JSON, Parquet, Excel, or texts whose names are their labels.
+
+What ``source`` leaves open is not guessed here: ``python -m commands.add_study`` looks at a file and writes it down.
+"""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from threephase.base.errors import UserError, first_line
+from threephase.data.row_files import DELIMITED, JSON, content_of, suffix_of, text_of
+from threephase.study.source_params import SPLITS, DataSource
+
+Rows = tuple[str | None, str | list[str], pd.DataFrame]
+"""A split (None: the rows name their own, or have none), where all or each row was read, and its rows as they are."""
+
+EXCEL_MARK = re.compile('"?sep=(.)"?\r?\n')
+TEXT, LABEL = "text", "label"  # the columns of what has no names of its own
+
+
+def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -> Iterator[Rows]:
+    """What one entry of ``source.files`` holds: a table, or one a split; columns without names are called 1, 2 ...
+
+    Refuses, in one line, what can't be read as ``source`` says, and what has no rows.
+    """
+    if source.label_from is not None:
+        parts = _named_texts(path, source)
+    elif label_file is not None:
+        parts = iter([(None, str(path), _parallel(path, label_file, source))])
+    else:
+        parts = ((split, str(path), rows) for split, rows in _table(path, source))
+    for split, place, rows in parts:
+        if rows.empty:
+            raise UserError(f"{path}: got 0 rows, expected at least two classes of them")
+        yield split, place, rows
+
+
+def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
+    suffix = suffix_of(path)
+    if suffix in DELIMITED:
+        records = read_records(path, text_of(path, source.encoding), separator_of(path, source), source.quote)
+        yield None, with_names(path, *records, source.header)
+    elif suffix in JSON:
+        yield from _json_tables(path, _json(path, text_of(path, source.encoding)), source)
+    else:
+        try:
+            if suffix == ".parquet":
+                yield None, pd.read_parquet(io.BytesIO(content_of(path)))
+            else:
+                yield None, with_names(path, *_sheet(path), source.header)
+        except (ValueError, OSError, KeyError, BadZipFile) as error:
+            raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
+
+
+def separator_of(path: Path, source: DataSource) -> str:
+    """What separates the fields of a file whose definition need not say it."""
+    return source.separator or ("\t" if suffix_of(path) == ".tsv" else ",")
+
+
+def read_records(path: Path, text: str, separator: str, quote: str) -> tuple[list[int], list[list[str]]]:
+    """The line on which each record begins, counted from 1, and its fields; all records have as many as the first.
+
+    A quote that opens a field must close it: one that does not would swallow rows. Empty lines, and the line by which
+    Excel is told the separator, are passed over.
+    """
+    csv.field_size_limit(sys.maxsize)
+    mark = EXCEL_MARK.match(text)
+    before, file = (1, io.StringIO(text[mark.end() :], newline="")) if mark else (0, io.StringIO(text, newline=""))
+    quoting = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True, **quoting)
+    lines, records, end = [], [], 0
+    try:
+        for record in reader:
+            if any(record):
+                lines.append(before + end + 1)
+                records.append(record)
+            end = reader.line_num
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: line {before + end + 1}: a quote ({quote}) opens a field that it doesn't close ({error}); write "
+            "it twice within quotes, or take it for a plain character: --quote none"
+        ) from None
+    width = len(records[0]) if records else 0
+    for number, record in enumerate(records):
+        if len(record) > width and not any(record[width:]):
+            del record[width:]
+        if len(record) != width:
+            raise UserError(
+                f"{path}: line {lines[number]}: got {len(record)} fields, expected {width} as in the first row, "
+                f"separated by {separator!r}; put fields that hold it in quotes"
+            )
+    return lines, records
+
+
+def with_names(path: Path, lines: list[int], records: list[list[Any]], header: bool) -> pd.DataFrame:
+    """Records as a table with their lines for index, and the first one's names, or their numbers, for columns."""
+    if not header or not records:
+        return pd.DataFrame(records, index=lines, columns=_numbers(len(records[0]) if records else 0), dtype=object)
+    names = [str(name).strip() for name in records[0]]
+    return pd.DataFrame(records[1:], index=lines[1:], columns=names, dtype=object)
+
+
+def _numbers(width: int) -> list[str]:
+    return [str(number) for number in range(1, width + 1)]
+
+
+def _sheet(path: Path) -> tuple[list[int], list[list[Any]]]:
+    """The row number and the cells of each row of a workbook's one sheet."""
+    sheets = pd.read_excel(
+        io.BytesIO(content_of(path)), sheet_name=None, header=None, dtype=object, na_filter=False, engine="openpyxl"
+    )
+    filled = {name: sheet for name, sheet in sheets.items() if not sheet.empty}
+    if len(filled) > 1:
+        raise UserError(
+            f"{path}: got sheets {', '.join(filled)[:120]}, expected one; save the one with the rows as CSV"
+        )
+    rows = [row for sheet in filled.values() for row in sheet.to_numpy().tolist()]
+    kept = [(number, row) for number, row in enumerate(rows, start=1) if any(str(cell).strip() for cell in row)]
+    return [number for number, _ in kept], [row for _, row in kept]
+
+
+def _json(path: Path, text: str) -> Any:
+    """One JSON value, or one a line."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        whole = error
+    values = []
+    for number, line in enumerate(lines_of(text), start=1):
+        try:
+            values += [json.loads(line)] if line.strip() else []
+        except json.JSONDecodeError as error:
+            # What no line but the first parses as is one value with an error in it.
+            place, reason = (number, error) if values else (whole.lineno, whole)
+            raise UserError(f"{path}: line {place}: is no JSON ({reason.msg})") from None
+    return values
+
+
+def _json_tables(path: Path, content: Any, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
+    """The rows of a list, of a mapping with one list of rows in it, or of one with a list a split."""
+    if isinstance(content, list):
+        yield None, _json_rows(path, content)
+        return
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: got {type(content).__name__}, expected rows: a list of mappings, or one a line")
+    tables = {key: value for key, value in content.items() if _is_rows(value)}
+    inner = [value for value in content.values() if isinstance(value, dict)]
+    ours = source.splits if source.splits and source.split_column is None else {split: split for split in SPLITS}
+    by_split = {split: tables[key] for split, key in ours.items() if key in tables}
+    if by_split and (source.splits or len(by_split) == len(tables)):
+        for split, rows in by_split.items():
+            yield split, _json_rows(path, rows)
+    elif len(tables) > 1:
+        raise UserError(
+            f"{path}: got rows under {', '.join(tables)[:120]}, expected one list of rows, or splits; name those to "
+            "read: --split train=KEY --split test=KEY"
+        )
+    elif tables:
+        yield None, _json_rows(path, *tables.values())
+    elif len(inner) == 1:
+        yield from _json_tables(path, inner[0], source)
+    elif content and all(isinstance(value, list | dict) for value in content.values()):
+        yield None, _json_columns(path, content)
+    else:
+        yield None, _json_rows(path, [content] if content else [])
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict | list) for row in value)
+
+
+def _json_rows(path: Path, rows: list[Any]) -> pd.DataFrame:
+    if all(isinstance(row, dict) for row in rows):
+        return pd.DataFrame(rows, dtype=object)
+    if not all(isinstance(row, list) for row in rows):
+        bad = next(number for number, row in enumerate(rows, start=1) if not isinstance(row, dict))
+        raise UserError(f"{path}: row {bad}: got no mapping, expected one of the columns, as in {{'text': ...}}")
+    frame = pd.DataFrame(rows, dtype=object)
+    return frame.set_axis(_numbers(frame.shape[1]), axis=1)
+
+
+def _json_columns(path: Path, content: dict[str, Any]) -> pd.DataFrame:
+    """A list or mapping a column, as pandas writes it by default."""
+    try:
+        return pd.DataFrame(content, dtype=object)
+    except ValueError as error:
+        raise UserError(f"{path}: got columns that don't fit each other ({first_line(error)[:120]})") from None
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, by line feeds alone: other marks stand within texts."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _parallel(path: Path, label_file: Path, source: DataSource) -> pd.DataFrame:
+    """A text a line of one file, its label on the same line of the other."""
+    texts, labels = (lines_of(text_of(file, source.encoding)) for file in (path, label_file))
+    if len(texts) != len(labels):
+        raise UserError(f"{label_file}: got {len(labels)} lines, expected {len(texts)} as in {path}, a label each")
+    return pd.DataFrame({TEXT: texts, LABEL: labels})
+
+
+def _named_texts(folder: Path, source: DataSource) -> Iterator[Rows]:
+    """One row a text file ``<label>/<name>``, or one a line of the files ``<label>.txt``."""
+    in_folders = source.label_from == "folder"
+    files = sorted(file for file in folder.glob("*/*" if in_folders else "*") if file.is_file())
+    rows = []
+    for file in files:
+        if file.name.startswith("."):
+            continue
+        text = text_of(file, source.encoding)
+        rows += (
+            [(text, file.parent.name, str(file))]
+            if in_folders
+            else [(line, file.stem, str(file)) for line in lines_of(text)]
+        )
+    yield None, [place for _, _, place in rows], pd.DataFrame([row[:2] for row in rows], columns=[TEXT, LABEL])

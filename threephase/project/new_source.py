@@ -1,0 +1,119 @@
+"""``source`` and the columns of a user's own data, from what add_study's command line names and a look at the files."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from threephase.base.errors import UserError
+from threephase.data.file_look import look_at_files
+from threephase.data.row_files import TABLES
+from threephase.data.table_reader import LABEL, TEXT, read_parts
+from threephase.study.schema import build
+from threephase.study.source_params import LABEL_FROM, SPLITS, DataSource
+
+NO_CHARACTER = {"none": "", "tab": "\t", "\\t": "\t"}
+
+
+def named_files(given: Sequence[str], option: str = "--file") -> str | dict[str, str]:
+    """``source.files`` of what the command line names: one path, or one a split."""
+    pairs = [text.partition("=") for text in given]
+    if all(separator and split in SPLITS for split, separator, _ in pairs):
+        files = {split: path for split, _, path in pairs}
+        if len(files) < len(pairs):
+            raise UserError(f"{option}: got {', '.join(given)}, expected each split once")
+        return files
+    if len(given) > 1:
+        splits = "=FILE, ".join(SPLITS)
+        raise UserError(
+            f"{option}: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
+        )
+    return given[0]
+
+
+def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The content of ``source``, and the names of the text and label columns."""
+    texts, labels = arguments.text_column, arguments.label_column
+    given = {"split_column": arguments.split_column, "encoding": arguments.encoding, "header": arguments.header}
+    given |= {"one_label": arguments.one_label, "splits": _splits(arguments.split)}
+    for key in ("separator", "quote"):
+        value = getattr(arguments, key)
+        given[key] = NO_CHARACTER.get(value, value)
+    given = {key: value for key, value in given.items() if value is not None}
+    if bool(arguments.file) == bool(arguments.hub):
+        raise UserError("--file: expected either it or --hub ID@REVISION")
+    if arguments.hub:
+        _need_columns(texts, labels)
+        return _of_hub(arguments.hub, given), texts, labels
+    files = named_files(arguments.file)
+    if arguments.labels:
+        given["label_files"] = named_files(arguments.labels, "--labels")
+    elif not texts and not labels:
+        given["label_from"] = _label_from(files)
+    if "label_files" in given or "label_from" in given:
+        texts, labels = [TEXT], [LABEL]
+    _need_columns(texts, labels)
+    split = [arguments.split_column] if arguments.split_column else []
+    build(DataSource, {"files": files} | given, Path("add_study"), "source")
+    keys, names = look_at_files(files, given, [*texts, *labels, *split], labels)
+    source = {"files": files} | keys
+    if not names and "label_from" not in source and any(column.isdigit() for column in (*texts, *labels)):
+        names = _names(source)
+    for column in (texts, labels, split):
+        column[:] = [name if name in names or not name.isdigit() else _by_number(name, names) for name in column]
+    return source | ({"split_column": split[0]} if split else {}), texts, labels
+
+
+def how_read(source: Mapping[str, Any]) -> str:
+    """In one line how the files are read."""
+    told = ("encoding", "separator", "quote", "splits", "label_from")
+    keys = [f"{key} {source[key]!r}" for key in told if key in source]
+    if "header" in source:
+        keys.append("the first row is the header" if source["header"] else "no header")
+    return f"Read with {', '.join(keys)}." if keys else "Read as it stands."
+
+
+def _need_columns(texts: Sequence[str], labels: Sequence[str]) -> None:
+    for option, columns in (("--text-column", texts), ("--label-column", labels)):
+        if not columns:
+            raise UserError(f"{option}: expected the column's name, or its number from 1")
+
+
+def _splits(given: Sequence[str]) -> dict[str, str] | None:
+    pairs = [text.partition("=") for text in given]
+    for ours, _, theirs in pairs:
+        if ours not in SPLITS or not theirs:
+            raise UserError(f"--split: got {ours}={theirs}, expected one of {', '.join(SPLITS)}=NAME")
+    return {ours: theirs for ours, _, theirs in pairs} or None
+
+
+def _label_from(files: str | dict[str, str]) -> str:
+    """Whether the classes of a folder of texts are its folders, or its files."""
+    for path in [Path(files)] if isinstance(files, str) else map(Path, files.values()):
+        if not path.is_dir() or any(file.suffix.lower() in TABLES for file in path.iterdir()):
+            _need_columns([], [])
+        return LABEL_FROM[0] if any(part.is_dir() for part in path.iterdir()) else LABEL_FROM[1]
+    raise UserError("--file: expected a file")
+
+
+def _names(source: Mapping[str, Any]) -> list[str]:
+    """The columns of files that state them: JSON, Parquet and Excel."""
+    files = source["files"]
+    path = Path(files if isinstance(files, str) else next(iter(files.values())))
+    _, _, rows = next(read_parts(path, build(DataSource, dict(source), path, "source")))
+    return [str(column) for column in rows.columns]
+
+
+def _by_number(number: str, names: Sequence[str]) -> str:
+    if not 1 <= int(number) <= len(names):
+        raise UserError(f"--text-column: got number {number}, expected one up to {len(names)}, or a name")
+    return names[int(number) - 1]
+
+
+def _of_hub(given: str, keys: dict[str, Any]) -> dict[str, Any]:
+    name, _, revision = given.partition("@")
+    if not revision:
+        raise UserError(f"--hub: got {given!r}, expected ID@REVISION, such as me/my_data@0123abc")
+    if "splits" not in keys:
+        raise UserError("--hub: expected the splits to read: --split train=NAME, and --split test=NAME if there is one")
+    return {"hub": {"id": name, "revision": revision}} | keys
