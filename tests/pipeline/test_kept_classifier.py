@@ -62,7 +62,6 @@ def test_predict_keeps_the_chosen_classifier_and_gives_the_study_s_labels(projec
     tested = predictions[predictions["split"] == "test"]
     texts = pd.read_parquet("runs/data/examples.parquet").set_index("example_id")["text"][tested["example_id"]]
     texts.to_frame().to_json("new.jsonl", orient="records", lines=True)
-    (project / "dvc_ignores_this").touch()
     run(project, *PREDICT, "new.jsonl", "--output", "out.csv")
     found = table((project / "out.csv").read_text(encoding="utf-8"))
     assert [line[1] for line in found[1:]] == tested["predicted"].tolist()
