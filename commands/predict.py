@@ -21,10 +21,9 @@ def main() -> None:
     folder = arguments.folder or paths.kept_classifier(study.folder)
 
     from threephase.base.files import new_file
-    from threephase.data.cleaning import one_text
     from threephase.model.machine import choose_machine
     from threephase.phases.kept_classifier import KeptClassifier
-    from threephase.phases.new_texts import texts_of, write_predictions
+    from threephase.phases.new_texts import lines_of, texts_of, write_predictions
     from threephase.report.keeping import keep, refuse_outdated
 
     if not folder.is_dir():
@@ -34,7 +33,7 @@ def main() -> None:
     kept = KeptClassifier(folder, choose_machine(study.shared.engine))
     refuse_outdated(study, kept.described, folder)
     if arguments.file == "-":
-        texts = (one_text([line], kept.described.strip_tags) for line in sys.stdin)
+        texts = lines_of(sys.stdin, kept.described, arguments.encoding)
     else:
         texts = texts_of(Path(arguments.file), kept.described, arguments.encoding)
     if arguments.output is None:

@@ -29,6 +29,16 @@ def texts_of(file: Path, described: Description, encoding: str | None = None) ->
     return (one_text(row, described.strip_tags) for row in cells)
 
 
+def lines_of(stream: TextIO, described: Description, encoding: str | None = None) -> Iterator[str]:
+    """Each line of a stream as a text; UTF-8 if no ``encoding`` is named."""
+    try:
+        stream.reconfigure(encoding=encoding or "utf-8")
+        for line in stream:
+            yield one_text([line], described.strip_tags)
+    except (LookupError, UnicodeDecodeError) as error:
+        raise UserError(f"standard input: {error}; name its encoding: --encoding cp1252") from None
+
+
 def write_predictions(kept: KeptClassifier, texts: Iterable[str], output: TextIO) -> None:
     """Write a line a text, block by block: its number from 1, its label and the probability of each class.
 

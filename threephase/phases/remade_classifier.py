@@ -80,7 +80,7 @@ def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Mode
     parts, classes = baselines.read_parts(folder, seed)
     _, fitted = baselines.fit(variant, baselines.features_of(variant, parts, vectors), parts, classes, settings)
     facts = {"features": NOTHING, "max_tokens": None, "takes_first_piece": False, "head": None}
-    layers = [_linear(fitted, classes)]
+    layers = [linear(fitted, classes)]
     if encoder:
         of_encoder = paths.pretrained_encoder(folder, encoder)
         loaded = encoder_folder.load_pretrained(of_encoder, settings.encoder.pooling)
@@ -92,7 +92,7 @@ def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Mode
     return Model(layers, vectorizer=vectorizer), facts | {"features": WORDS}, CPU
 
 
-def _linear(model: Any, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def linear(model: Any, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Weight (classes, features) and bias (classes) whose softmax gives a baseline's probabilities.
 
     A class without a training row has the bias minus infinity, the probability 0.

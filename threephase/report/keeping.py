@@ -7,7 +7,7 @@ import numpy as np
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import new_folder, read_table, sha256_of, write_json, write_text
-from threephase.phases.kept_classifier import Description
+from threephase.phases.kept_classifier import DESCRIPTION, Description
 from threephase.phases.remade_classifier import write_remade
 from threephase.report.finished import read_finished
 from threephase.report.model_card import model_card
@@ -24,8 +24,11 @@ SCORES = "scores.json"
 def keep(study: Study, folder: Path) -> str:
     """Make the classifier of the method to use again, write its folder, and say in a sentence which one it is and why.
 
-    Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by.
+    Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by, and a folder that
+    holds something else.
     """
+    if folder.exists() and not (folder / DESCRIPTION).is_file():
+        raise UserError(f"--folder: {folder}: holds no classifier that would be replaced, expected a new folder")
     answer = own_answer(read_finished(study, with_costs=False))
     if answer.chosen is None:
         raise UserError(
@@ -56,11 +59,11 @@ def reason(answer: OwnAnswer, method: Method, seed: int) -> str:
     """Which model is kept and why, in one sentence."""
     unit = "seed" if answer.study.dataset.folds is None else "fold"
     count = len(answer.study.params.seeds)
-    how = "the best on the validation rows"
+    how = "best method"
     if answer.choice.name != answer.choice.best:
-        how = "the cheapest within one standard error of the best on the validation rows"
-    of_seed = f"the one with the median validation score of {count} {unit}s" if count > 1 else f"the only {unit}"
-    return f"Kept: “{method.title}”, {how}, with {unit} {seed}, {of_seed}."
+        how = "cheapest method within one standard error of the best"
+    middle = f", and of {count} {unit}s the {'median' if count % 2 else 'lower median'}" if count > 1 else ""
+    return f"Kept: “{method.title}” with {unit} {seed}, by validation scores the {how}{middle}."
 
 
 def own_scores(study: Study, encoder: str, variant: str, seed: int) -> dict[str, object]:

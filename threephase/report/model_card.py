@@ -93,8 +93,9 @@ def _use(study: Study, described: Description) -> Iterator[str]:
         )
         yield f"The encoder alone, for vectors of texts:\n\n{SENTENCE_TRANSFORMERS}"
         yield (
-            "All give the same probabilities up to 0.0001 in single precision. The command computes with 16 bits "
-            "(bf16) where that is faster on your machine, which changes the third digit of some."
+            "All give the same probabilities up to 0.0001 in single precision. Study and command compute with 16 bits "
+            "(bf16) where your machine is faster with them. That can move a probability by some hundredths, and the "
+            "label of a rare text."
         )
 
 

@@ -1,0 +1,192 @@
+"""A kept classifier's folder: the same probabilities here, in transformers, sentence-transformers and scikit-learn."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from tiny_encoder import HIDDEN, MAX_TOKENS, TEXTS, make_bert, make_roberta, tiny_classifying
+
+from threephase.base.errors import UserError
+from threephase.data.randomness import torch_generator
+from threephase.model.encoder_folder import load_pretrained
+from threephase.model.models import ClassifierHead
+from threephase.model.tokens import TextTokenizer
+from threephase.phases.baselines import NearestMean, word_weights
+from threephase.phases.classifier import Classifier, predict, prepare_rows
+from threephase.phases.kept_classifier import (
+    EMBEDDINGS,
+    ENCODER,
+    FINE_TUNED,
+    NOTHING,
+    WORDS,
+    Description,
+    KeptClassifier,
+    Model,
+    write,
+)  # fmt: skip
+from threephase.phases.new_texts import texts_of, write_predictions
+from threephase.phases.remade_classifier import linear
+from threephase.report.model_card import SCIKIT_LEARN
+from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Machine
+
+TOLERANCE = 1e-4
+MACHINE = Machine("cpu", "fp32", 1)
+LABELS = ["fruit", "metal", 'Ümläut, "quoted"']
+LIMIT = 12
+ODD = ("plums", "日本語 Ünïcode", "copper " * 30)
+NEW = [*TEXTS, *ODD]
+
+
+def described(features: str, **changes) -> Description:
+    facts = {"study": "s", "encoder": "e", "variant": "v", "seed": 3, "labels": LABELS, "text_columns": ["text"]}
+    facts |= {"strip_tags": False, "max_tokens": None, "takes_first_piece": False, "head": None}
+    return Description(features=features, predictions_sha256="", **facts | changes)
+
+
+def kept_after(folder: Path, description: Description, model: Model) -> KeptClassifier:
+    folder.mkdir()
+    write(folder, description, model)
+    return KeptClassifier(folder, MACHINE)
+
+
+def by_transformers(folder: Path, texts: list[str], labels: list[str] = LABELS) -> np.ndarray:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    classify = transformers.pipeline("text-classification", str(folder), trust_remote_code=True)
+    found = [{part["label"]: part["score"] for part in line} for line in classify(texts, truncation=True, top_k=None)]
+    return np.array([[line[label] for label in labels] for line in found])
+
+
+@pytest.mark.parametrize(
+    ("make", "pooling", "normalized", "layers", "activation", "frozen"),
+    [
+        (make_bert, "mean", False, (BOTTLENECK, CONTRASTIVE_LAYER), "relu", False),
+        (make_roberta, "cls", True, (BOTTLENECK,), "none", True),
+        (make_roberta, "mean", False, (), "none", False),
+    ],
+)
+def test_a_fine_tuned_classifier_gives_the_same_everywhere(
+    tmp_path, make, pooling, normalized, layers, activation, frozen
+):
+    origin = make(tmp_path / "origin")
+    encoder = load_pretrained(origin, pooling, normalized)
+    for layer in layers:
+        encoder.add_layer(layer, torch_generator(0, layer))
+    settings = tiny_classifying(head_hidden_size=20, head_activation=activation, freeze_encoder=frozen)
+    head = ClassifierHead(HIDDEN, len(LABELS), settings, torch_generator(0, "head"))
+    classifier = Classifier(encoder, head, frozen)
+    tokenizer = TextTokenizer(origin, encoder.transformer.config, LIMIT)
+    rows = prepare_rows(NEW, torch.zeros(len(NEW)), classifier, tokenizer, MACHINE)
+    expected = predict(classifier, rows, tokenizer, MACHINE).softmax(1).numpy()
+    assert len(set(expected.argmax(axis=1))) > 1 or np.ptp(expected, axis=0).max() > 0.01
+
+    arrays = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (head.hidden, head.output)]
+    description = described(FINE_TUNED, max_tokens=LIMIT, head=settings)
+    kept = kept_after(tmp_path / "kept", description, Model(arrays, encoder, origin))
+    assert kept.described == description
+    np.testing.assert_array_equal(kept.probabilities(NEW), expected)
+    assert kept.truncated == tokenizer.truncated > 0
+    np.testing.assert_allclose(by_transformers(tmp_path / "kept", NEW), expected, atol=TOLERANCE)
+    loaded = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    vectors = loaded.SentenceTransformer(str(tmp_path / "kept" / ENCODER), device="cpu").encode(NEW)
+    with torch.no_grad():
+        logits = head(torch.from_numpy(vectors)).softmax(1).numpy()
+    np.testing.assert_allclose(logits, expected, atol=TOLERANCE)
+
+
+VECTORS = np.random.default_rng(0).standard_normal((60, HIDDEN))
+MODELS = {
+    "logistic": LogisticRegression,
+    "nearest": NearestMean,
+    "majority": lambda: DummyClassifier(strategy="most_frequent"),
+}
+
+
+@pytest.mark.parametrize("known", [LABELS, LABELS[:2], LABELS[1:]])
+@pytest.mark.parametrize("model", MODELS)
+def test_one_linear_layer_gives_a_baseline_s_probabilities(model, known):
+    labels = np.array([known[i % len(known)] for i in range(len(VECTORS))])
+    fitted = MODELS[model]().fit(VECTORS, labels)
+    expected = np.zeros((len(VECTORS), len(LABELS)))
+    expected[:, [LABELS.index(name) for name in fitted.classes_]] = fitted.predict_proba(VECTORS)
+    weight, bias = linear(fitted, LABELS)
+    features = VECTORS[:, : weight.shape[1]]
+    np.testing.assert_allclose(softmax(features @ weight.T + bias, axis=1), expected, atol=1e-12)
+
+
+def test_a_classifier_on_untouched_vectors_gives_the_same_in_transformers(tmp_path):
+    origin = make_bert(tmp_path / "origin")
+    layer = (np.random.default_rng(1).standard_normal((3, HIDDEN)), np.array([0.1, -0.2, 0.3]))
+    encoder = load_pretrained(origin, "mean")
+    kept = kept_after(tmp_path / "kept", described(EMBEDDINGS, max_tokens=MAX_TOKENS), Model([layer], encoder, origin))
+    loaded = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    vectors = loaded.SentenceTransformer(str(tmp_path / "kept" / ENCODER), device="cpu").encode(NEW)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = softmax(unit @ layer[0].T + layer[1], axis=1)
+    np.testing.assert_allclose(kept.probabilities(NEW), expected, atol=TOLERANCE)
+    np.testing.assert_allclose(by_transformers(tmp_path / "kept", NEW), expected, atol=TOLERANCE)
+
+
+def of_words(folder: Path) -> tuple[KeptClassifier, np.ndarray]:
+    """A classifier on word counts as kept, and the probabilities of NEW by scikit-learn."""
+    vectorizer, labels = word_weights(TEXTS), [LABELS[i % 3] for i in range(len(TEXTS))]
+    fitted = LogisticRegression(C=10).fit(vectorizer.transform(TEXTS), labels)
+    assert fitted.classes_.tolist() == sorted(LABELS)
+    layer = linear(fitted, sorted(LABELS))
+    kept = kept_after(folder, described(WORDS, labels=sorted(LABELS)), Model([layer], vectorizer=vectorizer))
+    return kept, fitted.predict_proba(vectorizer.transform(NEW))
+
+
+def test_word_counts_give_the_same_by_the_card_s_lines(tmp_path, monkeypatch):
+    kept, expected = of_words(tmp_path / "FOLDER")
+    np.testing.assert_allclose(kept.probabilities(NEW), expected, atol=1e-6)
+    monkeypatch.chdir(tmp_path)
+    found = {"texts": NEW}
+    lines = SCIKIT_LEARN.replace('["a text", "another one"]', "texts").removeprefix("```python\n").removesuffix("```\n")
+    exec(lines, found)
+    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
+
+
+def test_no_feature_gives_every_text_the_same(tmp_path):
+    layer = (np.zeros((3, 1)), np.array([-np.inf, 0, -np.inf]))
+    kept = kept_after(tmp_path / "kept", described(NOTHING), Model([layer]))
+    np.testing.assert_array_equal(kept.probabilities(["a", "b"]), [[0, 1, 0], [0, 1, 0]])
+
+
+def test_predictions_stand_beside_their_rows_in_any_block(tmp_path, monkeypatch, capsys):
+    kept, expected = of_words(tmp_path / "kept")
+    texts = [NEW[0], "", *NEW[1:], ""]
+    written = []
+    for block in (1, 2, 1000):
+        monkeypatch.setattr("threephase.phases.new_texts.BLOCK", block)
+        output = io.StringIO()
+        write_predictions(kept, texts, output)
+        written.append(output.getvalue())
+        assert capsys.readouterr().err == "warning: 2 rows have no text and got no label, the first is row 2\n"
+    assert len(set(written)) == 1
+    (tmp_path / "out.csv").write_text(written[0], encoding="utf-8")
+    table = np.genfromtxt(tmp_path / "out.csv", delimiter=",", skip_header=1, usecols=0)
+    assert table.tolist() == list(range(1, len(texts) + 1))
+    assert written[0].splitlines()[2] == "2,,,,"
+    assert written[0].splitlines()[1].endswith(",".join(f"{value:.6f}" for value in expected[0].astype(np.float32)))
+
+
+def test_a_table_gives_the_study_s_texts(tmp_path):
+    file = tmp_path / "new.csv"
+    file.write_text('title,body\n"a  <b>bold</b>\nplum", and more \n,only\n', encoding="utf-8")
+    description = described(WORDS, text_columns=["title", "body"], strip_tags=True)
+    assert list(texts_of(file, description)) == ["a bold plum and more", "only"]
+    with pytest.raises(UserError, match=r"new.csv: got columns title, body, expected the study's text column 'text'"):
+        texts_of(file, described(WORDS))
+    for name in ("missing.csv", "new.doc"):
+        with pytest.raises(UserError, match=r"expected an existing file that ends in .*csv"):
+            texts_of(tmp_path / name, description)
+
+
+def test_a_folder_without_a_classifier_is_refused(tmp_path):
+    with pytest.raises(UserError, match="expected the folder of a kept classifier"):
+        KeptClassifier(tmp_path, MACHINE)
