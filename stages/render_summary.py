@@ -1,6 +1,7 @@
 """Stage render_summary: reports/summary.txt, what the terminal shows at the end of a study."""
 
 import textwrap
+from functools import partial
 
 from threephase.base import paths
 from threephase.study.arguments import stage_parser
@@ -17,17 +18,17 @@ def main() -> None:
     from threephase.results import tables
     from threephase.results.results import read_results
 
+    filled = partial(textwrap.fill, width=tables.TERMINAL_WIDTH)
     source = paths.results(study.folder)
-    results = read_results(source)
-    caption = textwrap.fill(tables.caption(study, results), tables.TERMINAL_WIDTH) + "\n"
     if study.asks_what_to_use:
         answer = own_answer(read_finished(study, with_costs=False))
-        said = [textwrap.fill(line, tables.TERMINAL_WIDTH) for line in (answer.heading, *answer.sentences)]
-        parts = ["\n".join(said) + "\n", tables.to_plain_text(answer.table()), caption]
+        said, legend = "\n".join(map(filled, (answer.heading, *answer.sentences))), filled(answer.legend)
+        parts = [said + "\n", tables.to_plain_text(answer.table()), legend + "\n"]
     else:
         metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
-        claims = read_results(source.with_name("claims.csv"))
+        results, claims = read_results(source), read_results(source.with_name("claims.csv"))
         table = tables.to_plain_text(tables.results_table(study, results, metrics))
+        caption = filled(tables.caption(study, results)) + "\n"
         parts = [caption, table, tables.claims_as_text(study, claims)]
     page = f"The page with figures and learning curves: {source.with_name('index.html')}\n"
     write_text(source.with_name("summary.txt"), "\n".join([*parts, page]))

@@ -1,7 +1,5 @@
 """Stage train_classifier: phase 3, a classifier on a variant's encoder, and its predictions."""
 
-import operator
-
 from threephase.base import paths
 from threephase.study.arguments import stage_parser
 from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY
@@ -13,8 +11,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from threephase.base.files import write_table
-    from threephase.model.kernels import keep_words
-    from threephase.phases.classifier import probabilities, train_candidate
+    from threephase.phases.classifier import probabilities, train_best
     from threephase.phases.sharing import has_same_start, take_over
     from threephase.phases.training_run import TrainingRun
     from threephase.phases.vectors import write_vectors
@@ -24,19 +21,14 @@ def main() -> None:
     if not arguments.validation_only and has_same_start(run):
         take_over(run, paths.predictions, paths.vectors)
         return
-    encoder = run.load_start()
-    tokenizer = run.tokenizer(encoder)
-    # Those of the test texts as well, for the predictions; without a gradient their vectors decide nothing.
-    keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
-    tried = [train_candidate(run, encoder, tokenizer, settings) for settings in run.settings.classifiers]
-    best = max(tried, key=operator.attrgetter("score"))
+    done = train_best(run)
     # Every choice is made: a test part that chose nothing is scored from here on, once.
     parts = ["validation"] if arguments.validation_only else ["validation", "test"]
     scored = {part: run.part(part) for part in parts if part in set(run.examples["part"])}
-    predicted = {part: probabilities(run, part, best.model, tokenizer) for part in scored}
+    predicted = {part: probabilities(run, part, done.best.model, done.tokenizer) for part in scored}
     table = predictions_table(scored, predicted, run.classes)
     write_table(paths.predictions(run.folder, run.encoder, run.variant, run.seed), table)
     if not arguments.validation_only:
-        write_vectors(run, best.model.encoder, tokenizer)
-    sequence_updates = sum(candidate.sequence_updates for candidate in tried)
-    run.write_records(best.optimization, sequence_updates, tokenizer, **best.facts(tried))
+        write_vectors(run, done.best.model.encoder, done.tokenizer)
+    sequence_updates = sum(candidate.sequence_updates for candidate in done.tried)
+    run.write_records(done.best.optimization, sequence_updates, done.tokenizer, **done.best.facts(done.tried))

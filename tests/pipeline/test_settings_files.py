@@ -130,8 +130,9 @@ def append(file: Path, text: str) -> None:
         ("threephase/study/rules.py", {"render_report", "render_representations-minilm_l6"}),
         ("threephase/study/resolve.py", set()),
         ("threephase/report/page.py", {"render_report"}),
-        ("threephase/report/judged.py", {"render_report"}),
-        ("threephase/results/curves.py", {"collect_results", "render_report"}),
+        # The summary of a study on own texts begins as its page does.
+        ("threephase/report/judged.py", {"render_report", "render_summary"}),
+        ("threephase/results/curves.py", {"collect_results", "render_report", "render_summary"}),
         ("threephase/data/splits.py", {"split_data"}),
         ("threephase/phases/denoising.py", PHASE_1),
         ("threephase/phases/classifier.py", PHASE_3),

@@ -118,6 +118,11 @@ def run_report(folder: Path, encoder: str, variant: str, seed: int, phase: str) 
     return folder / RUNS / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"
 
 
+def kept_classifier(folder: Path) -> Path:
+    """The classifier that the study hands over, made on request."""
+    return folder / "classifier"
+
+
 def reports(folder: Path) -> Path:
     """The folder of a study's tables, figures and page; ``published`` is its counterpart that git keeps."""
     return folder / REPORTS

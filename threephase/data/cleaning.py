@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """
     refuse = functools.partial(refuse_row, rows[READ_FROM])
     columns = [rows[column] for column in dataset.text_columns]
-    text = pd.Series([_one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
+    text = pd.Series([one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
     refuse(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
     refuse(text.map(_is_empty), lambda i: "the text is empty, expected at least one word")
@@ -50,7 +51,8 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     return examples.assign(split=split)
 
 
-def _one_text(cells: tuple[object, ...], strip_tags: bool) -> str:
+def one_text(cells: Sequence[object], strip_tags: bool) -> str:
+    """The cells of a row's text columns as the text that is trained on: without missing ones, with single spaces."""
     text = " ".join(str(cell) for cell in cells if cell is not None and cell == cell)
     return " ".join((TAG.sub("", text) if strip_tags else text).split())
 

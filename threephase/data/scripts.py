@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from threephase.data.units import WITHOUT_SPACES, pattern, split_units
+from threephase.data.units import WITHOUT_SPACES, pattern
 from threephase.study.source_params import CHARACTERS, WORDS
 
 LONGEST_WORD = 4  # characters of such a script that a word has on average at most, where spaces do part its words
@@ -13,13 +13,12 @@ def has_no_spaces(text: str) -> bool:
 
     Anyhow: as in Chinese whose words somebody has parted for a program. A word of another script counts as one.
     """
-    without = pattern(f"[{WITHOUT_SPACES}]")
-    if without.search(text) is None:  # of most texts the whole answer, and cheap
+    characters = len(pattern(rf"[[{WITHOUT_SPACES}]--\p{{M}}]").findall(text))
+    if not characters:  # of most texts the whole answer
         return False
-    units = [unit for unit in split_units(text, CHARACTERS) if pattern(r"\s*\w").match(unit)]
-    characters = [unit for unit in units if without.match(unit.strip())]
-    parted = sum(unit[0].isspace() for unit in characters)
-    return 2 * len(characters) > len(units) and len(characters) > LONGEST_WORD * parted
+    words = len(pattern(rf"[\w--[{WITHOUT_SPACES}]]+").findall(text))
+    parted = len(pattern(rf"\s[{WITHOUT_SPACES}]").findall(text))
+    return characters > words and characters > LONGEST_WORD * parted
 
 
 def share_without_spaces(texts: Collection[str]) -> float:

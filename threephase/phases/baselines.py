@@ -15,6 +15,8 @@ from threephase.study.settings import BaselineSettings
 from threephase.study.source_params import CHARACTERS, WORDS
 
 if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     from threephase.model.models import SentenceEncoder
     from threephase.study.settings import Machine
 
@@ -52,11 +54,16 @@ def features_of(
     if variant == "majority":
         return {part: np.zeros((len(rows), 1)) for part, rows in parts.items()}
     if variant == "tfidf_logistic":
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        vectorizer = TfidfVectorizer(sublinear_tf=True, **COUNTED[units]).fit(parts["train"]["text"])
+        vectorizer = new_vectorizer(units).fit(parts["train"]["text"])
         return {part: vectorizer.transform(rows["text"]) for part, rows in parts.items()}
     return {part: vectors[rows.index] for part, rows in parts.items()}
+
+
+def new_vectorizer(units: str, **options: Any) -> "TfidfVectorizer":
+    """What counts the words of texts, or the runs of characters."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True, **COUNTED[units], **options)
 
 
 def embeddings(folder: Path, settings: BaselineSettings) -> np.ndarray:
@@ -92,21 +99,26 @@ def fit_and_predict(
 
     Of equally good values the smallest C (the strongest regularization) is taken; only logistic regression has one.
     """
-    labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
-    _, strength, model = best_model(
-        _models(variant, settings.strengths),
-        features,
-        labels,
-        classes,
-        settings.selection_metric,
-        settings.selection_split,
-    )
+    strength, model = fit(variant, features, parts, classes, settings)
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
     for part in (part for part in parts if part != "train"):
         probabilities[part] = np.zeros((len(parts[part]), len(classes)))
         probabilities[part][:, columns] = model.predict_proba(features[part])
     return probabilities, strength
+
+
+def fit(
+    variant: str,
+    features: dict[str, Any],
+    parts: dict[str, pd.DataFrame],
+    classes: list[str],
+    settings: BaselineSettings,
+) -> tuple[float | None, Any]:
+    """The C that was chosen and the model fitted with it, whose ``classes_`` are those of the training part."""
+    labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
+    models, chosen_by = _models(variant, settings.strengths), settings.selection_split
+    return best_model(models, features, labels, classes, settings.selection_metric, chosen_by)[1:]
 
 
 class NearestMean:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.embedding import embed, sorted_batches
+from threephase.model.kernels import keep_words
 from threephase.model.machine import autocast
 from threephase.model.models import ClassifierHead, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, length_buckets
@@ -67,6 +69,16 @@ def train_classifier(
     model.load_state_dict(best_weights, strict=False)
     sequence_updates = 0 if model.frozen else len(by_epoch) * len(train)
     return Trained(model, settings, optimization, sequence_updates, best_epoch, by_epoch)
+
+
+def train_best(run: "TrainingRun") -> "BestTrained":
+    """Train every candidate of a run's settings and choose the best."""
+    encoder = run.load_start()
+    tokenizer = run.tokenizer(encoder)
+    # Those of the test texts as well, for the predictions; without a gradient their vectors decide nothing.
+    words = keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
+    tried = [train_candidate(run, encoder, tokenizer, settings) for settings in run.settings.classifiers]
+    return BestTrained(max(tried, key=operator.attrgetter("score")), tried, tokenizer, words)
 
 
 def train_candidate(
@@ -131,6 +143,20 @@ class Trained:
                 {"lr": other.settings.lr, "best_epoch": other.best_epoch, "score": other.score} for other in tried
             ],
         }
+
+
+@dataclass(frozen=True)
+class BestTrained:
+    """The best of all ``tried`` candidates.
+
+    ``words``: every word vector of the start, (words, hidden size), of which the classifier has those of the study's
+    texts.
+    """
+
+    best: Trained
+    tried: list[Trained]
+    tokenizer: TextTokenizer
+    words: Tensor
 
 
 class Classifier(nn.Module):

@@ -4,7 +4,9 @@ Every command, path and settings file is the same text in every study, so that d
 cache of another one. Only ``resolve_settings`` names files outside of the study.
 """
 
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -233,7 +235,12 @@ def _stage(
         lines.append(f"      {key}: {values if isinstance(values, str) else '[' + ', '.join(values) + ']'}")
     settings = [] if item is None else [paths.settings(Path(), program, item).as_posix()]
     lines.append(f"    cmd: {PROGRAM} {program} {options}".rstrip())
-    lines += ["    deps:", *(f"      - {file}" for file in dict.fromkeys([*settings, *deps]))]
+    lines += ["    deps:", *(f"      - {_scalar(file)}" for file in dict.fromkeys([*settings, *deps]))]
     lines += ["    outs:", *(f"      - {file}" for file in outs)]
     more = [f"    {key}:\n{text}" for key, text in (("metrics", metrics), ("plots", plots)) if text]
     return "\n".join(lines) + "\n" + "".join(more)
+
+
+def _scalar(file: str) -> str:
+    """A file's name as YAML; one of the user's may hold what YAML reads as a comment or as a key."""
+    return json.dumps(file, ensure_ascii=False) if re.search(r": | #|:$", file) else file

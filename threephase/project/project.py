@@ -23,6 +23,7 @@ RESOLVED_HEADER = """\
 # What a run leaves besides metrics, resolved.yaml and dvc.lock, which dvc refuses where git ignores it.
 IGNORED = """\
 /runs/
+/classifier/
 /reports/*
 !/reports/metrics/
 """

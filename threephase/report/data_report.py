@@ -45,8 +45,8 @@ def data_report(
 ) -> str:
     """The report as Markdown, the answer first.
 
-    ``cleaned``: all rows read, ``places``: the file of each; ``examples``: those that the study keeps, with its test
-    rows. ``tokens`` and ``estimate`` are texts where they could not be had, and say why.
+    ``cleaned``: all rows read (their texts may be numbers here), ``places``: the file of each; ``examples``: those that
+    the study keeps, with its test rows. ``tokens`` and ``estimate`` are texts where they could not be had, and say why.
     """
     names = row_names(places)
     looks = [

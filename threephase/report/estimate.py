@@ -1,16 +1,21 @@
 """What a study will take on this machine: the updates of its trainings times the seconds that a few real ones took."""
 
 import dataclasses
+import itertools
+import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from threephase.base.errors import UserError
 from threephase.model.encoder_files import WEIGHTS
 from threephase.model.machine import choose_machine
 from threephase.paper.cost_model import ANY_MACHINE, sequence_updates, training_rows
-from threephase.phases.speed import Speed, Workload, measure
+from threephase.phases.speed import Speed, Workload
 from threephase.project.clusters import visible_gpus, workers_here
 from threephase.project.distribution import seconds_of
 from threephase.study import topology
@@ -41,6 +46,31 @@ def estimate(study: Study, examples: pd.DataFrame, folder: Path, texts: Sequence
     workers = len(gpus) or workers_here(machine.threads)
     speed = measure(workload_of(study, examples, folder, texts, machine), 1 if gpus else workers)
     return of_speed(with_counts(study, examples), speed, workers, (folder / WEIGHTS).stat().st_size / 1e6)
+
+
+def measure(workload: Workload, processes: int) -> Speed:
+    """The speed where so many processes train at once: of the seconds the mean, of the memory the largest.
+
+    Raises UserError where the system ends one of them.
+    """
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        try:
+            speeds = list(pool.map(_measured_here, itertools.repeat(workload, processes)))
+        except BrokenProcessPool:
+            raise UserError(
+                f"got the end of one of {processes} processes while it measured, as where memory runs out; "
+                "a run needs as much: make repro WORKERS=1"
+            ) from None
+    columns = zip(*map(dataclasses.astuple, speeds), strict=True)
+    mean = Speed(*(sum(column) / len(column) for column in columns))
+    return dataclasses.replace(mean, memory_mb=max(speed.memory_mb for speed in speeds))
+
+
+def _measured_here(workload: Workload) -> Speed:
+    """By this process. It alone imports torch."""
+    from threephase.phases.timed_updates import measure_here
+
+    return measure_here(workload)
 
 
 def workload_of(study: Study, examples: pd.DataFrame, folder: Path, texts: Sequence[str], machine) -> Workload:

@@ -138,9 +138,12 @@ class OwnAnswer:
     def _score(self) -> str:
         metric, seeds = metric_name(self.study.params.primary_metric), len(self.study.params.seeds)
         who = "Always naming the commonest class" if self.chosen.row.variant == GUESSING else "It"
-        over = f"{seeds} folds together" if pools_folds(self.study) else f"mean of {seeds} {self._units(seeds)}"
+        over = "all" if pools_folds(self.study) else "the mean of"
         interval = f", with its {self.study.shared.statistics.confidence:.0%} interval" * (self.chosen.low is not None)
-        return f"{who} reaches a {metric} of {self.chosen.stated} on {self.n_test} test rows ({over}{interval})."
+        return (
+            f"{who} reaches a {metric} of {self.chosen.stated}, {over} {seeds} {self._units(seeds)} on {self.n_test} "
+            f"test rows{interval}."
+        )
 
     def _units(self, count: int = 1) -> str:
         return ("seed" if self.study.dataset.folds is None else "fold") + "s" * (count != 1)
@@ -202,6 +205,14 @@ class OwnAnswer:
         else:
             reason = "the best there, and no cheaper one is within one standard error of it"
         return f"It was chosen on the validation rows: {reason}."
+
+    @property
+    def legend(self) -> str:
+        """What the columns of the table are."""
+        return (
+            f"Its lead: that of the one to use over each method, in points, paired by {self._units()} and test row. "
+            f"Updates: batches of texts that the trainings of one {self._units()} take."
+        )
 
     def table(self) -> pd.DataFrame:
         """A row a method, as texts for the terminal."""

@@ -9,7 +9,6 @@ from tiny_encoder import TEXTS, make_bert
 
 from threephase.base.errors import UserError
 from threephase.paper.cost_model import sequence_updates
-from threephase.phases import speed
 from threephase.phases.speed import Speed
 from threephase.project import new_study
 from threephase.report import estimate
@@ -98,7 +97,7 @@ def test_real_updates_of_a_tiny_encoder_are_measured_by_processes_of_their_own(t
     use_encoder(tmp_path, folder)
     workload = estimate.workload_of(study, examples, folder, examples["text"].tolist(), estimate.ANY_MACHINE)
     workload = dataclasses.replace(workload, encoder=dataclasses.replace(workload.encoder, sha256=None))
-    measured = speed.measure(workload, 2)
+    measured = estimate.measure(workload, 2)
     assert all(value > 0 for value in dataclasses.astuple(measured))
     # A tiny encoder's update takes milliseconds, its process seconds.
     assert measured.start > max(measured.denoising, measured.contrastive, measured.classifying) > measured.text
@@ -112,6 +111,6 @@ def end_the_process(workload):
 
 
 def test_a_process_that_the_system_ends_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr(speed, "_measured_here", end_the_process)
+    monkeypatch.setattr(estimate, "_measured_here", end_the_process)
     with pytest.raises(UserError, match="got the end of one of 2 processes while it measured, as where memory runs"):
-        speed.measure(None, 2)
+        estimate.measure(None, 2)

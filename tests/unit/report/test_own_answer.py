@@ -164,7 +164,7 @@ def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
     answer = answer_of(base, methods, "A", "B")
     assert answer.heading == "On your texts: use A"
     assert answer.sentences == [
-        "It reaches a macro F1 of 90.0% [88.0, 92.0] on 120 test rows (mean of 3 seeds, with its 95% interval).",
+        "It reaches a macro F1 of 90.0% [88.0, 92.0], the mean of 3 seeds on 120 test rows, with its 95% interval.",
         "“B” and “C” can't be told apart from it on 120 test rows; “A” is the cheapest to train.",
         "A lead of 4.2 points would be found in 80% of such studies.",
         "It is ahead of “D” and “E”, of “D” by +10.0 [5.0, 15.0] points.",
@@ -192,7 +192,7 @@ def test_two_seeds_tell_of_no_lead(base):
     same = dataclasses.replace(comparison(0.0, 0.0, SAME_PREDICTIONS), low=None, high=None)
     first = dataclasses.replace(method("A", 90.0, 10), low=None, high=None)
     answer = answer_of(base, [first, method("B", 80.0, 0, few), method("C", 90.0, 10, same)], "A", seeds=(0, 1))
-    assert answer.sentences[0] == "It reaches a macro F1 of 90.0% on 120 test rows (mean of 2 seeds)."
+    assert answer.sentences[0] == "It reaches a macro F1 of 90.0%, the mean of 2 seeds on 120 test rows."
     assert answer.sentences[1].startswith("Whether it is ahead of “B” can't be told: that takes 3 seeds or more")
     assert answer.sentences[2] == "“C” can't be told apart from it on 120 test rows; none is cheaper to train."
 

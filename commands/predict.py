@@ -1,0 +1,48 @@
+"""Label new texts with a study's classifier: a line a text, with the probability of each class."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from threephase.base import paths
+from threephase.base.errors import run_stage
+from threephase.study.arguments import stage_parser
+from threephase.study.read_params import study_in
+
+
+def main() -> None:
+    parser = stage_parser(__doc__)
+    parser.add_argument("file", metavar="FILE", help="a table with the study's text columns; - for a text a line")
+    parser.add_argument("--output", type=Path, help="where to write the CSV (standard output)")
+    parser.add_argument("--folder", type=Path, help="of the kept classifier (the study's folder, classifier/)")
+    parser.add_argument("--encoding", help="of the file, where it is neither UTF-8 nor Windows-1252")
+    arguments = parser.parse_args()
+    study = study_in(arguments.study)
+    folder = arguments.folder or paths.kept_classifier(study.folder)
+
+    from threephase.base.files import new_file
+    from threephase.data.cleaning import one_text
+    from threephase.model.machine import choose_machine
+    from threephase.phases.kept_classifier import KeptClassifier
+    from threephase.phases.new_texts import texts_of, write_predictions
+    from threephase.report.keeping import keep, refuse_outdated
+
+    if not folder.is_dir():
+        # What is said on the way must not stand among the predictions.
+        with contextlib.redirect_stdout(sys.stderr):
+            print(keep(study, folder))
+    kept = KeptClassifier(folder, choose_machine(study.shared.engine))
+    refuse_outdated(study, kept.described, folder)
+    if arguments.file == "-":
+        texts = (one_text([line], kept.described.strip_tags) for line in sys.stdin)
+    else:
+        texts = texts_of(Path(arguments.file), kept.described, arguments.encoding)
+    if arguments.output is None:
+        write_predictions(kept, texts, sys.stdout)
+        return
+    with new_file(arguments.output) as file, file.open("w", encoding="utf-8", newline="") as output:
+        write_predictions(kept, texts, output)
+
+
+if __name__ == "__main__":
+    run_stage(main)

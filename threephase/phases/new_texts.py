@@ -1,0 +1,57 @@
+"""New texts in blocks, from a table or one a line, and what a kept classifier makes of them."""
+
+import csv
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from threephase.base.errors import UserError, warn
+from threephase.data.cleaning import one_text
+from threephase.data.row_files import SUFFIXES, read_rows
+from threephase.phases.kept_classifier import Description, KeptClassifier
+from threephase.scores.predictions import PROBABILITY
+
+BLOCK = 16384  # texts that are sorted by length together
+DIGITS = 6
+
+
+def texts_of(file: Path, described: Description, encoding: str | None = None) -> Iterator[str]:
+    """The text of each row of a table with the study's text columns, as the study makes one of them."""
+    if not file.is_file() or file.suffix not in SUFFIXES:
+        raise UserError(f"{file}: expected an existing file that ends in {', '.join(SUFFIXES)}, or - for lines of text")
+    rows = read_rows(file, encoding)
+    for column in described.text_columns:
+        if column not in rows:
+            got = ", ".join(map(str, rows.columns))[:100]
+            raise UserError(f"{file}: got columns {got}, expected the study's text column {column!r}")
+    cells = zip(*(rows[column] for column in described.text_columns), strict=True)
+    return (one_text(row, described.strip_tags) for row in cells)
+
+
+def write_predictions(kept: KeptClassifier, texts: Iterable[str], output: TextIO) -> None:
+    """Write a line a text, block by block: its number from 1, its label and the probability of each class.
+
+    A row without a text has no label; how many there are, and how many were cut, is said at the end.
+    """
+    labels = kept.described.labels
+    write = csv.writer(output, lineterminator="\n").writerow
+    write(["row", "label", *(PROBABILITY + label for label in labels)])
+    numbered, empty = enumerate(texts, start=1), []
+    while block := list(itertools.islice(numbered, BLOCK)):
+        given = [text for _, text in block if text]
+        found = iter(kept.probabilities(given) if given else ())
+        for number, text in block:
+            if text:
+                values = next(found)
+                write([number, labels[values.argmax()], *(f"{value:.{DIGITS}f}" for value in values)])
+            else:
+                empty.append(number)
+                write([number, "", *[""] * len(labels)])
+        output.flush()
+    if empty:
+        warn(f"{len(empty)} rows have no text and got no label, the first is row {empty[0]}")
+    if kept.truncated:
+        warn(
+            f"{kept.truncated} distinct texts are longer than {kept.described.max_tokens} tokens; the rest was cut off"
+        )

@@ -1,0 +1,135 @@
+"""The model of one cell and seed of a finished study, made again: trainings leave predictions and keep no classifier.
+
+The same settings, seed and start give the same bytes, and so the predictions of the study.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.base.files import read_table, sha256_of
+from threephase.model import encoder_folder
+from threephase.model.kernels import restore_words
+from threephase.phases import baselines, kept_classifier
+from threephase.phases.classifier import train_best
+from threephase.phases.kept_classifier import EMBEDDINGS, FINE_TUNED, NOTHING, WORDS, Description, KeptClassifier, Model
+from threephase.phases.training_run import TrainingRun
+from threephase.scores.predictions import PROBABILITY
+from threephase.study.params import Study
+from threephase.study.settings import BaselineSettings, Machine, read_settings
+from threephase.study.topology import BASELINE, CLASSIFIER_PHASE, CLASSIFY
+
+# Single precision, and a baseline's head is kept as one linear layer whatever scikit-learn computed it from.
+ROUNDING = 1e-5
+CPU = Machine("cpu", "fp32", 1)  # for what embeds nothing
+
+
+def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Path) -> Description:
+    """Make the model again and fill the folder with it, which must exist; refuses other predictions than the study's.
+
+    What is compared are the probabilities that the written folder gives the rows of the study's table of predictions.
+    """
+    file = paths.predictions(study.folder, encoder, variant, seed)
+    predictions = read_table(file)
+    make = _fine_tuned if variant in study.shared.variants else _baseline
+    model, facts, machine = make(study.folder, encoder, variant, seed)
+    described = Description(
+        study=study.params.name,
+        encoder=encoder,
+        variant=variant,
+        seed=seed,
+        labels=[name.removeprefix(PROBABILITY) for name in predictions if name.startswith(PROBABILITY)],
+        text_columns=study.dataset.text_columns,
+        strip_tags=study.dataset.strip_tags,
+        units=study.dataset.units,
+        predictions_sha256=sha256_of(file),
+        **facts,
+    )
+    kept_classifier.write(folder, described, model)
+    _check(study.folder, KeptClassifier(folder, machine), predictions, file)
+    return described
+
+
+def _fine_tuned(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Model, dict[str, Any], Machine]:
+    """The classifier of phase 3, what is to be said of it, and the machine that it was trained on."""
+    run = TrainingRun.from_settings(folder, CLASSIFY, encoder, variant, seed, CLASSIFIER_PHASE)
+    done = train_best(run)
+    trained = done.best.model
+    restore_words(trained.encoder, done.words)
+    head = [
+        tuple(tensor.detach().cpu().numpy() for tensor in (layer.weight, layer.bias))
+        for layer in (trained.head.hidden, trained.head.output)
+    ]
+    facts = {
+        "features": FINE_TUNED,
+        "max_tokens": done.tokenizer.max_length,
+        "takes_first_piece": run.settings.encoder.cuts_long_texts,
+        "head": done.best.settings,
+    }
+    return Model(head, trained.encoder, run.pretrained_folder), facts, run.machine
+
+
+def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Model, dict[str, Any], Machine]:
+    """As ``_fine_tuned`` for a baseline."""
+    settings = read_settings(BaselineSettings, folder, BASELINE, paths.cell_name(encoder, variant))
+    vectors = baselines.embeddings(folder, settings) if encoder else None
+    parts, classes = baselines.read_parts(folder, seed)
+    _, fitted = baselines.fit(variant, baselines.features_of(variant, parts, vectors), parts, classes, settings)
+    facts = {"features": NOTHING, "max_tokens": None, "takes_first_piece": False, "head": None}
+    layers = [_linear(fitted, classes)]
+    if encoder:
+        of_encoder = paths.pretrained_encoder(folder, encoder)
+        loaded = encoder_folder.load_pretrained(of_encoder, settings.encoder.pooling)
+        facts |= {"features": EMBEDDINGS, "max_tokens": loaded.transformer.config.max_tokens}
+        return Model(layers, loaded, of_encoder), facts, settings.machine
+    if variant == "majority":
+        return Model(layers), facts, CPU
+    vectorizer = baselines.new_vectorizer(settings.units).fit(parts["train"]["text"])
+    return Model(layers, vectorizer=vectorizer), facts | {"features": WORDS}, CPU
+
+
+def _linear(model: Any, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Weight (classes, features) and bias (classes) whose softmax gives a baseline's probabilities.
+
+    A class without a training row has the bias minus infinity, the probability 0.
+    """
+    if isinstance(model, baselines.NearestMean):
+        # |x - mean|^2 less |x|^2, which all classes share.
+        weight, bias = model.means_, -(model.means_**2).sum(axis=1) / 2
+    elif hasattr(model, "coef_"):
+        weight, bias = model.coef_, model.intercept_
+        if len(model.classes_) == 2:
+            weight, bias = np.vstack([0 * weight, weight]), np.append(0, bias)
+    else:
+        (probabilities,) = model.predict_proba(np.zeros((1, 1)))
+        with np.errstate(divide="ignore"):
+            weight, bias = np.zeros((len(probabilities), 1)), np.log(probabilities)
+    columns = [classes.index(name) for name in model.classes_]
+    all_weights, all_biases = np.zeros((len(classes), weight.shape[1])), np.full(len(classes), -np.inf)
+    all_weights[columns], all_biases[columns] = weight, bias
+    return all_weights, all_biases
+
+
+def _check(folder: Path, kept: KeptClassifier, predictions: pd.DataFrame, file: Path) -> None:
+    """Refuse a kept classifier whose probabilities are not those of the study's table of predictions."""
+    examples = read_table(paths.examples(folder)).set_index("example_id")["text"]
+    if kept.described.features == FINE_TUNED:
+        # In the batches of the study: with bf16 the last digits depend on how far a batch is padded.
+        groups = [rows["example_id"] for _, rows in predictions.groupby("split", sort=False)]
+        ids = pd.concat(groups)
+        found = np.concatenate([kept.probabilities(examples[group].tolist()) for group in groups])
+    else:
+        ids, found = examples.index, kept.probabilities(examples.tolist())
+    found = pd.DataFrame(found, index=ids).loc[predictions["example_id"]].to_numpy()
+    expected = predictions[[PROBABILITY + label for label in kept.described.labels]].to_numpy()
+    difference = float(np.abs(found - expected).max())
+    labels = np.array(kept.described.labels)[found.argmax(axis=1)]
+    if difference > ROUNDING or (labels != predictions["predicted"]).any():
+        raise UserError(
+            f"{file}: the model made again differs by up to {difference:.1g} in a probability, expected the study's "
+            "predictions; they are of another machine or code: run make repro here, then this command again"
+        )

@@ -1,0 +1,85 @@
+"""Which classifier of a finished study is kept, and its folder with scores and model card."""
+
+from pathlib import Path
+
+import numpy as np
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.base.files import new_folder, read_table, sha256_of, write_json, write_text
+from threephase.phases.kept_classifier import Description
+from threephase.phases.remade_classifier import write_remade
+from threephase.report.finished import read_finished
+from threephase.report.model_card import model_card
+from threephase.report.own_answer import Method, OwnAnswer, own_answer
+from threephase.results.cells import test_rows
+from threephase.scores.metrics import row_values
+from threephase.scores.predictions import classes_of
+from threephase.scores.statistics import mean_interval
+from threephase.study.params import Study
+
+SCORES = "scores.json"
+
+
+def keep(study: Study, folder: Path) -> str:
+    """Make the classifier of the method to use again, write its folder, and say in a sentence which one it is and why.
+
+    Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by.
+    """
+    answer = own_answer(read_finished(study, with_costs=False))
+    if answer.chosen is None:
+        raise UserError(
+            f"{study.file}: no method can be chosen without validation scores of every seed; expected a finished study "
+            "whose protocol sets validation rows apart"
+        )
+    seed = median_seed(study.params.seeds, answer.chosen.validation)
+    write(study, answer, answer.chosen, seed, folder)
+    return reason(answer, answer.chosen, seed)
+
+
+def write(study: Study, answer: OwnAnswer, method: Method, seed: int, folder: Path) -> None:
+    """Write the folder of a method's model of one seed, whole or not at all."""
+    cell = (method.row.encoder, method.row.variant)
+    with new_folder(folder) as new:
+        described = write_remade(study, *cell, seed, new)
+        scores = own_scores(study, *cell, seed)
+        write_json(new / SCORES, scores)
+        write_text(new / "README.md", model_card(answer, method, described, scores, reason(answer, method, seed)))
+
+
+def median_seed(seeds: list[int], validation: list[float]) -> int:
+    """The seed whose validation score is the median; of an even number the lower of the two in the middle."""
+    return sorted(zip(validation, seeds, strict=True))[(len(seeds) - 1) // 2][1]
+
+
+def reason(answer: OwnAnswer, method: Method, seed: int) -> str:
+    """Which model is kept and why, in one sentence."""
+    unit = "seed" if answer.study.dataset.folds is None else "fold"
+    count = len(answer.study.params.seeds)
+    how = "the best on the validation rows"
+    if answer.choice.name != answer.choice.best:
+        how = "the cheapest within one standard error of the best on the validation rows"
+    of_seed = f"the one with the median validation score of {count} {unit}s" if count > 1 else f"the only {unit}"
+    return f"Kept: “{method.title}”, {how}, with {unit} {seed}, {of_seed}."
+
+
+def own_scores(study: Study, encoder: str, variant: str, seed: int) -> dict[str, object]:
+    """Every metric of this seed's test rows in percent, with the interval that other test rows would move it in."""
+    tested = test_rows(read_table(paths.predictions(study.folder, encoder, variant, seed)))
+    rule, positive = study.shared.statistics, study.dataset.positive_class
+    values = row_values(tested["label"], tested["predicted"], classes_of(tested), positive)
+    metrics = {}
+    for metric, of_rows in values.items():
+        interval = mean_interval(of_rows[np.newaxis], rule.confidence, rule.min_seeds_for_seed_variance)
+        metrics[metric] = {"value": interval.mean, "low": max(interval.low, 0.0), "high": min(interval.high, 100.0)}
+    return {"test_rows": len(tested), "confidence": rule.confidence, "metrics": metrics}
+
+
+def refuse_outdated(study: Study, kept: Description, folder: Path) -> None:
+    """Refuse a kept classifier whose study has other predictions by now; a study without any says nothing."""
+    file = paths.predictions(study.folder, kept.encoder, kept.variant, kept.seed)
+    if kept.study == study.params.name and file.is_file() and sha256_of(file) != kept.predictions_sha256:
+        raise UserError(
+            f"{folder}: the study has been run again since this classifier was kept; type: "
+            f"python -m commands.keep_classifier --study {study.params.name}"
+        )
