@@ -108,6 +108,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     assert "- Rows: 30 read, 30 stay: 24 training, 6 test.\n" in report and "- Duplicates: none.\n" in report
     assert "- Time, memory and disk: not measured: --no-estimate was given\n" in report
     assert result.stdout == (
+        "Read with encoding 'utf-8', separator ',', quote '\"', the first row is the header.\n"
         f"{report}\n"
         "data/my_data.yaml and studies/my_data are written. The study, with checks and pages, or by dvc alone:\n"
         "make repro STUDY=my_data\n"
@@ -139,7 +140,9 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     params = (project / "studies/my_data/params.yaml").read_text()
     # It stands by itself: an experiment with the default study changes nothing of it.
     assert "not chosen on your data" in " ".join(params.split()) and "base:" not in params
-    assert YAML(typ="safe").load(project / "data/my_data.yaml")["source"] == {"files": "reviews.csv"}
+    assert YAML(typ="safe").load(project / "data/my_data.yaml")["source"] == {
+        "files": "reviews.csv", "encoding": "utf-8", "separator": ",", "quote": '"', "header": True,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["mes avis d'été (1).csv", "avis #2: été.csv", "avis:"])
@@ -154,7 +157,7 @@ def test_a_file_of_any_name_is_what_dvc_watches(project, name):
 
 
 def test_all_of_it_is_written_or_nothing(project, monkeypatch):
-    definition = new_study.dataset_definition("mine", "reviews.csv", ["review"], ["topic"])
+    definition = new_study.dataset_definition("mine", {"files": "reviews.csv"}, ["review"], ["topic"])
     params = new_study.study_params("mine", load_study())
     before = contents(project)
     with pytest.raises(UserError, match="studies/mine/params.yaml: seeds: got"):
@@ -203,7 +206,7 @@ def test_splits_of_a_column_or_of_files_are_kept(project):
             "--label-column: got review with 30 labels in 30 rows, expected 5 rows a ",
         ),
         ("mine", {"file": "no.csv"}, "--file: no.csv: no such file"),
-        ("mine", {"file": "reviews.xlsx"}, "--file: reviews.xlsx: got '.xlsx', expected a file that ends in .csv, .js"),
+        ("mine", {"file": "params.yaml"}, "--file: params.yaml: got '.yaml', expected a file that ends in .csv, .tsv"),
         ("mine", {"file": "train=reviews.csv"}, "--file: reviews.csv: no such file"),
         ("mine", {"file": "empty.csv"}, "empty.csv: got 0 rows, expected at least two classes of them"),
     ],
