@@ -60,7 +60,7 @@ def write_predictions(kept: KeptClassifier, texts: Iterable[str], output: TextIO
                 write([number, "", *[""] * len(labels)])
         output.flush()
     if empty:
-        warn(f"{len(empty)} rows have no text and got no label, the first is row {empty[0]}")
+        warn(f"rows without a text, which got no label: {len(empty)}, the first is row {empty[0]}")
     if kept.truncated:
         warn(
             f"{kept.truncated} distinct texts are longer than {kept.described.max_tokens} tokens; the rest was cut off"

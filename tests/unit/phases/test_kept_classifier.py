@@ -166,7 +166,7 @@ def test_predictions_stand_beside_their_rows_in_any_block(tmp_path, monkeypatch,
         output = io.StringIO()
         write_predictions(kept, texts, output)
         written.append(output.getvalue())
-        assert capsys.readouterr().err == "warning: 2 rows have no text and got no label, the first is row 2\n"
+        assert capsys.readouterr().err == "warning: rows without a text, which got no label: 2, the first is row 2\n"
     assert len(set(written)) == 1
     (tmp_path / "out.csv").write_text(written[0], encoding="utf-8")
     table = np.genfromtxt(tmp_path / "out.csv", delimiter=",", skip_header=1, usecols=0)
