@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from threephase.base.errors import UserError
 from threephase.data.row_files import (
     BYTE_ORDER_MARKS,
@@ -20,8 +22,8 @@ from threephase.data.row_files import (
     suffix_of,
     text_of,
 )
-from threephase.data.table_reader import EXCEL_MARK, read_records
-from threephase.study.source_params import SPLITS
+from threephase.data.table_reader import EXCEL_MARK, read_parts, read_records
+from threephase.study.source_params import SPLITS, DataSource
 
 SEPARATORS = (",", ";", "\t", "|")
 QUOTE = '"'
@@ -85,6 +87,23 @@ def look_at_files(
                     f"bring them to one form, or choose: --{'no-header' if key == 'header' else key}"
                 )
     return keys | {"separator": first.separator, "quote": first.quote, "header": first.header}, first.names
+
+
+def read_table_in(file: Path, columns: Sequence[str], encoding: str | None = None) -> pd.DataFrame:
+    """The rows of one table of any format, as a look at it says; ``columns`` are those that it must have.
+
+    ``encoding`` None: found too. Refuses, in one line, what can't be read, and a table without one of the columns.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: no such file")
+    keys, _ = look_at_files(str(file), {"encoding": encoding} if encoding else {}, columns, [])
+    parts = read_parts(file, DataSource(files=str(file), **keys))
+    rows = pd.concat([part for _, _, part in parts], ignore_index=True)
+    if missing := [column for column in columns if column not in rows]:
+        raise UserError(
+            f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them"
+        )
+    return rows
 
 
 def _encoding(files: list[Path]) -> str:

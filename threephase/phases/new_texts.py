@@ -8,7 +8,7 @@ from typing import TextIO
 
 from threephase.base.errors import UserError, warn
 from threephase.data.cleaning import one_text
-from threephase.data.row_files import SUFFIXES, read_rows
+from threephase.data.file_look import read_table_in
 from threephase.phases.kept_classifier import Description, KeptClassifier
 from threephase.scores.predictions import PROBABILITY
 
@@ -18,13 +18,7 @@ DIGITS = 6
 
 def texts_of(file: Path, described: Description, encoding: str | None = None) -> Iterator[str]:
     """The text of each row of a table with the study's text columns, as the study makes one of them."""
-    if not file.is_file() or file.suffix not in SUFFIXES:
-        raise UserError(f"{file}: expected an existing file that ends in {', '.join(SUFFIXES)}, or - for lines of text")
-    rows = read_rows(file, encoding)
-    for column in described.text_columns:
-        if column not in rows:
-            got = ", ".join(map(str, rows.columns))[:100]
-            raise UserError(f"{file}: got columns {got}, expected the study's text column {column!r}")
+    rows = read_table_in(file, described.text_columns, encoding)
     cells = zip(*(rows[column] for column in described.text_columns), strict=True)
     return (one_text(row, described.strip_tags) for row in cells)
 

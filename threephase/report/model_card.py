@@ -81,11 +81,15 @@ def _quality(study: Study, method: Method, described: Description, scores: dict[
         yield f"To know besides: {said}."
 
 
+def in_scikit_learn(units: str) -> str:
+    """The lines that make a classifier on counts of such units from its folder."""
+    return SCIKIT_LEARN.replace("UNITS", "".join(f"{name}={value!r}, " for name, value in COUNTED[units].items()))
+
+
 def _use(study: Study, described: Description) -> Iterator[str]:
     yield f"With the repository that made it, in its top folder:\n\n    {_command(study)}"
     if described.features == WORDS:
-        options = "".join(f"{name}={value!r}, " for name, value in COUNTED[described.units].items())
-        yield f"Without it, in scikit-learn:\n\n{SCIKIT_LEARN.replace('UNITS', options)}"
+        yield f"Without it, in scikit-learn:\n\n{in_scikit_learn(described.units)}"
     if described.features in (FINE_TUNED, EMBEDDINGS):
         yield (
             "Without it, in transformers. The option `trust_remote_code` lets it run the Python file of this folder. "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError
-from threephase.data.row_files import read_rows
+from threephase.data.file_look import read_table_in
 from threephase.results.paired import Difference
 from threephase.scores import mcnemar, statistics
 from threephase.scores.metrics import row_values
@@ -49,9 +49,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
     Of a table that a training here leaves the test rows are taken. Refuses a missing column or value, an id that
     stands twice, and what is no probability.
     """
-    if not file.is_file():
-        raise UserError(f"{file}: no such file")
-    rows = read_rows(file).rename(columns=OURS)
+    rows = read_table_in(file, []).rename(columns=OURS)
     if missing := [column for column in ("label", "prediction") if column not in rows]:
         raise UserError(
             f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them "

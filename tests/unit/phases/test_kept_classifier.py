@@ -16,7 +16,7 @@ from threephase.data.randomness import torch_generator
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.models import ClassifierHead
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.baselines import NearestMean, word_weights
+from threephase.phases.baselines import NearestMean, new_vectorizer
 from threephase.phases.classifier import Classifier, predict, prepare_rows
 from threephase.phases.kept_classifier import (
     EMBEDDINGS,
@@ -31,7 +31,7 @@ from threephase.phases.kept_classifier import (
 )  # fmt: skip
 from threephase.phases.new_texts import texts_of, write_predictions
 from threephase.phases.remade_classifier import linear
-from threephase.report.model_card import SCIKIT_LEARN
+from threephase.report.model_card import in_scikit_learn
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Machine
 
 TOLERANCE = 1e-4
@@ -44,7 +44,7 @@ NEW = [*TEXTS, *ODD]
 
 def described(features: str, **changes) -> Description:
     facts = {"study": "s", "encoder": "e", "variant": "v", "seed": 3, "labels": LABELS, "text_columns": ["text"]}
-    facts |= {"strip_tags": False, "max_tokens": None, "takes_first_piece": False, "head": None}
+    facts |= {"strip_tags": False, "units": "words", "max_tokens": None, "takes_first_piece": False, "head": None}
     return Description(features=features, predictions_sha256="", **facts | changes)
 
 
@@ -133,7 +133,7 @@ def test_a_classifier_on_untouched_vectors_gives_the_same_in_transformers(tmp_pa
 
 def of_words(folder: Path) -> tuple[KeptClassifier, np.ndarray]:
     """A classifier on word counts as kept, and the probabilities of NEW by scikit-learn."""
-    vectorizer, labels = word_weights(TEXTS), [LABELS[i % 3] for i in range(len(TEXTS))]
+    vectorizer, labels = new_vectorizer("words").fit(TEXTS), [LABELS[i % 3] for i in range(len(TEXTS))]
     fitted = LogisticRegression(C=10).fit(vectorizer.transform(TEXTS), labels)
     assert fitted.classes_.tolist() == sorted(LABELS)
     layer = linear(fitted, sorted(LABELS))
@@ -146,7 +146,12 @@ def test_word_counts_give_the_same_by_the_card_s_lines(tmp_path, monkeypatch):
     np.testing.assert_allclose(kept.probabilities(NEW), expected, atol=1e-6)
     monkeypatch.chdir(tmp_path)
     found = {"texts": NEW}
-    lines = SCIKIT_LEARN.replace('["a text", "another one"]', "texts").removeprefix("```python\n").removesuffix("```\n")
+    lines = (
+        in_scikit_learn("words")
+        .replace('["a text", "another one"]', "texts")
+        .removeprefix("```python\n")
+        .removesuffix("```\n")
+    )
     exec(lines, found)
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
 
@@ -180,10 +185,10 @@ def test_a_table_gives_the_study_s_texts(tmp_path):
     file.write_text('title,body\n"a  <b>bold</b>\nplum", and more \n,only\n', encoding="utf-8")
     description = described(WORDS, text_columns=["title", "body"], strip_tags=True)
     assert list(texts_of(file, description)) == ["a bold plum and more", "only"]
-    with pytest.raises(UserError, match=r"new.csv: got columns title, body, expected the study's text column 'text'"):
+    with pytest.raises(UserError, match=r"new.csv: got columns title, body, expected 'text' among them"):
         texts_of(file, described(WORDS))
     for name in ("missing.csv", "new.doc"):
-        with pytest.raises(UserError, match=r"expected an existing file that ends in .*csv"):
+        with pytest.raises(UserError, match=r"no such file|expected"):
             texts_of(tmp_path / name, description)
 
 
