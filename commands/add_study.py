@@ -52,7 +52,6 @@ def main() -> None:
 
     new_study.check_name(name)
     source, texts, labels = source_of(arguments)
-    print(how_read(source))
     definition = new_study.dataset_definition(name, source, texts, labels, arguments.duplicates, arguments.sample)
     sources, classes = default.shared.sources, arguments.classes
     places, cleaned, examples = new_study.read_examples(name, definition, sources, classes)
@@ -68,6 +67,7 @@ def main() -> None:
     params, report = look_at(name, definition, default, places, cleaned, examples, not arguments.no_estimate)
     written = new_study.write(name, definition, params, report, {encoder: of_encoder} if of_encoder else {})
     print(report)
+    print(how_read(source))
     if definition["units"] != WORDS:
         share = f"{share_without_spaces(examples['text']):.0%} of the texts have no spaces between words"
         print(f"{share}: noise, stop-words and TF-IDF work on characters (units in {written[0]})")

@@ -32,7 +32,10 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     text = pd.Series([one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
     refuse(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
-    refuse(text.map(_is_empty), lambda i: "the text is empty, expected at least one word")
+    refuse(
+        pd.Series([_is_empty(each) for each in text], dtype=bool),
+        lambda i: "the text is empty, expected at least one word",
+    )
     split = split.to_numpy()
     of_files = dataset.source.files is not None
     levels = [labels_of(rows[column], split, dataset.class_names, of_files, refuse) for column in dataset.label_columns]

@@ -252,7 +252,9 @@ def _has_header(
 
 def _swallowed(text: str, separator: str, lines: list[int], records: list[list[str]], places: list[int]) -> int | None:
     """The first line whose record goes on over lines that look like whole rows: as many fields, a known label."""
-    several = [(begin, end) for begin, end in zip(lines, [*lines[1:], None], strict=True) if not end or end - begin > 1]
+    several = [
+        (begin, end) for begin, end in zip(lines, [*lines[1:], None], strict=False) if not end or end - begin > 1
+    ]
     known = [{record[place].strip() for record in records} for place in places]
     rows = text.split("\n")
     for begin, end in several:

@@ -23,6 +23,7 @@ Rows = tuple[str | None, str | list[str], pd.DataFrame]
 """A split (None: the rows name their own, or have none), where all or each row was read, and its rows as they are."""
 
 EXCEL_MARK = re.compile('"?sep=(.)"?\r?\n')
+LINE = re.compile("[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+")
 TEXT, LABEL = "text", "label"  # the columns of what has no names of its own
 
 
@@ -73,7 +74,7 @@ def read_records(path: Path, text: str, separator: str, quote: str) -> tuple[lis
     """
     csv.field_size_limit(sys.maxsize)
     mark = EXCEL_MARK.match(text)
-    before, file = (1, io.StringIO(text[mark.end() :], newline="")) if mark else (0, io.StringIO(text, newline=""))
+    before, file = int(bool(mark)), (line[0] for line in LINE.finditer(text, mark.end() if mark else 0))
     quoting = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
     reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True, **quoting)
     lines, records, end = [], [], 0

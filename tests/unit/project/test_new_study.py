@@ -108,8 +108,8 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     assert "- Rows: 30 read, 30 stay: 24 training, 6 test.\n" in report and "- Duplicates: none.\n" in report
     assert "- Time, memory and disk: not measured: --no-estimate was given\n" in report
     assert result.stdout == (
-        "Read with encoding 'utf-8', separator ',', quote '\"', the first row is the header.\n"
         f"{report}\n"
+        "Read with encoding 'utf-8', separator ',', quote '\"', the first row is the header.\n"
         "data/my_data.yaml and studies/my_data are written. The study, with checks and pages, or by dvc alone:\n"
         "make repro STUDY=my_data\n"
         "dvc --cd studies/my_data repro\n"
@@ -203,7 +203,7 @@ def test_splits_of_a_column_or_of_files_are_kept(project):
         (
             "mine",
             {"label_column": "review"},
-            "--label-column: got review with 30 labels in 30 rows, expected 5 rows a ",
+            "reviews.csv: row 1: review: got a line break in the label ",
         ),
         ("mine", {"file": "no.csv"}, "--file: no.csv: no such file"),
         ("mine", {"file": "params.yaml"}, "--file: params.yaml: got '.yaml', expected a file that ends in .csv, .tsv"),
@@ -222,6 +222,12 @@ def test_what_cannot_become_a_study_is_refused_before_anything_is_written(projec
     before = contents(project)
     assert error_line(add(project, name, **changes)).startswith(said)
     assert contents(project) == before
+
+
+def test_a_column_of_ids_is_no_label():
+    examples = pd.DataFrame({"label": [str(number) for number in range(30)]})
+    with pytest.raises(UserError, match="--label-column: got id with 30 labels in 30 rows, expected 5 rows a label"):
+        new_study.check_labels(examples, ["id"])
 
 
 def test_files_that_do_not_name_one_split_each_are_refused(project):
