@@ -47,7 +47,7 @@ def test_a_folder_becomes_a_definition_that_the_study_fetches(project):
     assert (definition["source"], definition["folder"], definition["pooling"]) == ("folder", "my encoder", "mean")
     study, default = load_study("mine"), load_study()
     assert study.params.encoders == ["my_encoder"] and study.dataset.units == "characters"
-    assert study.params.variants == load_study("mine").params.variants and "three_phase" in study.params.variants
+    assert study.params.variants == load_study("mine").params.variants and "ft_ordinary" in study.params.variants
     settings = study.params.hyperparameters["my_encoder"]
     assert settings.lr_dae == default.params.hyperparameters["minilm_l6"].lr_dae
     run_stages(project, "resolve_settings --study mine", "fetch_encoder --study mine --encoder my_encoder")

@@ -25,7 +25,7 @@ def say(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_project(tmp_path)
     default = load_study()
-    definition = new_study.dataset_definition("mine", "a/rows.csv", ["text"], ["label"])
+    definition = new_study.dataset_definition("mine", {"files": "a/rows.csv"}, ["text"], ["label"])
     study = new_study.study_of("mine", definition, new_study.study_params("mine", default), default.shared)
 
     def said(rows, tokens=TOKENS, cost=COST, splits=None, **changes):

@@ -16,6 +16,8 @@ from threephase.study import topology
 from threephase.study.read_params import load_study
 
 SPEED = Speed(start=2, denoising=0.5, contrastive=0.25, classifying=0.125, text=0.01, memory_mb=1000)
+# A stage of each kind.
+VARIANTS = ("three_phase", "joint", "dae_ft", "cl_ft", "extra_imbalance", "no_imbalance", "ft")
 
 
 @pytest.fixture
@@ -24,8 +26,9 @@ def study(tmp_path, monkeypatch):
     make_project(tmp_path)
     change(tmp_path, "params.yaml", {"hyperparameters.minilm_l6.max_length": 24})
     default = load_study()
-    definition = new_study.dataset_definition("mine", "rows.csv", ["text"], ["label"])
-    return new_study.study_of("mine", definition, new_study.study_params("mine", default), default.shared)
+    definition = new_study.dataset_definition("mine", {"files": "rows.csv"}, ["text"], ["label"])
+    params = new_study.study_params("mine", default) | {"variants": list(VARIANTS)}
+    return new_study.study_of("mine", definition, params, default.shared)
 
 
 def examples_of(train: int, test: int) -> pd.DataFrame:
