@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,9 @@ SECONDS = {
     "train_contrastive": 6,
     "train_baselines_on_embeddings": 6,
 }
+
+
+POLL_SECONDS = 0.1
 
 
 @dataclass(eq=False)
@@ -93,13 +98,18 @@ class Distribution:
             self.ready = [task for task in self.tasks if not task.waits_for]
             # Each result is fetched as it comes: one that a dead worker holds would be computed again.
             ended = as_completed(with_results=True, raise_errors=False)
+            stop_if_interrupted = ends.enter_context(interruptible())
             while self.ready or self.sent:
+                stop_if_interrupted()
                 # One a worker: a worker that dies takes no other stage with it, and the longest way goes first.
                 while self.ready and len(self.sent) < self.workers:
                     task = max(self.ready, key=lambda task: task.way)
                     self.ready.remove(task)
                     with self._failing(task):
                         self._begin(task, ended.add)
+                while self.sent and not ended.has_ready():
+                    time.sleep(POLL_SECONDS)
+                    stop_if_interrupted()
                 if self.sent:
                     self._end(*next(ended))
 
@@ -175,6 +185,22 @@ class Distribution:
             if (task.books, task.stage) not in self.skipped
         )
         return work / self.workers
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Yields what raises KeyboardInterrupt once Ctrl-C was pressed: at a moment of ours, where nothing swallows it."""
+    pressed = threading.Event()
+
+    def check() -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def seconds_of(stage: str) -> float:

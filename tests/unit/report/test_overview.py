@@ -303,11 +303,10 @@ def test_hostile_texts_come_out_literally_in_all_three_formats(tmp_path, monkeyp
 
 
 def test_a_study_that_another_asks_again_with_more_seeds_gives_way_to_it():
-    study = load_study("snips_l6")
-    params = study.params
+    params = (study := load_study("snips_l6")).params
     fewer = dataclasses.replace(params, name="fewer", seeds=params.seeds[:2], variants=["ft"])
-    longer = dataclasses.replace(fewer, long_tail_ratio=3.0)
-    assert has_more_seeds(study, dataclasses.replace(study, params=fewer))
-    assert not has_more_seeds(study, study)
-    assert not has_more_seeds(dataclasses.replace(study, params=fewer), study)
-    assert not has_more_seeds(study, dataclasses.replace(study, params=longer))
+    fewer, longer = (
+        dataclasses.replace(study, params=dataclasses.replace(fewer, long_tail_ratio=r)) for r in (None, 3.0)
+    )
+    assert has_more_seeds(study, fewer) and not has_more_seeds(fewer, study)
+    assert not has_more_seeds(study, study) and not has_more_seeds(study, longer)
