@@ -1,6 +1,5 @@
 """The page over all studies and the tables beside it, from what git keeps and from a made-up study."""
 
-import dataclasses
 import json
 import os
 import re
@@ -22,7 +21,6 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import MEASURED_TABLES, read_numbers
 from threephase.report import readme
-from threephase.report.overview import has_more_seeds
 from threephase.results.results import read_results
 from threephase.results.tables import format_difference, format_interval, format_number
 from threephase.study.read_params import load_study
@@ -300,13 +298,3 @@ def test_hostile_texts_come_out_literally_in_all_three_formats(tmp_path, monkeyp
         assert expected in page.text, key
         assert any(expected in one_line(cell) for cell in markdown), key
         assert any(expected in one_line(cell) for cell in latex), key
-
-
-def test_a_study_that_another_asks_again_with_more_seeds_gives_way_to_it():
-    params = (study := load_study("snips_l6")).params
-    fewer = dataclasses.replace(params, name="fewer", seeds=params.seeds[:2], variants=["ft"])
-    fewer, longer = (
-        dataclasses.replace(study, params=dataclasses.replace(fewer, long_tail_ratio=r)) for r in (None, 3.0)
-    )
-    assert has_more_seeds(study, fewer) and not has_more_seeds(fewer, study)
-    assert not has_more_seeds(study, study) and not has_more_seeds(study, longer)
