@@ -102,7 +102,7 @@ def _contrastive(workload: Workload, texts: Sequence[str], encoder: SentenceEnco
 
 
 def _classifying(workload: Workload, texts: Sequence[str], encoder: SentenceEncoder, tokenizer: TextTokenizer) -> float:
-    """Seconds an update of phase 3: what an epoch of more updates takes longer than one of a single update."""
+    """Seconds an update of phase 3, in an epoch of many: scoring a single batch at its end hardly counts."""
     settings, machine = dataclasses.replace(workload.classifying, max_epochs=1, min_updates=0), workload.machine
     keep_words(encoder, tokenizer(texts))
     model = new_classifier(encoder, workload.classes, settings, 0).to(machine.device)
@@ -121,8 +121,8 @@ def _classifying(workload: Workload, texts: Sequence[str], encoder: SentenceEnco
         return time.perf_counter() - start
 
     _, single = seconds_of(1), seconds_of(1)
-    more = min(MOST_UPDATES, max(FEWEST_UPDATES, int(SECONDS / single)))
-    return max(0.0, seconds_of(1 + more) - single) / more
+    updates = min(MOST_UPDATES, max(FEWEST_UPDATES, int(SECONDS / single)))
+    return seconds_of(updates) / updates
 
 
 def _embedding(workload: Workload, texts: Sequence[str], encoder: SentenceEncoder, tokenizer: TextTokenizer) -> float:
