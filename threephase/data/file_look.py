@@ -163,7 +163,7 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     """The one way to read a delimited file; refuses two that fit equally well, and none."""
     text = text_of(path, keys["encoding"])
     readings, reasons = [], []
-    for separator in _separators(path, text, keys):
+    for separator in _separators(path, text, keys, columns):
         try:
             readings.append(_with(path, text, separator, keys, columns, labels))
         except UserError as error:
@@ -190,8 +190,11 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     return reading
 
 
-def _separators(path: Path, text: str, keys: Mapping[str, Any]) -> list[str]:
-    """What may separate the fields: what is given, what Excel wrote down, or what stands in the first line."""
+def _separators(path: Path, text: str, keys: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    """What may separate the fields: what is given, what Excel wrote down, or what stands in the first line.
+
+    A comma where that line is the name of the one column that is asked for, as in a file of texts to label.
+    """
     mark = EXCEL_MARK.match(text)
     head = (text[mark.end() :] if mark else text).lstrip("\r\n").partition("\n")[0]
     if not head.strip():
@@ -199,6 +202,8 @@ def _separators(path: Path, text: str, keys: Mapping[str, Any]) -> list[str]:
     if "separator" in keys or mark:
         return [keys.get("separator") or mark[1]]
     separators = [sign for sign in SEPARATORS if sign in head]
+    if not separators and [head.strip().strip(QUOTE)] == [*columns]:
+        return [","]
     if not separators:
         raise UserError(
             f"{path}: got one field ({head.strip()[:60]!r}), expected several with , ; | or a tab between; "

@@ -185,6 +185,8 @@ def test_a_table_gives_the_study_s_texts(tmp_path):
     file.write_text('title,body\n"a  <b>bold</b>\nplum", and more \n,only\n', encoding="utf-8")
     description = described(WORDS, text_columns=["title", "body"], strip_tags=True)
     assert list(texts_of(file, description)) == ["a bold plum and more", "only"]
+    (tmp_path / "one.csv").write_text('text\nplum\n"iron, cold"\n', encoding="utf-8")
+    assert list(texts_of(tmp_path / "one.csv", described(WORDS))) == ["plum", "iron, cold"]
     with pytest.raises(UserError, match=r"new.csv: got columns title, body, expected 'text' among them"):
         texts_of(file, described(WORDS))
     for name in ("missing.csv", "new.doc"):
