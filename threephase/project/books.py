@@ -102,8 +102,8 @@ class Books:
         Lockfile(self.repo, file).dump_stages(made)
         # An earlier call that failed left gaps, and dvc adds what fills them at the end.
         with modify_yaml(file) as content:
-            entries = content["stages"]
-            for name in [*(name for name in self.stages if name in entries), *(set(entries) - set(self.stages))]:
+            entries, order = content["stages"], {name: number for number, name in enumerate(self.stages)}
+            for name in sorted(entries, key=lambda name: order.get(name, len(order))):
                 entries.move_to_end(name)
         self.made.clear()
 

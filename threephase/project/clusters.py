@@ -54,8 +54,9 @@ def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["C
     from distributed import Nanny
 
     environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
+    # Without a limit Dask does not look ten times a second at the memory of a process that only waits for a stage's.
     specs = {
-        number: {"cls": Nanny, "options": {"nthreads": 1, "env": environment}}
+        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": None, "env": environment}}
         for number, environment in enumerate(environments)
     }
     # A terminal sends Ctrl-C to all processes; this one ends the workers itself.
