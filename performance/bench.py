@@ -31,7 +31,7 @@ NOT_INSTALLED = "not installed"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", nargs="+", default=["snips2", "sst5", "imdb"], help="that a study has prepared")
+    parser.add_argument("--data", nargs="+", default=["snips2", "sst5"], help="that a study has prepared")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
     parser.add_argument("--encoder", default="minilm_l6", help="an encoder that a study has fetched")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
