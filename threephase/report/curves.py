@@ -10,7 +10,6 @@ from threephase.report.rows import of_cell, rows_of_stages
 from threephase.results.curves import CURVES, Curve, unfinished
 from threephase.results.tables import METRIC_TITLES
 from threephase.study.params import Study
-from threephase.study.rules import selection_metric
 
 TEXTS = {  # by the curve's name: title, and what its numbers are
     "denoising": ("Phase 1: denoising", "token cross-entropy"),
@@ -57,7 +56,7 @@ def _figure(finished: Finished, curve: Curve) -> dict[str, Any]:
 
 
 def _metric(study: Study) -> str:
-    return METRIC_TITLES[selection_metric(study.params)]
+    return METRIC_TITLES[study.params.primary_metric]
 
 
 def _places(line: pd.DataFrame, across: Scale, up: Scale) -> str:

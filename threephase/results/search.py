@@ -28,7 +28,6 @@ from threephase.results.tables import METRIC_TITLES
 from threephase.scores.metrics import scores
 from threephase.scores.predictions import classes_of
 from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, Study
-from threephase.study.rules import selection_metric
 from threephase.study.topology import CLASSIFIER_PHASE, CONTRAST, DENOISE, ENCODER_PHASE, JOINT_TRAINING
 
 Point = dict[str, float]
@@ -82,7 +81,7 @@ class Search:
             raise UserError(f"{study.file}: {got}, {expected}: a search must not see what is reported")
         self.study, self.encoder, self.seed, self.folder = study, encoder, seed, folder
         self.machine = choose_machine(study.shared.engine)
-        self.metric = selection_metric(study.params)
+        self.metric = study.params.primary_metric
         self.trials: list[Trial] = []
         self.report: dict[str, Any] = {}  # of the newest trial; all run on one machine
 
@@ -211,7 +210,7 @@ class Search:
 
 def introduction(study: Study, encoder: str, seed: int, report: dict[str, Any]) -> str:
     """What the table of trials shows and on what they ran (``report``: of one of them), as Markdown."""
-    metric = METRIC_TITLES[selection_metric(study.params)]
+    metric = METRIC_TITLES[study.params.primary_metric]
     params, named = study.params, "" if study.folder == Path() else f" --study {study.params.name}"
     return f"""# Hyper-parameters of {params.name}, {study.shared.encoders[encoder].title}
 

@@ -120,7 +120,7 @@ def baseline_settings(study: Study, training: Training, machine: Machine) -> Bas
         seeds=study.params.seeds,
         strengths=study.shared.baseline_inverse_regularization,
         selection_split=study.protocol.selection_split,
-        selection_metric=rules.selection_metric(study.params),
+        selection_metric=study.params.primary_metric,
         encoder=encoder_settings(study, encoder) if encoder else None,
         machine=machine if encoder else None,
         units=study.dataset.units,

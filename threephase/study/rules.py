@@ -6,7 +6,7 @@ docs/protocols.md says in words what each value of a switch does.
 import dataclasses
 from typing import Any
 
-from threephase.study.params import Hyperparameters, Study, StudyParams
+from threephase.study.params import Hyperparameters, Study
 from threephase.study.settings import Classifying, Contrastive, Denoising, SmallSets
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
@@ -63,11 +63,6 @@ def pooling_of(study: Study, encoder: str) -> str:
     return "cls" if study.protocol.pooling == "cls" else study.shared.encoders[encoder].pooling
 
 
-def selection_metric(params: StudyParams) -> str:
-    """What the best epoch is chosen by: macro F1 where the training part is long-tailed, else accuracy."""
-    return "accuracy" if params.long_tail_ratio is None else "macro_f1"
-
-
 def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
     """The value of ``lr_classifier`` or ``max_epochs_classifier`` for one variant."""
     value = getattr(settings, name)
@@ -96,7 +91,7 @@ def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying
             head_activation=study.protocol.head_activation,
             stopping=study.protocol.stopping,
             patience=training.patience,
-            selection_metric=selection_metric(study.params),
+            selection_metric=study.params.primary_metric,
         )
         for rate in rates
     ]

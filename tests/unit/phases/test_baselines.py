@@ -156,9 +156,8 @@ def test_c_is_chosen_on_test_rows_where_the_protocol_selects_by_them(project):
 
 
 @pytest.mark.parametrize("metric", ["macro_f1", "accuracy"])
-def test_c_is_chosen_by_the_selection_metric_on_validation_rows(project, metric):
-    if metric == "accuracy":
-        change(project, STUDY, {"long_tail_ratio": None, "long_tail_largest": None})
+def test_c_is_chosen_by_the_primary_metric_on_validation_rows(project, metric):
+    change(project, STUDY, {"primary_metric": metric})
     settings = settings_of("tfidf_logistic")
     assert settings.selection_metric == metric
     features, parts = line()

@@ -217,10 +217,10 @@ def test_settings_of_a_cell_come_from_the_study(bbc_study):
     study = dataclasses.replace(study, params=params)
     (candidate,) = candidates_for(study, "minilm_l6", "joint")
     assert (candidate.lr, candidate.max_epochs, candidate.clip_gradient) == (2e-5, 3, study.protocol.clip_gradient)
-    # The default study's training part is long-tailed.
-    assert candidate.selection_metric == "macro_f1"
-    even = dataclasses.replace(study, params=dataclasses.replace(params, long_tail_ratio=None, long_tail_largest=None))
-    assert candidates_for(even, "minilm_l6", "ft")[0].selection_metric == "accuracy"
+    # The epoch is chosen by what the study is judged by.
+    assert candidate.selection_metric == study.params.primary_metric == "macro_f1"
+    by_accuracy = dataclasses.replace(study, params=dataclasses.replace(params, primary_metric="accuracy"))
+    assert candidates_for(by_accuracy, "minilm_l6", "ft")[0].selection_metric == "accuracy"
 
 
 def test_an_ordinary_recipe_trains_the_encoder_with_each_of_its_learning_rates(bbc_study):

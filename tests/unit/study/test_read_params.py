@@ -12,7 +12,7 @@ from stages import resolve_settings
 from threephase.base import errors
 from threephase.base.errors import UserError
 from threephase.study.read_params import load_dataset, load_datasets, load_shared, load_studies, load_study
-from threephase.study.rules import for_variant, selection_metric
+from threephase.study.rules import for_variant
 from threephase.study.schema import read_yaml
 
 IDS = [f"{Path(file).stem}-{'-'.join(values)}" for file, values, _ in REFUSED]
@@ -124,12 +124,6 @@ def test_settings_of_an_encoder_that_does_not_exist(project):
     change(project, STUDY, {"hyperparameters.minilm": settings})
     with pytest.raises(UserError, match="hyperparameters: got 'minilm', expected one of: minilm_l12, minilm_l6"):
         load_study()
-
-
-@pytest.mark.parametrize(("ratio", "metric"), [(None, "accuracy"), (4, "macro_f1")])
-def test_epochs_are_selected_by_macro_f1_where_the_training_part_is_long_tailed(project, ratio, metric):
-    change(project, STUDY, {"long_tail_ratio": ratio, "long_tail_largest": ratio})
-    assert selection_metric(load_study().params) == metric
 
 
 def test_unknown_names_on_the_command_line_are_refused_with_those_that_exist(project):
