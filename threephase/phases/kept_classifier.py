@@ -25,7 +25,7 @@ from threephase.model.machine import set_up
 from threephase.model.models import ClassifierHead, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, sentence_pieces
 from threephase.phases.baselines import COUNTED, new_vectorizer
-from threephase.phases.classifier import Classifier, Rows, predict
+from threephase.phases.classifier import Classifier, predict, prepare_rows
 from threephase.study.schema import build, checked, one_of
 from threephase.study.settings import Classifying, Machine
 
@@ -175,10 +175,7 @@ class KeptClassifier:
     def _by_fine_tuned(self, texts: Sequence[str]) -> np.ndarray:
         if self.described.takes_first_piece:
             texts = [sentence_pieces(text, self.tokenizer)[0] for text in texts]
-        sequences = self.tokenizer(texts)
-        frozen = self.model.frozen
-        vectors = embedding.embed(self.encoder, sequences, self.tokenizer, self.machine) if frozen else None
-        rows = Rows(sequences, torch.empty(0), vectors)
+        rows = prepare_rows(texts, torch.empty(0), self.model, self.tokenizer, self.machine)
         return predict(self.model, rows, self.tokenizer, self.machine).softmax(1).cpu().numpy()
 
     def _fine_tuned(self, layers: Layers) -> Classifier:

@@ -23,7 +23,7 @@ def texts_of(file: Path, described: Description, encoding: str | None = None) ->
     return (one_text(row, described.strip_tags) for row in cells)
 
 
-def lines_of(stream: TextIO, described: Description, encoding: str | None = None) -> Iterator[str]:
+def stdin_texts(stream: TextIO, described: Description, encoding: str | None = None) -> Iterator[str]:
     """Each line of a stream as a text; UTF-8 if no ``encoding`` is named."""
     try:
         stream.reconfigure(encoding=encoding or "utf-8")
