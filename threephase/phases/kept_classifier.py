@@ -46,7 +46,7 @@ class Description:
 
     ``max_tokens``: of a text, special tokens included, None without an encoder; of what is longer the rest is cut off,
     or with ``takes_first_piece`` what lies behind the last full stop within the limit. ``head``: how a fine-tuned one
-    was trained. ``units``: what TF-IDF counts. ``predictions_sha256``: of the study's predictions with this seed.
+    was trained. ``units``: what TF-IDF counts. ``seed_scores_sha256``: of what it was chosen by.
     """
 
     study: str
@@ -61,7 +61,7 @@ class Description:
     max_tokens: int | None
     takes_first_piece: bool
     head: Classifying | None
-    predictions_sha256: str
+    seed_scores_sha256: str
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
         text_columns=study.dataset.text_columns,
         strip_tags=study.dataset.strip_tags,
         units=study.dataset.units,
-        predictions_sha256=sha256_of(file),
+        seed_scores_sha256=sha256_of(paths.seed_scores(study.folder)),
         **facts,
     )
     kept_classifier.write(folder, described, model)
@@ -78,7 +78,8 @@ def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Mode
     settings = read_settings(BaselineSettings, folder, BASELINE, paths.cell_name(encoder, variant))
     vectors = baselines.embeddings(folder, settings) if encoder else None
     parts, classes = baselines.read_parts(folder, seed)
-    _, fitted = baselines.fit(variant, baselines.features_of(variant, parts, vectors), parts, classes, settings)
+    features = baselines.features_of(variant, parts, vectors, settings.units)
+    _, fitted = baselines.fit(variant, features, parts, classes, settings)
     facts = {"features": NOTHING, "max_tokens": None, "takes_first_piece": False, "head": None}
     layers = [linear(fitted, classes)]
     if encoder:

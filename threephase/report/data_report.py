@@ -199,17 +199,16 @@ def class_counts(study: Study, examples: pd.DataFrame) -> pd.DataFrame:
 
 def class_table(study: Study, examples: pd.DataFrame) -> str:
     """The counts as Markdown, the largest class first; of many classes the smallest ones."""
+    from tabulate import tabulate
+
     table = class_counts(study, examples).sort_values("rows", ascending=False, kind="stable")
-    splits = [split for split in table.columns if split not in ("rows", "learned")]
-    heads = {"train": "training" if "validation" in splits else "training and validation"}
-    lines = ["| class | " + " | ".join(heads.get(split, split) for split in splits) + " | its recall is known to |"]
-    lines.append("|---|" + "---|" * (len(splits) + 1))
-    for label, row in table.tail(SHOWN_CLASSES).iterrows():
-        known = f"±{half_width(row['test']):.0f} points" if row["test"] else "not at all"
-        lines.append(f"| {shown(label)} | " + " | ".join(str(row[split]) for split in splits) + f" | {known} |")
-    if len(table) > SHOWN_CLASSES:
-        lines.append(f"\nThe {SHOWN_CLASSES} smallest of {len(table)} classes.")
-    return "\n".join(lines)
+    training = "training" if "validation" in table else "training and validation"
+    known = [f"±{half_width(rows):.0f} points" if rows else "not at all" for rows in table["test"]]
+    last = table.drop(columns=["rows", "learned"]).rename(columns={"train": training}, index=shown)
+    last = last.rename_axis("class").assign(**{"its recall is known to": known}).tail(SHOWN_CLASSES)
+    lines = tabulate(last, "keys", tablefmt="github", disable_numparse=True)
+    few = len(table) <= SHOWN_CLASSES
+    return lines if few else f"{lines}\n\nThe {SHOWN_CLASSES} smallest of {len(table)} classes."
 
 
 def half_width(rows: int) -> float:

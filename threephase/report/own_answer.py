@@ -129,7 +129,7 @@ class OwnAnswer:
         if self.chosen is None:
             return [
                 "A method is chosen by its scores on validation rows, so that the test rows choose nothing. "
-                f"This study has none: its protocol is “{self.study.params.protocol}”."
+                f"This study has none to choose by: its protocol is “{self.study.params.protocol}”."
             ]
         about = [f"That is {self.chosen.about}."] if self.chosen.about and self.chosen.row.variant != GUESSING else []
         return [self._score, *about, *self._comparisons, self._cost, self._how]
@@ -239,7 +239,9 @@ def own_answer(finished: Finished) -> OwnAnswer:
         for row in rows_of(study)
         if len(of_cell(results, row))
     ]
-    candidates = [method for method in methods if method.validation]
+    # Where epochs, rates and C were chosen on the test rows, these have chosen whatever validation scores say.
+    by_test = study.protocol.selection_split == "test"
+    candidates = [] if by_test else [method for method in methods if method.validation]
     choice = None
     if candidates:
         # What has no recorded training is preferred to nothing.

@@ -31,6 +31,7 @@ TEXT_COLUMNS = {
     "study", "dataset", "encoder", "protocol", "variant", "other", "metric", "split",
     "claim", "text", "by_seed", "ci_kind", "verdict", "command", "paper_encoder", "study_dataset", "note",
 }  # fmt: skip
+WITHOUT_CHOICE = ("majority", "embedding_nearest_mean")  # baselines that have no C
 
 
 def read_summaries(study: Study) -> list[dict[str, Any]]:
@@ -69,7 +70,7 @@ def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame
 def note(study: Study, cell: Cell) -> str:
     """What a reader of a cell's number must know besides: rows that chose the epoch, a training that others share."""
     said = []
-    if study.protocol.selection_split == "test" and cell[1] != "majority":
+    if study.protocol.selection_split == "test" and cell[1] not in WITHOUT_CHOICE:
         said.append(f"{'C' if cell[1] in study.shared.baselines else 'best epoch'} chosen on the test rows")
     if cell[1] in study.shared.variants and is_ablation(study.shared, cell[1]):
         files = {

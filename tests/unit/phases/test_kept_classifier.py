@@ -45,7 +45,7 @@ NEW = [*TEXTS, *ODD]
 def described(features: str, **changes) -> Description:
     facts = {"study": "s", "encoder": "e", "variant": "v", "seed": 3, "labels": LABELS, "text_columns": ["text"]}
     facts |= {"strip_tags": False, "units": "words", "max_tokens": None, "takes_first_piece": False, "head": None}
-    return Description(features=features, predictions_sha256="", **facts | changes)
+    return Description(features=features, seed_scores_sha256="", **facts | changes)
 
 
 def kept_after(folder: Path, description: Description, model: Model) -> KeptClassifier:

@@ -34,7 +34,8 @@ def say(tmp_path, monkeypatch):
         examples = cleaning.chosen(cleaned, changed.dataset)
         if splits is None:
             examples = cleaning.with_test_rows(examples, new_study.test_rows(examples), "rows.csv", stratified=True)
-        return report.data_report(changed, pd.Series(["a/rows.csv"] * len(rows)), cleaned, examples, tokens, cost)
+        text = report.data_report(changed, pd.Series(["a/rows.csv"] * len(rows)), cleaned, examples, tokens, cost)
+        return re.sub(" +", " ", text)  # the columns of the table are filled up
 
     return said
 

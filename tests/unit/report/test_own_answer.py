@@ -197,11 +197,19 @@ def test_two_seeds_tell_of_no_lead(base):
     assert answer.sentences[2] == "“C” can't be told apart from it on 120 test rows; none is cheaper to train."
 
 
-def test_guessing_is_no_method_to_use_and_without_validation_scores_nothing_is_chosen(base):
+def test_guessing_is_no_method_to_use_and_without_validation_scores_nothing_is_chosen(base, tmp_path):
     guessing = method("Majority class", 30.0, 0, variant=GUESSING)
     answer = answer_of(base, [guessing, method("B", 31.0, 9, comparison(-3.0, 2.5, UNDECIDED))], GUESSING, "B")
     assert answer.heading == "On your texts: no method is worth its training"
     assert answer.sentences[0].startswith("Always naming the commonest class reaches a macro F1 of 30.0%")
     answer = OwnAnswer(base, [guessing], None, 120)
     assert answer.heading == "On your texts: no method can be chosen" and "none" in answer.sentences[0]
+    finished = random_study(base, 3, tmp_path, drawn=False, own=True)
+    assert own_answer(finished).chosen
+    by_test = dataclasses.replace(base.protocol, selection_split="test")
+    shared = dataclasses.replace(finished.study.shared, protocols={base.params.protocol: by_test})
+    finished = dataclasses.replace(finished, study=dataclasses.replace(finished.study, shared=shared))
+    answer = own_answer(finished)
+    assert answer.methods and answer.heading == "On your texts: no method can be chosen"
+    assert answer.sentences[0] in plain(render_page(finished, texts=False, with_costs=False))
     assert OwnAnswer(base, [], None, 0).sentences == ["Nothing has been run yet."]
