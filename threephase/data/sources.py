@@ -51,8 +51,8 @@ def _first_source(
             return kind, f"hub {source.hub.id} at {source.hub.revision}", _from_hub(dataset, source.hub)
         root = paths.named_folder(paths.DATA_FOLDER, settings.folder, "sources.folder")
         if root is not None and (root / source.folder).is_dir():
-            return kind, f"folder {root / source.folder}", _from_folder(dataset, root / source.folder)
-        passed_over[kind] = "none is named" if root is None else f"{root} has no {source.folder}"
+            return kind, f"folder {source.folder}", _from_folder(dataset, root / source.folder)
+        passed_over[kind] = "none is named" if root is None else f"{root.name} has no {source.folder}"
     why = "".join(f" ({kind}: {reason})" for kind, reason in passed_over.items())
     raise UserError(
         f"{file}: source: got {source.origin}, none of which {paths.SHARED_PARAMS}: sources.order ({settings.order}) "

@@ -58,9 +58,9 @@ class EncoderSource:
 
     @property
     def origin(self) -> str:
-        """The source in a few words."""
+        """The source in a few words; it is published, so that a folder goes by its name."""
         if self.source == "folder":
-            return f"folder {self.folder}"
+            return f"folder {Path(self.folder).name}"
         package, hub = f"Python package {self.package} {self.version}", f"hub {self.id} at {self.revision}"
         return package if self.source == "python_package" else hub
 
@@ -121,11 +121,11 @@ class DataSource:
 
     @property
     def origin(self) -> str:
-        """All that is named, in a few words."""
+        """All that is named, in a few words; it is published, so that files go by their names."""
         names = []
         if self.files is not None:
             files = [self.files] if isinstance(self.files, str) else self.files.values()
-            names.append(f"own files {', '.join(files)}")
+            names.append(f"own files {', '.join(Path(file).name for file in files)}")
         if self.folder is not None:
             names.append(f"local folder {self.folder}")
         if self.hub is not None:

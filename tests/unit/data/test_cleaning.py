@@ -304,6 +304,6 @@ def test_the_stages_write_examples_and_a_manifest_of_them(tmp_path):
         "labels": {"fruit": 20, "metal": 20, "tree": 20},
         "content_sha256": cleaning.content_sha256(examples),
         "texts_also_in_train": {"validation": 0, "test": 0},
-        "source": {"kind": "files", "origin": f"own files {ROWS}", "passed_over": {}},
+        "source": {"kind": "files", "origin": f"own files {Path(ROWS).name}", "passed_over": {}},
         "licence": "made up",
     }

@@ -62,7 +62,7 @@ def pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
 def test_every_kind_of_file_gives_the_same_rows(name):
-    rows, used = read(files=write(name))
+    rows, used = read(files=str(Path(write(name)).absolute()))
     assert pairs(rows) == FOUR_ROWS and list(rows.columns) == ["text", "label", cleaning.READ_FROM]
     assert used == {"kind": "files", "origin": f"own files {name}", "passed_over": {}}
 
@@ -188,9 +188,10 @@ def test_the_local_folder_is_read_by_split_and_named_by_variable_or_parameter(fo
     write("there/tiny/train.parquet", [("e", "x")]), write("there/tiny/dev.parquet", [("f", "x")])
     source = {"folder": "tiny", "splits": {"train": "train", "validation": "dev"}}
     rows, used = read(local="here", **source)
-    assert rows["split"].tolist() == ["train"] * 4 + ["validation"] and used["origin"] == "folder here/tiny"
+    assert rows["split"].tolist() == ["train"] * 4 + ["validation"] and used["origin"] == "folder tiny"
     monkeypatch.setenv("DATA_FOLDER", str(folder / "there"))
-    assert read(local="here", **source)[0]["text"].tolist() == ["e", "f"]
+    rows, used = read(local="here", **source)
+    assert rows["text"].tolist() == ["e", "f"] and used["origin"] == "folder tiny"
     monkeypatch.setenv("DATA_FOLDER", "nowhere")
     assert refusal(lambda: read(local="here", **source)) == "DATA_FOLDER: nowhere: no such folder"
     monkeypatch.delenv("DATA_FOLDER")
@@ -204,7 +205,7 @@ FOLDER = {"folder": "tiny", "splits": {"train": "train", "test": "test"}}
 
 def test_a_source_that_is_not_provided_is_passed_over_and_the_order_is_the_users(folder):
     (folder / "here").mkdir()
-    for local, why in ((None, "none is named"), ("here", "here has no tiny")):
+    for local, why in ((None, "none is named"), (str(folder / "here"), "here has no tiny")):
         rows, used = read(local=local, python_package=PACKAGE, **FOLDER)
         assert (used["kind"], used["passed_over"], len(rows)) == ("python_package", {"folder": why}, 2225)
     write("here/tiny/train.parquet"), write("here/tiny/test.parquet", [("d", "x")])
