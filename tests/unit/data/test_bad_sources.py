@@ -1,10 +1,10 @@
 """Bad data as a user meets it: the stage's one line and exit status 2 with nothing written, or a warning and a run."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from pathlib import Path
 from small_project import (
     DATASET,
     ROWS,
