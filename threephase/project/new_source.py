@@ -7,7 +7,9 @@ from typing import Any
 
 from threephase.base.errors import UserError
 from threephase.data.file_look import look_at_files
+from threephase.data.hub import download
 from threephase.data.row_files import TABLES
+from threephase.data.sources import HUB_FILES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
 from threephase.study.source_params import LABEL_FROM, SPLITS, DataSource
@@ -116,4 +118,6 @@ def _of_hub(given: str, keys: dict[str, Any]) -> dict[str, Any]:
         raise UserError(f"--hub: got {given!r}, expected ID@REVISION, such as me/my_data@0123abc")
     if "splits" not in keys:
         raise UserError("--hub: expected the splits to read: --split train=NAME, and --split test=NAME if there is one")
-    return {"hub": {"id": name, "revision": revision}} | keys
+    # The name of a branch moves on; its commit does not.
+    commit = download(name, revision, "dataset", HUB_FILES, "name your files: --file PATH").name
+    return {"hub": {"id": name, "revision": commit}} | keys

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import psutil
 
 from threephase.data import cleaning
 from threephase.model.token_counts import TokenCounts
+from threephase.project.clusters import memory_here
 from threephase.report.estimate import Estimate
 from threephase.study.params import Study
 
@@ -170,7 +170,7 @@ def of_costs(estimate: Estimate | str) -> Look:
     if isinstance(estimate, str):
         return Look([f"Time, memory and disk: not measured: {estimate}"])
     memory, disk = estimate.memory_mb / 1e3, estimate.disk_mb / 1e3
-    has_memory, has_disk = psutil.virtual_memory().total / 1e9, shutil.disk_usage(".").free / 1e9
+    has_memory, has_disk = memory_here() / 1e9, shutil.disk_usage(".").free / 1e9
     look = Look(
         [
             f"Estimate: {duration(estimate.seconds)} for {estimate.trainings} trainings, {estimate.workers} at once; "
