@@ -174,8 +174,8 @@ def of_costs(estimate: Estimate | str) -> Look:
     look = Look(
         [
             f"Estimate: {duration(estimate.seconds)} for {estimate.trainings} trainings, {estimate.workers} at once; "
-            f"{memory:.1f} GB of memory and at most {disk:.1f} GB of disk. From a few updates measured here; "
-            "phase 3 counts with all its epochs."
+            f"{memory:.1f} GB of memory and at most {disk:.1f} GB of disk. Trainings count by updates "
+            "and fits measured here, all else by constants; phase 3 counts with all its epochs."
         ]
     )
     if memory > has_memory:
