@@ -35,7 +35,7 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     """The content of ``source``, and the names of the text and label columns."""
     texts, labels = arguments.text_column, arguments.label_column
     given = {"split_column": arguments.split_column, "encoding": arguments.encoding, "header": arguments.header}
-    given |= {"one_label": arguments.one_label, "splits": _splits(arguments.split)}
+    given["splits"] = _splits(arguments.split)
     for key in ("separator", "quote"):
         value = getattr(arguments, key)
         given[key] = NO_CHARACTER.get(value, value)

@@ -68,8 +68,7 @@ def dataset_definition(
         "source": source,
         "text_columns": texts,
         "label_columns": labels,
-        # Copies that a split of several labels makes are meant.
-        "deduplicate": source.get("one_label") != "split-rows",
+        "deduplicate": True,
         "contradicting_labels": contradicting_labels,
         "sample_rows": sample_rows,
         "test_rows": None,

@@ -225,7 +225,7 @@ def test_numbers_and_texts_are_labels_of_one_column():
         (table(rows=[*ROWS, ("a", '"x\ny"')]), BY_NAME, "a.csv: row 41: label: got a line break in the label 'x\\ny'"),
         (table(rows=[*ROWS, ("a", "n" * 301)]), BY_NAME, "a.csv: row 41: label: got a label of 301 characters"),
         (table(rows=[*ROWS, ("t 1", '"4,27"'), ("t 2", 4)]), BY_NAME,
-         "a.csv: row 41: label: got several labels, as 1 rows have (here '4,27'), expected one; --one-label first or"),
+         "a.csv: row 41: label: got several labels, as 1 rows have (here '4,27'), expected one; leave one, or write"),
         (table(rows=[*ROWS, ("t 1", "8 10 2"), ("t 2", 8)]), BY_NAME, "a.csv: row 41: label: got several labels, as 1"),
         (table(rows=[*ROWS, ("t 1", "x;y")]), f"{BY_NAME} --separator ,", "a.csv: row 41: label: got several labels"),
         (table(rows=[*ROWS, ("t 1", "\"['p', 'q']\"")]), BY_NAME, "a.csv: row 41: label: got several labels"),
@@ -272,12 +272,7 @@ def test_a_binary_column_and_other_kinds_of_file_are_refused():
         assert hint in refusal(f"--file {name} {BY_NAME}")
 
 
-def test_several_labels_become_one_as_chosen_and_missing_names_are_classes_where_named():
-    rows = [*ROWS, ("both", '"x, y"')]
-    Path("a.csv").write_text(table(rows=rows))
-    for choice, labels in (("first", ["x"]), ("split-rows", ["x", "y"]), ("whole", ["x, y"])):
-        _, examples = added(f"--file a.csv {BY_NAME} --one-label {choice}")
-        assert examples.loc[examples["text"] == "both", "label"].tolist() == labels
+def test_missing_names_are_classes_where_named():
     Path("a.csv").write_text(table(rows=[*ROWS, *[(f"more {i}", "None") for i in range(9)]]))
     _, examples = added(f"--file a.csv {BY_NAME} --class None")
     assert examples["label"].value_counts().to_dict() == {"x": 20, "y": 20, "None": 9}
