@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from threephase.base.errors import UserError
+from threephase.base.files import files_in
 from threephase.data.row_files import (
     BYTE_ORDER_MARKS,
     DELIMITED,
-    FALLBACK,
     JSON,
     content_of,
     files_of,
@@ -27,6 +27,7 @@ from threephase.study.source_params import SPLITS, DataSource
 
 SEPARATORS = (",", ";", "\t", "|")
 QUOTE = '"'
+WESTERN = "cp1252"
 CLASS_SHARE = 0.2  # of the rows, that distinct labels are at most
 FOREIGN_SHARE = 0.25  # of the letters, that a Western text has outside of ASCII at most
 SPLIT_NAMES = {
@@ -67,8 +68,8 @@ def look_at_files(
     label_files = given.get("label_files") or []
     paths += map(Path, [label_files] if isinstance(label_files, str) else dict(label_files).values())
     folders = [path for path in paths if path.is_dir()]
-    single = [part for path in paths for part in (sorted(path.rglob("*")) if path in folders else [path])]
-    texts = [path for path in single if path.is_file() and suffix_of(path) in (*DELIMITED, *JSON)]
+    single = [part for path in paths for part in (files_in(path) if path in folders else [path])]
+    texts = [path for path in single if suffix_of(path) in (*DELIMITED, *JSON)]
     keys = dict(given)
     if texts and "encoding" not in keys:
         keys["encoding"] = _encoding(texts)
@@ -127,14 +128,14 @@ def _encoding_of(file: Path) -> str:
     letters = sum(byte > 127 or chr(byte).isalpha() for byte in content)
     foreign = sum(byte > 127 for byte in content)
     try:
-        content.decode(FALLBACK)
+        content.decode(WESTERN)
     except UnicodeDecodeError:
         foreign = letters
     if foreign > FOREIGN_SHARE * letters:
         raise UserError(
             f"{place}: is not UTF-8, and no Western text; name its encoding, such as --encoding {_guess(content)}"
         )
-    return FALLBACK
+    return WESTERN
 
 
 def _guess(content: bytes) -> str:
@@ -198,7 +199,7 @@ def _separators(path: Path, text: str, keys: Mapping[str, Any], columns: Sequenc
     mark = EXCEL_MARK.match(text)
     head = (text[mark.end() :] if mark else text).lstrip("\r\n").partition("\n")[0]
     if not head.strip():
-        raise UserError(f"{path}: got 0 rows, expected at least two classes of them")
+        raise UserError(f"{path}: got 0 rows, expected some")
     if "separator" in keys or mark:
         return [keys.get("separator") or mark[1]]
     separators = [sign for sign in SEPARATORS if sign in head]
@@ -240,19 +241,19 @@ def _with(
     found = all(column in names or column in numbers for column in columns)
     places = [names.index(column) if column in names else int(column) - 1 for column in labels] if found else []
     classes = {tuple(record[place].strip() for place in places) for record in body}
-    swallowed = _swallowed(text, separator, lines[header:], body, places) if quote and found else None
+    swallowed = _swallowed(text, separator, lines[header:], body, places) if quote and places else None
     return Reading(separator, quote, header, names, found, len(classes) <= CLASS_SHARE * len(body), swallowed)
 
 
 def _has_header(
     first: list[str], body: list[list[str]], columns: Sequence[str], labels: Sequence[str], numbers: list[str]
 ) -> bool:
-    """Whether the first row names the columns: where they are asked for by number, its label is no other row's."""
+    """Whether the first row names the columns: where they are asked for by number, it has a label that no other has."""
     if not set(columns) <= set(numbers) or set(columns) <= set(first):
         return True
     places = [int(label) - 1 for label in labels]
     others = {tuple(row[place].strip() for place in places) for row in body}
-    return tuple(first[place] for place in places) not in others
+    return bool(places) and tuple(first[place] for place in places) not in others
 
 
 def _swallowed(text: str, separator: str, lines: list[int], records: list[list[str]], places: list[int]) -> int | None:

@@ -16,6 +16,7 @@ from zipfile import BadZipFile
 import pandas as pd
 
 from threephase.base.errors import UserError, first_line
+from threephase.base.files import files_in
 from threephase.data.row_files import DELIMITED, JSON, content_of, suffix_of, text_of
 from threephase.study.source_params import SPLITS, DataSource
 
@@ -40,7 +41,7 @@ def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -
         parts = ((split, str(path), rows) for split, rows in _table(path, source))
     for split, place, rows in parts:
         if rows.empty:
-            raise UserError(f"{path}: got 0 rows, expected at least two classes of them")
+            raise UserError(f"{path}: got 0 rows, expected some")
         yield split, place, rows
 
 
@@ -213,11 +214,8 @@ def _parallel(path: Path, label_file: Path, source: DataSource) -> pd.DataFrame:
 def _named_texts(folder: Path, source: DataSource) -> Iterator[Rows]:
     """One row a text file ``<label>/<name>``, or one a line of the files ``<label>.txt``."""
     in_folders = source.label_from == "folder"
-    files = sorted(file for file in folder.glob("*/*" if in_folders else "*") if file.is_file())
     rows = []
-    for file in files:
-        if file.name.startswith("."):
-            continue
+    for file in files_in(folder, "*/*" if in_folders else "*"):
         text = text_of(file, source.encoding)
         rows += (
             [(text, file.parent.name, str(file))]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from threephase.base.errors import UserError
+from threephase.base.files import files_in
 from threephase.data.file_look import look_at_files
 from threephase.data.row_files import TABLES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
@@ -90,9 +91,9 @@ def _splits(given: Sequence[str]) -> dict[str, str] | None:
 def _label_from(files: str | dict[str, str]) -> str:
     """Whether the classes of a folder of texts are its folders, or its files."""
     for path in [Path(files)] if isinstance(files, str) else map(Path, files.values()):
-        if not path.is_dir() or any(file.suffix.lower() in TABLES for file in path.iterdir()):
+        if not path.is_dir() or any(file.suffix.lower() in TABLES for file in files_in(path, "*")):
             _need_columns([], [])
-        return LABEL_FROM[0] if any(part.is_dir() for part in path.iterdir()) else LABEL_FROM[1]
+        return LABEL_FROM[0] if files_in(path, "*/*") else LABEL_FROM[1]
     raise UserError("--file: expected a file")
 
 

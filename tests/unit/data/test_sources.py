@@ -73,24 +73,18 @@ def test_byte_order_marks_are_understood(capsys, encoding):
     assert capsys.readouterr().err == ""
 
 
-def test_a_file_in_another_encoding_is_read_with_a_warning_or_as_the_params_say(capsys):
+def test_a_file_in_another_encoding_is_read_as_the_params_say(capsys):
     rows = [("café", "x"), ("über", "y")]
     name = write("rows.csv", rows, encoding="cp1252")
-    assert pairs(read(files=name)[0]) == rows
-    said = capsys.readouterr().err
-    assert said.startswith("warning: rows.csv: is not UTF-8 (") and said.endswith(
-        "; read as cp1252 (source.encoding)\n"
-    )
-    assert said.count("\n") == 1
+    said = refusal(lambda: read(files=name))
+    assert said.startswith("rows.csv: can't be read as utf-8: 'utf-8' codec can't decode byte 0xe9")
+    assert said.endswith("; name its encoding (--encoding, or source.encoding of its definition)")
     assert pairs(read(files=name, encoding="latin-1")[0]) == rows
     rows = [("кафе", "x"), ("дом", "y")]
     assert pairs(read(files=write("rows.csv", rows, encoding="koi8-r"), encoding="koi8-r")[0]) == rows
     assert capsys.readouterr().err == ""
     said = refusal(lambda: read(files=name, encoding="utf-99"))
     assert said == "rows.csv: got encoding 'utf-99', expected one that Python knows, such as cp1252"
-    # Neither UTF-8 nor, for the byte 0x81, Windows-1252.
-    Path("rows.csv").write_bytes(b"text,label\n\x81\xe9,x\n")
-    assert refusal(lambda: read(files="rows.csv")).startswith("rows.csv: is neither UTF-8 nor cp1252 ('charmap' codec")
 
 
 def test_cells_of_a_hundred_thousand_characters_and_quoted_newlines_are_read():
@@ -125,9 +119,9 @@ def test_one_file_a_split_and_a_folder_of_files():
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("rows.csv", b"", "rows.csv: got 0 rows, expected at least two classes of them"),
-        ("rows.csv", b"text,label\n", "rows.csv: got 0 rows, expected at least two classes of them"),
-        ("rows.jsonl", b"", "rows.jsonl: got 0 rows, expected at least two classes of them"),
+        ("rows.csv", b"", "rows.csv: got 0 rows, expected some"),
+        ("rows.csv", b"text,label\n", "rows.csv: got 0 rows, expected some"),
+        ("rows.jsonl", b"", "rows.jsonl: got 0 rows, expected some"),
         ("rows.csv", b"text;label\na;x\n", "rows.csv: got columns text;label, expected 'text' among them"),
         ("rows.csv", b"text,class\na,x\n", "rows.csv: got columns text, class, expected 'label' among them"),
         (

@@ -149,6 +149,23 @@ def test_folders_of_texts_and_parallel_files():
     assert said.startswith("labels.txt: got 2 lines, expected 40 as in texts.txt")
 
 
+def test_hidden_files_of_a_folder_such_as_a_mac_adds_are_no_data():
+    for number, (text, label) in enumerate(ROWS):
+        for file in (Path("texts") / label / f"{number:02d}.txt", Path("texts/.hidden") / f"{number}.txt"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    Path("lines/.hidden").mkdir(parents=True)
+    Path("tables").mkdir()
+    for label in "xy":
+        Path(f"lines/{label}.txt").write_text("".join(f"{text}\n" for text, other in ROWS if other == label))
+        Path(f"tables/{label}.csv").write_text(table(rows=[row for row in ROWS if row[1] == label]))
+    for folder in ("texts", "texts/x", "lines", "tables"):
+        for name in (".DS_Store", "._x.csv"):
+            Path(folder, name).write_bytes(b"\0\5Mac OS X\xff\xfe\x81")
+    for words in ("texts", "lines", f"tables {BY_NAME}"):
+        assert sorted(pairs(added(f"--file {words}")[1])) == sorted(ROWS), words
+
+
 def test_encodings_are_found_or_asked_for():
     western = [(f"café {text}", label) for text, label in ROWS]
     for encoding, found in (("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("cp1252", "cp1252")):
