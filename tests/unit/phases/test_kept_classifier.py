@@ -194,6 +194,18 @@ def test_a_table_gives_the_study_s_texts(tmp_path):
             texts_of(tmp_path / name, description)
 
 
+def test_texts_of_several_lines_and_a_file_of_one_row_are_texts(tmp_path):
+    file, numbered = tmp_path / "new.csv", described(WORDS, text_columns=["1"])
+    file.write_text('text\n"one\ntwo\nthree"\n"a, b\nc, d"\n', encoding="utf-8")
+    assert list(texts_of(file, described(WORDS))) == ["one two three", "a, b c, d"]
+    file.write_text("plum;x\n", encoding="utf-8")
+    assert list(texts_of(file, numbered)) == ["plum"]
+    for content in ("", "text\n"):
+        file.write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match="new.csv: got 0 rows, expected some$"):
+            texts_of(file, described(WORDS))
+
+
 def test_a_folder_without_a_classifier_is_refused(tmp_path):
     with pytest.raises(UserError, match="expected the folder of a kept classifier"):
         KeptClassifier(tmp_path, MACHINE)
