@@ -2,16 +2,18 @@
 
 import ast
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, shortened
 from threephase.study.source_params import Dataset
 
 READ_FROM = "read from"  # the column of the raw rows that says where a row stands
+NAMES = 120  # characters of columns' names in an error
 LISTS = (list, tuple, set, np.ndarray)
 SIGNS = (",", ";", "|", None)  # None: white space
 
@@ -31,8 +33,17 @@ def refuse_row(
 
 def shown(value: object) -> str:
     """A cell within an error's one line."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(repr(value))
+
+
+def refuse_missing(
+    place: str | Path, columns: Iterable[object], wanted: Iterable[str | None], remedy: str = ""
+) -> None:
+    """Refuse a table without one of the columns that are wanted."""
+    names = [*columns]
+    if missing := [column for column in wanted if column is not None and column not in names]:
+        told = shortened(", ".join(map(str, names)), NAMES)
+        raise UserError(f"{place}: got columns {told}, expected {missing[0]!r} among them{remedy}")
 
 
 def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

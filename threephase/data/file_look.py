@@ -13,6 +13,7 @@ import pandas as pd
 
 from threephase.base.errors import UserError
 from threephase.base.files import files_in
+from threephase.data.cells import refuse_missing
 from threephase.data.row_files import (
     BYTE_ORDER_MARKS,
     DELIMITED,
@@ -100,10 +101,7 @@ def read_table_in(file: Path, columns: Sequence[str], encoding: str | None = Non
     keys, _ = look_at_files(str(file), {"encoding": encoding} if encoding else {}, columns, [])
     parts = read_parts(file, DataSource(files=str(file), **keys))
     rows = pd.concat([part for _, _, part in parts], ignore_index=True)
-    if missing := [column for column in columns if column not in rows]:
-        raise UserError(
-            f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them"
-        )
+    refuse_missing(file, rows.columns, columns)
     return rows
 
 
@@ -178,11 +176,8 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
         raise UserError(f"{path}: got two ways to read it that fit equally well, expected one; choose: {ways}")
     reading = best[0]
     if not reading.found:
-        names, lacking = ", ".join(reading.names), next(name for name in columns if name not in reading.names)
-        raise UserError(
-            f"{path}: got columns {names if len(names) < 120 else names[:117] + '...'}, expected {lacking!r} among "
-            "them; of a file without header: --no-header --text-column 1 --label-column 2"
-        )
+        without = "; of a file without header: --no-header --text-column 1 --label-column 2"
+        refuse_missing(path, reading.names, columns, without)
     if reading.swallowed and "quote" not in keys:
         raise UserError(
             f"{path}: line {reading.swallowed}: a quote opens here and takes in lines that look like rows, expected it "

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from threephase.base.errors import UserError, first_line
+from threephase.base.errors import UserError, first_line, shortened
 from threephase.base.files import files_in, sha256_of
 from threephase.study.source_params import SPLITS
 
@@ -114,8 +114,8 @@ def _member(path: Path, archive: zipfile.ZipFile) -> str:
         name for name in archive.namelist() if not name.startswith("__MACOSX") and Path(name).name and name[-1] != "/"
     ]
     if len(names) != 1:
-        shown = ", ".join(names[:3]) + ("..." if len(names) > 3 else "")
-        raise UserError(f"{path}: got {len(names)} files in it ({shown[:120]}), expected one; unpack it and name files")
+        told = shortened(", ".join(names))
+        raise UserError(f"{path}: got {len(names)} files in it ({told}), expected one; unpack it and name files")
     return names[0]
 
 

@@ -9,13 +9,12 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError, first_line, is_disk_full
-from threephase.data.cells import READ_FROM, as_texts
+from threephase.data.cells import READ_FROM, as_texts, refuse_missing
 from threephase.data.packages import package_folder
 from threephase.data.row_files import files_of, refuse_same_content
 from threephase.data.table_reader import Rows, read_parts
 from threephase.study.source_params import Dataset, HubSource, PackageSource, Sources
 
-NAMES = 150  # characters of columns' names in an error
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
 
 
@@ -67,11 +66,9 @@ def _table(
     source = dataset.source
     columns, split_column = columns_of(dataset, source.hub if kind == "hub" else source), source.split_column
     where = place if isinstance(place, str) else origin
-    for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
-        if column not in rows.columns:
-            names = ", ".join(map(str, rows.columns))
-            names = names if len(names) <= NAMES else names[:NAMES] + "..."
-            raise UserError(f"{where}: got columns {names}, expected {column!r} among them")
+    wanted = [*columns.values(), *([split_column] if split_column and split is None else [])]
+    refuse_missing(where, rows.columns, wanted)
+    for column in wanted:
         if (rows.columns == column).sum() > 1:
             raise UserError(f"{where}: got the column {column!r} twice, expected it once; rename one of them")
     table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()}, dtype=object)

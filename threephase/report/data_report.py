@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from threephase.base.errors import shortened
 from threephase.data import cleaning
 from threephase.model.token_counts import TokenCounts
 from threephase.report.estimate import Estimate
@@ -233,8 +234,7 @@ def duration(seconds: float) -> str:
 
 def shown(label: str) -> str:
     """A class's name within one line of a table, whatever signs it holds."""
-    name = " ".join(label.split())
-    name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+    name = shortened(" ".join(label.split()), LONGEST_NAME)
     return f"`{name.replace('`', chr(39)).replace('|', BAR)}`"
 
 

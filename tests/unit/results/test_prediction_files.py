@@ -114,21 +114,24 @@ def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.Dat
         ),
         (
             changed(table(0.8, 2), 3, "label", "iron " * 90),
-            f"b.csv: id 'row 3': label: got {'iron ' * 8!r}, expected {str(table(0.8, 2)['label'][3])!r} as in a.csv "
+            f"b.csv: id 'row 3': label: got {repr('iron ' * 90)[:57]}..., expected {str(table(0.8, 2)['label'][3])!r} as in a.csv "
             "(1 such rows)",
         ),
         (
             table(0.8, 2).drop(columns="id"),
             "b.csv: id: the column is missing, expected it as a.csv has it, or in neither file",
         ),
-        (changed(table(0.8, 2), 3, "id", "row 4"), "b.csv: row 5: id: got 'row 4' a second time"),
+        (
+            changed(table(0.8, 2), 3, "id", "row 4"),
+            "b.csv: row 5: id: got 'row 4' a second time; mend or remove the row",
+        ),
         (
             changed(table(0.8, 2), 3, "prediction", " "),
-            "b.csv: row 4: prediction: got nothing, expected a value in every row",
+            "b.csv: row 4: prediction: got nothing, expected a value in every row; mend or remove the row",
         ),
         (
             changed(table(0.8, 2), 3, "probability", "81%"),
-            "b.csv: row 4: probability: got '81%', expected that of the predicted class, from 0 to 1",
+            "b.csv: row 4: probability: got '81%', expected that of the predicted class, from 0 to 1; mend or remove the row",
         ),
         (
             table(0.8, 2).drop(columns="prediction"),
