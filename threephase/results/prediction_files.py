@@ -58,7 +58,8 @@ def read_predictions(file: Path) -> pd.DataFrame:
             raise UserError(f"{file}: split: got no test rows, expected some")
     refuse = functools.partial(refuse_row, pd.Series(str(file), index=rows.index))
     if classes := classes_of(rows):
-        rows["probability"] = rows[[PROBABILITY + name for name in classes]].max(axis=1)
+        numbers = rows[[PROBABILITY + name for name in classes]].apply(pd.to_numeric, errors="coerce")
+        rows["probability"] = numbers.max(axis=1, skipna=False)
     for column in (column for column in ("id", "label", "prediction") if column in rows):
         empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
         refuse(empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
@@ -67,7 +68,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
         refuse(rows["id"].duplicated(), lambda row: f"id: got {shown(rows['id'][row])} a second time")
     if "probability" in rows:
         probability = pd.to_numeric(rows["probability"], errors="coerce")
-        told, got = "of the predicted class, from 0 to 1", rows["probability"]
+        told, got = "of the predicted class, from 0 to 1", rows["probability"].tolist()
         refuse(~probability.between(0, 1), lambda row: f"probability: got {shown(got[row])}, expected that {told}")
         rows["probability"] = probability
     return rows[[column for column in ("id", "label", "prediction", "probability") if column in rows]]

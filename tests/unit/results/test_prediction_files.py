@@ -98,6 +98,14 @@ def test_a_table_that_a_training_here_left_is_read_by_its_test_rows(folder, rule
     assert result.sure[0] == pytest.approx(100 * draw.max(axis=1).mean()) and result.sure[1] is None
 
 
+def test_probabilities_of_a_csv_are_numbers(folder, rule):
+    rows = pd.DataFrame({"label": ["a", "b"], "prediction": ["a", "b"], "probability_a": ["9.9e-05", "0.2"]})
+    file = write("a.csv", rows.assign(probability_b=["0.9999", "0.8"]))
+    assert read_predictions(file)["probability"].tolist() == [0.9999, 0.8]
+    with pytest.raises(UserError, match="a.csv: row 2: probability: got nan, expected that of the predicted class"):
+        read_predictions(write("a.csv", rows.assign(probability_b=["0.9999", "80%"])))
+
+
 def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
     frame = frame.astype(str)
     frame.loc[row, column] = value
