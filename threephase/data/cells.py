@@ -12,23 +12,22 @@ import pandas as pd
 from threephase.base.errors import UserError, shortened
 from threephase.study.source_params import Dataset
 
-READ_FROM = "read from"  # the column of the raw rows that says where a row stands
+READ_FROM, ROW = "read from", "row in it"  # the columns of the raw rows that say where a row stands
 NAMES = 120  # characters of columns' names in an error
 LISTS = (list, tuple, set, np.ndarray)
 SIGNS = (",", ";", "|", None)  # None: white space
 
 
 def refuse_row(
-    read_from: pd.Series,
+    rows: pd.DataFrame,
     bad: pd.Series | np.ndarray,
     reason: Callable[[int], str],
     remedy: str = "mend or remove the row",
 ) -> None:
-    """Refuse the first bad row by where it stands: the file (or split) and the number in it, counted from 1."""
+    """Refuse the first bad row by where it stands: the file (or split) and the number in it."""
     if np.any(bad):
-        first, places = int(np.argmax(bad)), read_from.astype(str).to_numpy()
-        number = int((places[: first + 1] == places[first]).sum())
-        raise UserError(f"{places[first]}: row {number}: {reason(first)}; {remedy}")
+        first = int(np.argmax(bad))
+        raise UserError(f"{rows[READ_FROM].iloc[first]}: row {rows[ROW].iloc[first]}: {reason(first)}; {remedy}")
 
 
 def shown(value: object) -> str:
@@ -51,7 +50,7 @@ def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
     Refuses bytes, mappings, lists as texts, characters that no file can hold, and several labels in a cell.
     """
-    refuse = functools.partial(refuse_row, rows[READ_FROM])
+    refuse = functools.partial(refuse_row, rows)
     columns = [*dataset.text_columns, *dataset.label_columns]
     for column in columns:
         cells = rows[column].tolist()
@@ -68,8 +67,7 @@ def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     for column in dataset.label_columns:
         rows = _one_label(rows, column)
     for column in columns:
-        refuse_row(
-            rows[READ_FROM],
+        refuse(
             np.array([_no_utf8(cell) for cell in rows[column]], dtype=bool),
             lambda _, column=column: f"{column}: got half a character (a lone surrogate), which no encoding can hold",
         )
@@ -102,7 +100,7 @@ def _one_label(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     parts = {text: _parts(text, known) for text in distinct}
     several = [isinstance(cell, LISTS) or len(parts.get(text, ())) > 1 for cell, text in zip(cells, texts, strict=True)]
     refuse_row(
-        rows[READ_FROM],
+        rows,
         np.array(several, dtype=bool),
         lambda i: f"{column}: got several labels, as {sum(several)} rows have (here {shown(cells[i])}), expected one",
         "leave one, or write what is one class without a sign that parts it (x_y); many labels a text are out of scope",

@@ -91,18 +91,19 @@ def look_at_files(
     return keys | {"separator": first.separator, "quote": first.quote, "header": first.header}, first.names
 
 
-def read_table_in(file: Path, columns: Sequence[str], encoding: str | None = None) -> pd.DataFrame:
-    """The rows of one table of any format, as a look at it says; ``columns`` are those that it must have.
+def read_table_in(file: Path, given: Mapping[str, Any], columns: Sequence[str]) -> tuple[DataSource, pd.DataFrame]:
+    """How one table of any format is read, as a look at it says, and its rows as ``read_parts`` gives them.
 
-    ``encoding`` None: found too. Refuses, in one line, what can't be read, and a table without one of the columns.
+    ``given`` and ``columns`` as in ``look_at_files``. Refuses what can't be read, and a file of several tables.
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file")
-    keys, _ = look_at_files(str(file), {"encoding": encoding} if encoding else {}, columns, [])
-    parts = read_parts(file, DataSource(files=str(file), **keys))
-    rows = pd.concat([part for _, _, part in parts], ignore_index=True)
-    refuse_missing(file, rows.columns, columns)
-    return rows
+    keys, _ = look_at_files(str(file), given, columns, [])
+    source = DataSource(files=str(file), **keys)
+    parts = [(split, rows) for split, _, rows in read_parts(file, source)]
+    if len(parts) > 1:
+        raise UserError(f"{file}: got rows of {', '.join(split for split, _ in parts)}, expected one list of rows")
+    return source, parts[0][1]
 
 
 def _encoding(files: list[Path]) -> str:
@@ -162,7 +163,7 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     """The one way to read a delimited file; refuses two that fit equally well, and none."""
     text = text_of(path, keys["encoding"])
     readings, reasons = [], []
-    for separator in _separators(path, text, keys, columns):
+    for separator in _separators(path, text, keys, labels):
         try:
             readings.append(_with(path, text, separator, keys, columns, labels))
         except UserError as error:
@@ -177,7 +178,8 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     reading = best[0]
     if not reading.found:
         without = "; of a file without header: --no-header --text-column 1 --label-column 2"
-        refuse_missing(path, reading.names, columns, without)
+        separated = f" (separated by {reading.separator!r})"
+        refuse_missing(path, reading.names, columns, without if labels else separated)
     if reading.swallowed and "quote" not in keys:
         raise UserError(
             f"{path}: line {reading.swallowed}: a quote opens here and takes in lines that look like rows, expected it "
@@ -186,10 +188,10 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     return reading
 
 
-def _separators(path: Path, text: str, keys: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+def _separators(path: Path, text: str, keys: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
     """What may separate the fields: what is given, what Excel wrote down, or what stands in the first line.
 
-    A comma where that line is the name of the one column that is asked for, as in a file of texts to label.
+    A comma where no column of labels is asked for: a file of texts to label may have one column.
     """
     mark = EXCEL_MARK.match(text)
     head = (text[mark.end() :] if mark else text).lstrip("\r\n").partition("\n")[0]
@@ -198,7 +200,7 @@ def _separators(path: Path, text: str, keys: Mapping[str, Any], columns: Sequenc
     if "separator" in keys or mark:
         return [keys.get("separator") or mark[1]]
     separators = [sign for sign in SEPARATORS if sign in head]
-    if not separators and [head.strip().strip(QUOTE)] == [*columns]:
+    if not separators and not labels:
         return [","]
     if not separators:
         raise UserError(
@@ -221,12 +223,12 @@ def _with(
     """
     quote = keys.get("quote", QUOTE)
     try:
-        lines, records = read_records(path, text, separator, quote)
+        lines, _, records = read_records(path, text, separator, quote)
     except UserError:
         if separator != "\t" or "quote" in keys:
             raise
         quote = ""
-        lines, records = read_records(path, text, separator, quote)
+        lines, _, records = read_records(path, text, separator, quote)
     first = [name.strip() for name in records[0]]
     numbers = [str(number) for number in range(1, len(first) + 1)]
     header = keys.get("header")

@@ -44,9 +44,11 @@ Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and
 class Description:
     """``classifier.json``: whose model it is, its classes in the order of its probabilities, and what it takes.
 
-    ``max_tokens``: of a text, special tokens included, None without an encoder; of what is longer the rest is cut off,
-    or with ``takes_first_piece`` what lies behind the last full stop within the limit. ``head``: how a fine-tuned one
-    was trained. ``units``: what TF-IDF counts. ``predictions_sha256``: of the study's predictions with this seed.
+    ``separator``, ``quote``, ``header``: as the study's source says, and so of files of new texts; without a separator
+    a look at each finds them. ``max_tokens``: of a text, special tokens included, None without an encoder; of what is
+    longer the rest is cut off, or with ``takes_first_piece`` what lies behind the last full stop within the limit.
+    ``head``: how a fine-tuned one was trained. ``units``: what TF-IDF counts. ``predictions_sha256``: of the study's
+    predictions with this seed.
     """
 
     study: str
@@ -57,6 +59,9 @@ class Description:
     labels: list[str]
     text_columns: list[str]
     strip_tags: bool
+    separator: str | None
+    quote: str
+    header: bool
     units: str = checked(one_of(*COUNTED))
     max_tokens: int | None
     takes_first_piece: bool

@@ -12,6 +12,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_text
 from threephase.data import cleaning
+from threephase.data.cells import READ_FROM, ROW
 from threephase.data.labels import MISSING, canonical
 from threephase.data.sources import read_source
 from threephase.project import project
@@ -83,10 +84,10 @@ def dataset_definition(
 
 def read_examples(
     name: str, definition: dict[str, Any], settings: Sources, classes: Sequence[str] = ()
-) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """What the content of a data set's definition names, read and checked as the stages will.
 
-    The file of each row, the cleaned rows with a number for each distinct text, and the examples that stay of them.
+    Where each row stands, the cleaned rows with a number for each distinct text, and the examples that stay of them.
     ``classes``: labels that are none but for being named here, such as None; the definition then declares all labels.
     """
     file = paths.dataset_definition(name)
@@ -97,7 +98,7 @@ def read_examples(
         kept = sorted(label for label in labels if label and label not in MISSING or label in classes)
         definition["class_names"] = {label: label for label in kept}
         dataset = dataclasses.replace(dataset, class_names=definition["class_names"])
-    places, cleaned = rows[cleaning.READ_FROM], cleaning.clean(rows, dataset)
+    places, cleaned = rows[[READ_FROM, ROW]], cleaning.clean(rows, dataset)
     del rows  # as large as the file
     examples = cleaning.chosen(cleaned, dataset)
     cleaning.check_content(examples, dataset, used["origin"])

@@ -7,13 +7,13 @@ import math
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 import psutil
 
 from threephase.base.errors import shortened
 from threephase.data import cleaning
+from threephase.data.places import row_names
 from threephase.model.token_counts import TokenCounts
 from threephase.report.estimate import Estimate
 from threephase.study.params import Study
@@ -38,7 +38,7 @@ class Look:
 
 def data_report(
     study: Study,
-    places: pd.Series,
+    places: pd.DataFrame,
     cleaned: pd.DataFrame,
     examples: pd.DataFrame,
     tokens: TokenCounts | str,
@@ -46,8 +46,9 @@ def data_report(
 ) -> str:
     """The report as Markdown, the answer first.
 
-    ``cleaned``: all rows read (their texts may be numbers here), ``places``: the file of each; ``examples``: those that
-    the study keeps, with its test rows. ``tokens`` and ``estimate`` are texts where they could not be had, and say why.
+    ``cleaned``: all rows read (their texts may be numbers here), ``places``: where each stands, as ``row_names`` takes
+    it; ``examples``: those that the study keeps, with its test rows. ``tokens`` and ``estimate`` are texts where they
+    could not be had, and say why.
     """
     names = row_names(places)
     looks = [
@@ -216,12 +217,6 @@ def class_table(study: Study, examples: pd.DataFrame) -> str:
 def half_width(rows: int) -> float:
     """Half of the 95% interval (Wilson's) of a share of so many rows, in points, where it is widest: at a half."""
     return 100 * Z / 2 / math.sqrt(rows + Z**2)
-
-
-def row_names(places: pd.Series) -> pd.Series:
-    """Each row's file and number in it, counted from 1."""
-    numbers = places.groupby(places, observed=True).cumcount() + 1
-    return places.map(lambda place: Path(place).name).astype(str) + " row " + numbers.astype(str)
 
 
 def duration(seconds: float) -> str:

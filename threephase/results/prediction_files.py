@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError
-from threephase.data.cells import refuse_missing, refuse_row, shown
+from threephase.data.cells import READ_FROM, ROW, refuse_missing, refuse_row, shown
 from threephase.data.file_look import read_table_in
 from threephase.results.paired import Difference
 from threephase.scores import mcnemar, statistics
@@ -45,18 +45,20 @@ class Compared:
 
 
 def read_predictions(file: Path) -> pd.DataFrame:
-    """Columns label, prediction, and where the file has them id and probability (of the predicted class, 0 to 1).
+    """Columns label, prediction, ``ROW``, and where the file has them id and probability (of the predicted, 0 to 1).
 
     Of a table that a training here leaves the test rows are taken. Refuses a missing column or value, an id that
     stands twice, and what is no probability.
     """
-    rows = read_table_in(file, []).rename(columns=OURS)
+    _, rows = read_table_in(file, {}, [])
+    rows = rows.rename(columns=OURS)
     refuse_missing(file, rows.columns, ("label", "prediction"), " (label, prediction; optional: id, probability)")
+    rows = rows.assign(**{READ_FROM: str(file), ROW: rows.index + 1}).reset_index(drop=True)
     if "split" in rows:
         rows = rows[rows["split"] == "test"].reset_index(drop=True)
         if rows.empty:
             raise UserError(f"{file}: split: got no test rows, expected some")
-    refuse = functools.partial(refuse_row, pd.Series(str(file), index=rows.index))
+    refuse = functools.partial(refuse_row, rows)
     if classes := classes_of(rows):
         numbers = rows[[PROBABILITY + name for name in classes]].apply(pd.to_numeric, errors="coerce")
         rows["probability"] = numbers.max(axis=1, skipna=False)
@@ -71,7 +73,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
         told, got = "of the predicted class, from 0 to 1", rows["probability"].tolist()
         refuse(~probability.between(0, 1), lambda row: f"probability: got {shown(got[row])}, expected that {told}")
         rows["probability"] = probability
-    return rows[[column for column in ("id", "label", "prediction", "probability") if column in rows]]
+    return rows[[column for column in ("id", "label", "prediction", "probability", ROW) if column in rows]]
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str], rule: Statistics) -> Compared:
@@ -124,7 +126,7 @@ def _as_first(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str]) -
     other = (first["label"] != second["label"]).to_numpy()
     if other.any():
         row = int(np.argmax(other))
-        which = f"id {shown(first['id'][row])}" if "id" in first else f"row {row + 1}"
+        which = f"id {shown(first['id'][row])}" if "id" in first else f"row {second[ROW][row]}"
         raise UserError(
             f"{names[1]}: {which}: label: got {shown(second['label'][row])}, expected {shown(first['label'][row])} "
             f"as in {names[0]} ({other.sum()} such rows)"

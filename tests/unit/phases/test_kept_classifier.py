@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.special import softmax
@@ -44,6 +45,7 @@ NEW = [*TEXTS, *ODD]
 
 def described(features: str, **changes) -> Description:
     facts = {"study": "s", "encoder": "e", "variant": "v", "seed": 3, "labels": LABELS, "text_columns": ["text"]}
+    facts |= {"separator": None, "quote": '"', "header": True}
     facts |= {"strip_tags": False, "units": "words", "max_tokens": None, "takes_first_piece": False, "head": None}
     return Description(features=features, predictions_sha256="", **facts | changes)
 
@@ -204,6 +206,36 @@ def test_texts_of_several_lines_and_a_file_of_one_row_are_texts(tmp_path):
         file.write_text(content, encoding="utf-8")
         with pytest.raises(UserError, match="new.csv: got 0 rows, expected some$"):
             texts_of(file, described(WORDS))
+
+
+def test_new_texts_are_read_and_checked_as_the_study_s_are(tmp_path):
+    file, odd, kept = tmp_path / "new.csv", tmp_path / "new.json", described(WORDS)
+    file.write_text("text,text\na one,b one\na two,b two\n", encoding="utf-8")
+    with pytest.raises(UserError, match="new.csv: got the column 'text' twice, expected it once"):
+        texts_of(file, kept)
+    file.write_text("Great phone, love it\nBad service, no\n", encoding="utf-8")
+    plain = described(WORDS, text_columns=["1"], separator="\t", quote="", header=False)
+    assert list(texts_of(file, plain)) == ["Great phone, love it", "Bad service, no"]
+    with pytest.raises(
+        UserError, match=r"new.csv: got columns Great .*, expected 'text' among them \(separated by ';'"
+    ):
+        texts_of(file, described(WORDS, separator=";"))
+    for cell in ('{"a": 1}', '["l", "m"]'):
+        odd.write_text(f'[{{"text": "a"}}, {{"text": {cell}}}]', encoding="utf-8")
+        with pytest.raises(UserError, match="new.json: row 2: text: got .*, expected a text or a number"):
+            texts_of(odd, kept)
+    odd.write_text('[{"text": 3.0}, {"text": null}]', encoding="utf-8")
+    assert list(texts_of(odd, kept)) == ["3", ""]
+    odd.write_text('{"train": [{"text": "a"}], "test": [{"text": "b"}]}', encoding="utf-8")
+    with pytest.raises(UserError, match="new.json: got rows of train, test, expected one list of rows"):
+        texts_of(odd, kept)
+    pd.DataFrame({"text": pd.Series(["a", None], dtype="string")}).to_parquet(tmp_path / "new.parquet")
+    assert list(texts_of(tmp_path / "new.parquet", kept)) == ["a", ""]
+
+
+def test_an_empty_row_keeps_the_numbers_of_those_below_it(tmp_path):
+    (tmp_path / "new.csv").write_text("text,id\na,1\n\n,\nb,2\n", encoding="utf-8")
+    assert list(texts_of(tmp_path / "new.csv", described(WORDS))) == ["a", "", "", "b"]
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):
