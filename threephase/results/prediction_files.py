@@ -10,6 +10,7 @@ import pandas as pd
 
 from threephase.base.errors import UserError
 from threephase.data.file_look import read_table_in
+from threephase.data.labels import canonical
 from threephase.results.paired import Difference
 from threephase.scores import mcnemar, statistics
 from threephase.scores.metrics import row_values
@@ -46,10 +47,10 @@ class Compared:
 def read_predictions(file: Path) -> pd.DataFrame:
     """Columns label, prediction, and where the file has them id and probability (of the predicted class, 0 to 1).
 
-    Of a table that a training here leaves the test rows are taken. Refuses a missing column or value, an id that
-    stands twice, and what is no probability.
+    Labels and predictions have one spelling, as in a study. Of a table that a training here leaves the test rows are
+    taken. Refuses a missing column or value, an id that stands twice, and what is no probability.
     """
-    rows = read_table_in(file, []).rename(columns=OURS)
+    rows = read_table_in(file, []).rename(columns=OURS).reset_index(drop=True)
     if missing := [column for column in ("label", "prediction") if column not in rows]:
         raise UserError(
             f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them "
@@ -61,10 +62,12 @@ def read_predictions(file: Path) -> pd.DataFrame:
             raise UserError(f"{file}: split: got no test rows, expected some")
     if classes := classes_of(rows):
         rows["probability"] = rows[[PROBABILITY + name for name in classes]].max(axis=1)
-    for column in (column for column in ("id", "label", "prediction") if column in rows):
-        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
-        _refuse_row(file, empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
-        rows[column] = rows[column].astype(str).str.strip()
+    for column, spelling in (("id", str.strip), ("label", canonical), ("prediction", canonical)):
+        if column in rows:
+            values = rows[column].astype(str).map(spelling)
+            empty = rows[column].isna() | (values == "")
+            _refuse_row(file, empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
+            rows[column] = values
     if "id" in rows:
         _refuse_row(file, rows["id"].duplicated(), lambda row: f"id: got {_short(rows['id'][row])} a second time")
     if "probability" in rows:
