@@ -92,13 +92,14 @@ def look_at_files(
 def read_table_in(file: Path, columns: Sequence[str], encoding: str | None = None) -> pd.DataFrame:
     """The rows of one table of any format, as a look at it says; ``columns`` are those that it must have.
 
-    ``encoding`` None: found too. Refuses, in one line, what can't be read, and a table without one of the columns.
+    The index is each row's place in the file, as ``Rows`` has it. ``encoding`` None: found too. Refuses, in one line,
+    what can't be read, and a table without one of the columns.
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file")
     keys, _ = look_at_files(str(file), {"encoding": encoding} if encoding else {}, columns, [])
-    parts = read_parts(file, DataSource(files=str(file), **keys))
-    rows = pd.concat([part for _, _, part in parts], ignore_index=True)
+    parts = [rows for _, _, rows in read_parts(file, DataSource(files=str(file), **keys))]
+    rows = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
     if missing := [column for column in columns if column not in rows]:
         raise UserError(
             f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them"
@@ -225,12 +226,12 @@ def _with(
     """
     quote = keys.get("quote", QUOTE)
     try:
-        lines, records = read_records(path, text, separator, quote)
+        lines, _, records = read_records(path, text, separator, quote)
     except UserError:
         if separator != "\t" or "quote" in keys:
             raise
         quote = ""
-        lines, records = read_records(path, text, separator, quote)
+        lines, _, records = read_records(path, text, separator, quote)
     first = [name.strip() for name in records[0]]
     numbers = [str(number) for number in range(1, len(first) + 1)]
     header = keys.get("header")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line, is_disk_full
+from threephase.base.errors import UserError, first_line, is_disk_full, warn
 from threephase.data.cells import READ_FROM, as_texts
 from threephase.data.packages import package_folder
 from threephase.data.row_files import files_of, refuse_same_content
@@ -93,6 +93,8 @@ def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
     for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
         label_file = labels and Path(labels if isinstance(labels, str) else labels[split])
         for part, place, rows in read_parts(path, source, label_file):
+            if empty := rows.index[-1] + 1 - len(rows):
+                warn(f"{path}: empty rows are passed over and not counted where a row is named by its number: {empty}")
             yield split or part, place, rows
 
 

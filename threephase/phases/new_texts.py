@@ -17,8 +17,12 @@ DIGITS = 6
 
 
 def texts_of(file: Path, described: Description, encoding: str | None = None) -> Iterator[str]:
-    """The text of each row of a table with the study's text columns, as the study makes one of them."""
+    """The text of each row of a table with the study's text columns, as the study makes one of them.
+
+    An empty row has the text "", so that the others keep their numbers.
+    """
     rows = read_table_in(file, described.text_columns, encoding)
+    rows = rows.reindex(range(rows.index[-1] + 1))
     cells = zip(*(rows[column] for column in described.text_columns), strict=True)
     return (one_text(row, described.strip_tags) for row in cells)
 
