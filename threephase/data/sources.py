@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line, is_disk_full
+from threephase.base.errors import UserError, first_line, is_disk_full, warn
 from threephase.data.cells import READ_FROM, ROW, as_texts, refuse_missing
 from threephase.data.packages import package_folder
 from threephase.data.row_files import files_of, refuse_same_content
@@ -99,6 +99,8 @@ def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
     for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
         label_file = labels and Path(labels if isinstance(labels, str) else labels[split])
         for part, place, rows in read_parts(path, source, label_file):
+            if (empty := rows.index[-1] + 1 - len(rows)) > 0:
+                warn(f"{path}: empty rows are passed over: {empty}")
             yield split or part, place, rows
 
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 DESCRIPTION, VOCABULARY, ENCODER, MODELING = (
     "classifier.json", "vocabulary.json", "encoder", "modeling_sentence_classifier.py",
 )  # fmt: skip
-# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words, nothing.
-FINE_TUNED, EMBEDDINGS, WORDS, NOTHING = "fine_tuned", "embeddings", "words", "nothing"
+# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words.
+FINE_TUNED, EMBEDDINGS, WORDS = "fine_tuned", "embeddings", "words"
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and bias (outputs) of each linear layer
 
 
@@ -55,7 +55,7 @@ class Description:
     encoder: str
     variant: str
     seed: int
-    features: str = checked(one_of(FINE_TUNED, EMBEDDINGS, WORDS, NOTHING))
+    features: str = checked(one_of(FINE_TUNED, EMBEDDINGS, WORDS))
     labels: list[str]
     text_columns: list[str]
     strip_tags: bool
@@ -169,8 +169,6 @@ class KeptClassifier:
         features = self.described.features
         if features == FINE_TUNED:
             return self._by_fine_tuned(texts)
-        if features == NOTHING:
-            return np.tile(softmax(self.bias), (len(texts), 1))
         if features == WORDS:
             vectors = self.vectorizer.transform(texts)
         else:

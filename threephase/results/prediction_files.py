@@ -12,6 +12,7 @@ import pandas as pd
 from threephase.base.errors import UserError
 from threephase.data.cells import READ_FROM, ROW, refuse_missing, refuse_row, shown
 from threephase.data.file_look import read_table_in
+from threephase.data.labels import canonical
 from threephase.results.paired import Difference
 from threephase.scores import mcnemar, statistics
 from threephase.scores.metrics import row_values
@@ -47,8 +48,8 @@ class Compared:
 def read_predictions(file: Path) -> pd.DataFrame:
     """Columns label, prediction, ``ROW``, and where the file has them id and probability (of the predicted, 0 to 1).
 
-    Of a table that a training here leaves the test rows are taken. Refuses a missing column or value, an id that
-    stands twice, and what is no probability.
+    Labels and predictions have one spelling, as in a study. Of a table that a training here leaves the test rows are
+    taken. Refuses a missing column or value, an id that stands twice, and what is no probability.
     """
     _, rows = read_table_in(file, {}, [])
     rows = rows.rename(columns=OURS)
@@ -62,10 +63,12 @@ def read_predictions(file: Path) -> pd.DataFrame:
     if classes := classes_of(rows):
         numbers = rows[[PROBABILITY + name for name in classes]].apply(pd.to_numeric, errors="coerce")
         rows["probability"] = numbers.max(axis=1, skipna=False)
-    for column in (column for column in ("id", "label", "prediction") if column in rows):
-        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
-        refuse(empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
-        rows[column] = rows[column].astype(str).str.strip()
+    for column, spelling in (("id", str.strip), ("label", canonical), ("prediction", canonical)):
+        if column in rows:
+            values = rows[column].astype(str).map(spelling)
+            empty = rows[column].isna() | (values == "")
+            refuse(empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
+            rows[column] = values
     if "id" in rows:
         refuse(rows["id"].duplicated(), lambda row: f"id: got {shown(rows['id'][row])} a second time")
     if "probability" in rows:

@@ -1,6 +1,7 @@
 """A kept classifier's folder: the same probabilities here, in transformers, sentence-transformers and scikit-learn."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 from scipy.special import softmax
-from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from tiny_encoder import HIDDEN, MAX_TOKENS, TEXTS, make_bert, make_roberta, tiny_classifying
 
@@ -23,7 +23,6 @@ from threephase.phases.kept_classifier import (
     EMBEDDINGS,
     ENCODER,
     FINE_TUNED,
-    NOTHING,
     WORDS,
     Description,
     KeptClassifier,
@@ -101,11 +100,7 @@ def test_a_fine_tuned_classifier_gives_the_same_everywhere(
 
 
 VECTORS = np.random.default_rng(0).standard_normal((60, HIDDEN))
-MODELS = {
-    "logistic": LogisticRegression,
-    "nearest": NearestMean,
-    "majority": lambda: DummyClassifier(strategy="most_frequent"),
-}
+MODELS = {"logistic": LogisticRegression, "nearest": NearestMean}
 
 
 @pytest.mark.parametrize("known", [LABELS, LABELS[:2], LABELS[1:]])
@@ -116,8 +111,7 @@ def test_one_linear_layer_gives_a_baseline_s_probabilities(model, known):
     expected = np.zeros((len(VECTORS), len(LABELS)))
     expected[:, [LABELS.index(name) for name in fitted.classes_]] = fitted.predict_proba(VECTORS)
     weight, bias = linear(fitted, LABELS)
-    features = VECTORS[:, : weight.shape[1]]
-    np.testing.assert_allclose(softmax(features @ weight.T + bias, axis=1), expected, atol=1e-12)
+    np.testing.assert_allclose(softmax(VECTORS @ weight.T + bias, axis=1), expected, atol=1e-12)
 
 
 def test_a_classifier_on_untouched_vectors_gives_the_same_in_transformers(tmp_path):
@@ -158,12 +152,6 @@ def test_word_counts_give_the_same_by_the_card_s_lines(tmp_path, monkeypatch):
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
 
 
-def test_no_feature_gives_every_text_the_same(tmp_path):
-    layer = (np.zeros((3, 1)), np.array([-np.inf, 0, -np.inf]))
-    kept = kept_after(tmp_path / "kept", described(NOTHING), Model([layer]))
-    np.testing.assert_array_equal(kept.probabilities(["a", "b"]), [[0, 1, 0], [0, 1, 0]])
-
-
 def test_predictions_stand_beside_their_rows_in_any_block(tmp_path, monkeypatch, capsys):
     kept, expected = of_words(tmp_path / "kept")
     texts = [NEW[0], "", *NEW[1:], ""]
@@ -180,6 +168,29 @@ def test_predictions_stand_beside_their_rows_in_any_block(tmp_path, monkeypatch,
     assert table.tolist() == list(range(1, len(texts) + 1))
     assert written[0].splitlines()[2] == "2,,,,"
     assert written[0].splitlines()[1].endswith(",".join(f"{value:.6f}" for value in expected[0].astype(np.float32)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "xlsx"])
+def test_an_empty_row_of_a_file_does_not_move_the_rows_below_it(tmp_path, kind, capsys):
+    kept, _ = of_words(tmp_path / "kept")
+    file, texts = tmp_path / f"new.{kind}", [f"plum {number}" for number in range(10)]
+    rows = [*texts[:5], None, *texts[5:]]
+    if kind == "jsonl":
+        lines = [json.dumps({"text": text, "place": 1}) if text else "" for text in rows]
+    else:
+        separator = "," if kind == "csv" else "\t"
+        lines = [f"text{separator}place", *(f"{text}{separator}1" if text else "" for text in rows)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if kind == "xlsx":
+        pytest.importorskip("openpyxl")
+        pd.DataFrame({"text": rows, "place": [text and 1 for text in rows]}).to_excel(file, index=False)
+    assert list(texts_of(file, kept.described)) == [text or "" for text in rows]
+    output = io.StringIO()
+    write_predictions(kept, texts_of(file, kept.described), output)
+    found = [line.split(",")[:2] for line in output.getvalue().splitlines()[1:]]
+    assert [row for row, _ in found] == [str(number) for number in range(1, 12)]
+    assert [row for row, label in found if not label] == ["6"]
+    assert capsys.readouterr().err == "warning: rows without a text, which got no label: 1, the first is row 6\n"
 
 
 def test_a_table_gives_the_study_s_texts(tmp_path):
@@ -231,11 +242,6 @@ def test_new_texts_are_read_and_checked_as_the_study_s_are(tmp_path):
         texts_of(odd, kept)
     pd.DataFrame({"text": pd.Series(["a", None], dtype="string")}).to_parquet(tmp_path / "new.parquet")
     assert list(texts_of(tmp_path / "new.parquet", kept)) == ["a", ""]
-
-
-def test_an_empty_row_keeps_the_numbers_of_those_below_it(tmp_path):
-    (tmp_path / "new.csv").write_text("text,id\na,1\n\n,\nb,2\n", encoding="utf-8")
-    assert list(texts_of(tmp_path / "new.csv", described(WORDS))) == ["a", "", "", "b"]
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):

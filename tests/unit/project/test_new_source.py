@@ -295,6 +295,14 @@ def test_missing_names_are_classes_where_named():
     assert examples["label"].value_counts().to_dict() == {"x": 20, "y": 20, "None": 9}
 
 
+def test_empty_rows_are_passed_over_and_told(capsys):
+    lines = table().splitlines()
+    Path("a.csv").write_text("\n".join([*lines[:3], "", ",", *lines[3:]]) + "\n\n")
+    assert pairs(added(f"--file a.csv {BY_NAME}")[1]) == ROWS
+    told = "warning: a.csv: empty rows are passed over: 2\n"
+    assert capsys.readouterr().err == 2 * told  # by add_study, and by the stage behind it
+
+
 def test_an_ambiguous_quote_is_read_as_chosen():
     Path("a.csv").write_text("text,label\n" + CLOSED + table(header=False))
     assert len(added(f"--file a.csv {BY_NAME} --quote none")[1]) == 45

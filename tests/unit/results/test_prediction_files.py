@@ -106,6 +106,21 @@ def test_probabilities_of_a_csv_are_numbers(folder, rule):
         read_predictions(write("a.csv", rows.assign(probability_b=["0.9999", "80%"])))
 
 
+def test_labels_have_one_spelling_as_in_a_study(folder, rule):
+    """1, 1.0 and `` 1 ``, and accents composed or not: else each right row of one file would be wrong in the other."""
+    spelt = pd.DataFrame({"label": ["1", "0", "\u00e9", "1"], "prediction": ["1", "0", "\u00e9", "0"]})
+    others = pd.DataFrame(
+        {"label": ["1.0", " 0 ", "e\u0301", "\uff11"], "prediction": ["1.0", "0.0", "e\u0301", "0\u200b"]}
+    )
+    result = compared(rule, write("a.csv", spelt), write("b.csv", others))
+    assert (result.classes, result.alike) == (["0", "1", "\u00e9"], 100)
+    pd.DataFrame({"label": [1.0, 0.0], "prediction": [1, 1]}).to_parquet("numbers.parquet")
+    numbers = read_predictions(Path("numbers.parquet"))[["label", "prediction"]]
+    assert numbers.to_numpy().tolist() == [["1", "1"], ["0", "1"]]
+    with pytest.raises(UserError, match="c.csv: row 2: label: got nothing"):
+        read_predictions(write("c.csv", pd.DataFrame({"label": ["1", "\u200b"], "prediction": "1"})))
+
+
 def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
     frame = frame.astype(str)
     frame.loc[row, column] = value
