@@ -34,8 +34,8 @@ ABOUT_STUDY = """\
 # The study on your own texts, under the protocol of the paper's text. The variants are the fewest that answer "what
 # should I use?": fine-tuning, contrastive learning before it, and all three phases, beside every baseline. Each is
 # trained by the ordinary recipe: the learning rate of phase 3 is chosen on your validation rows. The hyper-parameters
-# below are defaults for a few hundred short texts, minutes on two cores; they were not chosen on your data. To choose
-# those of phases 1 and 2: python -m commands.search_hyperparameters --help
+# below are defaults for a few hundred short texts, minutes on two cores; they were not chosen on your data.
+# data/README.md says how to choose those of phases 1 and 2.
 # After an edit of encoders, variants or baselines, type make pipelines.
 """
 

@@ -137,8 +137,8 @@ def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.Dat
         ),
         (
             changed(table(0.8, 2), 3, "label", "iron " * 90),
-            f"b.csv: id 'row 3': label: got {repr('iron ' * 90)[:57]}..., expected {str(table(0.8, 2)['label'][3])!r} as in a.csv "
-            "(1 such rows)",
+            f"b.csv: id 'row 3': label: got {repr('iron ' * 90)[:57]}..., expected {str(table(0.8, 2)['label'][3])!r} "
+            "as in a.csv (1 such rows)",
         ),
         (
             table(0.8, 2).drop(columns="id"),
@@ -154,7 +154,8 @@ def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.Dat
         ),
         (
             changed(table(0.8, 2), 3, "probability", "81%"),
-            "b.csv: row 4: probability: got '81%', expected that of the predicted class, from 0 to 1; mend or remove the row",
+            "b.csv: row 4: probability: got '81%', expected that of the predicted class, from 0 to 1; mend or "
+            "remove the row",
         ),
         (
             table(0.8, 2).drop(columns="prediction"),
