@@ -37,8 +37,9 @@ def test_every_method_is_made_again_as_the_study_made_it(project):
     """Written folders are held to the study's predictions by ``write`` itself; other predictions are refused."""
     before = contents(project / "runs")
     answer = own_answer(read_finished(load_study(), with_costs=False))
-    assert len(answer.methods) > 8
-    for method in answer.methods:
+    learning = [method for method in answer.methods if method.row.variant != "majority"]
+    assert len(learning) > 8
+    for method in learning:
         keeping.write(answer.study, answer, method, 1, project / "kept" / method.key)
         predictions = pd.read_parquet(f"runs/predictions/{method.key}/1.parquet")
         tested = predictions[predictions["split"] == "test"]

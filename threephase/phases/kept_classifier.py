@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 DESCRIPTION, VOCABULARY, ENCODER, MODELING = (
     "classifier.json", "vocabulary.json", "encoder", "modeling_sentence_classifier.py",
 )  # fmt: skip
-# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words, nothing.
-FINE_TUNED, EMBEDDINGS, WORDS, NOTHING = "fine_tuned", "embeddings", "words", "nothing"
+# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words.
+FINE_TUNED, EMBEDDINGS, WORDS = "fine_tuned", "embeddings", "words"
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and bias (outputs) of each linear layer
 
 
@@ -44,19 +44,24 @@ Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and
 class Description:
     """``classifier.json``: whose model it is, its classes in the order of its probabilities, and what it takes.
 
-    ``max_tokens``: of a text, special tokens included, None without an encoder; of what is longer the rest is cut off,
-    or with ``takes_first_piece`` what lies behind the last full stop within the limit. ``head``: how a fine-tuned one
-    was trained. ``units``: what TF-IDF counts. ``seed_scores_sha256``: of what it was chosen by.
+    ``separator``, ``quote``, ``header``: as the study's source says, and so of files of new texts; without a separator
+    a look at each finds them. ``max_tokens``: of a text, special tokens included, None without an encoder; of what is
+    longer the rest is cut off, or with ``takes_first_piece`` what lies behind the last full stop within the limit.
+    ``head``: how a fine-tuned one was trained. ``units``: what TF-IDF counts. ``seed_scores_sha256``: of what it was
+    chosen by.
     """
 
     study: str
     encoder: str
     variant: str
     seed: int
-    features: str = checked(one_of(FINE_TUNED, EMBEDDINGS, WORDS, NOTHING))
+    features: str = checked(one_of(FINE_TUNED, EMBEDDINGS, WORDS))
     labels: list[str]
     text_columns: list[str]
     strip_tags: bool
+    separator: str | None
+    quote: str
+    header: bool
     units: str = checked(one_of(*COUNTED))
     max_tokens: int | None
     takes_first_piece: bool
@@ -164,8 +169,6 @@ class KeptClassifier:
         features = self.described.features
         if features == FINE_TUNED:
             return self._by_fine_tuned(texts)
-        if features == NOTHING:
-            return np.tile(softmax(self.bias), (len(texts), 1))
         if features == WORDS:
             vectors = self.vectorizer.transform(texts)
         else:

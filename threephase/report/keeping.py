@@ -62,6 +62,8 @@ def reason(answer: OwnAnswer, method: Method, seed: int) -> str:
     how = "best method"
     if answer.choice.name != answer.choice.best:
         how = "cheapest method within one standard error of the best"
+    if answer.guessing_wins:
+        how += " of those that learn from the texts"
     middle = f", and of {count} {unit}s the {'median' if count % 2 else 'lower median'}" if count > 1 else ""
     return f"Kept: “{method.title}” with {unit} {seed}, by validation scores the {how}{middle}."
 

@@ -31,7 +31,7 @@ def project(tmp_path):
     ("content", "values", "said"),
     [
         ("text,topic\na,x\n", {}, f"{ROWS}: got columns text, topic, expected 'label' among them"),
-        ("text,label\n", {}, f"{ROWS}: got 0 rows, expected at least two classes of them"),
+        ("text,label\n", {}, f"{ROWS}: got 0 rows, expected some"),
         (
             "text,label\na,x\n",
             {"source.files": {"train": ROWS, "test": ROWS}},
