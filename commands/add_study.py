@@ -6,7 +6,7 @@ from pathlib import Path
 
 from threephase.base.errors import run_stage, warn
 from threephase.study.read_params import load_study
-from threephase.study.source_params import CONTRADICTING, ONE_LABEL, WORDS
+from threephase.study.source_params import CONTRADICTING, WORDS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +27,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quote", help="around fields, or none; else found")
     parser.add_argument("--encoding", help="of text files, such as cp1251; else found")
     parser.add_argument("--no-header", action="store_false", dest="header", default=None, help="the first row is one")
-    parser.add_argument("--one-label", choices=ONE_LABEL, help="what becomes of several labels in a cell; else refused")
     parser.add_argument("--class", **several, dest="classes", metavar="NAME", help="is a class: None, NaN or null")
     parser.add_argument(
         "--duplicates", choices=CONTRADICTING, default="first", help="which row of a text with different labels stays"

@@ -1,7 +1,6 @@
 """Run the stages of studies side by side on Dask's workers, each byte as `dvc repro` makes it."""
 
 import argparse
-import os
 import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -50,13 +49,20 @@ def main() -> None:
 
 def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
     """The workers that the options ask for; UserError where this machine has too few cores or no GPU."""
-    from threephase.project.clusters import of_scheduler, on_slurm, on_this_machine, visible_gpus, workers_here
+    from threephase.project.clusters import (
+        cores_here,
+        of_scheduler,
+        on_slurm,
+        on_this_machine,
+        visible_gpus,
+        workers_here,
+    )
 
     if arguments.slurm:
         return on_slurm(arguments.slurm, TOP)
     if arguments.scheduler:
         return of_scheduler(arguments.scheduler)
-    engine, cores, workers = load_shared().engine, os.cpu_count() or 1, arguments.workers
+    engine, cores, workers = load_shared().engine, cores_here(), arguments.workers
     wants_gpus = arguments.gpus or (workers is None and engine.device != "cpu")
     gpus = visible_gpus() if wants_gpus else []
     if arguments.gpus and not gpus:

@@ -23,7 +23,7 @@ def main() -> None:
     from threephase.base.files import new_file
     from threephase.model.machine import choose_machine
     from threephase.phases.kept_classifier import KeptClassifier
-    from threephase.phases.new_texts import lines_of, texts_of, write_predictions
+    from threephase.phases.new_texts import stdin_texts, texts_of, write_predictions
     from threephase.report.keeping import keep, refuse_outdated
 
     if not folder.is_dir():
@@ -33,7 +33,7 @@ def main() -> None:
     kept = KeptClassifier(folder, choose_machine(study.shared.engine))
     refuse_outdated(study, kept.described, folder)
     if arguments.file == "-":
-        texts = lines_of(sys.stdin, kept.described, arguments.encoding)
+        texts = stdin_texts(sys.stdin, kept.described, arguments.encoding)
     else:
         texts = texts_of(Path(arguments.file), kept.described, arguments.encoding)
     if arguments.output is None:

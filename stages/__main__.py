@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-TOP = Path(os.path.abspath(__file__)).parents[1]  # links stay: a search runs the code that its workspace links to
+TOP = Path(os.path.abspath(__file__)).parents[1]  # links stay: a project may link to this code
 
 
 def use_environment() -> None:

@@ -6,9 +6,7 @@ from threephase.study.topology import CLASSIFIER_PHASE, CLASSIFY
 
 
 def main() -> None:
-    parser = stage_parser(__doc__, "encoder", "variant", "seed")
-    parser.add_argument("--validation-only", action="store_true", help="leave the test part alone (for searches)")
-    arguments = parser.parse_args()
+    arguments = stage_parser(__doc__, "encoder", "variant", "seed").parse_args()
 
     from threephase.base.files import write_table
     from threephase.phases.classifier import probabilities, train_best
@@ -18,17 +16,15 @@ def main() -> None:
     from threephase.scores.predictions import predictions_table
 
     run = TrainingRun.of_command(arguments, CLASSIFY, CLASSIFIER_PHASE)
-    if not arguments.validation_only and has_same_start(run):
+    if has_same_start(run):
         take_over(run, paths.predictions, paths.vectors)
         return
     done = train_best(run)
     # Every choice is made: a test part that chose nothing is scored from here on, once.
-    parts = ["validation"] if arguments.validation_only else ["validation", "test"]
-    scored = {part: run.part(part) for part in parts if part in set(run.examples["part"])}
+    scored = {part: run.part(part) for part in ("validation", "test") if part in set(run.examples["part"])}
     predicted = {part: probabilities(run, part, done.best.model, done.tokenizer) for part in scored}
     table = predictions_table(scored, predicted, run.classes)
     write_table(paths.predictions(run.folder, run.encoder, run.variant, run.seed), table)
-    if not arguments.validation_only:
-        write_vectors(run, done.best.model.encoder, done.tokenizer)
+    write_vectors(run, done.best.model.encoder, done.tokenizer)
     sequence_updates = sum(candidate.sequence_updates for candidate in done.tried)
     run.write_records(done.best.optimization, sequence_updates, done.tokenizer, **done.best.facts(done.tried))

@@ -11,7 +11,7 @@ from synthetic_study import COPIED, REPOSITORY, write_class_counts, write_drawn,
 
 from threephase.base import paths
 from threephase.base.files import write_table, write_text
-from threephase.data.cleaning import READ_FROM
+from threephase.data.cells import READ_FROM, ROW
 from threephase.paper.numbers import result_tables
 from threephase.project.new_study import study_params
 from threephase.project.project import yaml_text
@@ -69,6 +69,7 @@ def _write_rows(study: Study, classes: Sequence[str], random: np.random.Generato
     labels = random.permutation(np.resize(classes, 2 * ROWS))
     texts = [f"text {number} of a reader " * 3 for number in range(2 * ROWS)]
     raw = pd.DataFrame({"text": texts, "label": labels, READ_FROM: pd.Categorical([FILE] * 2 * ROWS)})
+    raw[ROW] = raw.index + 1
     write_table(paths.raw_rows(study.folder), raw)
     ids = [f"{split}-{number:06d}" for number, split in enumerate(splits)]
     examples = pd.DataFrame({"example_id": ids, "text": texts, "label": labels, "split": splits})

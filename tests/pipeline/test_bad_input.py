@@ -117,13 +117,19 @@ def test_a_bad_row_of_a_data_file(project, bad, values, said):
 def test_a_data_file_with_one_class_only(project):
     write_rows(project, [(text, "fruit") for text, _ in good_rows()])
     run_stages(project, RESOLVE, PREPARE[0])
-    assert refused(project, PREPARE[1]) == f"own files {ROWS}: got one class only (fruit), expected at least two"
+    assert (
+        refused(project, PREPARE[1])
+        == f"own files {Path(ROWS).name}: got one class only (fruit), expected at least two"
+    )
 
 
 def test_a_data_file_with_fewer_rows_than_the_test_set_needs(project):
     change(project, DATASET, {"test_rows": 60})
     run_stages(project, RESOLVE, PREPARE[0])
-    assert refused(project, PREPARE[1]) == f"own files {ROWS}: got 60 training rows, expected more than test_rows (60)"
+    assert (
+        refused(project, PREPARE[1])
+        == f"own files {Path(ROWS).name}: got 60 training rows, expected more than test_rows (60)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tiny_project import commit, environment, make_pipelines, run
 from threephase.base.provenance import library_versions
 from threephase.project.worker import CommandFailed, run_command
 
+pytestmark = pytest.mark.usefixtures("all_cores")
 COMMAND = (*DISTRIBUTE, "--workers", "2")
 
 

@@ -12,6 +12,7 @@ from distributed_project import DISTRIBUTE, copy, make_study
 from small_project import change
 from tiny_project import SHARED, environment, run
 
+pytestmark = pytest.mark.usefixtures("all_cores")
 ON_TWO = (*DISTRIBUTE, "--workers", "2")
 
 

@@ -116,6 +116,17 @@ def test_a_new_variant_runs_no_training_again(project):
     } == set()
 
 
+def test_a_hidden_file_in_the_reader_s_folder_fetches_nothing_again(project):
+    Path("texts/x").mkdir(parents=True)
+    Path("texts/x/1.txt").write_text("a")
+    fetching = resolve.Resolved(topology.FETCH, "", {}, own_files=[Path("texts")])
+    before = fetching.as_text()
+    Path("texts/x/.DS_Store").write_text("b")
+    assert fetching.as_text() == before
+    Path("texts/x/2.txt").write_text("b")
+    assert fetching.as_text() != before
+
+
 def append(file: Path, text: str) -> None:
     file.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
 

@@ -49,6 +49,11 @@ def first_line(error: BaseException) -> str:
     return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """What stands within an error's one line, or a table's, cut to so many characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def fail(message: str) -> None:
     """Print one line and leave with status 2."""
     print("error: " + " ".join(message.split()), file=sys.stderr)

@@ -106,6 +106,12 @@ def with_part(file: Path, text: str, name: str, command: str, part: str) -> str:
     return f"{before}{opens}\n\n{part}\n{closes}{rest.partition(closes)[2]}"
 
 
+def files_in(folder: Path, pattern: str = "**/*") -> list[Path]:
+    """A folder's files in order, at any depth; hidden ones, such as a Mac adds, are passed over."""
+    found = sorted(file for file in folder.glob(pattern) if file.is_file())
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+
+
 def sha256_of(path: Path) -> str:
     """Checksum of a file's content, in hexadecimal."""
     with path.open("rb") as file:

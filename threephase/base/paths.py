@@ -145,6 +145,11 @@ def results(folder: Path) -> Path:
     return reports(folder) / "results.csv"
 
 
+def seed_scores(folder: Path) -> Path:
+    """Of every cell and seed, which a method is chosen by."""
+    return reports(folder) / "runs.csv"
+
+
 def paper_table(table: int, encoder: str, protocol: str) -> Path:
     """A table of the paper beside ours as CSV; ``encoder`` and ``protocol`` are empty for the tables of data.
 

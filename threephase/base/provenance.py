@@ -67,14 +67,8 @@ def seconds_so_far() -> float:
 
 
 def origin(file: Path) -> str:
-    """Where data or an encoder came from, as the stage that fetched them wrote it down.
-
-    A local folder goes by its name: reports are published, and where it lies is the reader's own affair.
-    """
-    if not file.is_file():
-        return "not recorded"
-    kind, _, place = json.loads(file.read_text(encoding="utf-8"))["origin"].partition(" ")
-    return f"{kind} {Path(place).name if kind == 'folder' else place}"
+    """Where data or an encoder came from, as the stage that fetched them wrote it down."""
+    return json.loads(file.read_text(encoding="utf-8"))["origin"] if file.is_file() else "not recorded"
 
 
 def environment(told: float = 0.0) -> dict[str, object]:

@@ -2,46 +2,55 @@
 
 import ast
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, shortened
 from threephase.study.source_params import Dataset
 
-READ_FROM = "read from"  # the column of the raw rows that says where a row stands
+READ_FROM, ROW = "read from", "row in it"  # the columns of the raw rows that say where a row stands
+NAMES = 120  # characters of columns' names in an error
 LISTS = (list, tuple, set, np.ndarray)
 SIGNS = (",", ";", "|", None)  # None: white space
 
 
 def refuse_row(
-    read_from: pd.Series,
+    rows: pd.DataFrame,
     bad: pd.Series | np.ndarray,
     reason: Callable[[int], str],
     remedy: str = "mend or remove the row",
 ) -> None:
-    """Refuse the first bad row by where it stands: the file (or split) and the number in it, counted from 1."""
+    """Refuse the first bad row by where it stands: the file (or split) and the number in it."""
     if np.any(bad):
-        first, places = int(np.argmax(bad)), read_from.astype(str).to_numpy()
-        number = int((places[: first + 1] == places[first]).sum())
-        raise UserError(f"{places[first]}: row {number}: {reason(first)}; {remedy}")
+        first = int(np.argmax(bad))
+        raise UserError(f"{rows[READ_FROM].iloc[first]}: row {rows[ROW].iloc[first]}: {reason(first)}; {remedy}")
 
 
 def shown(value: object) -> str:
     """A cell within an error's one line."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(repr(value))
+
+
+def refuse_missing(
+    place: str | Path, columns: Iterable[object], wanted: Iterable[str | None], remedy: str = ""
+) -> None:
+    """Refuse a table without one of the columns that are wanted."""
+    names = [*columns]
+    if missing := [column for column in wanted if column is not None and column not in names]:
+        told = shortened(", ".join(map(str, names)), NAMES)
+        raise UserError(f"{place}: got columns {told}, expected {missing[0]!r} among them{remedy}")
 
 
 def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """The rows with a text, or None where nothing is given, in each cell of the text and label columns.
 
-    Refuses bytes, mappings, lists as texts, characters that no file can hold, and, unless ``source.one_label`` says
-    what becomes of them, several labels in a cell.
+    Refuses bytes, mappings, lists as texts, characters that no file can hold, and several labels in a cell.
     """
-    refuse = functools.partial(refuse_row, rows[READ_FROM])
+    refuse = functools.partial(refuse_row, rows)
     columns = [*dataset.text_columns, *dataset.label_columns]
     for column in columns:
         cells = rows[column].tolist()
@@ -56,10 +65,9 @@ def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         if column in dataset.text_columns:
             rows = rows.assign(**{column: pd.Series(map(cell_text, cells), index=rows.index, dtype=object)})
     for column in dataset.label_columns:
-        rows = _one_label(rows, column, dataset.source.one_label)
+        rows = _one_label(rows, column)
     for column in columns:
-        refuse_row(
-            rows[READ_FROM],
+        refuse(
             np.array([_no_utf8(cell) for cell in rows[column]], dtype=bool),
             lambda _, column=column: f"{column}: got half a character (a lone surrogate), which no encoding can hold",
         )
@@ -83,34 +91,22 @@ def _no_utf8(cell: str | None) -> bool:
     return False
 
 
-def _one_label(rows: pd.DataFrame, column: str, one_label: str | None) -> pd.DataFrame:
-    """The rows with one label, or none, in each cell of a column."""
+def _one_label(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows with one label, or none, in each cell of a column; refuses several."""
     cells = rows[column].tolist()
     texts = [None if isinstance(cell, LISTS) else cell_text(cell) for cell in cells]
-    known = {text.strip() for text in texts if text}
-    part_of = {
-        text: [text] if one_label == "whole" else _parts(text, known) for text in {text for text in texts if text}
-    }
-    parts = [
-        [cell_text(part) for part in cell] if isinstance(cell, LISTS) else part_of[text] if text else [text]
-        for cell, text in zip(cells, texts, strict=True)
-    ]
-    is_list = [isinstance(cell, LISTS) for cell in cells]
-    several = np.array([listed or len(part) > 1 for listed, part in zip(is_list, parts, strict=True)], dtype=bool)
-    if several.any() and one_label in (None, "whole"):
-        refuse_row(
-            rows[READ_FROM],
-            several,
-            lambda i: (
-                f"{column}: got several labels, as {several.sum()} rows have (here {shown(cells[i])}), expected one"
-            ),
-            "--one-label first or split-rows (whole: a cell is one); a study of many labels a text is out of scope",
-        )
-    if one_label == "split-rows":
-        return rows.assign(**{column: pd.Series(parts, index=rows.index)}).explode(column, ignore_index=True)
-    return rows.assign(
-        **{column: pd.Series([part[0] if part else None for part in parts], index=rows.index, dtype=object)}
+    distinct = {text for text in texts if text}
+    known = {text.strip() for text in distinct}
+    parts = {text: _parts(text, known) for text in distinct}
+    several = [isinstance(cell, LISTS) or len(parts.get(text, ())) > 1 for cell, text in zip(cells, texts, strict=True)]
+    refuse_row(
+        rows,
+        np.array(several, dtype=bool),
+        lambda i: f"{column}: got several labels, as {sum(several)} rows have (here {shown(cells[i])}), expected one",
+        "leave one, or write what is one class without a sign that parts it (x_y); many labels a text are out of scope",
     )
+    labels = [next(iter(parts[text]), None) if text else text for text in texts]
+    return rows.assign(**{column: pd.Series(labels, index=rows.index, dtype=object)})
 
 
 def _parts(text: str, known: set[str]) -> list[str]:

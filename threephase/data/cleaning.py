@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from threephase.base.errors import UserError, warn
-from threephase.data.cells import READ_FROM, refuse_row
+from threephase.data.cells import refuse_row
 from threephase.data.labels import INVISIBLE, labels_of, missing, refuse_merged_levels
 from threephase.study.source_params import SPLITS, Dataset
 
@@ -27,7 +27,7 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     label_2 ... and label, the whole path), split; unlabelled rows have the label "". Refuses an empty text, and a
     missing, hidden or undeclared label, by file and row (counted from 1).
     """
-    refuse = functools.partial(refuse_row, rows[READ_FROM])
+    refuse = functools.partial(refuse_row, rows)
     columns = [rows[column] for column in dataset.text_columns]
     text = pd.Series([one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)

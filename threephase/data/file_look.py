@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from threephase.base.errors import UserError
+from threephase.base.files import files_in
+from threephase.data.cells import refuse_missing
 from threephase.data.row_files import (
     BYTE_ORDER_MARKS,
     DELIMITED,
-    FALLBACK,
     JSON,
     content_of,
     files_of,
@@ -27,6 +28,7 @@ from threephase.study.source_params import SPLITS, DataSource
 
 SEPARATORS = (",", ";", "\t", "|")
 QUOTE = '"'
+WESTERN = "cp1252"
 CLASS_SHARE = 0.2  # of the rows, that distinct labels are at most
 FOREIGN_SHARE = 0.25  # of the letters, that a Western text has outside of ASCII at most
 SPLIT_NAMES = {
@@ -67,8 +69,8 @@ def look_at_files(
     label_files = given.get("label_files") or []
     paths += map(Path, [label_files] if isinstance(label_files, str) else dict(label_files).values())
     folders = [path for path in paths if path.is_dir()]
-    single = [part for path in paths for part in (sorted(path.rglob("*")) if path in folders else [path])]
-    texts = [path for path in single if path.is_file() and suffix_of(path) in (*DELIMITED, *JSON)]
+    single = [part for path in paths for part in (files_in(path) if path in folders else [path])]
+    texts = [path for path in single if suffix_of(path) in (*DELIMITED, *JSON)]
     keys = dict(given)
     if texts and "encoding" not in keys:
         keys["encoding"] = _encoding(texts)
@@ -89,21 +91,19 @@ def look_at_files(
     return keys | {"separator": first.separator, "quote": first.quote, "header": first.header}, first.names
 
 
-def read_table_in(file: Path, columns: Sequence[str], encoding: str | None = None) -> pd.DataFrame:
-    """The rows of one table of any format, as a look at it says; ``columns`` are those that it must have.
+def read_table_in(file: Path, given: Mapping[str, Any], columns: Sequence[str]) -> tuple[DataSource, pd.DataFrame]:
+    """How one table of any format is read, as a look at it says, and its rows as ``read_parts`` gives them.
 
-    ``encoding`` None: found too. Refuses, in one line, what can't be read, and a table without one of the columns.
+    ``given`` and ``columns`` as in ``look_at_files``. Refuses what can't be read, and a file of several tables.
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file")
-    keys, _ = look_at_files(str(file), {"encoding": encoding} if encoding else {}, columns, [])
-    parts = read_parts(file, DataSource(files=str(file), **keys))
-    rows = pd.concat([part for _, _, part in parts], ignore_index=True)
-    if missing := [column for column in columns if column not in rows]:
-        raise UserError(
-            f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them"
-        )
-    return rows
+    keys, _ = look_at_files(str(file), given, columns, [])
+    source = DataSource(files=str(file), **keys)
+    parts = [(split, rows) for split, _, rows in read_parts(file, source)]
+    if len(parts) > 1:
+        raise UserError(f"{file}: got rows of {', '.join(split for split, _ in parts)}, expected one list of rows")
+    return source, parts[0][1]
 
 
 def _encoding(files: list[Path]) -> str:
@@ -127,14 +127,14 @@ def _encoding_of(file: Path) -> str:
     letters = sum(byte > 127 or chr(byte).isalpha() for byte in content)
     foreign = sum(byte > 127 for byte in content)
     try:
-        content.decode(FALLBACK)
+        content.decode(WESTERN)
     except UnicodeDecodeError:
         foreign = letters
     if foreign > FOREIGN_SHARE * letters:
         raise UserError(
             f"{place}: is not UTF-8, and no Western text; name its encoding, such as --encoding {_guess(content)}"
         )
-    return FALLBACK
+    return WESTERN
 
 
 def _guess(content: bytes) -> str:
@@ -163,7 +163,7 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     """The one way to read a delimited file; refuses two that fit equally well, and none."""
     text = text_of(path, keys["encoding"])
     readings, reasons = [], []
-    for separator in _separators(path, text, keys, columns):
+    for separator in _separators(path, text, keys, labels):
         try:
             readings.append(_with(path, text, separator, keys, columns, labels))
         except UserError as error:
@@ -177,11 +177,9 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
         raise UserError(f"{path}: got two ways to read it that fit equally well, expected one; choose: {ways}")
     reading = best[0]
     if not reading.found:
-        names, lacking = ", ".join(reading.names), next(name for name in columns if name not in reading.names)
-        raise UserError(
-            f"{path}: got columns {names if len(names) < 120 else names[:117] + '...'}, expected {lacking!r} among "
-            "them; of a file without header: --no-header --text-column 1 --label-column 2"
-        )
+        without = "; of a file without header: --no-header --text-column 1 --label-column 2"
+        separated = f" (separated by {reading.separator!r})"
+        refuse_missing(path, reading.names, columns, without if labels else separated)
     if reading.swallowed and "quote" not in keys:
         raise UserError(
             f"{path}: line {reading.swallowed}: a quote opens here and takes in lines that look like rows, expected it "
@@ -190,19 +188,19 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     return reading
 
 
-def _separators(path: Path, text: str, keys: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+def _separators(path: Path, text: str, keys: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
     """What may separate the fields: what is given, what Excel wrote down, or what stands in the first line.
 
-    A comma where that line is the name of the one column that is asked for, as in a file of texts to label.
+    A comma where no column of labels is asked for: a file of texts to label may have one column.
     """
     mark = EXCEL_MARK.match(text)
     head = (text[mark.end() :] if mark else text).lstrip("\r\n").partition("\n")[0]
     if not head.strip():
-        raise UserError(f"{path}: got 0 rows, expected at least two classes of them")
+        raise UserError(f"{path}: got 0 rows, expected some")
     if "separator" in keys or mark:
         return [keys.get("separator") or mark[1]]
     separators = [sign for sign in SEPARATORS if sign in head]
-    if not separators and [head.strip().strip(QUOTE)] == [*columns]:
+    if not separators and not labels:
         return [","]
     if not separators:
         raise UserError(
@@ -225,12 +223,12 @@ def _with(
     """
     quote = keys.get("quote", QUOTE)
     try:
-        lines, records = read_records(path, text, separator, quote)
+        lines, _, records = read_records(path, text, separator, quote)
     except UserError:
         if separator != "\t" or "quote" in keys:
             raise
         quote = ""
-        lines, records = read_records(path, text, separator, quote)
+        lines, _, records = read_records(path, text, separator, quote)
     first = [name.strip() for name in records[0]]
     numbers = [str(number) for number in range(1, len(first) + 1)]
     header = keys.get("header")
@@ -240,19 +238,19 @@ def _with(
     found = all(column in names or column in numbers for column in columns)
     places = [names.index(column) if column in names else int(column) - 1 for column in labels] if found else []
     classes = {tuple(record[place].strip() for place in places) for record in body}
-    swallowed = _swallowed(text, separator, lines[header:], body, places) if quote and found else None
+    swallowed = _swallowed(text, separator, lines[header:], body, places) if quote and places else None
     return Reading(separator, quote, header, names, found, len(classes) <= CLASS_SHARE * len(body), swallowed)
 
 
 def _has_header(
     first: list[str], body: list[list[str]], columns: Sequence[str], labels: Sequence[str], numbers: list[str]
 ) -> bool:
-    """Whether the first row names the columns: where they are asked for by number, its label is no other row's."""
+    """Whether the first row names the columns: where they are asked for by number, it has a label that no other has."""
     if not set(columns) <= set(numbers) or set(columns) <= set(first):
         return True
     places = [int(label) - 1 for label in labels]
     others = {tuple(row[place].strip() for place in places) for row in body}
-    return tuple(first[place] for place in places) not in others
+    return bool(places) and tuple(first[place] for place in places) not in others
 
 
 def _swallowed(text: str, separator: str, lines: list[int], records: list[list[str]], places: list[int]) -> int | None:

@@ -1,20 +1,25 @@
 """Where an example's row stands in the files that it was read from."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
-from threephase.data.cleaning import READ_FROM
+from threephase.data.cells import READ_FROM, ROW
+
+
+def row_names(rows: pd.DataFrame) -> pd.Series:
+    """Each row's file (or split of the hub) and number in it, such as ``reviews.csv row 12``.
+
+    A file is called by its name alone, unless two have the same.
+    """
+    names = {place: Path(place).name for place in rows[READ_FROM].unique()}
+    if len({*names.values()}) < len(names):
+        names = {place: place for place in names}
+    return rows[READ_FROM].map(names).astype(str) + " row " + rows[ROW].astype(str)
 
 
 def places_of(raw: pd.DataFrame, example_ids: Iterable[str]) -> dict[str, str]:
-    """File (or split of the hub) and row by example, such as ``reviews.csv, row 12``; counted from 1, without headings.
-
-    ``raw``: the rows as read, all files below each other; an example's id ends in the number of its row there.
-    """
-    numbers = raw.groupby(READ_FROM, observed=True).cumcount() + 1
-    places = {}
-    for example_id in example_ids:
-        row = int(example_id.rpartition("-")[2])
-        places[example_id] = f"{raw[READ_FROM].iloc[row]}, row {numbers.iloc[row]}"
-    return places
+    """The name of each example's row; its id ends in the row's place in ``raw``, the rows as read."""
+    names = row_names(raw)
+    return {example_id: names.iloc[int(example_id.rpartition("-")[2])] for example_id in example_ids}

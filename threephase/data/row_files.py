@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from threephase.base.errors import UserError, first_line, warn
-from threephase.base.files import sha256_of
+from threephase.base.errors import UserError, first_line, shortened
+from threephase.base.files import files_in, sha256_of
 from threephase.study.source_params import SPLITS
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".text", ".dat", ".data", "")
@@ -16,7 +16,6 @@ JSON = (".json", ".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv", *JSON, ".parquet", ".xlsx")
 """What counts as a table in a folder; a .txt there is as likely a note."""
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-FALLBACK = "cp1252"
 AS_CSV = "save it as CSV in UTF-8"
 CONVERSIONS = {
     ".xls": "save it as .xlsx or CSV",
@@ -64,7 +63,7 @@ def files_of(
 def _tables(split: str | None, path: Path, place: str) -> list[tuple[str | None, Path]]:
     if not path.is_dir():
         return [(split, path)]
-    tables = sorted(file for file in path.iterdir() if file.is_file() and _unpacked(file).suffix.lower() in TABLES)
+    tables = [file for file in files_in(path, "*") if _unpacked(file).suffix.lower() in TABLES]
     if not tables:
         raise UserError(f"{place}: {path}: got a folder without tables, expected files in {', '.join(TABLES)}")
     names = [table.name.split(".")[0] for table in tables]
@@ -87,7 +86,7 @@ def refuse_same_content(files: list[tuple[str | None, Path]]) -> None:
     """Refuse two files of the same content: a test set that is the training set measures nothing."""
     seen: dict[object, tuple[str | None, Path]] = {}
     for split, file in files:
-        parts = sorted(part for part in file.rglob("*") if part.is_file()) if file.is_dir() else [file]
+        parts = files_in(file) if file.is_dir() else [file]
         first_split, first = seen.setdefault(tuple(sha256_of(part) for part in parts), (split, file))
         if (first_split, first) != (split, file):
             of_splits = f" for split {split!r} and {first_split!r}" if split else ""
@@ -115,8 +114,8 @@ def _member(path: Path, archive: zipfile.ZipFile) -> str:
         name for name in archive.namelist() if not name.startswith("__MACOSX") and Path(name).name and name[-1] != "/"
     ]
     if len(names) != 1:
-        shown = ", ".join(names[:3]) + ("..." if len(names) > 3 else "")
-        raise UserError(f"{path}: got {len(names)} files in it ({shown[:120]}), expected one; unpack it and name files")
+        told = shortened(", ".join(names))
+        raise UserError(f"{path}: got {len(names)} files in it ({told}), expected one; unpack it and name files")
     return names[0]
 
 
@@ -136,8 +135,7 @@ def content_of(path: Path) -> bytes:
 def text_of(path: Path, encoding: str | None = None) -> str:
     """What is in a file, as text.
 
-    ``encoding`` None: UTF-8, or UTF-16 where a byte-order mark says so; a file that is neither is read as
-    Windows-1252, with a warning.
+    ``encoding`` None: UTF-8, or UTF-16 where a byte-order mark says so.
     """
     content = content_of(path)
     mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
@@ -148,15 +146,7 @@ def text_of(path: Path, encoding: str | None = None) -> str:
     except LookupError:
         raise UserError(f"{path}: got encoding {encoding!r}, expected one that Python knows, such as cp1252") from None
     except UnicodeError as error:
-        if encoding is None and mark is None:
-            text = _fallback(path, content)
-            warn(f"{path}: is not UTF-8 ({first_line(error)}); read as {FALLBACK} (source.encoding)")
-            return text
-        raise UserError(f"{path}: can't be read as {encoding or mark}: {first_line(error)}") from None
-
-
-def _fallback(path: Path, content: bytes) -> str:
-    try:
-        return content.decode(FALLBACK)
-    except UnicodeError as error:
-        raise UserError(f"{path}: is neither UTF-8 nor {FALLBACK} ({first_line(error)}); name its encoding") from None
+        raise UserError(
+            f"{path}: can't be read as {encoding or mark or 'utf-8'}: {first_line(error)}; name its encoding "
+            "(--encoding, or source.encoding of its definition)"
+        ) from None

@@ -1,37 +1,45 @@
 """A data set's rows from the first of its sources that the user has provided."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line, is_disk_full
-from threephase.data.cells import READ_FROM, as_texts
+from threephase.base.errors import UserError, first_line, is_disk_full, warn
+from threephase.data.cells import READ_FROM, ROW, as_texts, refuse_missing
 from threephase.data.packages import package_folder
 from threephase.data.row_files import files_of, refuse_same_content
 from threephase.data.table_reader import Rows, read_parts
 from threephase.study.source_params import Dataset, HubSource, PackageSource, Sources
 
-NAMES = 150  # characters of columns' names in an error
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
 
 
 def read_source(dataset: Dataset, settings: Sources, file: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The source's rows as they are, and what was used.
+    """The source's rows as ``checked_rows`` gives them, and what was used.
 
-    Rows: the text and label columns as texts, ``read from``, and ``split`` where the source has splits. Places are told
-    without the folders that differ between machines, so that the rows are the same file on every one. Used: the
-    ``kind`` of source, its ``origin`` in a few words, and the kinds that were ``passed_over`` and why. ``file`` is the
-    params file, named in errors. A source that is there but wrong is refused, never replaced by the next.
+    Places are told without the folders that differ between machines, so that the rows are the same file on every one.
+    Used: the ``kind`` of source, its ``origin`` in a few words, and the kinds that were ``passed_over`` and why.
+    ``file`` is the params file, named in errors. A source that is there but wrong is refused, never replaced by the
+    next.
     """
     passed_over: dict[str, str] = {}
     kind, origin, parts = _first_source(dataset, settings, file, passed_over)
+    used = {"kind": kind, "origin": origin, "passed_over": passed_over}
+    return checked_rows(dataset, kind, origin, parts), used
+
+
+def checked_rows(dataset: Dataset, kind: str, origin: str, parts: Iterable[Rows]) -> pd.DataFrame:
+    """The text and label columns as texts, where each row stands (``READ_FROM``, ``ROW``), and ``split`` if there are.
+
+    ``ROW``: the number in the file or split, from 1, without headings; an empty row that is passed over has one too.
+    """
     rows = pd.concat([_table(dataset, kind, origin, *part) for part in parts], ignore_index=True)
     rows[READ_FROM] = rows[READ_FROM].astype("category")
-    return as_texts(rows, dataset), {"kind": kind, "origin": origin, "passed_over": passed_over}
+    return as_texts(rows, dataset)
 
 
 def _first_source(
@@ -51,8 +59,8 @@ def _first_source(
             return kind, f"hub {source.hub.id} at {source.hub.revision}", _from_hub(dataset, source.hub)
         root = paths.named_folder(paths.DATA_FOLDER, settings.folder, "sources.folder")
         if root is not None and (root / source.folder).is_dir():
-            return kind, f"folder {root / source.folder}", _from_folder(dataset, root / source.folder)
-        passed_over[kind] = "none is named" if root is None else f"{root} has no {source.folder}"
+            return kind, f"folder {source.folder}", _from_folder(dataset, root / source.folder)
+        passed_over[kind] = "none is named" if root is None else f"{root.name} has no {source.folder}"
     why = "".join(f" ({kind}: {reason})" for kind, reason in passed_over.items())
     raise UserError(
         f"{file}: source: got {source.origin}, none of which {paths.SHARED_PARAMS}: sources.order ({settings.order}) "
@@ -67,11 +75,9 @@ def _table(
     source = dataset.source
     columns, split_column = columns_of(dataset, source.hub if kind == "hub" else source), source.split_column
     where = place if isinstance(place, str) else origin
-    for column in [*columns.values(), *([split_column] if split_column and split is None else [])]:
-        if column not in rows.columns:
-            names = ", ".join(map(str, rows.columns))
-            names = names if len(names) <= NAMES else names[:NAMES] + "..."
-            raise UserError(f"{where}: got columns {names}, expected {column!r} among them")
+    wanted = [*columns.values(), *([split_column] if split_column and split is None else [])]
+    refuse_missing(where, rows.columns, wanted)
+    for column in wanted:
         if (rows.columns == column).sum() > 1:
             raise UserError(f"{where}: got the column {column!r} twice, expected it once; rename one of them")
     table = pd.DataFrame({ours: rows[theirs].to_numpy() for ours, theirs in columns.items()}, dtype=object)
@@ -80,7 +86,7 @@ def _table(
     elif split_column is not None:
         ours = {theirs: ours for ours, theirs in (source.splits or {}).items()}
         table["split"] = [ours.get(str(name), str(name)) for name in rows[split_column]]
-    return table.assign(**{READ_FROM: place})
+    return table.assign(**{READ_FROM: place, ROW: rows.index + 1})
 
 
 def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
@@ -93,6 +99,8 @@ def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
     for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
         label_file = labels and Path(labels if isinstance(labels, str) else labels[split])
         for part, place, rows in read_parts(path, source, label_file):
+            if (empty := rows.index[-1] + 1 - len(rows)) > 0:
+                warn(f"{path}: empty rows are passed over: {empty}")
             yield split or part, place, rows
 
 
@@ -119,7 +127,7 @@ def _from_package(source: PackageSource, name: str, file: Path) -> Iterator[Rows
     texts = sorted(folder.glob("*/*.txt"))
     rows = [(text.read_bytes().partition(b"\n")[0].decode("utf-8"), text.parent.name) for text in texts]
     places = [f"{name}, {text.relative_to(folder)}" for text in texts]
-    yield None, places, pd.DataFrame(rows, columns=["text", "label"])
+    yield None, places, pd.DataFrame(rows, columns=["text", "label"], index=[0] * len(rows))
 
 
 def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Rows]:

@@ -10,17 +10,21 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import pandas as pd
 
 from threephase.base.errors import UserError, first_line
+from threephase.base.files import files_in
 from threephase.data.row_files import DELIMITED, JSON, content_of, suffix_of, text_of
 from threephase.study.source_params import SPLITS, DataSource
 
 Rows = tuple[str | None, str | list[str], pd.DataFrame]
-"""A split (None: the rows name their own, or have none), where all or each row was read, and its rows as they are."""
+"""A split (None: the rows name their own, or have none), where all or each row was read, and its rows as they are.
+
+A table's index is the place of each row in its file, from 0, where empty rows count that are passed over.
+"""
 
 EXCEL_MARK = re.compile('"?sep=(.)"?\r?\n')
 LINE = re.compile("[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+")
@@ -40,23 +44,23 @@ def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -
         parts = ((split, str(path), rows) for split, rows in _table(path, source))
     for split, place, rows in parts:
         if rows.empty:
-            raise UserError(f"{path}: got 0 rows, expected at least two classes of them")
-        yield split, place, rows
+            raise UserError(f"{path}: got 0 rows, expected some")
+        yield split, place if split is None else f"{place}, split {split}", rows
 
 
 def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
     suffix = suffix_of(path)
     if suffix in DELIMITED:
-        records = read_records(path, text_of(path, source.encoding), separator_of(path, source), source.quote)
-        yield None, with_names(path, *records, source.header)
+        read = read_records(path, text_of(path, source.encoding), separator_of(path, source), source.quote)
+        yield None, with_names(read.places, read.records, source.header)
     elif suffix in JSON:
         yield from _json_tables(path, _json(path, text_of(path, source.encoding)), source)
     else:
         try:
             if suffix == ".parquet":
-                yield None, pd.read_parquet(io.BytesIO(content_of(path)))
+                yield None, pd.read_parquet(io.BytesIO(content_of(path))).reset_index(drop=True)
             else:
-                yield None, with_names(path, *_sheet(path), source.header)
+                yield None, with_names(*_sheet(path), source.header)
         except (ValueError, OSError, KeyError, BadZipFile) as error:
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
 
@@ -66,8 +70,16 @@ def separator_of(path: Path, source: DataSource) -> str:
     return source.separator or ("\t" if suffix_of(path) == ".tsv" else ",")
 
 
-def read_records(path: Path, text: str, separator: str, quote: str) -> tuple[list[int], list[list[str]]]:
-    """The line on which each record begins, counted from 1, and its fields; all records have as many as the first.
+class Records(NamedTuple):
+    """Records that are not empty: the line on which each begins, its place, both counted from 1, and its fields."""
+
+    lines: list[int]
+    places: list[int]
+    records: list[list[str]]
+
+
+def read_records(path: Path, text: str, separator: str, quote: str) -> Records:
+    """The records of a delimited text; all have as many fields as the first.
 
     A quote that opens a field must close it: one that does not would swallow rows. Empty lines, and the line by which
     Excel is told the separator, are passed over.
@@ -77,17 +89,18 @@ def read_records(path: Path, text: str, separator: str, quote: str) -> tuple[lis
     before, file = int(bool(mark)), (line[0] for line in LINE.finditer(text, mark.end() if mark else 0))
     quoting = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
     reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True, **quoting)
-    lines, records, end = [], [], 0
+    lines, places, records, end = [], [], [], 0
     try:
-        for record in reader:
+        for place, record in enumerate(reader, start=1):
             if any(record):
                 lines.append(before + end + 1)
+                places.append(place)
                 records.append(record)
             end = reader.line_num
     except csv.Error as error:
         raise UserError(
             f"{path}: line {before + end + 1}: a quote ({quote}) opens a field that it doesn't close ({error}); write "
-            "it twice within quotes, or take it for a plain character: --quote none"
+            "it twice within quotes, or read it as a plain character (add_study --quote none)"
         ) from None
     width = len(records[0]) if records else 0
     for number, record in enumerate(records):
@@ -98,15 +111,17 @@ def read_records(path: Path, text: str, separator: str, quote: str) -> tuple[lis
                 f"{path}: line {lines[number]}: got {len(record)} fields, expected {width} as in the first row, "
                 f"separated by {separator!r}; put fields that hold it in quotes"
             )
-    return lines, records
+    return Records(lines, places, records)
 
 
-def with_names(path: Path, lines: list[int], records: list[list[Any]], header: bool) -> pd.DataFrame:
-    """Records as a table with their lines for index, and the first one's names, or their numbers, for columns."""
+def with_names(places: list[int], records: list[list[Any]], header: bool) -> pd.DataFrame:
+    """Records as a table: the first one's names, or the columns' numbers, and the rows' places for index."""
     if not header or not records:
-        return pd.DataFrame(records, index=lines, columns=_numbers(len(records[0]) if records else 0), dtype=object)
+        index = [place - 1 for place in places]
+        return pd.DataFrame(records, index=index, columns=_numbers(len(records[0]) if records else 0), dtype=object)
     names = [str(name).strip() for name in records[0]]
-    return pd.DataFrame(records[1:], index=lines[1:], columns=names, dtype=object)
+    index = [place - places[0] - 1 for place in places[1:]]
+    return pd.DataFrame(records[1:], index=index, columns=names, dtype=object)
 
 
 def _numbers(width: int) -> list[str]:
@@ -114,7 +129,7 @@ def _numbers(width: int) -> list[str]:
 
 
 def _sheet(path: Path) -> tuple[list[int], list[list[Any]]]:
-    """The row number and the cells of each row of a workbook's one sheet."""
+    """The place, counted from 1, and the cells of each row of a workbook's one sheet."""
     sheets = pd.read_excel(
         io.BytesIO(content_of(path)), sheet_name=None, header=None, dtype=object, na_filter=False, engine="openpyxl"
     )
@@ -129,7 +144,7 @@ def _sheet(path: Path) -> tuple[list[int], list[list[Any]]]:
 
 
 def _json(path: Path, text: str) -> Any:
-    """One JSON value, or one a line."""
+    """One JSON value, or one a line, None for an empty line."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -137,10 +152,10 @@ def _json(path: Path, text: str) -> Any:
     values = []
     for number, line in enumerate(lines_of(text), start=1):
         try:
-            values += [json.loads(line)] if line.strip() else []
+            values.append(json.loads(line) if line.strip() else None)
         except json.JSONDecodeError as error:
             # What no line but the first parses as is one value with an error in it.
-            place, reason = (number, error) if values else (whole.lineno, whole)
+            place, reason = (number, error) if any(values) else (whole.lineno, whole)
             raise UserError(f"{path}: line {place}: is no JSON ({reason.msg})") from None
     return values
 
@@ -179,19 +194,20 @@ def _is_rows(value: Any) -> bool:
 
 
 def _json_rows(path: Path, rows: list[Any]) -> pd.DataFrame:
-    if all(isinstance(row, dict) for row in rows):
-        return pd.DataFrame(rows, dtype=object)
-    if not all(isinstance(row, list) for row in rows):
-        bad = next(number for number, row in enumerate(rows, start=1) if not isinstance(row, dict))
-        raise UserError(f"{path}: row {bad}: got no mapping, expected one of the columns, as in {{'text': ...}}")
-    frame = pd.DataFrame(rows, dtype=object)
+    given = {place: row for place, row in enumerate(rows) if row is not None}
+    frame = pd.DataFrame(list(given.values()), index=list(given), dtype=object)
+    if all(isinstance(row, dict) for row in given.values()):
+        return frame
+    if not all(isinstance(row, list) for row in given.values()):
+        bad = next(place for place, row in given.items() if not isinstance(row, dict))
+        raise UserError(f"{path}: row {bad + 1}: got no mapping, expected one of the columns, as in {{'text': ...}}")
     return frame.set_axis(_numbers(frame.shape[1]), axis=1)
 
 
 def _json_columns(path: Path, content: dict[str, Any]) -> pd.DataFrame:
     """A list or mapping a column, as pandas writes it by default."""
     try:
-        return pd.DataFrame(content, dtype=object)
+        return pd.DataFrame(content, dtype=object).reset_index(drop=True)
     except ValueError as error:
         raise UserError(f"{path}: got columns that don't fit each other ({first_line(error)[:120]})") from None
 
@@ -213,15 +229,10 @@ def _parallel(path: Path, label_file: Path, source: DataSource) -> pd.DataFrame:
 def _named_texts(folder: Path, source: DataSource) -> Iterator[Rows]:
     """One row a text file ``<label>/<name>``, or one a line of the files ``<label>.txt``."""
     in_folders = source.label_from == "folder"
-    files = sorted(file for file in folder.glob("*/*" if in_folders else "*") if file.is_file())
     rows = []
-    for file in files:
-        if file.name.startswith("."):
-            continue
+    for file in files_in(folder, "*/*" if in_folders else "*"):
         text = text_of(file, source.encoding)
-        rows += (
-            [(text, file.parent.name, str(file))]
-            if in_folders
-            else [(line, file.stem, str(file)) for line in lines_of(text)]
-        )
-    yield None, [place for _, _, place in rows], pd.DataFrame([row[:2] for row in rows], columns=[TEXT, LABEL])
+        texts, label = ([text], file.parent.name) if in_folders else (lines_of(text), file.stem)
+        rows += [(place, str(file), each, label) for place, each in enumerate(texts)]
+    table = pd.DataFrame(rows, columns=["place", "file", TEXT, LABEL]).set_index("place")
+    yield None, table.pop("file").tolist(), table

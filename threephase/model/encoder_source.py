@@ -37,7 +37,7 @@ def find_encoder(name: str, source: EncoderSource, settings: Sources) -> tuple[P
     local = paths.named_folder(paths.ENCODERS_FOLDER, settings.encoders_folder, "sources.encoders_folder")
     for kind in settings.order:
         if kind == "folder" and local is not None and (local / name).is_dir():
-            return local / name, f"folder {local / name}", MEND
+            return local / name, f"folder {name}", MEND
         if kind == source.source == "hub":
             return download(source.id, source.revision, "model", list(NAMES), _folder_remedy(name)), source.origin, MEND
         if kind == source.source == "python_package":

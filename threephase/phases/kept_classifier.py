@@ -25,7 +25,7 @@ from threephase.model.machine import set_up
 from threephase.model.models import ClassifierHead, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, sentence_pieces
 from threephase.phases.baselines import COUNTED, new_vectorizer
-from threephase.phases.classifier import Classifier, Rows, predict
+from threephase.phases.classifier import Classifier, predict, prepare_rows
 from threephase.study.schema import build, checked, one_of
 from threephase.study.settings import Classifying, Machine
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 DESCRIPTION, VOCABULARY, ENCODER, MODELING = (
     "classifier.json", "vocabulary.json", "encoder", "modeling_sentence_classifier.py",
 )  # fmt: skip
-# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words, nothing.
-FINE_TUNED, EMBEDDINGS, WORDS, NOTHING = "fine_tuned", "embeddings", "words", "nothing"
+# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words.
+FINE_TUNED, EMBEDDINGS, WORDS = "fine_tuned", "embeddings", "words"
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and bias (outputs) of each linear layer
 
 
@@ -44,24 +44,29 @@ Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and
 class Description:
     """``classifier.json``: whose model it is, its classes in the order of its probabilities, and what it takes.
 
-    ``max_tokens``: of a text, special tokens included, None without an encoder; of what is longer the rest is cut off,
-    or with ``takes_first_piece`` what lies behind the last full stop within the limit. ``head``: how a fine-tuned one
-    was trained. ``units``: what TF-IDF counts. ``predictions_sha256``: of the study's predictions with this seed.
+    ``separator``, ``quote``, ``header``: as the study's source says, and so of files of new texts; without a separator
+    a look at each finds them. ``max_tokens``: of a text, special tokens included, None without an encoder; of what is
+    longer the rest is cut off, or with ``takes_first_piece`` what lies behind the last full stop within the limit.
+    ``head``: how a fine-tuned one was trained. ``units``: what TF-IDF counts. ``seed_scores_sha256``: of what it was
+    chosen by.
     """
 
     study: str
     encoder: str
     variant: str
     seed: int
-    features: str = checked(one_of(FINE_TUNED, EMBEDDINGS, WORDS, NOTHING))
+    features: str = checked(one_of(FINE_TUNED, EMBEDDINGS, WORDS))
     labels: list[str]
     text_columns: list[str]
     strip_tags: bool
+    separator: str | None
+    quote: str
+    header: bool
     units: str = checked(one_of(*COUNTED))
     max_tokens: int | None
     takes_first_piece: bool
     head: Classifying | None
-    predictions_sha256: str
+    seed_scores_sha256: str
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,6 @@ class KeptClassifier:
         features = self.described.features
         if features == FINE_TUNED:
             return self._by_fine_tuned(texts)
-        if features == NOTHING:
-            return np.tile(softmax(self.bias), (len(texts), 1))
         if features == WORDS:
             vectors = self.vectorizer.transform(texts)
         else:
@@ -175,10 +178,7 @@ class KeptClassifier:
     def _by_fine_tuned(self, texts: Sequence[str]) -> np.ndarray:
         if self.described.takes_first_piece:
             texts = [sentence_pieces(text, self.tokenizer)[0] for text in texts]
-        sequences = self.tokenizer(texts)
-        frozen = self.model.frozen
-        vectors = embedding.embed(self.encoder, sequences, self.tokenizer, self.machine) if frozen else None
-        rows = Rows(sequences, torch.empty(0), vectors)
+        rows = prepare_rows(texts, torch.empty(0), self.model, self.tokenizer, self.machine)
         return predict(self.model, rows, self.tokenizer, self.machine).softmax(1).cpu().numpy()
 
     def _fine_tuned(self, layers: Layers) -> Classifier:

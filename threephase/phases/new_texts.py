@@ -7,23 +7,34 @@ from pathlib import Path
 from typing import TextIO
 
 from threephase.base.errors import UserError, warn
+from threephase.data.cells import ROW
 from threephase.data.cleaning import one_text
 from threephase.data.file_look import read_table_in
+from threephase.data.sources import checked_rows
 from threephase.phases.kept_classifier import Description, KeptClassifier
 from threephase.scores.predictions import PROBABILITY
+from threephase.study.source_params import Dataset
 
 BLOCK = 16384  # texts that are sorted by length together
 DIGITS = 6
 
 
 def texts_of(file: Path, described: Description, encoding: str | None = None) -> Iterator[str]:
-    """The text of each row of a table with the study's text columns, as the study makes one of them."""
-    rows = read_table_in(file, described.text_columns, encoding)
+    """The text of each row of a table with the study's text columns, read, checked and joined as the study's are.
+
+    An empty row has the text "", so that the others keep their numbers.
+    """
+    keys = ("separator", "quote", "header") if described.separator else ("header",) * (not described.header)
+    given = {key: getattr(described, key) for key in keys} | ({"encoding": encoding} if encoding else {})
+    source, table = read_table_in(file, given, described.text_columns)
+    dataset = Dataset(described.study, "", source, described.text_columns, [], deduplicate=False, test_rows=None)
+    rows = checked_rows(dataset, "files", str(file), [(None, str(file), table)]).set_index(ROW)
+    rows = rows.reindex(range(1, rows.index[-1] + 1))
     cells = zip(*(rows[column] for column in described.text_columns), strict=True)
     return (one_text(row, described.strip_tags) for row in cells)
 
 
-def lines_of(stream: TextIO, described: Description, encoding: str | None = None) -> Iterator[str]:
+def stdin_texts(stream: TextIO, described: Description, encoding: str | None = None) -> Iterator[str]:
     """Each line of a stream as a text; UTF-8 if no ``encoding`` is named."""
     try:
         stream.reconfigure(encoding=encoding or "utf-8")

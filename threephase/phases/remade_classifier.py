@@ -16,7 +16,7 @@ from threephase.model import encoder_folder
 from threephase.model.kernels import restore_words
 from threephase.phases import baselines, kept_classifier
 from threephase.phases.classifier import train_best
-from threephase.phases.kept_classifier import EMBEDDINGS, FINE_TUNED, NOTHING, WORDS, Description, KeptClassifier, Model
+from threephase.phases.kept_classifier import EMBEDDINGS, FINE_TUNED, WORDS, Description, KeptClassifier, Model
 from threephase.phases.training_run import TrainingRun
 from threephase.scores.predictions import PROBABILITY
 from threephase.study.params import Study
@@ -45,8 +45,11 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
         labels=[name.removeprefix(PROBABILITY) for name in predictions if name.startswith(PROBABILITY)],
         text_columns=study.dataset.text_columns,
         strip_tags=study.dataset.strip_tags,
+        separator=study.dataset.source.separator,
+        quote=study.dataset.source.quote,
+        header=study.dataset.source.header,
         units=study.dataset.units,
-        predictions_sha256=sha256_of(file),
+        seed_scores_sha256=sha256_of(paths.seed_scores(study.folder)),
         **facts,
     )
     kept_classifier.write(folder, described, model)
@@ -74,22 +77,21 @@ def _fine_tuned(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Mo
 
 
 def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Model, dict[str, Any], Machine]:
-    """As ``_fine_tuned`` for a baseline."""
+    """As ``_fine_tuned`` for a baseline that learns from the texts."""
     settings = read_settings(BaselineSettings, folder, BASELINE, paths.cell_name(encoder, variant))
     vectors = baselines.embeddings(folder, settings) if encoder else None
     parts, classes = baselines.read_parts(folder, seed)
-    _, fitted = baselines.fit(variant, baselines.features_of(variant, parts, vectors), parts, classes, settings)
-    facts = {"features": NOTHING, "max_tokens": None, "takes_first_piece": False, "head": None}
+    features = baselines.features_of(variant, parts, vectors, settings.units)
+    _, fitted = baselines.fit(variant, features, parts, classes, settings)
+    facts = {"features": WORDS, "max_tokens": None, "takes_first_piece": False, "head": None}
     layers = [linear(fitted, classes)]
     if encoder:
         of_encoder = paths.pretrained_encoder(folder, encoder)
         loaded = encoder_folder.load_pretrained(of_encoder, settings.encoder.pooling)
         facts |= {"features": EMBEDDINGS, "max_tokens": loaded.transformer.config.max_tokens}
         return Model(layers, loaded, of_encoder), facts, settings.machine
-    if variant == "majority":
-        return Model(layers), facts, CPU
     vectorizer = baselines.new_vectorizer(settings.units).fit(parts["train"]["text"])
-    return Model(layers, vectorizer=vectorizer), facts | {"features": WORDS}, CPU
+    return Model(layers, vectorizer=vectorizer), facts, CPU
 
 
 def linear(model: Any, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -100,14 +102,10 @@ def linear(model: Any, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(model, baselines.NearestMean):
         # |x - mean|^2 less |x|^2, which all classes share.
         weight, bias = model.means_, -(model.means_**2).sum(axis=1) / 2
-    elif hasattr(model, "coef_"):
+    else:
         weight, bias = model.coef_, model.intercept_
         if len(model.classes_) == 2:
             weight, bias = np.vstack([0 * weight, weight]), np.append(0, bias)
-    else:
-        (probabilities,) = model.predict_proba(np.zeros((1, 1)))
-        with np.errstate(divide="ignore"):
-            weight, bias = np.zeros((len(probabilities), 1)), np.log(probabilities)
     columns = [classes.index(name) for name in model.classes_]
     all_weights, all_biases = np.zeros((len(classes), weight.shape[1])), np.full(len(classes), -np.inf)
     all_weights[columns], all_biases[columns] = weight, bias

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from threephase.study.settings import Classifying, Contrastive, Denoising, Encoder, Machine
+from threephase.study.settings import BaselineSettings, Classifying, Contrastive, Denoising, Encoder, Machine
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Workload:
     denoising: Denoising
     contrastive: Contrastive
     classifying: Classifying
+    baseline: BaselineSettings
     texts: Sequence[str]
     classes: int
 
@@ -25,7 +26,8 @@ class Workload:
 class Speed:
     """``start``: seconds until a stage trains; ``denoising``, ``contrastive``, ``classifying``: seconds an update.
 
-    ``text``: seconds that the encoder takes for a text without a gradient; ``memory_mb``: the largest of a process.
+    ``text``: seconds that the encoder takes for a text without a gradient; ``fit``: those that logistic regressions
+    take for a training row, all values of C together; ``memory_mb``: the largest of a process.
     """
 
     start: float
@@ -33,4 +35,5 @@ class Speed:
     contrastive: float
     classifying: float
     text: float
+    fit: float
     memory_mb: float

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from threephase.base.provenance import peak_memory_mb, seconds_so_far
@@ -20,6 +21,7 @@ from threephase.model.kernels import keep_words
 from threephase.model.machine import set_up
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, resolve_max_length
+from threephase.phases.baselines import features_of, fit
 from threephase.phases.classifier import new_classifier, prepare_rows, train_classifier
 from threephase.phases.contrastive import PairBatches, train_contrastive
 from threephase.phases.denoising import DenoisingBatches, train_denoising
@@ -28,7 +30,7 @@ from threephase.phases.speed import Speed, Workload
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 SECONDS, FEWEST_UPDATES, MOST_UPDATES = 3.0, 2, 64  # of each phase, behind a first update that is not counted
-EMBEDDED_TEXTS = 128
+EMBEDDED_TEXTS, FITTED_TEXTS = 128, 1000
 
 
 def measure_here(workload: Workload) -> Speed:
@@ -49,7 +51,8 @@ def measure_here(workload: Workload) -> Speed:
             phase(workload, texts, copy.deepcopy(encoder), tokenizer)
             for phase in (_denoising, _contrastive, _classifying)
         ]
-        return Speed(start, *seconds, _embedding(workload, texts, encoder, tokenizer), peak_memory_mb())
+        text, fit = _embedding(workload, texts, encoder, tokenizer), _fitting(workload, texts)
+        return Speed(start, *seconds, text, fit, peak_memory_mb())
 
 
 class _FirstBatches:
@@ -131,3 +134,14 @@ def _embedding(workload: Workload, texts: Sequence[str], encoder: SentenceEncode
     start = time.perf_counter()
     embed(encoder, sequences, tokenizer, workload.machine)
     return (time.perf_counter() - start) / len(sequences)
+
+
+def _fitting(workload: Workload, texts: Sequence[str]) -> float:
+    """Seconds that logistic regressions take for a row: on word counts, which take about as long as vectors do."""
+    settings, texts = workload.baseline, texts[:FITTED_TEXTS]
+    labels = [str(row % workload.classes) for row in range(len(texts))]
+    rows = pd.DataFrame({"text": texts, "label": labels})
+    start, parts = time.perf_counter(), dict.fromkeys(["train", settings.selection_split], rows)
+    features = features_of("tfidf_logistic", parts, units=settings.units)
+    fit("tfidf_logistic", features, parts, sorted(set(labels)), settings)
+    return (time.perf_counter() - start) / len(rows)

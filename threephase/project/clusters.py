@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from threephase.base.errors import UserError, first_line
 from threephase.study.schema import read_yaml
 
@@ -37,8 +35,21 @@ POLL_SECONDS, CONNECT_SECONDS, STARTS = 2.0, 10, 3
 
 def workers_here(threads: int) -> int:
     """How many stages of so many ``threads`` this machine's cores and memory allow at once, at least one."""
-    cores = os.cpu_count() or 1
-    return max(1, min(cores // threads, int(psutil.virtual_memory().total // MEMORY)))
+    return max(1, min(cores_here() // threads, int(memory_here() // MEMORY)))
+
+
+def cores_here() -> int:
+    """Those that this process may use, of which a container, Slurm or taskset may leave out some."""
+    from dask.system import cpu_count
+
+    return cpu_count()
+
+
+def memory_here() -> int:
+    """Bytes that this process may use, likewise."""
+    from distributed.system import memory_limit
+
+    return memory_limit()
 
 
 def visible_gpus() -> list[str]:
@@ -123,8 +134,9 @@ def _wait_for_a_worker(cluster: "Cluster", profile: Path) -> None:
         known = subprocess.run(
             ["squeue", "--noheader", "--format=%i", f"--jobs={','.join(jobs)}"], capture_output=True, text=True
         )
-        # Slurm forgets a job soon after its end, and then refuses to list it.
-        if jobs and not known.stdout.split() and not cluster.scheduler_info["workers"]:
+        # Slurm forgets a job soon after its end, and then refuses to list it; another failure says nothing of the jobs.
+        ended = not known.stdout.split() if known.returncode == 0 else "Invalid job id" in known.stderr
+        if jobs and ended and not cluster.scheduler_info["workers"]:
             raise UserError(
                 f"{profile}: got {len(jobs)} jobs that ended before a worker connected, expected workers; the jobs' "
                 "logs say why (log_directory, else slurm-*.out here)"

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from threephase.base.errors import UserError
+from threephase.base.files import files_in
 from threephase.data.file_look import look_at_files
+from threephase.data.hub import download
 from threephase.data.row_files import TABLES
+from threephase.data.sources import HUB_FILES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
 from threephase.study.source_params import LABEL_FROM, SPLITS, DataSource
@@ -35,7 +38,7 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     """The content of ``source``, and the names of the text and label columns."""
     texts, labels = arguments.text_column, arguments.label_column
     given = {"split_column": arguments.split_column, "encoding": arguments.encoding, "header": arguments.header}
-    given |= {"one_label": arguments.one_label, "splits": _splits(arguments.split)}
+    given["splits"] = _splits(arguments.split)
     for key in ("separator", "quote"):
         value = getattr(arguments, key)
         given[key] = NO_CHARACTER.get(value, value)
@@ -90,9 +93,9 @@ def _splits(given: Sequence[str]) -> dict[str, str] | None:
 def _label_from(files: str | dict[str, str]) -> str:
     """Whether the classes of a folder of texts are its folders, or its files."""
     for path in [Path(files)] if isinstance(files, str) else map(Path, files.values()):
-        if not path.is_dir() or any(file.suffix.lower() in TABLES for file in path.iterdir()):
+        if not path.is_dir() or any(file.suffix.lower() in TABLES for file in files_in(path, "*")):
             _need_columns([], [])
-        return LABEL_FROM[0] if any(part.is_dir() for part in path.iterdir()) else LABEL_FROM[1]
+        return LABEL_FROM[0] if files_in(path, "*/*") else LABEL_FROM[1]
     raise UserError("--file: expected a file")
 
 
@@ -116,4 +119,6 @@ def _of_hub(given: str, keys: dict[str, Any]) -> dict[str, Any]:
         raise UserError(f"--hub: got {given!r}, expected ID@REVISION, such as me/my_data@0123abc")
     if "splits" not in keys:
         raise UserError("--hub: expected the splits to read: --split train=NAME, and --split test=NAME if there is one")
-    return {"hub": {"id": name, "revision": revision}} | keys
+    # The name of a branch moves on; its commit does not.
+    commit = download(name, revision, "dataset", HUB_FILES, "name your files: --file PATH").name
+    return {"hub": {"id": name, "revision": commit}} | keys

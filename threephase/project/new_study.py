@@ -12,6 +12,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_text
 from threephase.data import cleaning
+from threephase.data.cells import READ_FROM, ROW
 from threephase.data.labels import MISSING, canonical
 from threephase.data.sources import read_source
 from threephase.project import project
@@ -33,8 +34,8 @@ ABOUT_STUDY = """\
 # The study on your own texts, under the protocol of the paper's text. The variants are the fewest that answer "what
 # should I use?": fine-tuning, contrastive learning before it, and all three phases, beside every baseline. Each is
 # trained by the ordinary recipe: the learning rate of phase 3 is chosen on your validation rows. The hyper-parameters
-# below are defaults for a few hundred short texts, minutes on two cores; they were not chosen on your data. To choose
-# those of phases 1 and 2: python -m commands.search_hyperparameters --help
+# below are defaults for a few hundred short texts, minutes on two cores; they were not chosen on your data.
+# data/README.md says how to choose those of phases 1 and 2.
 # After an edit of encoders, variants or baselines, type make pipelines.
 """
 
@@ -68,8 +69,7 @@ def dataset_definition(
         "source": source,
         "text_columns": texts,
         "label_columns": labels,
-        # Copies that a split of several labels makes are meant.
-        "deduplicate": source.get("one_label") != "split-rows",
+        "deduplicate": True,
         "contradicting_labels": contradicting_labels,
         "sample_rows": sample_rows,
         "test_rows": None,
@@ -84,10 +84,10 @@ def dataset_definition(
 
 def read_examples(
     name: str, definition: dict[str, Any], settings: Sources, classes: Sequence[str] = ()
-) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """What the content of a data set's definition names, read and checked as the stages will.
 
-    The file of each row, the cleaned rows with a number for each distinct text, and the examples that stay of them.
+    Where each row stands, the cleaned rows with a number for each distinct text, and the examples that stay of them.
     ``classes``: labels that are none but for being named here, such as None; the definition then declares all labels.
     """
     file = paths.dataset_definition(name)
@@ -98,7 +98,7 @@ def read_examples(
         kept = sorted(label for label in labels if label and label not in MISSING or label in classes)
         definition["class_names"] = {label: label for label in kept}
         dataset = dataclasses.replace(dataset, class_names=definition["class_names"])
-    places, cleaned = rows[cleaning.READ_FROM], cleaning.clean(rows, dataset)
+    places, cleaned = rows[[READ_FROM, ROW]], cleaning.clean(rows, dataset)
     del rows  # as large as the file
     examples = cleaning.chosen(cleaned, dataset)
     cleaning.check_content(examples, dataset, used["origin"])

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line
+from threephase.base.errors import UserError, first_line, shortened
 from threephase.model.machine import choose_machine
 from threephase.study import topology
 from threephase.study.paper_params import Paper
@@ -143,8 +143,7 @@ def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _told(values: Mapping[str, Any], key: str) -> str:
-    text = json.dumps(values[key], ensure_ascii=False) if key in values else "(none)"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(json.dumps(values[key], ensure_ascii=False)) if key in values else "(none)"
 
 
 def state_of(study: Study, paper: Paper) -> str:

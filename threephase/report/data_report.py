@@ -5,15 +5,15 @@ It names rows by file and number and never shows a text.
 
 import math
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
-import psutil
 
+from threephase.base.errors import shortened
 from threephase.data import cleaning
+from threephase.data.places import row_names
 from threephase.model.token_counts import TokenCounts
+from threephase.project.clusters import memory_here
 from threephase.report.estimate import Estimate
 from threephase.study.params import Study
 
@@ -26,18 +26,13 @@ LONG_RUN = 8 * 3600  # seconds
 Z = 1.96  # of a 95% interval
 BAR = "\\|"  # a bar within a cell of a table
 
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at the data has to say: ``facts``, and of these what a reader should see ``first``."""
-
-    facts: list[str] = field(default_factory=list)
-    first: list[str] = field(default_factory=list)
+Lines = Iterator[tuple[bool, str]]
+"""Sentences, each with whether a reader should see it first."""
 
 
 def data_report(
     study: Study,
-    places: pd.Series,
+    places: pd.DataFrame,
     cleaned: pd.DataFrame,
     examples: pd.DataFrame,
     tokens: TokenCounts | str,
@@ -45,62 +40,60 @@ def data_report(
 ) -> str:
     """The report as Markdown, the answer first.
 
-    ``cleaned``: all rows read (their texts may be numbers here), ``places``: the file of each; ``examples``: those that
-    the study keeps, with its test rows. ``tokens`` and ``estimate`` are texts where they could not be had, and say why.
+    ``cleaned``: all rows read (their texts may be numbers here), ``places``: where each stands, as ``row_names`` takes
+    it; ``examples``: those that the study keeps, with its test rows. ``tokens`` and ``estimate`` are texts where they
+    could not be had, and say why.
     """
     names = row_names(places)
-    looks = [
-        of_rows(study, cleaned, examples),
-        of_duplicates(cleaned, names),
-        of_contradictions(study, cleaned, names),
-        of_tokens(study, tokens),
-        of_classes(study, examples),
-        of_costs(estimate),
+    told = [
+        *of_rows(study, cleaned, examples),
+        *of_duplicates(cleaned, names),
+        *of_contradictions(study, cleaned, names),
+        *of_tokens(study, tokens),
+        *of_classes(study, examples),
+        *of_costs(estimate),
     ]
-    first = [line for look in looks for line in look.first]
+    first, facts = ([line for is_first, line in told if is_first == which] for which in (True, False))
     time = "" if isinstance(estimate, str) else f": about {duration(estimate.seconds)}"
     answer = f"It can be run{'' if first else ' as it is'}{time}." + " What to look at first:" * bool(first)
     parts = [f"# The data of {study.params.name}", f"**{answer}**"]
-    parts += [_list(lines) for lines in (first, [line for look in looks for line in look.facts]) if lines]
+    parts += ["\n".join(f"- {line}" for line in lines) for lines in (first, facts) if lines]
     return "\n\n".join([*parts, class_table(study, examples)]) + "\n"
 
 
-def of_rows(study: Study, cleaned: pd.DataFrame, examples: pd.DataFrame) -> Look:
+def of_rows(study: Study, cleaned: pd.DataFrame, examples: pd.DataFrame) -> Lines:
     """How many rows were read, how many stay, and for what."""
     splits = examples["split"].value_counts()
     named = {"train": "training", "validation": "validation", "test": "test", "unlabelled": "unlabelled, for phase 1"}
     parts = ", ".join(f"{splits[split]} {name}" for split, name in named.items() if split in splits)
     sampled = f", a sample (sample_rows {study.dataset.sample_rows})" if study.dataset.sample_rows else ""
-    look = Look([f"Rows: {len(cleaned)} read, {len(examples)} stay{sampled}: {parts}."])
+    yield False, f"Rows: {len(cleaned)} read, {len(examples)} stay{sampled}: {parts}."
     if "validation" not in splits:
-        look.facts.append(
-            f"Validation: {study.params.validation_share:.0%} of the training rows, drawn anew for each seed, choose "
-            "the best epoch."
-        )
+        share = f"{study.params.validation_share:.0%} of the training rows"
+        yield False, f"Validation: {share}, drawn anew for each seed, choose the best epoch."
     tested = splits.get("test", 0)
     known = f"{tested} test rows: an accuracy is known to about ±{half_width(tested):.0f} points"
-    (look.first if tested < FEW_TESTS else look.facts).append(f"{known}, and smaller differences may be chance.")
-    return look
+    yield tested < FEW_TESTS, f"{known}, and smaller differences may be chance."
 
 
-def of_duplicates(cleaned: pd.DataFrame, names: pd.Series) -> Look:
+def of_duplicates(cleaned: pd.DataFrame, names: pd.Series) -> Lines:
     """Rows whose text stands in an earlier row, and test rows whose text also trains."""
     repeated = cleaned["text"].duplicated()
     if not repeated.any():
-        return Look(["Duplicates: none."])
-    facts = [
-        f"Duplicates: {counted(int(repeated.sum()), 'row')} with the text of an earlier one: {_named(names[repeated])}."
-    ]
+        yield False, "Duplicates: none."
+        return
+    rows = counted(int(repeated.sum()), "row")
+    yield False, f"Duplicates: {rows} with the text of an earlier one: {_named(names[repeated])}."
     if shared := cleaning.shared_texts(cleaned)["test"]:
-        facts.append(f"Test texts that also stand in the training rows: {shared}; only the test row stays.")
-    return Look(facts)
+        yield False, f"Test texts that also stand in the training rows: {shared}; only the test row stays."
 
 
-def of_contradictions(study: Study, cleaned: pd.DataFrame, names: pd.Series) -> Look:
+def of_contradictions(study: Study, cleaned: pd.DataFrame, names: pd.Series) -> Lines:
     """Texts that stand with different labels, and what each way to settle it does."""
     rows = cleaning.contradicting(cleaned)
     if rows.empty:
-        return Look(["Contradicting labels: none."])
+        yield False, "Contradicting labels: none."
+        return
     texts = rows.groupby("text", sort=False)
     named = [
         ", ".join(f"{names[row]} ({shown(rows.at[row, 'label'])})" for row in group[:NAMED])
@@ -108,49 +101,45 @@ def of_contradictions(study: Study, cleaned: pd.DataFrame, names: pd.Series) -> 
     ]
     majority = cleaning.majority_labels(rows)
     other = sum(label != majority[text] for text, label in texts["label"].first().items())
-    return Look(
-        first=[
-            f"Contradicting labels: {counted(len(texts), 'text')} with different ones; "
-            f"{cleaning.KEPT[study.dataset.contradicting_labels]}. "
-            f"{'; '.join(named)}{' and others' * (len(texts) > NAMED)}. "
-            f"`--duplicates majority` takes what most copies have, for {counted(other, 'text')} another than "
-            "the first. "
-            f"`--duplicates drop` leaves out all {len(rows)} rows."
-        ]
+    yield (
+        True,
+        f"Contradicting labels: {counted(len(texts), 'text')} with different ones; "
+        f"{cleaning.KEPT[study.dataset.contradicting_labels]}. "
+        f"{'; '.join(named)}{' and others' * (len(texts) > NAMED)}. "
+        f"`--duplicates majority` takes what most copies have, for {counted(other, 'text')} another than the first. "
+        f"`--duplicates drop` leaves out all {len(rows)} rows.",
     )
 
 
-def of_tokens(study: Study, tokens: TokenCounts | str) -> Look:
+def of_tokens(study: Study, tokens: TokenCounts | str) -> Lines:
     """How long the texts are for the encoder, and whether it knows their words."""
     if isinstance(tokens, str):
-        return Look([f"Tokens: not counted: {tokens}"])
+        yield False, f"Tokens: not counted: {tokens}"
+        return
     encoder = study.params.encoders[0]
     limit = study.params.hyperparameters[encoder].max_length
     cut, (half, most) = tokens.cut(limit), tokens.percentiles
-    look, cuts = Look(), cut > MOST_CUT
-    (look.first if cuts else look.facts).append(
+    cuts = cut > MOST_CUT
+    yield (
+        cuts,
         f"Length, of {counted(len(tokens.lengths), 'text')}: half have at most {half:.0f} tokens, 95 of 100 at most "
         f"{most:.0f}. The limit (max_length) is {limit} and cuts {cut:.1%}."
         + f" The encoder takes at most {tokens.limit}."
-        * cuts
+        * cuts,
     )
     foreign = tokens.unknown > MOST_UNKNOWN or tokens.per_word > MOST_TOKENS_A_WORD
     a_word = "" if math.isnan(tokens.per_word) else f"; a word is {tokens.per_word:.1f} tokens"
-    (look.first if foreign else look.facts).append(
-        f"Vocabulary: {tokens.unknown:.1%} of the tokens are unknown to {encoder}{a_word}."
-        + " The encoder hardly knows such words: are they of its language?" * foreign
-    )
+    hardly = " The encoder hardly knows such words: are they of its language?" * foreign
+    yield foreign, f"Vocabulary: {tokens.unknown:.1%} of the tokens are unknown to {encoder}{a_word}.{hardly}"
     if tokens.unspaced > MOST_UNSPACED:
-        look.first.append(f"Script: {tokens.unspaced:.0%} of the texts are in one without spaces between words.")
-    return look
+        yield True, f"Script: {tokens.unspaced:.0%} of the texts are in one without spaces between words."
 
 
-def of_classes(study: Study, examples: pd.DataFrame) -> Look:
+def of_classes(study: Study, examples: pd.DataFrame) -> Lines:
     """Which classes are too small to learn or to measure."""
     table = class_counts(study, examples)
-    look = Look(
-        [f"Classes: {len(table)}, the largest with {table['rows'].max()} rows, the smallest {table['rows'].min()}."]
-    )
+    largest, smallest = table["rows"].max(), table["rows"].min()
+    yield False, f"Classes: {len(table)}, the largest with {largest} rows, the smallest {smallest}."
     for chosen, said in (
         (table["learned"] == 0, "without a training row, so that nothing can learn them"),
         (table["test"] == 0, "without a test row, so that nothing measures them"),
@@ -161,30 +150,28 @@ def of_classes(study: Study, examples: pd.DataFrame) -> Look:
         (table["test"].between(1, FEW_TEST_ROWS - 1), f"with fewer than {FEW_TEST_ROWS} test rows: hardly measured"),
     ):
         if chosen.any():
-            look.first.append(f"Classes {said}: {_named(table.index[chosen].map(shown))}.")
-    return look
+            yield True, f"Classes {said}: {_named(table.index[chosen].map(shown))}."
 
 
-def of_costs(estimate: Estimate | str) -> Look:
+def of_costs(estimate: Estimate | str) -> Lines:
     """Time, memory and disk, beside what this machine has."""
     if isinstance(estimate, str):
-        return Look([f"Time, memory and disk: not measured: {estimate}"])
+        yield False, f"Time, memory and disk: not measured: {estimate}"
+        return
     memory, disk = estimate.memory_mb / 1e3, estimate.disk_mb / 1e3
-    has_memory, has_disk = psutil.virtual_memory().total / 1e9, shutil.disk_usage(".").free / 1e9
-    look = Look(
-        [
-            f"Estimate: {duration(estimate.seconds)} for {estimate.trainings} trainings, {estimate.workers} at once; "
-            f"{memory:.1f} GB of memory and at most {disk:.1f} GB of disk. From a few updates measured here; "
-            "phase 3 counts with all its epochs."
-        ]
+    has_memory, has_disk = memory_here() / 1e9, shutil.disk_usage(".").free / 1e9
+    yield (
+        False,
+        f"Estimate: {duration(estimate.seconds)} for {estimate.trainings} trainings, {estimate.workers} at once; "
+        f"{memory:.1f} GB of memory and at most {disk:.1f} GB of disk. Trainings count by updates and fits measured "
+        "here, all else by constants; phase 3 counts with all its epochs.",
     )
     if memory > has_memory:
-        look.first.append(f"Memory: about {memory:.1f} GB are needed and {has_memory:.1f} GB are there: fewer WORKERS.")
+        yield True, f"Memory: about {memory:.1f} GB are needed and {has_memory:.1f} GB are there: fewer WORKERS."
     if disk > has_disk:
-        look.first.append(f"Disk: about {disk:.1f} GB are needed and {has_disk:.1f} GB are free.")
+        yield True, f"Disk: about {disk:.1f} GB are needed and {has_disk:.1f} GB are free."
     if estimate.seconds > LONG_RUN:
-        look.first.append("It takes long: --sample 1000 makes a study of so many rows to begin with.")
-    return look
+        yield True, "It takes long: --sample 1000 makes a study of so many rows to begin with."
 
 
 def class_counts(study: Study, examples: pd.DataFrame) -> pd.DataFrame:
@@ -199,28 +186,21 @@ def class_counts(study: Study, examples: pd.DataFrame) -> pd.DataFrame:
 
 def class_table(study: Study, examples: pd.DataFrame) -> str:
     """The counts as Markdown, the largest class first; of many classes the smallest ones."""
+    from tabulate import tabulate
+
     table = class_counts(study, examples).sort_values("rows", ascending=False, kind="stable")
-    splits = [split for split in table.columns if split not in ("rows", "learned")]
-    heads = {"train": "training" if "validation" in splits else "training and validation"}
-    lines = ["| class | " + " | ".join(heads.get(split, split) for split in splits) + " | its recall is known to |"]
-    lines.append("|---|" + "---|" * (len(splits) + 1))
-    for label, row in table.tail(SHOWN_CLASSES).iterrows():
-        known = f"±{half_width(row['test']):.0f} points" if row["test"] else "not at all"
-        lines.append(f"| {shown(label)} | " + " | ".join(str(row[split]) for split in splits) + f" | {known} |")
-    if len(table) > SHOWN_CLASSES:
-        lines.append(f"\nThe {SHOWN_CLASSES} smallest of {len(table)} classes.")
-    return "\n".join(lines)
+    training = "training" if "validation" in table else "training and validation"
+    known = [f"±{half_width(rows):.0f} points" if rows else "not at all" for rows in table["test"]]
+    last = table.drop(columns=["rows", "learned"]).rename(columns={"train": training}, index=shown)
+    last = last.rename_axis("class").assign(**{"its recall is known to": known}).tail(SHOWN_CLASSES)
+    lines = tabulate(last, "keys", tablefmt="github", disable_numparse=True)
+    few = len(table) <= SHOWN_CLASSES
+    return lines if few else f"{lines}\n\nThe {SHOWN_CLASSES} smallest of {len(table)} classes."
 
 
 def half_width(rows: int) -> float:
     """Half of the 95% interval (Wilson's) of a share of so many rows, in points, where it is widest: at a half."""
     return 100 * Z / 2 / math.sqrt(rows + Z**2)
-
-
-def row_names(places: pd.Series) -> pd.Series:
-    """Each row's file and number in it, counted from 1."""
-    numbers = places.groupby(places, observed=True).cumcount() + 1
-    return places.map(lambda place: Path(place).name).astype(str) + " row " + numbers.astype(str)
 
 
 def duration(seconds: float) -> str:
@@ -233,8 +213,7 @@ def duration(seconds: float) -> str:
 
 def shown(label: str) -> str:
     """A class's name within one line of a table, whatever signs it holds."""
-    name = " ".join(label.split())
-    name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+    name = shortened(" ".join(label.split()), LONGEST_NAME)
     return f"`{name.replace('`', chr(39)).replace('|', BAR)}`"
 
 
@@ -245,7 +224,3 @@ def counted(count: int, noun: str) -> str:
 def _named(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)

@@ -20,7 +20,7 @@ from threephase.project.clusters import visible_gpus, workers_here
 from threephase.project.distribution import seconds_of
 from threephase.study import topology
 from threephase.study.params import Study
-from threephase.study.resolve_trainings import training_settings
+from threephase.study.resolve_trainings import baseline_settings, training_settings
 from threephase.study.source_params import Expected
 from threephase.study.topology import Training
 
@@ -75,9 +75,11 @@ def _measured_here(workload: Workload) -> Speed:
 
 def workload_of(study: Study, examples: pd.DataFrame, folder: Path, texts: Sequence[str], machine) -> Workload:
     """What is measured for a study: the settings of its first encoder's trainings, whichever of them has a phase."""
+    trainings = list(topology.trainings(study))
+    baseline = next(training for training in trainings if training.stage in topology.BASELINE_STAGES)
     settings = [
         training_settings(study, training, machine)
-        for training in topology.trainings(study)
+        for training in trainings
         if training.stage not in topology.BASELINE_STAGES
     ]
     return Workload(
@@ -87,6 +89,7 @@ def workload_of(study: Study, examples: pd.DataFrame, folder: Path, texts: Seque
         next(each.denoising for each in settings if each.denoising),
         next(each.contrastive for each in settings if each.contrastive),
         next(each.classifiers[0] for each in settings if each.classifiers),
+        baseline_settings(study, baseline, machine),
         texts,
         examples.loc[examples["split"] != "unlabelled", "label"].nunique(),
     )
@@ -128,9 +131,11 @@ def of_speed(study: Study, speed: Speed, workers: int, encoder_mb: float) -> Est
 
 def training_seconds(study: Study, training: Training, speed: Speed) -> float:
     """Of a stage's whole process, for one seed (of a baseline: for all). Phase 3 counts the most epochs it may take."""
-    rows = study.dataset.expected.rows_by_split
+    rows, (train, _) = study.dataset.expected.rows_by_split, training_rows(study)
     if training.stage in topology.BASELINE_STAGES:
-        return speed.start + (sum(rows.values()) * speed.text if training.encoder else 0.0)
+        embedded = sum(rows.values()) if training.encoder else 0
+        fitted = len(study.params.seeds) * train if training.variant.endswith("_logistic") else 0
+        return speed.start + embedded * speed.text + fitted * speed.fit
     updates, _ = sequence_updates(study, training)
     if training.program != topology.CLASSIFY:
         update = {
@@ -139,7 +144,6 @@ def training_seconds(study: Study, training: Training, speed: Speed) -> float:
             topology.JOINT_TRAINING: speed.denoising + speed.contrastive,
         }
         return speed.start + updates * update[training.program]
-    train, _ = training_rows(study)
     candidates = training_settings(study, training, ANY_MACHINE).classifiers
     epochs = sum(candidate.epochs(train) for candidate in candidates) if updates else 0
     validated = rows.get("validation") or rows["train"] - train

@@ -24,8 +24,8 @@ SCORES = "scores.json"
 def keep(study: Study, folder: Path) -> str:
     """Make the classifier of the method to use again, write its folder, and say in a sentence which one it is and why.
 
-    Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by, and a folder that
-    holds something else.
+    Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by, or whose test rows
+    chose epochs and C, and a folder that holds something else.
     """
     if folder.exists() and not (folder / DESCRIPTION).is_file():
         raise UserError(f"--folder: {folder}: holds no classifier that would be replaced, expected a new folder")
@@ -33,7 +33,7 @@ def keep(study: Study, folder: Path) -> str:
     if answer.chosen is None:
         raise UserError(
             f"{study.file}: no method can be chosen without validation scores of every seed; expected a finished study "
-            "whose protocol sets validation rows apart"
+            "whose protocol sets validation rows apart and chooses by them (selection_split validation)"
         )
     seed = median_seed(study.params.seeds, answer.chosen.validation)
     write(study, answer, answer.chosen, seed, folder)
@@ -62,6 +62,8 @@ def reason(answer: OwnAnswer, method: Method, seed: int) -> str:
     how = "best method"
     if answer.choice.name != answer.choice.best:
         how = "cheapest method within one standard error of the best"
+    if answer.guessing_wins:
+        how += " of those that learn from the texts"
     middle = f", and of {count} {unit}s the {'median' if count % 2 else 'lower median'}" if count > 1 else ""
     return f"Kept: “{method.title}” with {unit} {seed}, by validation scores the {how}{middle}."
 
@@ -79,9 +81,9 @@ def own_scores(study: Study, encoder: str, variant: str, seed: int) -> dict[str,
 
 
 def refuse_outdated(study: Study, kept: Description, folder: Path) -> None:
-    """Refuse a kept classifier whose study has other predictions by now; a study without any says nothing."""
-    file = paths.predictions(study.folder, kept.encoder, kept.variant, kept.seed)
-    if kept.study == study.params.name and file.is_file() and sha256_of(file) != kept.predictions_sha256:
+    """Refuse a kept classifier whose study has other scores by now, which may choose another; without any it passes."""
+    file = paths.seed_scores(study.folder)
+    if kept.study == study.params.name and file.is_file() and sha256_of(file) != kept.seed_scores_sha256:
         raise UserError(
             f"{folder}: the study has been run again since this classifier was kept; type: "
             f"python -m commands.keep_classifier --study {study.params.name}"

@@ -21,7 +21,7 @@ def look_at(
     name: str,
     definition: dict[str, Any],
     default: Study,
-    places: pd.Series,
+    places: pd.DataFrame,
     cleaned: pd.DataFrame,
     examples: pd.DataFrame,
     estimates: bool,

@@ -102,12 +102,16 @@ class Method:
 
 @dataclass(frozen=True)
 class OwnAnswer:
-    """The methods, that with the highest test mean first, and which of them to use (None where none can be chosen)."""
+    """The methods, that with the highest test mean first, and which of them to use (None where none can be chosen).
+
+    Guessing is never the one; ``guessing_wins`` says that it would be, by the same rule on the same validation rows.
+    """
 
     study: Study
     methods: Sequence[Method]
     choice: Choice | None
     n_test: int
+    guessing_wins: bool = False
 
     @property
     def chosen(self) -> Method | None:
@@ -117,7 +121,7 @@ class OwnAnswer:
     def heading(self) -> str:
         if self.chosen is None:
             return "On your texts: no method can be chosen"
-        if self.chosen.row.variant == GUESSING:
+        if self.guessing_wins:
             return "On your texts: no method is worth its training"
         return f"On your texts: use {self.chosen.title}"
 
@@ -129,19 +133,28 @@ class OwnAnswer:
         if self.chosen is None:
             return [
                 "A method is chosen by its scores on validation rows, so that the test rows choose nothing. "
-                f"This study has none: its protocol is “{self.study.params.protocol}”."
+                f"This study has none to choose by: its protocol is “{self.study.params.protocol}”."
             ]
-        about = [f"That is {self.chosen.about}."] if self.chosen.about and self.chosen.row.variant != GUESSING else []
-        return [self._score, *about, *self._comparisons, self._cost, self._how]
+        about = [f"That is {self.chosen.about}."] if self.chosen.about else []
+        warning = [
+            "On the validation rows no method is ahead of always naming the commonest class by more than one standard "
+            "error.",
+            f"Of those that learn from the texts {_quoted(self.chosen)} was chosen; a kept classifier is of this one.",
+        ] * self.guessing_wins
+        return [*warning, self._score, *about, *self._comparisons, self._cost, self._how]
+
+    @property
+    def role(self) -> str:
+        """What the chosen method is called."""
+        return "the one to keep" if self.guessing_wins else "the one to use"
 
     @property
     def _score(self) -> str:
         metric, seeds = metric_name(self.study.params.primary_metric), len(self.study.params.seeds)
-        who = "Always naming the commonest class" if self.chosen.row.variant == GUESSING else "It"
         over = "all" if pools_folds(self.study) else "the mean of"
         interval = f", with its {self.study.shared.statistics.confidence:.0%} interval" * (self.chosen.low is not None)
         return (
-            f"{who} reaches a {metric} of {self.chosen.stated}, {over} {seeds} {self._units(seeds)} on {self.n_test} "
+            f"It reaches a {metric} of {self.chosen.stated}, {over} {seeds} {self._units(seeds)} on {self.n_test} "
             f"test rows{interval}."
         )
 
@@ -204,13 +217,13 @@ class OwnAnswer:
             reason = f"the best there, as one {self._units()} has no standard error"
         else:
             reason = "the best there, and no cheaper one is within one standard error of it"
-        return f"It was chosen on the validation rows: {reason}."
+        return f"It was chosen on the validation rows{', among these' * self.guessing_wins}: {reason}."
 
     @property
     def legend(self) -> str:
         """What the columns of the table are."""
         return (
-            f"Its lead: that of the one to use over each method, in points, paired by {self._units()} and test row. "
+            f"Its lead: that of {self.role} over each method, in points, paired by {self._units()} and test row. "
             f"Updates: batches of texts that the trainings of one {self._units()} take."
         )
 
@@ -222,7 +235,7 @@ class OwnAnswer:
                 method.title,
                 method.stated,
                 method.difference,
-                "the one to use" if method is self.chosen else method.said,
+                self.role if method is self.chosen else method.said,
                 method.trained,
             )
             for method in self.methods
@@ -239,19 +252,21 @@ def own_answer(finished: Finished) -> OwnAnswer:
         for row in rows_of(study)
         if len(of_cell(results, row))
     ]
-    candidates = [method for method in methods if method.validation]
-    choice = None
-    if candidates:
+    scores = {method.key: method.validation for method in methods if method.validation}
+    learning = {method.key: method for method in methods if method.validation and method.row.variant != GUESSING}
+    choice, guessing_wins = None, False
+    if learning and study.protocol.selection_split == "validation":  # else the test rows chose epochs and C
         # What has no recorded training is preferred to nothing.
-        costs = {method.key: math.inf if method.updates is None else method.updates for method in candidates}
-        choice = choose({method.key: method.validation for method in candidates}, costs)
-        chosen = next(method.row for method in candidates if method.key == choice.name)
+        costs = {method.key: math.inf if method.updates is None else method.updates for method in methods}
+        choice = choose({key: scores[key] for key in learning}, costs)
+        guessing_wins = choose(scores, costs).name not in learning
+        chosen = learning[choice.name].row
         compared = [_compared(finished, chosen, method.row) for method in methods]
         methods = [
             dataclasses.replace(method, comparison=found) for method, found in zip(methods, compared, strict=True)
         ]
     methods = sorted(methods, key=lambda method: -method.mean)
-    return OwnAnswer(study, methods, choice, 0 if results.empty else int(results["n_test"].iloc[0]))
+    return OwnAnswer(study, methods, choice, 0 if results.empty else int(results["n_test"].iloc[0]), guessing_wins)
 
 
 def _method(study: Study, row: Row, line: pd.Series, runs: pd.DataFrame, curves: pd.DataFrame) -> Method:

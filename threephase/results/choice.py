@@ -20,16 +20,16 @@ class Choice:
     within: tuple[str, ...]
 
 
-def choose(validation: Mapping[str, Sequence[float]], seconds: Mapping[str, float]) -> Choice:
+def choose(validation: Mapping[str, Sequence[float]], costs: Mapping[str, float]) -> Choice:
     """The rule of one standard error (Breiman et al. 1984, section 3.4.3), over seeds instead of folds.
 
-    ``validation``: of each method the validation score of every seed, at least one; ``seconds``: what each costs to
-    train, in that or any other unit. Of those whose mean is at most one standard error below the highest mean, the
-    cheapest is chosen, of equally cheap ones the better. The standard error is that of the best method's mean; one seed
-    has none, so that the best is chosen.
+    ``validation``: of each method the validation score of every seed, at least one; ``costs``: of its training, in any
+    unit. Of those whose mean is at most one standard error below the highest mean, the cheapest is chosen, of equally
+    cheap ones the better. The standard error is that of the best method's mean; one seed has none, so that the best is
+    chosen.
     """
     means = {name: math.fsum(scores) / len(scores) for name, scores in validation.items()}
-    by_cost = sorted(means, key=lambda name: (seconds[name], -means[name]))
+    by_cost = sorted(means, key=lambda name: (costs[name], -means[name]))
     best = max(by_cost, key=means.get)
     scores = validation[best]
     error = statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0

@@ -1,7 +1,8 @@
 """Any two files of predictions of the same rows, made here or elsewhere, compared row by row."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError
+from threephase.data.cells import READ_FROM, ROW, refuse_missing, refuse_row, shown
 from threephase.data.file_look import read_table_in
+from threephase.data.labels import canonical
 from threephase.results.paired import Difference
 from threephase.scores import mcnemar, statistics
 from threephase.scores.metrics import row_values
@@ -19,7 +22,6 @@ from threephase.study.params import Statistics
 METRICS = ("accuracy", "macro_f1")
 OURS = {"example_id": "id", "predicted": "prediction"}  # columns of a table that a training here leaves
 THESE_TWO = "test rows, for these two classifiers as they are"
-MOST_CHARACTERS = 40  # of a label or id in a message
 
 
 @dataclass(frozen=True)
@@ -44,38 +46,37 @@ class Compared:
 
 
 def read_predictions(file: Path) -> pd.DataFrame:
-    """Columns label, prediction, and where the file has them id and probability (of the predicted class, 0 to 1).
+    """Columns label, prediction, ``ROW``, and where the file has them id and probability (of the predicted, 0 to 1).
 
-    Of a table that a training here leaves the test rows are taken. Refuses a missing column or value, an id that
-    stands twice, and what is no probability.
+    Labels and predictions have one spelling, as in a study. Of a table that a training here leaves the test rows are
+    taken. Refuses a missing column or value, an id that stands twice, and what is no probability.
     """
-    rows = read_table_in(file, []).rename(columns=OURS)
-    if missing := [column for column in ("label", "prediction") if column not in rows]:
-        raise UserError(
-            f"{file}: got columns {', '.join(map(str, rows.columns))[:100]}, expected {missing[0]!r} among them "
-            "(label, prediction; optional: id, probability)"
-        )
+    _, rows = read_table_in(file, {}, [])
+    rows = rows.rename(columns=OURS)
+    refuse_missing(file, rows.columns, ("label", "prediction"), " (label, prediction; optional: id, probability)")
+    rows = rows.assign(**{READ_FROM: str(file), ROW: rows.index + 1}).reset_index(drop=True)
     if "split" in rows:
         rows = rows[rows["split"] == "test"].reset_index(drop=True)
         if rows.empty:
             raise UserError(f"{file}: split: got no test rows, expected some")
+    refuse = functools.partial(refuse_row, rows)
     if classes := classes_of(rows):
-        rows["probability"] = rows[[PROBABILITY + name for name in classes]].max(axis=1)
-    for column in (column for column in ("id", "label", "prediction") if column in rows):
-        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
-        _refuse_row(file, empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
-        rows[column] = rows[column].astype(str).str.strip()
+        numbers = rows[[PROBABILITY + name for name in classes]].apply(pd.to_numeric, errors="coerce")
+        rows["probability"] = numbers.max(axis=1, skipna=False)
+    for column, spelling in (("id", str.strip), ("label", canonical), ("prediction", canonical)):
+        if column in rows:
+            values = rows[column].astype(str).map(spelling)
+            empty = rows[column].isna() | (values == "")
+            refuse(empty, lambda row, column=column: f"{column}: got nothing, expected a value in every row")
+            rows[column] = values
     if "id" in rows:
-        _refuse_row(file, rows["id"].duplicated(), lambda row: f"id: got {_short(rows['id'][row])} a second time")
+        refuse(rows["id"].duplicated(), lambda row: f"id: got {shown(rows['id'][row])} a second time")
     if "probability" in rows:
         probability = pd.to_numeric(rows["probability"], errors="coerce")
-        told = "of the predicted class, from 0 to 1"
-        got = rows["probability"]
-        _refuse_row(
-            file, ~probability.between(0, 1), lambda row: f"probability: got {_short(got[row])}, expected that {told}"
-        )
+        told, got = "of the predicted class, from 0 to 1", rows["probability"].tolist()
+        refuse(~probability.between(0, 1), lambda row: f"probability: got {shown(got[row])}, expected that {told}")
         rows["probability"] = probability
-    return rows[[column for column in ("id", "label", "prediction", "probability") if column in rows]]
+    return rows[[column for column in ("id", "label", "prediction", "probability", ROW) if column in rows]]
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str], rule: Statistics) -> Compared:
@@ -122,26 +123,15 @@ def _as_first(first: pd.DataFrame, second: pd.DataFrame, names: Sequence[str]) -
         odd = sorted(set(second["id"]) - set(first["id"]))
         if odd:
             raise UserError(
-                f"{names[1]}: id: got {len(odd)} that {names[0]} lacks, {_short(odd[0])} for one, expected the same ids"
+                f"{names[1]}: id: got {len(odd)} that {names[0]} lacks, {shown(odd[0])} for one, expected the same ids"
             )
         second = second.set_index("id").loc[first["id"]].reset_index()
     other = (first["label"] != second["label"]).to_numpy()
     if other.any():
         row = int(np.argmax(other))
-        which = f"id {_short(first['id'][row])}" if "id" in first else f"row {row + 1}"
+        which = f"id {shown(first['id'][row])}" if "id" in first else f"row {second[ROW][row]}"
         raise UserError(
-            f"{names[1]}: {which}: label: got {_short(second['label'][row])}, expected {_short(first['label'][row])} "
+            f"{names[1]}: {which}: label: got {shown(second['label'][row])}, expected {shown(first['label'][row])} "
             f"as in {names[0]} ({other.sum()} such rows)"
         )
     return second
-
-
-def _refuse_row(file: Path, bad: pd.Series, reason: Callable[[int], str]) -> None:
-    """Refuse the first bad row, counted from 1."""
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise UserError(f"{file}: row {row + 1}: {reason(row)}")
-
-
-def _short(value: object) -> str:
-    return repr(str(value)[:MOST_CHARACTERS])

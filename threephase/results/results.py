@@ -14,8 +14,6 @@ from threephase.scores.metrics import metrics_of
 from threephase.study.params import THREE_PHASE, Study
 from threephase.study.topology import cells, command, is_ablation
 
-NOTHING_CHOSEN = ("majority", "embedding_nearest_mean")  # baselines without a setting
-
 RESULT_COLUMNS = [
     "dataset", "encoder", "protocol", "variant", "metric", "n_seeds", "n_test", "mean", "std",
     "ci_low", "ci_high", "ci_kind", "paper", "delta", "verdict", "command", "note",
@@ -33,6 +31,7 @@ TEXT_COLUMNS = {
     "study", "dataset", "encoder", "protocol", "variant", "other", "metric", "split",
     "claim", "text", "by_seed", "ci_kind", "verdict", "command", "paper_encoder", "study_dataset", "note",
 }  # fmt: skip
+WITHOUT_CHOICE = ("majority", "embedding_nearest_mean")  # baselines that have no C
 
 
 def read_summaries(study: Study) -> list[dict[str, Any]]:
@@ -71,7 +70,7 @@ def results_frame(study: Study, summaries: list[dict[str, Any]]) -> pd.DataFrame
 def note(study: Study, cell: Cell) -> str:
     """What a reader of a cell's number must know besides: rows that chose the epoch, a training that others share."""
     said = []
-    if study.protocol.selection_split == "test" and cell[1] not in NOTHING_CHOSEN:
+    if study.protocol.selection_split == "test" and cell[1] not in WITHOUT_CHOICE:
         said.append(f"{'C' if cell[1] in study.shared.baselines else 'best epoch'} chosen on the test rows")
     if cell[1] in study.shared.variants and is_ablation(study.shared, cell[1]):
         files = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from threephase.base import paths
+from threephase.base.files import files_in
 from threephase.study import closure, topology
 from threephase.study.paper_params import Paper
 from threephase.study.params import SPLIT_SETTINGS, Study
@@ -53,7 +54,7 @@ class Resolved:
         shown = closure.SHOWN if self.program in (*topology.REPORT_STAGES, topology.REPRESENTATIONS) else ()
         files = [*closure.modules_of(self.program, shown), *files_of(self.program)]
         for named in self.own_files:
-            files += sorted(named.rglob("*")) if named.is_dir() else [named]
+            files += files_in(named) if named.is_dir() else [named]
         content = self.content if isinstance(self.content, Mapping) else _short(self.content)
         about = {"stage": self.program, "settings": content} | ({} if self.study is None else {"study": self.study})
         return about | {"files": closure.checksums([file for file in files if file.is_file()])}

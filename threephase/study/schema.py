@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, shortened
 
 Check = Callable[[Any], str | None]
 """Gets a value of the right type; returns what was expected where the value is refused."""
@@ -184,5 +184,4 @@ def _join(key: str, name: object) -> str:
 
 
 def _show(value: Any) -> str:
-    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shortened(json.dumps(value) if value is None or isinstance(value, bool) else repr(value), 80)

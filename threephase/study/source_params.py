@@ -10,7 +10,6 @@ SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
 LABEL_FROM = ("folder", "file")
-ONE_LABEL = ("first", "split-rows", "whole")
 CONTRADICTING = ("first", "majority", "drop")
 WORDS, CHARACTERS = "words", "characters"
 
@@ -58,9 +57,9 @@ class EncoderSource:
 
     @property
     def origin(self) -> str:
-        """The source in a few words."""
+        """The source in a few words; it is published, so that a folder goes by its name."""
         if self.source == "folder":
-            return f"folder {self.folder}"
+            return f"folder {Path(self.folder).name}"
         package, hub = f"Python package {self.package} {self.version}", f"hub {self.id} at {self.revision}"
         return package if self.source == "python_package" else hub
 
@@ -96,7 +95,7 @@ class DataSource:
     them, or one a split. ``splits``: the source's split by our name of it. How own files are read: ``encoding`` (null:
     UTF-8), ``separator`` (null: a tab in .tsv, else a comma), ``quote`` (empty: none), ``header``; ``label_files`` hold
     the labels of ``files``, a line a row; ``label_from`` says that the label is the name of each text's folder, or of
-    the file whose lines are the texts. ``one_label``: what becomes of several labels in a cell (null: refused).
+    the file whose lines are the texts.
     """
 
     hub: HubSource | None = None
@@ -111,7 +110,6 @@ class DataSource:
     header: bool = True
     label_files: str | dict[str, str] | None = checked(not_empty, default=None)
     label_from: str | None = checked(one_of(*LABEL_FROM), default=None)
-    one_label: str | None = checked(one_of(*ONE_LABEL), default=None)
 
     @property
     def own_files(self) -> list[Path]:
@@ -121,11 +119,11 @@ class DataSource:
 
     @property
     def origin(self) -> str:
-        """All that is named, in a few words."""
+        """All that is named, in a few words; it is published, so that files go by their names."""
         names = []
         if self.files is not None:
             files = [self.files] if isinstance(self.files, str) else self.files.values()
-            names.append(f"own files {', '.join(files)}")
+            names.append(f"own files {', '.join(Path(file).name for file in files)}")
         if self.folder is not None:
             names.append(f"local folder {self.folder}")
         if self.hub is not None:

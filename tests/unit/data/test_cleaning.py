@@ -14,6 +14,7 @@ from small_project import DATASET, REPOSITORY, ROWS, change, good_rows, make_pro
 
 from threephase.base.errors import UserError
 from threephase.data import cleaning
+from threephase.data.cells import READ_FROM, ROW
 from threephase.data.packages import package_folder
 from threephase.data.sources import read_source
 from threephase.phases.pairs import label_levels
@@ -39,7 +40,8 @@ def refusal(call) -> str:
 
 def frame(*rows: tuple, columns: tuple[str, ...] = ("text", "label")) -> pd.DataFrame:
     """Rows as ``fetch_data`` leaves them."""
-    return pd.DataFrame(rows, columns=list(columns)).assign(**{cleaning.READ_FROM: "rows.csv"})
+    table = pd.DataFrame(rows, columns=list(columns))
+    return table.assign(**{READ_FROM: "rows.csv", ROW: table.index + 1})
 
 
 def test_the_package_of_the_default_study_holds_what_its_params_expect(monkeypatch):
@@ -152,11 +154,9 @@ def test_a_label_of_minus_one_is_one_like_others_where_not_all_are():
     assert cleaning.clean(rows, dataset())["label"].tolist() == ["-1", "1", "-1", "1"]
 
 
-def test_rows_are_counted_within_their_file():
-    rows = pd.concat(
-        [frame(("a", "x"), ("b", "y")), frame(("c", "x"), ("", "y")).assign(**{cleaning.READ_FROM: "two.csv"})]
-    )
-    rows[cleaning.READ_FROM] = rows[cleaning.READ_FROM].astype("category")
+def test_a_row_is_refused_by_its_number_in_its_file():
+    rows = pd.concat([frame(("a", "x"), ("b", "y")), frame(("c", "x"), ("", "y")).assign(**{READ_FROM: "two.csv"})])
+    rows[READ_FROM] = rows[READ_FROM].astype("category")
     assert refusal(lambda: cleaning.clean(rows, dataset())).startswith("two.csv: row 2: the text is empty")
 
 
@@ -304,6 +304,6 @@ def test_the_stages_write_examples_and_a_manifest_of_them(tmp_path):
         "labels": {"fruit": 20, "metal": 20, "tree": 20},
         "content_sha256": cleaning.content_sha256(examples),
         "texts_also_in_train": {"validation": 0, "test": 0},
-        "source": {"kind": "files", "origin": f"own files {ROWS}", "passed_over": {}},
+        "source": {"kind": "files", "origin": f"own files {Path(ROWS).name}", "passed_over": {}},
         "licence": "made up",
     }

@@ -149,6 +149,23 @@ def test_folders_of_texts_and_parallel_files():
     assert said.startswith("labels.txt: got 2 lines, expected 40 as in texts.txt")
 
 
+def test_hidden_files_of_a_folder_such_as_a_mac_adds_are_no_data():
+    for number, (text, label) in enumerate(ROWS):
+        for file in (Path("texts") / label / f"{number:02d}.txt", Path("texts/.hidden") / f"{number}.txt"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    Path("lines/.hidden").mkdir(parents=True)
+    Path("tables").mkdir()
+    for label in "xy":
+        Path(f"lines/{label}.txt").write_text("".join(f"{text}\n" for text, other in ROWS if other == label))
+        Path(f"tables/{label}.csv").write_text(table(rows=[row for row in ROWS if row[1] == label]))
+    for folder in ("texts", "texts/x", "lines", "tables"):
+        for name in (".DS_Store", "._x.csv"):
+            Path(folder, name).write_bytes(b"\0\5Mac OS X\xff\xfe\x81")
+    for words in ("texts", "lines", f"tables {BY_NAME}"):
+        assert sorted(pairs(added(f"--file {words}")[1])) == sorted(ROWS), words
+
+
 def test_encodings_are_found_or_asked_for():
     western = [(f"café {text}", label) for text, label in ROWS]
     for encoding, found in (("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("cp1252", "cp1252")):
@@ -225,7 +242,7 @@ def test_numbers_and_texts_are_labels_of_one_column():
         (table(rows=[*ROWS, ("a", '"x\ny"')]), BY_NAME, "a.csv: row 41: label: got a line break in the label 'x\\ny'"),
         (table(rows=[*ROWS, ("a", "n" * 301)]), BY_NAME, "a.csv: row 41: label: got a label of 301 characters"),
         (table(rows=[*ROWS, ("t 1", '"4,27"'), ("t 2", 4)]), BY_NAME,
-         "a.csv: row 41: label: got several labels, as 1 rows have (here '4,27'), expected one; --one-label first or"),
+         "a.csv: row 41: label: got several labels, as 1 rows have (here '4,27'), expected one; leave one, or write"),
         (table(rows=[*ROWS, ("t 1", "8 10 2"), ("t 2", 8)]), BY_NAME, "a.csv: row 41: label: got several labels, as 1"),
         (table(rows=[*ROWS, ("t 1", "x;y")]), f"{BY_NAME} --separator ,", "a.csv: row 41: label: got several labels"),
         (table(rows=[*ROWS, ("t 1", "\"['p', 'q']\"")]), BY_NAME, "a.csv: row 41: label: got several labels"),
@@ -272,15 +289,18 @@ def test_a_binary_column_and_other_kinds_of_file_are_refused():
         assert hint in refusal(f"--file {name} {BY_NAME}")
 
 
-def test_several_labels_become_one_as_chosen_and_missing_names_are_classes_where_named():
-    rows = [*ROWS, ("both", '"x, y"')]
-    Path("a.csv").write_text(table(rows=rows))
-    for choice, labels in (("first", ["x"]), ("split-rows", ["x", "y"]), ("whole", ["x, y"])):
-        _, examples = added(f"--file a.csv {BY_NAME} --one-label {choice}")
-        assert examples.loc[examples["text"] == "both", "label"].tolist() == labels
+def test_missing_names_are_classes_where_named():
     Path("a.csv").write_text(table(rows=[*ROWS, *[(f"more {i}", "None") for i in range(9)]]))
     _, examples = added(f"--file a.csv {BY_NAME} --class None")
     assert examples["label"].value_counts().to_dict() == {"x": 20, "y": 20, "None": 9}
+
+
+def test_empty_rows_are_passed_over_and_told(capsys):
+    lines = table().splitlines()
+    Path("a.csv").write_text("\n".join([*lines[:3], "", ",", *lines[3:]]) + "\n\n")
+    assert pairs(added(f"--file a.csv {BY_NAME}")[1]) == ROWS
+    told = "warning: a.csv: empty rows are passed over: 2\n"
+    assert capsys.readouterr().err == 2 * told  # by add_study, and by the stage behind it
 
 
 def test_an_ambiguous_quote_is_read_as_chosen():

@@ -9,6 +9,7 @@ import pytest
 from small_project import make_project
 
 from threephase.data import cleaning
+from threephase.data.cells import READ_FROM, ROW
 from threephase.model.token_counts import TokenCounts
 from threephase.project import new_study
 from threephase.report import data_report as report
@@ -34,7 +35,9 @@ def say(tmp_path, monkeypatch):
         examples = cleaning.chosen(cleaned, changed.dataset)
         if splits is None:
             examples = cleaning.with_test_rows(examples, new_study.test_rows(examples), "rows.csv", stratified=True)
-        return report.data_report(changed, pd.Series(["a/rows.csv"] * len(rows)), cleaned, examples, tokens, cost)
+        places = pd.DataFrame({READ_FROM: "a/rows.csv", ROW: cleaned.index + 1})
+        text = report.data_report(changed, places, cleaned, examples, tokens, cost)
+        return re.sub(" +", " ", text)  # the columns of the table are filled up
 
     return said
 

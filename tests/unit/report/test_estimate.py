@@ -15,7 +15,7 @@ from threephase.report import estimate
 from threephase.study import topology
 from threephase.study.read_params import load_study
 
-SPEED = Speed(start=2, denoising=0.5, contrastive=0.25, classifying=0.125, text=0.01, memory_mb=1000)
+SPEED = Speed(start=2, denoising=0.5, contrastive=0.25, classifying=0.125, text=0.01, fit=0.001, memory_mb=1000)
 # A stage of each kind.
 VARIANTS = ("three_phase", "joint", "dae_ft", "cl_ft", "extra_imbalance", "no_imbalance", "ft")
 
@@ -57,7 +57,11 @@ def test_trainings_by_hand(counted):
     updates, _ = sequence_updates(counted, training)
     assert seconds(counted, "train_contrastive", "three_phase") == pytest.approx(2 + updates * 0.25)
     assert seconds(counted, "train_joint", "joint") == pytest.approx(2 + updates * 0.75)
-    assert seconds(counted, "train_baselines_on_embeddings", "embedding_logistic") == pytest.approx(2 + 500 * 0.01)
+    on_embeddings = [
+        seconds(counted, "train_baselines_on_embeddings", f"embedding_{name}") for name in ("logistic", "nearest_mean")
+    ]
+    assert on_embeddings == pytest.approx([2 + 500 * 0.01 + 3 * 320 * 0.001, 2 + 500 * 0.01])
+    assert seconds(counted, "train_baselines", "tfidf_logistic") == pytest.approx(2 + 3 * 320 * 0.001)
     assert seconds(counted, "train_baselines", "majority") == 2
 
 

@@ -6,9 +6,12 @@ import re
 
 import numpy as np
 import pytest
+from own_study import SHARES, make_own_study
 from random_study import random_study
 from synthetic_study import make_study
 
+from threephase.report import keeping
+from threephase.report.finished import read_finished
 from threephase.report.judged import Judged
 from threephase.report.own_answer import GUESSING, MOST_NAMES, Method, OwnAnswer, own_answer
 from threephase.report.page import render_page
@@ -37,6 +40,7 @@ def chosen_by_hand(finished, answer) -> set:
     """The cells that the rule may choose, from the tables alone."""
     primary = finished.study.params.primary_metric
     runs = finished.runs[(finished.runs["split"] == "validation") & (finished.runs["metric"] == primary)]
+    runs = runs[runs["variant"] != GUESSING]
     means = runs.groupby(["encoder", "variant"])["value"].mean()
     errors = runs.groupby(["encoder", "variant"])["value"].sem(ddof=1).fillna(0.0)
     updates = {(method.row.encoder, method.row.variant): method.updates for method in answer.methods}
@@ -70,6 +74,7 @@ def check(finished, page: str) -> OwnAnswer:
     for text in (answer.heading, *answer.sentences):
         assert " ".join(text.split()) in shown
     chosen = answer.chosen
+    assert chosen.row.variant != GUESSING and ("no method is worth" in answer.heading) == answer.guessing_wins
     assert (chosen.row.encoder, chosen.row.variant) in chosen_by_hand(finished, answer)
     others = outcomes_by_hand(finished, chosen.row.variant)
     titles = {method.row.variant: method.title for method in answer.methods}
@@ -105,7 +110,7 @@ def test_no_sentence_contradicts_its_interval(base, tmp_path, tens):
         for row, method in zip(rows, answer.methods, strict=True):
             text = plain(row)
             assert text.startswith(" ".join(method.title.split()))
-            assert method is not answer.chosen or "the one to use" in text
+            assert method is not answer.chosen or answer.role in text
             assert method.comparison is None or f"{method.difference} {method.said}" in text
             assert method.validated in text and method.trained in text
         for low, high in INTERVAL.findall(" ".join(method.stated for method in answer.methods)):
@@ -197,11 +202,35 @@ def test_two_seeds_tell_of_no_lead(base):
     assert answer.sentences[2] == "“C” can't be told apart from it on 120 test rows; none is cheaper to train."
 
 
-def test_guessing_is_no_method_to_use_and_without_validation_scores_nothing_is_chosen(base):
+def test_where_guessing_wins_the_page_says_so_and_the_best_of_the_others_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shares = dict.fromkeys(SHARES, 0.2) | {"tfidf_logistic": 0.5, "majority": 0.9}
+    finished = read_finished(make_own_study(tmp_path, shares=shares))
+    answer = own_answer(finished)
+    assert answer.heading == "On your texts: no method is worth its training" and answer.guessing_wins
+    assert answer.sentences[0].startswith("On the validation rows no method is ahead of always naming the commonest")
+    assert answer.chosen.row.variant == "tfidf_logistic"
+    assert answer.sentences[1] == (
+        f"Of those that learn from the texts “{answer.chosen.title}” was chosen; a kept classifier is of this one."
+    )
+    (said,) = [method.said for method in answer.methods if method.row.variant == GUESSING]
+    assert said == "it is behind"
+    assert "among these: " in answer.sentences[-1] and "the one to keep" in answer.table()["On test rows"].tolist()
+    assert "the best method of those that learn from the texts, " in keeping.reason(answer, answer.chosen, 0)
+    page = plain(render_page(finished, texts=False, with_costs=False))
+    assert all(sentence in page for sentence in answer.sentences) and "the one to use" not in page
+
+
+def test_without_validation_scores_nothing_is_chosen(base, tmp_path):
     guessing = method("Majority class", 30.0, 0, variant=GUESSING)
-    answer = answer_of(base, [guessing, method("B", 31.0, 9, comparison(-3.0, 2.5, UNDECIDED))], GUESSING, "B")
-    assert answer.heading == "On your texts: no method is worth its training"
-    assert answer.sentences[0].startswith("Always naming the commonest class reaches a macro F1 of 30.0%")
     answer = OwnAnswer(base, [guessing], None, 120)
     assert answer.heading == "On your texts: no method can be chosen" and "none" in answer.sentences[0]
+    finished = random_study(base, 3, tmp_path, drawn=False, own=True)
+    assert own_answer(finished).chosen
+    by_test = dataclasses.replace(base.protocol, selection_split="test")
+    shared = dataclasses.replace(finished.study.shared, protocols={base.params.protocol: by_test})
+    finished = dataclasses.replace(finished, study=dataclasses.replace(finished.study, shared=shared))
+    answer = own_answer(finished)
+    assert answer.methods and answer.heading == "On your texts: no method can be chosen"
+    assert answer.sentences[0] in plain(render_page(finished, texts=False, with_costs=False))
     assert OwnAnswer(base, [], None, 0).sentences == ["Nothing has been run yet."]

@@ -98,6 +98,29 @@ def test_a_table_that_a_training_here_left_is_read_by_its_test_rows(folder, rule
     assert result.sure[0] == pytest.approx(100 * draw.max(axis=1).mean()) and result.sure[1] is None
 
 
+def test_probabilities_of_a_csv_are_numbers(folder, rule):
+    rows = pd.DataFrame({"label": ["a", "b"], "prediction": ["a", "b"], "probability_a": ["9.9e-05", "0.2"]})
+    file = write("a.csv", rows.assign(probability_b=["0.9999", "0.8"]))
+    assert read_predictions(file)["probability"].tolist() == [0.9999, 0.8]
+    with pytest.raises(UserError, match="a.csv: row 2: probability: got nan, expected that of the predicted class"):
+        read_predictions(write("a.csv", rows.assign(probability_b=["0.9999", "80%"])))
+
+
+def test_labels_have_one_spelling_as_in_a_study(folder, rule):
+    """1, 1.0 and `` 1 ``, and accents composed or not: else each right row of one file would be wrong in the other."""
+    spelt = pd.DataFrame({"label": ["1", "0", "\u00e9", "1"], "prediction": ["1", "0", "\u00e9", "0"]})
+    others = pd.DataFrame(
+        {"label": ["1.0", " 0 ", "e\u0301", "\uff11"], "prediction": ["1.0", "0.0", "e\u0301", "0\u200b"]}
+    )
+    result = compared(rule, write("a.csv", spelt), write("b.csv", others))
+    assert (result.classes, result.alike) == (["0", "1", "\u00e9"], 100)
+    pd.DataFrame({"label": [1.0, 0.0], "prediction": [1, 1]}).to_parquet("numbers.parquet")
+    numbers = read_predictions(Path("numbers.parquet"))[["label", "prediction"]]
+    assert numbers.to_numpy().tolist() == [["1", "1"], ["0", "1"]]
+    with pytest.raises(UserError, match="c.csv: row 2: label: got nothing"):
+        read_predictions(write("c.csv", pd.DataFrame({"label": ["1", "\u200b"], "prediction": "1"})))
+
+
 def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
     frame = frame.astype(str)
     frame.loc[row, column] = value
@@ -114,21 +137,25 @@ def changed(frame: pd.DataFrame, row: int, column: str, value: object) -> pd.Dat
         ),
         (
             changed(table(0.8, 2), 3, "label", "iron " * 90),
-            f"b.csv: id 'row 3': label: got {'iron ' * 8!r}, expected {str(table(0.8, 2)['label'][3])!r} as in a.csv "
-            "(1 such rows)",
+            f"b.csv: id 'row 3': label: got {repr('iron ' * 90)[:57]}..., expected {str(table(0.8, 2)['label'][3])!r} "
+            "as in a.csv (1 such rows)",
         ),
         (
             table(0.8, 2).drop(columns="id"),
             "b.csv: id: the column is missing, expected it as a.csv has it, or in neither file",
         ),
-        (changed(table(0.8, 2), 3, "id", "row 4"), "b.csv: row 5: id: got 'row 4' a second time"),
+        (
+            changed(table(0.8, 2), 3, "id", "row 4"),
+            "b.csv: row 5: id: got 'row 4' a second time; mend or remove the row",
+        ),
         (
             changed(table(0.8, 2), 3, "prediction", " "),
-            "b.csv: row 4: prediction: got nothing, expected a value in every row",
+            "b.csv: row 4: prediction: got nothing, expected a value in every row; mend or remove the row",
         ),
         (
             changed(table(0.8, 2), 3, "probability", "81%"),
-            "b.csv: row 4: probability: got '81%', expected that of the predicted class, from 0 to 1",
+            "b.csv: row 4: probability: got '81%', expected that of the predicted class, from 0 to 1; mend or "
+            "remove the row",
         ),
         (
             table(0.8, 2).drop(columns="prediction"),
