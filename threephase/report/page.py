@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from threephase.report.answer import metric_name
+from threephase.report.answer import BY_ORDINARY, lead, metric_name
 from threephase.report.cells import FACTS, PERCENT, behind, cell_rows, details, drawn, metrics_of_cells, training_facts
 from threephase.report.citation import citation
 from threephase.report.claims import NO_VERDICTS, claims_context, with_names
 from threephase.report.curves import curves_context
-from threephase.report.deviations import deviation_rows, shown_protocols
+from threephase.report.deviations import deviation_rows, how_run, shown_protocols
 from threephase.report.drawing import colour, scale_of
 from threephase.report.encoder_pictures import representations_context
 from threephase.report.finished import Finished
@@ -50,6 +50,7 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
         encoders=[study.shared.encoders[encoder] for encoder in study.params.encoders],
         answer=_answer(finished) if own is None else own,
         methods={} if own is None else {(method.row.encoder, method.row.variant): method for method in own.methods},
+        how_run=how_run(study),
         metric=metric_name(study.params.primary_metric),
         metrics=METRIC_TITLES,
         metric_order=metrics,
@@ -81,10 +82,14 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
 
 
 def _answer(finished: Finished) -> dict[str, Any]:
-    """The first claim: its text, and what became of it on each encoder."""
+    """The first claim: its text, and what became of it on each encoder, by main settings and ordinary recipe."""
     study, (name, claim) = finished.study, next(iter(finished.study.shared.claims.items()))
     lines = finished.claims[finished.claims["claim"] == name].to_dict("records")
     found = [(line["encoder"], judged(study, line)) for line in lines]
+    # Where the study runs the ordinary recipe, the claim is as much one on that.
+    found += [
+        (encoder, leading) for encoder in study.params.encoders if (leading := lead(finished, encoder, *BY_ORDINARY))
+    ]
     scale = scale_of([0.0, *(value for _, comparison in found for value in comparison.reach)])
     rows = [
         {
@@ -94,7 +99,7 @@ def _answer(finished: Finished) -> dict[str, Any]:
         }
         for encoder, comparison in found
     ]
-    return {"text": claim.text, "variant": claim.variant, "rows": rows, "scale": scale}
+    return {"text": claim.text, "rows": rows, "scale": scale}
 
 
 def _not_run(finished: Finished, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
