@@ -61,7 +61,7 @@ def test_the_published_page_shows_what_it_cost_and_the_readers_own_does_not(publ
     )
     assert "Trainings behind it" in shared and "Peak memory" in shared
     assert "Trainings behind it" not in own and "Peak memory" not in own
-    assert '<a href="../index.html">Three-phase' in shared and '<a href="studies.html">Three-phase' in own
+    assert '<a href="../index.html">All studies' in shared and '<a href="studies.html">All studies' in own
 
 
 def test_a_training_from_the_cache_is_published_as_one(study, tmp_path):

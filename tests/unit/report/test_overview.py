@@ -21,6 +21,8 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import MEASURED_TABLES, read_numbers
 from threephase.report import readme
+from threephase.report.finished import read_finished
+from threephase.report.page import render_page
 from threephase.results.results import read_results
 from threephase.results.tables import format_difference, format_interval, format_number
 from threephase.study.read_params import load_study
@@ -142,13 +144,32 @@ def test_links_lead_from_every_page_to_every_other(tmp_path, monkeypatch):
 def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch):
     text = Page(render(monkeypatch)["page"]).text
     first = lead("snips_l6", "claims", "three_phase", "ft").partition(" ")[0]
-    start = "beat classical fine-tuning. By main settings: ahead in 1 of 1 "
-    assert f"{start}(snips_l6 {first}); by the ordinary recipe: " in text
+    start = "Three phases against plain fine-tuning: By main settings: ahead in 1 of 1 "
+    assert f"{start}(snips_l6 {first}). By the ordinary recipe: " in text
     lower = lead("snips_l6", "differences", "three_phase", "embedding_logistic").partition(" ")[0]
     assert f"untouched vectors. By main settings: behind in 1 of 1 (snips_l6 {lower})." in text
     # Under released the test rows train and choose, so that no answer counts it.
     assert "snips_released_l6" not in text[text.index(start) : text.index("Studies Right of zero")]
     assert "The paper has not been repeated with its own encoder and data yet; 38 of its numbers stand beside" in text
+
+
+def test_the_card_of_a_study_tells_the_ordinary_recipe_too(project):
+    text = Page(render_page(read_finished(load_study("snips_l6")), texts=False, with_costs=False)).text
+    card = text[text.index("The paper claims:") : text.index("Percent on")]
+    main = lead("snips_l6", "claims", "three_phase", "ft")
+    recipe = lead("snips_l6", "differences", "three_phase_ordinary", "ft_ordinary")
+    assert f"{main} points of accuracy, Three phases minus Fine-tuning" in card
+    assert f"{recipe} points of accuracy, Three phases, ordinary recipe minus Fine-tuning, ordinary recipe" in card
+
+
+def test_a_claim_of_which_nothing_was_run_has_no_heading(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy_params(tmp_path)
+    put_back("snips_pooling", tmp_path)
+    html = render_page(read_finished(load_study("snips_pooling")), texts=False, with_costs=False)
+    assert "by the paper’s text, but with pooling native_with_normalization, 5 folds" in html
+    claims = html[html.index('<section id="claims">') : html.index('<section id="mistakes">')]
+    assert "Running phases 1 and 2" in claims and "Each phase contributes" not in claims
 
 
 def test_a_study_of_a_single_switch_stands_in_the_audit_and_among_no_claims(tmp_path, monkeypatch):
@@ -248,16 +269,16 @@ def test_tests_of_a_claim_are_shown_where_they_were_computed(made_up, monkeypatc
     claims.assign(p_value=0.0004, mcnemar_p=0.0312, detectable=4.24).to_csv(file, index=False)
     files = render(monkeypatch)
     for text in (Page(files["page"]).text, files["md"].replace("\\", "")):
-        assert "p, McNemar" in text and "< 0.001" in text and "0.031" in text
+        assert "p by McNemar" in text and "< 0.001" in text and "0.031" in text
         assert "A lead of 4.2 points would be found in 80% of such studies." in text
 
 
 def test_a_familys_verdicts_and_adjusted_p_values_are_shown(project, monkeypatch):
     text = Page(render(monkeypatch)["page"]).text
     claims = section(text, "Three phases (denoising", "The imbalance correction")
-    for protocol in ("described", "released"):
-        assert f"Over all, supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
-    assert "p, Holm" in claims and "Not in a family" not in text
+    for protocol in ("by the paper’s text", "by the authors’ code"):
+        assert f"supported over all {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
+    assert "p by Holm" in claims and "Not in a family" not in text
 
 
 def test_a_study_that_repeats_anothers_comparisons_is_no_part_of_the_family(made_up, monkeypatch):
@@ -276,7 +297,7 @@ def test_a_study_that_repeats_anothers_comparisons_is_no_part_of_the_family(made
     assert "or have no p-values: bbc_again." in text
     first = section(text, "Three phases (denoising", "The imbalance correction")
     # Six comparisons of one family with the same p-value of 0.01: adjusted for bbc, absent for the other.
-    assert "(p 0.010; p, Holm 0.060; p, McNemar 0.400)" in first and "(p 0.010; p, McNemar 0.400)" in first
+    assert "p 0.010, p by Holm 0.060, p by McNemar 0.400" in first and "p 0.010, p by McNemar 0.400" in first
 
 
 def section(text, start, end):
