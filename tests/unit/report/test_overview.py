@@ -162,12 +162,21 @@ def test_the_card_of_a_study_tells_the_ordinary_recipe_too(project):
     assert f"{recipe} points of accuracy, Three phases, ordinary recipe minus Fine-tuning, ordinary recipe" in card
 
 
-def test_a_claim_of_which_nothing_was_run_has_no_heading(tmp_path, monkeypatch):
+def test_the_card_says_where_three_phases_may_have_learned_nothing(project):
+    finished, caveat = read_finished(load_study("snips_l6")), "“Three phases” is not shown to beat always naming"
+    assert caveat not in render_page(finished, texts=False, with_costs=False)
+    table = finished.differences
+    table.loc[(table["variant"] == "three_phase") & (table["other"] == "majority"), "ci_low"] = -1.0
+    assert caveat in render_page(finished, texts=False, with_costs=False)
+
+
+def test_a_study_of_a_single_switch_says_so_and_heads_only_claims_that_it_tests(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     copy_params(tmp_path)
     put_back("snips_pooling", tmp_path)
     html = render_page(read_finished(load_study("snips_pooling")), texts=False, with_costs=False)
     assert "by the paper’s text, but with pooling native_with_normalization, 5 folds" in html
+    assert "It is no further evidence for or against the claim." in html
     claims = html[html.index('<section id="claims">') : html.index('<section id="mistakes">')]
     assert "Running phases 1 and 2" in claims and "Each phase contributes" not in claims
 
