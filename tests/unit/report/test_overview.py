@@ -21,8 +21,6 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.paper.numbers import MEASURED_TABLES, read_numbers
 from threephase.report import readme
-from threephase.report.finished import read_finished
-from threephase.report.page import render_page
 from threephase.results.results import read_results
 from threephase.results.tables import format_difference, format_interval, format_number
 from threephase.study.read_params import load_study
@@ -151,34 +149,6 @@ def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch)
     # Under released the test rows train and choose, so that no answer counts it.
     assert "snips_released_l6" not in text[text.index(start) : text.index("Studies Right of zero")]
     assert "The paper has not been repeated with its own encoder and data yet; 38 of its numbers stand beside" in text
-
-
-def test_the_card_of_a_study_tells_the_ordinary_recipe_too(project):
-    text = Page(render_page(read_finished(load_study("snips_l6")), texts=False, with_costs=False)).text
-    card = text[text.index("The paper claims:") : text.index("Percent on")]
-    main = lead("snips_l6", "claims", "three_phase", "ft")
-    recipe = lead("snips_l6", "differences", "three_phase_ordinary", "ft_ordinary")
-    assert f"{main} points of accuracy, Three phases minus Fine-tuning" in card
-    assert f"{recipe} points of accuracy, Three phases, ordinary recipe minus Fine-tuning, ordinary recipe" in card
-
-
-def test_the_card_says_where_three_phases_may_have_learned_nothing(project):
-    finished, caveat = read_finished(load_study("snips_l6")), "“Three phases” is not shown to beat always naming"
-    assert caveat not in render_page(finished, texts=False, with_costs=False)
-    table = finished.differences
-    table.loc[(table["variant"] == "three_phase") & (table["other"] == "majority"), "ci_low"] = -1.0
-    assert caveat in render_page(finished, texts=False, with_costs=False)
-
-
-def test_a_study_of_a_single_switch_says_so_and_heads_only_claims_that_it_tests(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    copy_params(tmp_path)
-    put_back("snips_pooling", tmp_path)
-    html = render_page(read_finished(load_study("snips_pooling")), texts=False, with_costs=False)
-    assert "by the paper’s text, but with pooling native_with_normalization, 5 folds" in html
-    assert "It is no further evidence for or against the claim." in html
-    claims = html[html.index('<section id="claims">') : html.index('<section id="mistakes">')]
-    assert "Running phases 1 and 2" in claims and "Each phase contributes" not in claims
 
 
 def test_a_study_of_a_single_switch_stands_in_the_audit_and_among_no_claims(tmp_path, monkeypatch):
