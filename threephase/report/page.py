@@ -28,6 +28,9 @@ from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.topology import trainings
 
 
+RECIPE_TOO = "the same by the ordinary recipe"
+
+
 def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
@@ -99,6 +102,7 @@ def _answer(finished: Finished) -> dict[str, Any]:
         {
             "encoder_title": study.shared.encoders[encoder].title,
             "judged": comparison,
+            "how": RECIPE_TOO if variant == ORDINARY else f"{comparison.first} minus {comparison.second}",
             "drawing": comparison.drawn(scale),
             "caveat": _caveat(finished, encoder, variant),
         }
