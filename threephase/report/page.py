@@ -27,7 +27,6 @@ from threephase.scores.statistics import ROWS_ONLY
 from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.topology import trainings
 
-
 RECIPE_TOO = "the same by the ordinary recipe"
 
 
