@@ -10,8 +10,11 @@ import pytest
 from tiny_project import ENCODER, contents, run
 
 from threephase.base import paths
+from threephase.report.finished import finished_published
+from threephase.report.page import render_page
 from threephase.results.costs import FROM_CACHE
 from threephase.results.prediction_checksums import content_sha256
+from threephase.study.read_params import load_published
 from threephase.study.schema import read_yaml
 
 FOLDER = paths.published("bbc")
@@ -23,6 +26,14 @@ def published(study, tmp_path_factory):
     root = study.copy(tmp_path_factory.mktemp("published") / "project")
     run(root, *PUBLISH.split())
     return root
+
+
+def page_of(root: Path) -> str:
+    """The page that is made of what git keeps of the study."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        (finished,) = finished_published(load_published())
+        return render_page(finished, texts=False, with_costs=True)
 
 
 def test_predictions_of_every_cell_and_seed_are_kept(published):
@@ -56,12 +67,10 @@ def test_the_params_stand_alone_and_the_checksums_are_those_of_the_runs_own_file
 
 
 def test_the_published_page_shows_what_it_cost_and_the_readers_own_does_not(published):
-    own, shared = (
-        (published / folder / "index.html").read_text(encoding="utf-8") for folder in (paths.REPORTS, FOLDER)
-    )
+    own, shared = (published / paths.REPORTS / "index.html").read_text(encoding="utf-8"), page_of(published)
     assert "Trainings behind it" in shared and "Peak memory" in shared
     assert "Trainings behind it" not in own and "Peak memory" not in own
-    assert '<a href="../index.html">Three-phase' in shared and '<a href="studies.html">Three-phase' in own
+    assert '<a href="../index.html">All studies' in shared and '<a href="studies.html">All studies' in own
 
 
 def test_a_training_from_the_cache_is_published_as_one(study, tmp_path):
@@ -70,7 +79,7 @@ def test_a_training_from_the_cache_is_published_as_one(study, tmp_path):
     run(root, *PUBLISH.split())
     reports = (root / FOLDER / "run_reports.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(reports) == len(list((root / paths.RUNS / "reports").rglob("*.json")))
-    page = (root / FOLDER / "index.html").read_text(encoding="utf-8")
+    page = page_of(root)
     assert page.count(FROM_CACHE) == 1 and f"{len(reports)} of {len(reports) + 1}" in page
 
 
@@ -86,10 +95,8 @@ def test_the_published_page_names_rows_by_id_where_the_readers_own_shows_their_t
     examples = pd.read_parquet(published / paths.examples(Path())).set_index("example_id")["text"]
     listed = pd.read_csv(published / paths.mistakes(paths.REPORTS) / "disagreements.csv")["example_id"][:20]
     assert len(listed) > 0
-    own, shared = (
-        html.unescape((published / folder / "index.html").read_text(encoding="utf-8"))
-        for folder in (paths.REPORTS, FOLDER)
-    )
+    own = html.unescape((published / paths.REPORTS / "index.html").read_text(encoding="utf-8"))
+    shared = html.unescape(page_of(published))
     for example_id in listed:
         assert example_id in own and example_id in shared
         assert f"<bdi>{examples[example_id][:200].rstrip()}" in own

@@ -124,9 +124,9 @@ def repeated(numbers: pd.DataFrame) -> str:
     verdicts = list(numbers["verdict"])
     stand_in, missing = verdicts.count(NOT_COMPARABLE), verdicts.count(MISSING)
     repeated = len(verdicts) - stand_in - missing
-    beside = f"{stand_in} of its numbers stand beside a stand-in's, which give no verdict on it"
+    beside = f"{stand_in} of its numbers stand beside a stand-in’s, which give no verdict on it"
     if not repeated:
-        return f"The paper has not been repeated with its own encoder and data yet; {beside}."
+        return f"The paper has not been repeated with its own encoder and data yet{f'; {beside}' * (stand_in > 0)}."
     agrees, disagrees = verdicts.count(AGREES), verdicts.count(DISAGREES)
     return (
         f"Of the paper's numbers {repeated} were repeated with its own encoder and data: {agrees} agree, {disagrees} "

@@ -5,14 +5,19 @@ from typing import Any
 
 import pandas as pd
 
+from threephase.report.deviations import protocol_text
 from threephase.report.drawing import scale_of
 from threephase.report.finished import Finished
 from threephase.report.judged import judged
 from threephase.results.families import overall, with_holm, with_names
 from threephase.scores.statistics import NOT_RUN
 
-# The tests of a comparison, with their headings; one that no comparison has is not shown.
-TESTS = {"p_value": "p", "p_holm": "p, Holm", "mcnemar_p": "p, McNemar"}
+# The tests of a comparison, each with its name and what it is; one that no comparison has is not shown.
+TESTS = {
+    "p_value": ("p", "two-sided, of no difference"),
+    "p_holm": ("p by Holm", "the same, corrected for all claims and data sets of a family"),
+    "mcnemar_p": ("p by McNemar", "of as many right answers, by these very trainings; no verdict uses it"),
+}
 LEAST_P = 0.001
 NO_VERDICTS = pd.DataFrame(columns=["claim", "verdict"])  # of one study alone, which is no family
 
@@ -49,7 +54,7 @@ def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: 
     comparisons of a family, as ``families.overall`` gives them; it may be empty.
     """
     by_name = {finished.name: finished.study for finished in studies}
-    tests = {name: title for name, title in TESTS.items() if name in claims and claims[name].notna().any()}
+    tests = {name: test for name, test in TESTS.items() if name in claims and claims[name].notna().any()}
     groups, reach = [], [0.0, next(iter(by_name.values())).shared.verdicts.claim_margin]
     for name, compared in claims.groupby("claim", sort=False):
         rows = []
@@ -59,7 +64,8 @@ def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: 
             reach += found.reach
             about = {key: line[key] for key in ("study", "dataset", "protocol", "encoder", "ci_kind")}
             about |= {"encoder_title": study.shared.encoders[line["encoder"]].title, "judged": found}
-            rows.append(about | {"tests": [(title, format_p(line[test])) for test, title in tests.items()]})
+            told = [(title, format_p(line[test])) for test, (title, _) in tests.items()]
+            rows.append(about | {"how": protocol_text(line["protocol"]), "tests": told})
         over_all = [_over_all(studies[0], line) for _, line in verdicts[verdicts["claim"] == name].iterrows()]
         counts = list(compared["verdict"].value_counts(sort=False).items())
         groups.append({"text": compared["text"].iloc[0], "overall": over_all, "rows": rows, "counts": counts})
@@ -74,6 +80,7 @@ def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: 
     ]
     return {
         "groups": groups,
+        "tests": [*tests.values()],
         "scale": scale,
         "not_run": list(dict.fromkeys(not_run)),
         "kinds": [kind for kind in claims["ci_kind"].unique() if kind],
@@ -84,9 +91,8 @@ def claims_context(studies: Sequence[Finished], claims: pd.DataFrame, verdicts: 
 def _over_all(finished: Finished, line: pd.Series) -> dict[str, str]:
     """The verdict on a claim over one family, and which family that is."""
     encoders = finished.study.shared.encoders
-    names = [
-        encoders[line[key]].title if key == "encoder" else line[key] for key in ("protocol", "encoder") if key in line
-    ]
+    texts = {"protocol": protocol_text, "encoder": lambda name: encoders[name].title}
+    names = [text(line[key]) for key, text in texts.items() if key in line]
     count = line["n_datasets"]
     return {"verdict": line["verdict"], "family": f"{', '.join(names)}, {count} data set{'s' if count != 1 else ''}"}
 

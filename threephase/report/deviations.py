@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from threephase.audit.item import Item
+from threephase.audit.one_switch import is_switch_study, switched
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.paper.numbers import PROTOCOLS
+from threephase.paper.numbers import DESCRIBED, PROTOCOLS
 from threephase.report.drawing import Scale, scale_of
 from threephase.results.tables import format_setting
-from threephase.study.params import Protocol, Shared
+from threephase.study.params import Protocol, Shared, Study
 from threephase.study.schema import build, checked, not_empty, read_yaml, refuse_unknown
 
+PROTOCOL_TEXTS = dict(zip(PROTOCOLS, ("by the paper’s text", "by the authors’ code"), strict=True))
 TOLD = ("Study", "Variant", "Difference", "Effect")  # the columns of that item that a page shows
 INTERVAL = re.compile(r"([+-]\d+\.\d) \[(-?\d+\.\d), (-?\d+\.\d)\]$")
 SWITCHES = "switches"  # the key of a deviation, and the item of the audit whose rows begin with switches
@@ -97,6 +99,23 @@ def _effects(audit: Sequence[Item]) -> dict[str, list[dict[str, Any]]]:
             for name in names.split(", "):
                 effects.setdefault(name, []).append(line)
     return effects
+
+
+def protocol_text(protocol: str) -> str:
+    """Whose rules a protocol is, within a sentence."""
+    return PROTOCOL_TEXTS.get(protocol, f"by protocol “{protocol}”")
+
+
+def how_run(study: Study) -> str:
+    """What tells a study from another one of its data set and encoder: rules, training rows, seeds or folds."""
+    params = study.params
+    rules = protocol_text(params.protocol)
+    if is_switch_study(study):
+        changed = [f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()]
+        rules = f"{protocol_text(DESCRIBED)}, but with {' and '.join(changed)}"
+    rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
+    unit = "seed" if study.dataset.folds is None else "fold"
+    return f"{rules}{rows}, {len(params.seeds)} {unit}{'s' * (len(params.seeds) != 1)}"
 
 
 def shown_protocols(shared: Shared) -> list[str]:

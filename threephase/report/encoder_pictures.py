@@ -20,7 +20,8 @@ from threephase.study.rules import freezes_encoder
 
 SIDE, EDGE = 200, 6  # of a panel, in its own units
 # Shape tells classes apart beside the colours: the line that a point is, behind its place, and how it is drawn.
-SHAPES = (("h0", "round"), ("h0", "square"), ("m-3 0h6", "thin"), ("m0-3v6", "thin"), ("m-3 0h6m-3-3v6", "thin"))
+# A square has a length, as a line without one is not printed.
+SHAPES = (("h0", "round"), ("h.01", "square"), ("m-3 0h6", "thin"), ("m0-3v6", "thin"), ("m-3 0h6m-3-3v6", "thin"))
 LOOKS = COLOURS * len(SHAPES)
 # How each projection is named, and what may be read from it.
 PROJECTION_TEXTS = {

@@ -15,7 +15,7 @@ from threephase.study.params import Study
 
 SIDE, EDGE = 200, 16  # of a matrix and of the room for the classes' numbers, in its own units
 MOST_NUMBERED = 10  # classes: beyond, a field is too small for its number
-LEAST_SHARE, DARK = 0.5, 65  # percent from which a field is drawn, and from which its number is light
+LEAST_SHARE = 0.5  # percent from which a field is drawn
 MOST_ROWS, MOST_CHARACTERS = 20, 200  # of the rows that variants differ on, on a page
 
 
@@ -63,7 +63,6 @@ def _fields(shares: pd.DataFrame, places: Mapping[str, float]) -> list[dict[str,
             "y": places[label],
             "opacity": round(percent / 100, 2),
             "number": f"{percent:.0f}" if len(places) <= MOST_NUMBERED else "",
-            "dark": percent > DARK,
         }
         for label, predicted, percent in zip(shown["label"], shown["predicted"], shown["percent"], strict=True)
     ]

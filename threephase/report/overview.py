@@ -10,20 +10,20 @@ from typing import Any
 import pandas as pd
 
 from threephase.audit import item
-from threephase.audit.one_switch import is_switch_study, switched
+from threephase.audit.one_switch import is_switch_study
 from threephase.base import paths
 from threephase.paper.numbers import Reproduction
 from threephase.report.answer import BY_ORDINARY, BY_PAPER, leads, metric_name, overall_answer, repeated
 from threephase.report.cells import cell_rows, details
 from threephase.report.citation import citation
 from threephase.report.claims import claims_context, family
-from threephase.report.deviations import deviation_rows, shown_protocols
+from threephase.report.deviations import deviation_rows, how_run, protocol_text, shown_protocols
 from threephase.report.drawing import scale_of
 from threephase.report.finished import Finished
 from threephase.report.layout import link, render
-from threephase.report.page import made_on
 from threephase.report.paper_grid import grids, not_run, paper_frame
-from threephase.results.tables import METRIC_TITLES, format_setting
+from threephase.results.costs import costs
+from threephase.results.tables import METRIC_TITLES
 from threephase.scores.metrics import METRICS
 from threephase.study.params import Study
 
@@ -130,34 +130,28 @@ def render_overview(overview: Overview) -> str:
         effects=effects,
         measured=True,
         protocols=shown_protocols(work.shared),
-        made=[{"name": member.name, **made_on(member)} for member in finished],
+        made=[{"name": member.name, "cost": costs(member.trainings)[-1]} for member in finished],
         citation=citation(),
     )
 
 
 def _study_rows(finished: Finished) -> list[dict[str, Any]]:
     """A row of the table of studies for each encoder: what was asked, and the leads that answer it."""
-    study, params = finished.study, finished.study.params
-    settings = {"described": "by the paper’s text", "released": "by the authors’ code"}.get(params.protocol)
-    if is_switch_study(study):
-        changed = [f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()]
-        settings = f"with {' and '.join(changed)}"
-    rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
-    seeds = f"{len(params.seeds)} {'seed' if study.dataset.folds is None else 'fold'}{'s' * (len(params.seeds) != 1)}"
+    study = finished.study
     return [
         {
             "study": finished.name,
             "dataset": study.dataset.title,
             "encoder": study.shared.encoders[encoder].title,
-            "asked": f"{settings or params.protocol}{rows}, {seeds}?",
-            "metric": metric_name(params.primary_metric),
+            "how_run": how_run(study),
+            "metric": metric_name(study.params.primary_metric),
             "found": [
                 {"how": how, "judged": found}
                 for how, pair in RECIPES.items()
                 for found in leads({finished.name: (finished, encoder)}, *pair).values()
             ],
         }
-        for encoder in params.encoders
+        for encoder in study.params.encoders
     ]
 
 
@@ -172,6 +166,7 @@ def _with_study(finished: Finished, line: dict[str, Any]) -> dict[str, Any]:
         "dataset_title": study.dataset.title,
         "encoder_name": line["row"].encoder,
         "protocol": study.params.protocol,
+        "how": protocol_text(study.params.protocol),
         "shown": [numbers.get(metric) for metric in METRICS],
     }
 
@@ -196,7 +191,7 @@ def _filters(overview: Overview) -> list[dict[str, Any]]:
     titles = {
         "Data set": {name: overview.datasets.get(name, name) for name in datasets},
         "Encoder": {name: known[name].title for name in encoders},
-        "Protocol": {name: name for name in protocols},
+        "Protocol": {name: protocol_text(name) for name in protocols},
     }
     keys = ("dataset", "encoder", "protocol")
     return [{"key": key, "title": title, "values": titles[title]} for key, title in zip(keys, titles, strict=True)]

@@ -176,16 +176,19 @@ class OwnAnswer:
                 f"(seeds in {self.study.file})."
             )
         if better := self._ended(BEHIND):
-            is_ahead = f"{_listed(better)} {'is' if len(better) == 1 else 'are'} ahead of it"
-            found = better[0].comparison
+            first, *others = better
+            found = first.comparison
             turned = format_difference(-found.difference, -found.high, -found.low)
-            said.append(f"On the test rows {is_ahead}, {_first(better)}by {turned} points.")
+            too = f", and so {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
+            said.append(f"On the test rows {_quoted(first)} is ahead of it by {turned} points{too}.")
         if alike := self._ended(NO_LEAD, NOT_FOUND, SAME_PREDICTIONS):
             said.append(f"{_listed(alike)} {AS_GOOD} from it on {self.n_test} test rows{self._cheapest(alike)}.")
             said += [method.comparison.small for method in alike if method.comparison.small][:1]
         if worse := self._ended(AHEAD):
-            who = "every other method" if len(worse) == len(self.methods) - 1 > 1 else _listed(worse)
-            said.append(f"It is ahead of {who}, {_first(worse, 'of ')}by {worse[0].comparison.stated} points.")
+            first, *others = worse
+            everyone = len(worse) == len(self.methods) - 1
+            too = f", and of {'every other method' if everyone else _listed(others)}" if others else ""
+            said.append(f"It is ahead of {_quoted(first)} by {first.comparison.stated} points{too}.")
         return said
 
     def _cheapest(self, others: Sequence[Method]) -> str:
@@ -298,11 +301,6 @@ def _listed(methods: Sequence[Method]) -> str:
     if len(titles) > MOST_NAMES:
         titles = [*titles[: MOST_NAMES - 1], f"{len(titles) - MOST_NAMES + 1} others"]
     return " and ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))
-
-
-def _first(methods: Sequence[Method], before: str = "") -> str:
-    """The first of several, whose difference is told."""
-    return f"{before}{_quoted(methods[0])} " if len(methods) > 1 else ""
 
 
 def _quoted(method: Method) -> str:

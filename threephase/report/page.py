@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from threephase.report.answer import metric_name
+from threephase.audit.one_switch import is_switch_study
+from threephase.report.answer import BY_ORDINARY, ORDINARY, lead, metric_name
 from threephase.report.cells import FACTS, PERCENT, behind, cell_rows, details, drawn, metrics_of_cells, training_facts
 from threephase.report.citation import citation
 from threephase.report.claims import NO_VERDICTS, claims_context, with_names
 from threephase.report.curves import curves_context
-from threephase.report.deviations import deviation_rows, shown_protocols
+from threephase.report.deviations import deviation_rows, how_run, shown_protocols
 from threephase.report.drawing import colour, scale_of
 from threephase.report.encoder_pictures import representations_context
 from threephase.report.finished import Finished
-from threephase.report.judged import judged
+from threephase.report.judged import AHEAD, FEW, judged
 from threephase.report.layout import link, render
 from threephase.report.mistake_pictures import mistakes_context
-from threephase.report.own_answer import own_answer
+from threephase.report.own_answer import GUESSING, own_answer
 from threephase.report.rows import Row, rows_of
 from threephase.results.costs import costs, environment, inputs
 from threephase.results.curves import LEAST_STEPS
@@ -25,6 +26,8 @@ from threephase.results.tables import METRIC_TITLES, format_setting
 from threephase.scores.statistics import ROWS_ONLY
 from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.topology import trainings
+
+RECIPE_TOO = "the same by the ordinary recipe"
 
 
 def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
@@ -50,6 +53,8 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
         encoders=[study.shared.encoders[encoder] for encoder in study.params.encoders],
         answer=_answer(finished) if own is None else own,
         methods={} if own is None else {(method.row.encoder, method.row.variant): method for method in own.methods},
+        how_run=how_run(study),
+        single_switch=is_switch_study(study),
         metric=metric_name(study.params.primary_metric),
         metrics=METRIC_TITLES,
         metric_order=metrics,
@@ -81,20 +86,36 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
 
 
 def _answer(finished: Finished) -> dict[str, Any]:
-    """The first claim: its text, and what became of it on each encoder."""
+    """The first claim: its text, and what became of it on each encoder, by main settings and ordinary recipe."""
     study, (name, claim) = finished.study, next(iter(finished.study.shared.claims.items()))
     lines = finished.claims[finished.claims["claim"] == name].to_dict("records")
-    found = [(line["encoder"], judged(study, line)) for line in lines]
-    scale = scale_of([0.0, *(value for _, comparison in found for value in comparison.reach)])
+    found = [(line["encoder"], line["variant"], judged(study, line)) for line in lines]
+    # Where the study runs the ordinary recipe, the claim is as much one on that.
+    found += [
+        (encoder, ORDINARY, leading)
+        for encoder in study.params.encoders
+        if (leading := lead(finished, encoder, *BY_ORDINARY))
+    ]
+    scale = scale_of([0.0, *(value for *_, comparison in found for value in comparison.reach)])
     rows = [
         {
             "encoder_title": study.shared.encoders[encoder].title,
             "judged": comparison,
+            "how": RECIPE_TOO if variant == ORDINARY else f"{comparison.first} minus {comparison.second}",
             "drawing": comparison.drawn(scale),
+            "caveat": _caveat(finished, encoder, variant),
         }
-        for encoder, comparison in found
+        for encoder, variant, comparison in found
     ]
-    return {"text": claim.text, "variant": claim.variant, "rows": rows, "scale": scale}
+    return {"text": claim.text, "rows": rows, "scale": scale}
+
+
+def _caveat(finished: Finished, encoder: str, variant: str) -> str:
+    """What a comparison is worth whose first side may have learned nothing; empty where it beats guessing."""
+    found = lead(finished, encoder, variant, GUESSING)
+    if found is None or found.outcome in (AHEAD, FEW):
+        return ""
+    return f"Distrust it: “{found.first}” is not shown to beat always naming the commonest class."
 
 
 def _not_run(finished: Finished, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from threephase.paper import numbers
 from threephase.paper.cost_model import cost_of_studies
 from threephase.paper.tables import CONTENTS
 from threephase.report.cells import anchor, details_name, number_texts
+from threephase.report.deviations import protocol_text
 from threephase.results.tables import MISSING, format_printed
 
 KINDS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
@@ -64,6 +65,7 @@ def _grid(work: numbers.Reproduction, table: int, frame: pd.DataFrame, datasets:
                 "stands_in": encoder in work.settings.stand_in_encoders,
                 "stands_in_for": ", ".join(_title(work.shared.encoders, name) for name in others),
                 "protocol": protocol,
+                "how": protocol_text(protocol),
                 "cells": [_cell(by_column.get(column)) for column in columns],
             }
         )

@@ -51,9 +51,11 @@ def format_difference(difference: float, low: float, high: float) -> str:
 
 
 def format_setting(value: object) -> str:
-    """A parameter's value: ``none``, ``yes``, ``0.1``, or the names and values of a group of them."""
+    """A parameter's value: ``none``, ``yes``, ``0.1``, those of a list, or the names and values of a group of them."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {format_setting(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(format_setting, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

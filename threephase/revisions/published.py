@@ -1,6 +1,6 @@
 """What git keeps of a finished study: numbers, tables, predictions by id, run reports; no text, no weight.
 
-Its page is made from these files alone.
+Its page is made from these files alone, by ``python -m commands.render_index --published``.
 """
 
 import io
@@ -17,8 +17,6 @@ from threephase.base.files import new_folder, read_json, write_table, write_text
 from threephase.paper import numbers
 from threephase.paper.tables import write_comparison
 from threephase.project.project import yaml_text
-from threephase.report.finished import finished_published
-from threephase.report.page import render_page
 from threephase.results import mistakes
 from threephase.results.cells import cells, read_predictions, summarize
 from threephase.results.costs import read_reports
@@ -58,9 +56,6 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
         lines = [json.dumps(run.report, ensure_ascii=False) + "\n" for run in read_reports(study) if run.report]
         write_text(new / "run_reports.jsonl", "".join(lines))
         write_text(new / paths.PARAMS, params_text(study))
-    # Not a copy of the reader's own page, which shows texts and no costs.
-    (finished,) = finished_published({study.params.name: study})
-    write_text(target / "index.html", render_page(finished, texts=False, with_costs=True))
     return target
 
 

@@ -26,6 +26,7 @@ SWITCHES = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 WIDE, NARROW = 1440, 390  # pixels
+PAPER = 690  # of A4 within its margins
 HEIGHT = 900
 
 
@@ -50,6 +51,22 @@ for (const text of [...document.querySelectorAll("main svg text")].filter(seen))
   if (box.left < around.left - 8 || box.right > around.right + 8) add("leaves its drawing", text);
 }
 return found.slice(0, 5);
+"""
+
+
+# The contrast of each number of a confusion matrix with its field, which is drawn with some opacity over the page.
+CONTRASTS = """
+const parts = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+const linear = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+const light = (parts) => parts.map(linear)
+  .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+const ground = parts(getComputedStyle(document.body).backgroundColor);
+return [...document.querySelectorAll(".field + .share")].map((text) => {
+  const field = getComputedStyle(text.previousElementSibling), share = Number(field.fillOpacity);
+  const under = parts(field.fill).map((part, place) => share * part + (1 - share) * ground[place]);
+  const [dark, bright] = [light(under), light(parts(getComputedStyle(text).fill))].sort((one, other) => one - other);
+  return (bright + 0.05) / (dark + 0.05);
+});
 """
 
 

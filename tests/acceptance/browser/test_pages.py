@@ -6,7 +6,7 @@ It needs Chromium, so that it is a step of its own: ``make page-test``.
 import base64
 
 import pytest
-from browser import NARROW, PAGES, WIDE
+from browser import CONTRASTS, NARROW, PAGES, PAPER, WIDE
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.ui import WebDriverWait
@@ -185,6 +185,53 @@ def test_nothing_leaves_its_box(browser, pages, name, width):
     browser.look(width)
     browser.open(pages[name])
     assert browser.overflowing() == []
+
+
+@EVERY_PAGE
+def test_the_scale_of_what_is_drawn_stays_in_sight_on_a_telephone(browser, pages, name):
+    browser.look(NARROW)
+    browser.open(pages[name])
+    browser.unfold()
+    for drawing in browser.all("table:has(tbody .strip)"):
+        assert drawing.find_element("css selector", "thead .axis").is_displayed()
+    for text in browser.all("thead .axis text"):
+        assert not text.is_displayed() or float(text.value_of_css_property("font-size").removesuffix("px")) >= 12
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_no_number_breaks_within_its_interval(browser, pages, name, width):
+    browser.look(width)
+    browser.open(pages[name])
+    browser.unfold()
+    whole = browser.all(".whole")
+    assert whole and {browser.run("return arguments[0].getClientRects().length", one) for one in whole} <= {0, 1}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_number_of_a_confusion_matrix_can_be_read(browser, pages, scheme):
+    browser.look(scheme=scheme)
+    browser.open(pages["own"])
+    contrasts = browser.run(CONTRASTS)
+    assert len(contrasts) > 20 and min(contrasts) >= 4.5
+
+
+@pytest.mark.parametrize(("name", "places"), [("own", "#mistakes .panel"), ("hostile", "#mistakes .panel")])
+def test_pictures_beside_each_other_end_together(browser, pages, name, places):
+    browser.open(pages[name])
+    bottoms = "return [...document.querySelectorAll(arguments[0])].map((one) => one.getBoundingClientRect().bottom)"
+    first = browser.run(bottoms, places)[:3]
+    assert len(first) == 3 and max(first) - min(first) < 1
+
+
+@EVERY_PAGE
+def test_paper_has_tables_and_no_cards(browser, pages, name):
+    browser.look(PAPER, media="print")
+    browser.open(pages[name])
+    rows = browser.all(".cards tbody tr")
+    shown = [row for row in rows if row.is_displayed()]
+    assert shown and {row.value_of_css_property("display") for row in shown} == {"table-row"}
+    assert browser.overflow() <= 0
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,8 @@ def test_links_lead_from_every_page_to_every_other(tmp_path, monkeypatch):
 def test_the_answer_counts_verdicts_and_names_the_stand_in(project, monkeypatch):
     text = Page(render(monkeypatch)["page"]).text
     first = lead("snips_l6", "claims", "three_phase", "ft").partition(" ")[0]
-    start = "beat classical fine-tuning. By main settings: ahead in 1 of 1 "
-    assert f"{start}(snips_l6 {first}); by the ordinary recipe: " in text
+    start = "Three phases against plain fine-tuning: By main settings: ahead in 1 of 1 "
+    assert f"{start}(snips_l6 {first}). By the ordinary recipe: " in text
     lower = lead("snips_l6", "differences", "three_phase", "embedding_logistic").partition(" ")[0]
     assert f"untouched vectors. By main settings: behind in 1 of 1 (snips_l6 {lower})." in text
     # Under released the test rows train and choose, so that no answer counts it.
@@ -248,16 +248,16 @@ def test_tests_of_a_claim_are_shown_where_they_were_computed(made_up, monkeypatc
     claims.assign(p_value=0.0004, mcnemar_p=0.0312, detectable=4.24).to_csv(file, index=False)
     files = render(monkeypatch)
     for text in (Page(files["page"]).text, files["md"].replace("\\", "")):
-        assert "p, McNemar" in text and "< 0.001" in text and "0.031" in text
+        assert "p by McNemar" in text and "< 0.001" in text and "0.031" in text
         assert "A lead of 4.2 points would be found in 80% of such studies." in text
 
 
 def test_a_familys_verdicts_and_adjusted_p_values_are_shown(project, monkeypatch):
     text = Page(render(monkeypatch)["page"]).text
     claims = section(text, "Three phases (denoising", "The imbalance correction")
-    for protocol in ("described", "released"):
-        assert f"Over all, supported {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
-    assert "p, Holm" in claims and "Not in a family" not in text
+    for protocol in ("by the paper’s text", "by the authors’ code"):
+        assert f"supported over all {protocol}, all-MiniLM-L6-v2, 1 data set" in claims
+    assert "p by Holm" in claims and "Not in a family" not in text
 
 
 def test_a_study_that_repeats_anothers_comparisons_is_no_part_of_the_family(made_up, monkeypatch):
@@ -276,7 +276,7 @@ def test_a_study_that_repeats_anothers_comparisons_is_no_part_of_the_family(made
     assert "or have no p-values: bbc_again." in text
     first = section(text, "Three phases (denoising", "The imbalance correction")
     # Six comparisons of one family with the same p-value of 0.01: adjusted for bbc, absent for the other.
-    assert "(p 0.010; p, Holm 0.060; p, McNemar 0.400)" in first and "(p 0.010; p, McNemar 0.400)" in first
+    assert "p 0.010, p by Holm 0.060, p by McNemar 0.400" in first and "p 0.010, p by McNemar 0.400" in first
 
 
 def section(text, start, end):

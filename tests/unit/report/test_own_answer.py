@@ -21,7 +21,7 @@ from threephase.results.tables import format_difference
 from threephase.scores.statistics import NOT_SUPPORTED, ROWS_ONLY, SAME_PREDICTIONS, SUPPORTED, TOO_FEW_SEEDS, UNDECIDED
 
 INTERVAL = re.compile(r"\[(-?\d+\.\d), (-?\d+\.\d)\]")
-AHEAD, BEHIND, ALIKE = "It is ahead of ", "ahead of it, ", "can't be told apart from it"
+AHEAD, BEHIND, ALIKE = "It is ahead of ", " is ahead of it by ", "can't be told apart from it"
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
         "It reaches a macro F1 of 90.0% [88.0, 92.0], the mean of 3 seeds on 120 test rows, with its 95% interval.",
         "“B” and “C” can't be told apart from it on 120 test rows; “A” is the cheapest to train.",
         "A lead of 4.2 points would be found in 80% of such studies.",
-        "It is ahead of “D” and “E”, of “D” by +10.0 [5.0, 15.0] points.",
+        "It is ahead of “D” by +10.0 [5.0, 15.0] points, and of “E”.",
         "It trains no encoder.",
         "It was chosen on the validation rows: the cheapest to train of those within one standard error of the best "
         "there, “B”.",
@@ -186,7 +186,7 @@ def test_a_method_that_is_ahead_on_the_test_rows_is_said_to_be(base):
     methods = [method("A", 90.0, 1250), method("B", 93.0, 0, comparison(-5.0, -1.0, NOT_SUPPORTED))]
     answer = answer_of(base, methods, "A")
     assert answer.sentences[1:] == [
-        f"On the test rows “B” is ahead of it, by {format_difference(3.0, 1.0, 5.0)} points.",
+        f"On the test rows “B” is ahead of it by {format_difference(3.0, 1.0, 5.0)} points.",
         "Its training takes about 1,250 updates (batches of texts) a seed.",
         "It was chosen on the validation rows: the best there, and no cheaper one is within one standard error of it.",
     ]

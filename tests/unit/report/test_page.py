@@ -237,7 +237,7 @@ def test_runs_on_different_machines_are_told_apart(study):
 
 def card(page):
     """The text of the first card."""
-    return page.text[page.text.index("The paper’s claim. Here") : page.text.index("Percent on")]
+    return page.text[page.text.index("The paper claims:") : page.text.index("Percent on")]
 
 
 def test_the_card_says_the_claim_its_verdict_and_why(study, monkeypatch):
@@ -247,7 +247,7 @@ def test_the_card_says_the_claim_its_verdict_and_why(study, monkeypatch):
     write_table(paths.results(Path()).with_name("claims.csv"), claims)
     page = Page(render(monkeypatch))
     assert page.text.index("Three phases (denoising, contrastive, fine-tuning) beat") < page.text.index("Percent on")
-    assert "undecided +2.0 [-1.0, 5.0] against Fine-tuning" in card(page)
+    assert "undecided +2.0 [-1.0, 5.0] points of macro F1, Three phases minus Fine-tuning" in card(page)
     assert "The interval holds 0 as well as a lead of 1 point, so both remain possible." in card(page)
 
 
