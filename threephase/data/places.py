@@ -13,8 +13,5 @@ def places_of(raw: pd.DataFrame, example_ids: Iterable[str]) -> dict[str, str]:
     ``raw``: the rows as read, all files below each other; an example's id ends in the number of its row there.
     """
     numbers = raw.groupby(READ_FROM, observed=True).cumcount() + 1
-    places = {}
-    for example_id in example_ids:
-        row = int(example_id.rpartition("-")[2])
-        places[example_id] = f"{raw[READ_FROM].iloc[row]}, row {numbers.iloc[row]}"
-    return places
+    rows = {example_id: int(example_id.rpartition("-")[2]) for example_id in example_ids}
+    return {example_id: f"{raw[READ_FROM].iloc[row]}, row {numbers.iloc[row]}" for example_id, row in rows.items()}

@@ -133,6 +133,11 @@ def content_of(path: Path) -> bytes:
         raise UserError(f"{path}: can't be unpacked: {first_line(error)}") from None
 
 
+def mark_of(content: bytes) -> str | None:
+    """The encoding that a byte-order mark names, if there is one."""
+    return next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+
+
 def text_of(path: Path, encoding: str | None = None) -> str:
     """What is in a file, as text.
 
@@ -140,23 +145,19 @@ def text_of(path: Path, encoding: str | None = None) -> str:
     Windows-1252, with a warning.
     """
     content = content_of(path)
-    mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+    mark = mark_of(content)
+    known = mark if encoding is None or (encoding, mark) == ("utf-8", "utf-8-sig") else encoding
     try:
-        if mark == "utf-8-sig" and encoding in (None, "utf-8"):
-            encoding = mark
-        return content.decode(encoding or mark or "utf-8")
+        return content.decode(known or "utf-8")
     except LookupError:
         raise UserError(f"{path}: got encoding {encoding!r}, expected one that Python knows, such as cp1252") from None
     except UnicodeError as error:
-        if encoding is None and mark is None:
-            text = _fallback(path, content)
-            warn(f"{path}: is not UTF-8 ({first_line(error)}); read as {FALLBACK} (source.encoding)")
-            return text
-        raise UserError(f"{path}: can't be read as {encoding or mark}: {first_line(error)}") from None
-
-
-def _fallback(path: Path, content: bytes) -> str:
+        reason = first_line(error)
+    if known is not None:
+        raise UserError(f"{path}: can't be read as {known}: {reason}")
     try:
-        return content.decode(FALLBACK)
+        text = content.decode(FALLBACK)
     except UnicodeError as error:
         raise UserError(f"{path}: is neither UTF-8 nor {FALLBACK} ({first_line(error)}); name its encoding") from None
+    warn(f"{path}: is not UTF-8 ({reason}); read as {FALLBACK} (source.encoding)")
+    return text

@@ -47,7 +47,8 @@ def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -
 def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
     suffix = suffix_of(path)
     if suffix in DELIMITED:
-        records = read_records(path, text_of(path, source.encoding), separator_of(path, source), source.quote)
+        separator = source.separator or ("\t" if suffix == ".tsv" else ",")
+        records = read_records(path, text_of(path, source.encoding), separator, source.quote)
         yield None, with_names(path, *records, source.header)
     elif suffix in JSON:
         yield from _json_tables(path, _json(path, text_of(path, source.encoding)), source)
@@ -59,11 +60,6 @@ def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.Data
                 yield None, with_names(path, *_sheet(path), source.header)
         except (ValueError, OSError, KeyError, BadZipFile) as error:
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
-
-
-def separator_of(path: Path, source: DataSource) -> str:
-    """What separates the fields of a file whose definition need not say it."""
-    return source.separator or ("\t" if suffix_of(path) == ".tsv" else ",")
 
 
 def read_records(path: Path, text: str, separator: str, quote: str) -> tuple[list[int], list[list[str]]]:
@@ -213,15 +209,11 @@ def _parallel(path: Path, label_file: Path, source: DataSource) -> pd.DataFrame:
 def _named_texts(folder: Path, source: DataSource) -> Iterator[Rows]:
     """One row a text file ``<label>/<name>``, or one a line of the files ``<label>.txt``."""
     in_folders = source.label_from == "folder"
-    files = sorted(file for file in folder.glob("*/*" if in_folders else "*") if file.is_file())
-    rows = []
-    for file in files:
-        if file.name.startswith("."):
-            continue
-        text = text_of(file, source.encoding)
-        rows += (
-            [(text, file.parent.name, str(file))]
-            if in_folders
-            else [(line, file.stem, str(file)) for line in lines_of(text)]
-        )
-    yield None, [place for _, _, place in rows], pd.DataFrame([row[:2] for row in rows], columns=[TEXT, LABEL])
+    rows, places = [], []
+    for file in sorted(folder.glob("*/*" if in_folders else "*")):
+        if file.is_file() and not file.name.startswith("."):
+            text, label = text_of(file, source.encoding), file.parent.name if in_folders else file.stem
+            texts = [text] if in_folders else lines_of(text)
+            rows += [(each, label) for each in texts]
+            places += [str(file)] * len(texts)
+    yield None, places, pd.DataFrame(rows, columns=[TEXT, LABEL])
