@@ -1,9 +1,8 @@
 """What to use on a reader's own texts: one set of objects that sentences, tables and summary are made from."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -217,17 +216,10 @@ class OwnAnswer:
     def table(self) -> pd.DataFrame:
         """A row a method, as texts for the terminal."""
         titles = ["Method", METRIC_TITLES[self.study.params.primary_metric], "Its lead", "On test rows", "Updates"]
-        rows = [
-            (
-                method.title,
-                method.stated,
-                method.difference,
-                "the one to use" if method is self.chosen else method.said,
-                method.trained,
-            )
-            for method in self.methods
-        ]
-        return pd.DataFrame(rows, columns=titles)
+        rows = [(each.title, each.stated, each.difference, each.said, each.trained) for each in self.methods]
+        table = pd.DataFrame(rows, columns=titles)
+        table.loc[[each is self.chosen for each in self.methods], "On test rows"] = "the one to use"
+        return table
 
 
 def own_answer(finished: Finished) -> OwnAnswer:
@@ -239,18 +231,14 @@ def own_answer(finished: Finished) -> OwnAnswer:
         for row in rows_of(study)
         if len(of_cell(results, row))
     ]
-    candidates = [method for method in methods if method.validation]
     choice = None
-    if candidates:
+    if candidates := {method.key: method for method in methods if method.validation}:
         # What has no recorded training is preferred to nothing.
-        costs = {method.key: math.inf if method.updates is None else method.updates for method in candidates}
-        choice = choose({method.key: method.validation for method in candidates}, costs)
-        chosen = next(method.row for method in candidates if method.key == choice.name)
-        compared = [_compared(finished, chosen, method.row) for method in methods]
-        methods = [
-            dataclasses.replace(method, comparison=found) for method, found in zip(methods, compared, strict=True)
-        ]
-    methods = sorted(methods, key=lambda method: -method.mean)
+        costs = {key: math.inf if method.updates is None else method.updates for key, method in candidates.items()}
+        choice = choose({key: method.validation for key, method in candidates.items()}, costs)
+        chosen = candidates[choice.name].row
+        methods = [replace(method, comparison=_compared(finished, chosen, method.row)) for method in methods]
+    methods.sort(key=lambda method: -method.mean)
     return OwnAnswer(study, methods, choice, 0 if results.empty else int(results["n_test"].iloc[0]))
 
 
