@@ -51,7 +51,8 @@ def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -
 def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
     suffix = suffix_of(path)
     if suffix in DELIMITED:
-        read = read_records(path, text_of(path, source.encoding), separator_of(path, source), source.quote)
+        separator = source.separator or ("\t" if suffix == ".tsv" else ",")
+        read = read_records(path, text_of(path, source.encoding), separator, source.quote)
         yield None, with_names(read.places, read.records, source.header)
     elif suffix in JSON:
         yield from _json_tables(path, _json(path, text_of(path, source.encoding)), source)
@@ -63,11 +64,6 @@ def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.Data
                 yield None, with_names(*_sheet(path), source.header)
         except (ValueError, OSError, KeyError, BadZipFile) as error:
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
-
-
-def separator_of(path: Path, source: DataSource) -> str:
-    """What separates the fields of a file whose definition need not say it."""
-    return source.separator or ("\t" if suffix_of(path) == ".tsv" else ",")
 
 
 class Records(NamedTuple):

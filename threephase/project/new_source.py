@@ -36,10 +36,8 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     """The content of ``source``, and the names of the text and label columns."""
     texts, labels = arguments.text_column, arguments.label_column
     given = {"split_column": arguments.split_column, "encoding": arguments.encoding, "header": arguments.header}
+    given |= {key: NO_CHARACTER.get(value := getattr(arguments, key), value) for key in ("separator", "quote")}
     given["splits"] = _splits(arguments.split)
-    for key in ("separator", "quote"):
-        value = getattr(arguments, key)
-        given[key] = NO_CHARACTER.get(value, value)
     given = {key: value for key, value in given.items() if value is not None}
     if bool(arguments.file) == bool(arguments.hub):
         raise UserError("--file: expected either it or --hub ID@REVISION")

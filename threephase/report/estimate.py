@@ -95,9 +95,8 @@ def workload_of(study: Study, examples: pd.DataFrame, folder: Path, texts: Seque
 def with_counts(study: Study, examples: pd.DataFrame) -> Study:
     """The study with the counts of its examples, from which updates are computed before anything has run."""
     labelled = examples.loc[examples["split"] != "unlabelled", "label"]
-    counts = Expected(
-        rows_by_split=examples["split"].value_counts().to_dict(), labels=labelled.value_counts().to_dict()
-    )
+    splits = examples["split"].value_counts().to_dict()
+    counts = Expected(rows_by_split=splits, labels=labelled.value_counts().to_dict())
     return dataclasses.replace(study, dataset=dataclasses.replace(study.dataset, expected=counts))
 
 
