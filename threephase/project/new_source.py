@@ -1,6 +1,7 @@
 """``source`` and the columns of a user's own data, from what add_study's command line names and a look at the files."""
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ NO_CHARACTER = {"none": "", "tab": "\t", "\\t": "\t"}
 
 
 def named_files(given: Sequence[str], option: str = "--file") -> str | dict[str, str]:
-    """``source.files`` of what the command line names: one path, or one a split."""
+    """``source.files`` of what the command line names: one path, or one a split.
+
+    A path out of this folder becomes a full one, so that a copy of the folder finds the file too.
+    """
     pairs = [text.partition("=") for text in given]
     if all(separator and split in SPLITS for split, separator, _ in pairs):
-        files = {split: path for split, _, path in pairs}
+        files = {split: _lasting(path) for split, _, path in pairs}
         if len(files) < len(pairs):
             raise UserError(f"{option}: got {', '.join(given)}, expected each split once")
         return files
@@ -29,7 +33,11 @@ def named_files(given: Sequence[str], option: str = "--file") -> str | dict[str,
         raise UserError(
             f"{option}: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
         )
-    return given[0]
+    return _lasting(given[0])
+
+
+def _lasting(path: str) -> str:
+    return os.path.abspath(path) if os.path.relpath(path).startswith(os.pardir) else path
 
 
 def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str], list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base.errors import UserError
+from threephase.base.lifetime import end_with_parent
 from threephase.model.encoder_files import WEIGHTS
 from threephase.model.machine import choose_machine
 from threephase.paper.cost_model import ANY_MACHINE, sequence_updates, training_rows
@@ -53,7 +54,7 @@ def measure(workload: Workload, processes: int) -> Speed:
 
     Raises UserError where the system ends one of them.
     """
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         try:
             speeds = list(pool.map(_measured_here, itertools.repeat(workload, processes)))
         except BrokenProcessPool:
