@@ -191,13 +191,12 @@ def _is_rows(value: Any) -> bool:
 
 def _json_rows(path: Path, rows: list[Any]) -> pd.DataFrame:
     given = {place: row for place, row in enumerate(rows) if row is not None}
-    frame = pd.DataFrame(list(given.values()), index=list(given), dtype=object)
-    if all(isinstance(row, dict) for row in given.values()):
-        return frame
-    if not all(isinstance(row, list) for row in given.values()):
+    named = all(isinstance(row, dict) for row in given.values())
+    if not named and not all(isinstance(row, list) for row in given.values()):
         bad = next(place for place, row in given.items() if not isinstance(row, dict))
         raise UserError(f"{path}: row {bad + 1}: got no mapping, expected one of the columns, as in {{'text': ...}}")
-    return frame.set_axis(_numbers(frame.shape[1]), axis=1)
+    frame = pd.DataFrame(list(given.values()), index=list(given), dtype=object)
+    return frame if named else frame.set_axis(_numbers(frame.shape[1]), axis=1)
 
 
 def _json_columns(path: Path, content: dict[str, Any]) -> pd.DataFrame:
