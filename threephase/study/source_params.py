@@ -153,9 +153,8 @@ class Dataset:
     ``strip_tags`` removes what looks like a short tag, as the paper's data had it removed. ``folds``: the data set
     has no test rows, and each seed tests on one of so many folds. ``contradicting_labels``: which row stays of a text
     that stands with different labels. ``sample_rows``: so many rows are kept, splits and classes in their shares.
-    ``stratified_test_rows``: whether ``test_rows`` are drawn class by class.
-    has no test rows, and each seed tests on one of so many folds. ``units``: what noise, stop-words and TF-IDF take for
-    a word.
+    ``stratified_test_rows``: whether ``test_rows`` are drawn class by class. ``units``: what noise, stop-words and
+    TF-IDF take for a word.
     """
 
     name: str
