@@ -14,7 +14,7 @@ from threephase.data.row_files import TABLES
 from threephase.data.sources import HUB_FILES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
-from threephase.study.source_params import LABEL_FROM, SPLITS, DataSource
+from threephase.study.source_params import LABEL_FROM, OTHER_SOURCES, SPLITS, DataSource
 
 NO_CHARACTER = {"none": "", "tab": "\t", "\\t": "\t"}
 
@@ -126,5 +126,5 @@ def _of_hub(given: str, keys: dict[str, Any]) -> dict[str, Any]:
     if "splits" not in keys:
         raise UserError("--hub: expected the splits to read: --split train=NAME, and --split test=NAME if there is one")
     # The name of a branch moves on; its commit does not.
-    commit = download(name, revision, "dataset", HUB_FILES, "name your files: --file PATH").name
+    commit = download(name, revision, "dataset", HUB_FILES, OTHER_SOURCES).name
     return {"hub": {"id": name, "revision": commit}} | keys

@@ -80,6 +80,14 @@ def test_a_data_set_of_the_hub_becomes_a_study_that_its_stages_read(project, hub
     assert not [path for _, path in hub.served if hub.served.count((DATA, path)) > 1]
 
 
+def test_a_revision_that_moves_on_is_written_down_as_its_commit(project, hub):
+    files = {f"{split}.csv": rows(split, 20).to_csv(index=False).encode() for split in ("train", "test")}
+    hub.add("dataset", DATA, "main", files)
+    commit = hub.repositories["dataset", DATA].commit
+    assert add(project, f"{DATA}@main").returncode == 0
+    assert load_dataset("mine").source.hub.revision == commit != "main"
+
+
 def test_what_the_hub_does_not_have_or_cannot_give_is_refused_in_one_line(project, hub):
     hub.add("dataset", DATA, REVISION, {"train.csv": rows("train", 40).to_csv(index=False).encode()})
     before = contents(project)
