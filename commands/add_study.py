@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-from pathlib import Path
 
 from threephase.base.errors import run_stage, warn
 from threephase.study.read_params import load_study
@@ -73,9 +72,7 @@ def main() -> None:
     print(f"{' and '.join(written)} are written. The study, with checks and pages, or by dvc alone:")
     print(f"make repro STUDY={name}\ndvc --cd {written[1]} repro\nHow much that trains: make preview STUDY={name}")
     print("To keep it in git, and for dvc exp run --temp or --queue, which copy only what git tracks:")
-    files = source.get("files", {})
-    own = [files] if isinstance(files, str) else files.values()
-    print(f"git add {shlex.join([*written, *(file for file in own if not Path(file).is_absolute())])}")
+    print(f"git add {shlex.join([*written, *new_study.read_here(load_study(name))])}")
 
 
 if __name__ == "__main__":

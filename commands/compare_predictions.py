@@ -41,19 +41,13 @@ def as_text(compared: "Compared", files: tuple[Path, Path], rule: "Statistics") 
     rows = []
     for metric, of_metric in compared.differences.items():
         interval, smallest = of_metric.interval, compared.detectable[metric]
-        row = {
-            "Metric": METRIC_TITLES[metric],
-            "A": format_number(of_metric.first),
-            "B": format_number(of_metric.second),
-        }
-        row["B minus A"] = format_difference(interval.mean, interval.low, interval.high)
-        rows.append(row | {"Detectable": "not known" if smallest is None else format_number(smallest)})
+        sides = (format_number(of_metric.first), format_number(of_metric.second))
+        difference = format_difference(interval.mean, interval.low, interval.high)
+        detectable = "not known" if smallest is None else format_number(smallest)
+        rows.append((METRIC_TITLES[metric], *sides, difference, detectable))
     paired, (first, second) = "id" if compared.by_id else "their order", compared.alone
-    sure = [
-        f"{name} {format_number(percent)}%"
-        for name, percent in zip(NAMES, compared.sure, strict=True)
-        if percent is not None
-    ]
+    named = zip(NAMES, compared.sure, strict=True)
+    sure = [f"{name} {format_number(percent)}%" for name, percent in named if percent is not None]
     notes = [
         f"{compared.rows} rows, paired by {paired}, of {len(compared.classes)} classes. A and B predict the same class "
         f"in {format_number(compared.alike)}% of them.",
@@ -65,7 +59,8 @@ def as_text(compared: "Compared", files: tuple[Path, Path], rule: "Statistics") 
     ]
     told = [textwrap.fill(note, TERMINAL_WIDTH) for note in notes]
     legend = [f"{name}: {file}" for name, file in zip(NAMES, files, strict=True)]
-    return "\n".join([*legend, told[0], "", to_plain_text(pd.DataFrame(rows)), *told[1:]])
+    table = pd.DataFrame(rows, columns=["Metric", *NAMES, "B minus A", "Detectable"])
+    return "\n".join([*legend, told[0], "", to_plain_text(table), *told[1:]])
 
 
 if __name__ == "__main__":

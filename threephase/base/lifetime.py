@@ -1,4 +1,4 @@
-"""How long a stage may live: no longer than the dvc that started it, and no longer than its work."""
+"""How long a process may live: no longer than what started it, and a stage no longer than its work."""
 
 import atexit
 import os
@@ -41,6 +41,22 @@ def end_with_dvc() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="end with dvc").start()
+
+
+def end_with_parent() -> None:
+    """End this process of ``multiprocessing`` with the one that started it, however that ends.
+
+    A killed parent leaves it waiting for the next task for ever.
+    """
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end with parent").start()
 
 
 def end_under_dvc() -> None:

@@ -1,8 +1,8 @@
 """What stands in the cells of text and label columns, as texts: what is no text, or no single label, is refused."""
 
 import ast
-import functools
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from threephase.study.source_params import Dataset
 READ_FROM, ROW = "read from", "row in it"  # the columns of the raw rows that say where a row stands
 NAMES = 120  # characters of columns' names in an error
 LISTS = (list, tuple, set, np.ndarray)
+SURROGATE = re.compile("[\ud800-\udfff]")
 SIGNS = (",", ";", "|", None)  # None: white space
 
 
 def refuse_row(
     rows: pd.DataFrame,
-    bad: pd.Series | np.ndarray,
+    bad: Sequence[bool] | pd.Series,
     reason: Callable[[int], str],
     remedy: str = "mend or remove the row",
 ) -> None:
@@ -50,27 +51,24 @@ def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
     Refuses bytes, mappings, lists as texts, characters that no file can hold, and several labels in a cell.
     """
-    refuse = functools.partial(refuse_row, rows)
-    columns = [*dataset.text_columns, *dataset.label_columns]
-    for column in columns:
-        cells = rows[column].tolist()
-        kinds = (bytes, dict) if column in dataset.label_columns else (bytes, dict, *LISTS)
-        refuse(
-            np.array([isinstance(cell, kinds) for cell in cells], dtype=bool),
+    for column in [*dataset.text_columns, *dataset.label_columns]:
+        is_label, cells = column in dataset.label_columns, rows[column].tolist()
+        kinds = (bytes, dict) if is_label else (bytes, dict, *LISTS)
+        refuse_row(
+            rows,
+            [isinstance(cell, kinds) for cell in cells],
             lambda i, column=column, cells=cells: (
                 f"{column}: got {shown(cells[i])} ({type(cells[i]).__name__}), expected a text or a number"
             ),
             "turn the column into texts",
         )
-        if column in dataset.text_columns:
-            rows = rows.assign(**{column: pd.Series(map(cell_text, cells), index=rows.index, dtype=object)})
-    for column in dataset.label_columns:
-        rows = _one_label(rows, column)
-    for column in columns:
-        refuse(
-            np.array([_no_utf8(cell) for cell in rows[column]], dtype=bool),
+        texts = _one_label(rows, column) if is_label else [cell_text(cell) for cell in cells]
+        refuse_row(
+            rows,
+            [bool(text and SURROGATE.search(text)) for text in texts],
             lambda _, column=column: f"{column}: got half a character (a lone surrogate), which no encoding can hold",
         )
+        rows = rows.assign(**{column: pd.Series(texts, index=rows.index, dtype=object)})
     return rows
 
 
@@ -81,18 +79,8 @@ def cell_text(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _no_utf8(cell: str | None) -> bool:
-    if cell is None or cell.isascii():
-        return False
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _one_label(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows with one label, or none, in each cell of a column; refuses several."""
+def _one_label(rows: pd.DataFrame, column: str) -> list[str | None]:
+    """The one label, or none, in each cell of a column; refuses several."""
     cells = rows[column].tolist()
     texts = [None if isinstance(cell, LISTS) else cell_text(cell) for cell in cells]
     distinct = {text for text in texts if text}
@@ -101,12 +89,11 @@ def _one_label(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     several = [isinstance(cell, LISTS) or len(parts.get(text, ())) > 1 for cell, text in zip(cells, texts, strict=True)]
     refuse_row(
         rows,
-        np.array(several, dtype=bool),
+        several,
         lambda i: f"{column}: got several labels, as {sum(several)} rows have (here {shown(cells[i])}), expected one",
         "leave one, or write what is one class without a sign that parts it (x_y); many labels a text are out of scope",
     )
-    labels = [next(iter(parts[text]), None) if text else text for text in texts]
-    return rows.assign(**{column: pd.Series(labels, index=rows.index, dtype=object)})
+    return [next(iter(parts[text]), None) if text else text for text in texts]
 
 
 def _parts(text: str, known: set[str]) -> list[str]:

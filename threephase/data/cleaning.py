@@ -32,10 +32,8 @@ def clean(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     text = pd.Series([one_text(cells, dataset.strip_tags) for cells in zip(*columns, strict=True)], dtype=str)
     split = rows["split"].astype(str) if "split" in rows.columns else pd.Series("train", index=rows.index)
     refuse(~split.isin(SPLITS), lambda i: f"split: got {split.iloc[i]!r}, expected one of: {', '.join(SPLITS)}")
-    refuse(
-        pd.Series([_is_empty(each) for each in text], dtype=bool),
-        lambda i: "the text is empty, expected at least one word",
-    )
+    empty = [not INVISIBLE.sub("", each).strip() for each in text]
+    refuse(empty, lambda i: "the text is empty, expected at least one word")
     split = split.to_numpy()
     of_files = dataset.source.files is not None
     levels = [labels_of(rows[column], split, dataset.class_names, of_files, refuse) for column in dataset.label_columns]
@@ -58,10 +56,6 @@ def one_text(cells: Sequence[object], strip_tags: bool) -> str:
     """The cells of a row's text columns as the text that is trained on: without missing ones, with single spaces."""
     text = " ".join(str(cell) for cell in cells if cell is not None and cell == cell)
     return " ".join((TAG.sub("", text) if strip_tags else text).split())
-
-
-def _is_empty(text: str) -> bool:
-    return not text or not INVISIBLE.sub("", text).strip()
 
 
 def chosen(examples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
@@ -141,11 +135,9 @@ def with_test_rows(
         )
     candidates = examples.loc[examples["split"] == "train", "text"]
     if withheld_rows + test_rows >= len(candidates):
-        named = (
-            f"withheld_rows and test_rows ({withheld_rows} and {test_rows})"
-            if withheld_rows
-            else (f"test_rows ({test_rows})")
-        )
+        named = f"test_rows ({test_rows})"
+        if withheld_rows:
+            named = f"withheld_rows and test_rows ({withheld_rows} and {test_rows})"
         raise UserError(f"{origin}: got {len(candidates)} training rows, expected more than {named}")
     if stratified:
         ranked = _spread(candidates, examples.loc[candidates.index, "label"])

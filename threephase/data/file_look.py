@@ -14,15 +14,7 @@ import pandas as pd
 from threephase.base.errors import UserError
 from threephase.base.files import files_in
 from threephase.data.cells import refuse_missing
-from threephase.data.row_files import (
-    BYTE_ORDER_MARKS,
-    DELIMITED,
-    JSON,
-    content_of,
-    files_of,
-    suffix_of,
-    text_of,
-)
+from threephase.data.row_files import DELIMITED, JSON, content_of, files_of, mark_of, suffix_of, text_of
 from threephase.data.table_reader import EXCEL_MARK, read_parts, read_records
 from threephase.study.source_params import SPLITS, DataSource
 
@@ -116,9 +108,8 @@ def _encoding(files: list[Path]) -> str:
 
 def _encoding_of(file: Path) -> str:
     content = content_of(file)
-    for mark, name in BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            return "utf-8" if name == "utf-8-sig" else name
+    if mark := mark_of(content):
+        return "utf-8" if mark == "utf-8-sig" else mark
     try:
         content.decode("utf-8")
         return "ascii" if content.isascii() else "utf-8"
@@ -131,17 +122,12 @@ def _encoding_of(file: Path) -> str:
     except UnicodeDecodeError:
         foreign = letters
     if foreign > FOREIGN_SHARE * letters:
-        raise UserError(
-            f"{place}: is not UTF-8, and no Western text; name its encoding, such as --encoding {_guess(content)}"
-        )
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(content[:100_000]).best()
+        guess = best.encoding if best else "cp1251"
+        raise UserError(f"{place}: is not UTF-8, and no Western text; name its encoding, such as --encoding {guess}")
     return WESTERN
-
-
-def _guess(content: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(content[:100_000]).best()
-    return best.encoding if best else "cp1251"
 
 
 def _splits(paths: list[Path], keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +159,8 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     fit = max(reading.fit for reading in readings)
     best = [reading for reading in readings if reading.fit == fit]
     if len(best) > 1 and fit[0]:
-        ways = " or ".join(f"--separator {_typed(reading.separator)}" for reading in best)
+        signs = ["tab" if reading.separator == "\t" else repr(reading.separator) for reading in best]
+        ways = " or ".join(f"--separator {sign}" for sign in signs)
         raise UserError(f"{path}: got two ways to read it that fit equally well, expected one; choose: {ways}")
     reading = best[0]
     if not reading.found:
@@ -208,10 +195,6 @@ def _separators(path: Path, text: str, keys: Mapping[str, Any], labels: Sequence
             "--separator names another"
         )
     return separators
-
-
-def _typed(separator: str) -> str:
-    return "tab" if separator == "\t" else f"'{separator}'"
 
 
 def _with(
@@ -255,12 +238,11 @@ def _has_header(
 
 def _swallowed(text: str, separator: str, lines: list[int], records: list[list[str]], places: list[int]) -> int | None:
     """The first line whose record goes on over lines that look like whole rows: as many fields, a known label."""
-    several = [
-        (begin, end) for begin, end in zip(lines, [*lines[1:], None], strict=False) if not end or end - begin > 1
-    ]
     known = [{record[place].strip() for record in records} for place in places]
     rows = text.split("\n")
-    for begin, end in several:
+    for begin, end in zip(lines, [*lines[1:], None], strict=False):
+        if end and end - begin == 1:
+            continue
         inside = [line.split(separator) for line in rows[begin - 1 : end and end - 1]]
         whole = [
             len(fields) == len(records[0])

@@ -132,21 +132,25 @@ def content_of(path: Path) -> bytes:
         raise UserError(f"{path}: can't be unpacked: {first_line(error)}") from None
 
 
+def mark_of(content: bytes) -> str | None:
+    """The encoding that a byte-order mark names, if there is one."""
+    return next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+
+
 def text_of(path: Path, encoding: str | None = None) -> str:
     """What is in a file, as text.
 
     ``encoding`` None: UTF-8, or UTF-16 where a byte-order mark says so.
     """
     content = content_of(path)
-    mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+    mark = mark_of(content)
+    known = mark if encoding is None or (encoding, mark) == ("utf-8", "utf-8-sig") else encoding
     try:
-        if mark == "utf-8-sig" and encoding in (None, "utf-8"):
-            encoding = mark
-        return content.decode(encoding or mark or "utf-8")
+        return content.decode(known or "utf-8")
     except LookupError:
         raise UserError(f"{path}: got encoding {encoding!r}, expected one that Python knows, such as cp1252") from None
     except UnicodeError as error:
         raise UserError(
-            f"{path}: can't be read as {encoding or mark or 'utf-8'}: {first_line(error)}; name its encoding "
-            "(--encoding, or source.encoding of its definition)"
+            f"{path}: can't be read as {known or 'utf-8'}: {first_line(error)}; name its encoding (--encoding, or "
+            "source.encoding of its definition)"
         ) from None

@@ -13,8 +13,10 @@ def has_no_spaces(text: str) -> bool:
 
     Anyhow: as in Chinese whose words somebody has parted for a program. A word of another script counts as one.
     """
+    if text.isascii():  # the quickest answer, of most texts
+        return False
     characters = len(pattern(rf"[[{WITHOUT_SPACES}]--\p{{M}}]").findall(text))
-    if not characters:  # of most texts the whole answer
+    if not characters:
         return False
     words = len(pattern(rf"[\w--[{WITHOUT_SPACES}]]+").findall(text))
     parted = len(pattern(rf"\s[{WITHOUT_SPACES}]").findall(text))

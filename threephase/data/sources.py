@@ -92,9 +92,8 @@ def _table(
 def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
     source = dataset.source
     labels = source.label_files
-    if labels is not None and (
-        set(labels) != set(source.files) if isinstance(labels, dict) else not isinstance(source.files, str)
-    ):
+    texts_of, labels_of = (set(named) if isinstance(named, dict) else None for named in (source.files, labels))
+    if labels is not None and texts_of != labels_of:
         raise UserError(f"{file}: source.label_files: expected one for each of source.files, of the same splits")
     for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
         label_file = labels and Path(labels if isinstance(labels, str) else labels[split])

@@ -51,7 +51,8 @@ def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -
 def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
     suffix = suffix_of(path)
     if suffix in DELIMITED:
-        read = read_records(path, text_of(path, source.encoding), separator_of(path, source), source.quote)
+        separator = source.separator or ("\t" if suffix == ".tsv" else ",")
+        read = read_records(path, text_of(path, source.encoding), separator, source.quote)
         yield None, with_names(read.places, read.records, source.header)
     elif suffix in JSON:
         yield from _json_tables(path, _json(path, text_of(path, source.encoding)), source)
@@ -63,11 +64,6 @@ def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.Data
                 yield None, with_names(*_sheet(path), source.header)
         except (ValueError, OSError, KeyError, BadZipFile) as error:
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
-
-
-def separator_of(path: Path, source: DataSource) -> str:
-    """What separates the fields of a file whose definition need not say it."""
-    return source.separator or ("\t" if suffix_of(path) == ".tsv" else ",")
 
 
 class Records(NamedTuple):
@@ -195,13 +191,12 @@ def _is_rows(value: Any) -> bool:
 
 def _json_rows(path: Path, rows: list[Any]) -> pd.DataFrame:
     given = {place: row for place, row in enumerate(rows) if row is not None}
-    frame = pd.DataFrame(list(given.values()), index=list(given), dtype=object)
-    if all(isinstance(row, dict) for row in given.values()):
-        return frame
-    if not all(isinstance(row, list) for row in given.values()):
+    named = all(isinstance(row, dict) for row in given.values())
+    if not named and not all(isinstance(row, list) for row in given.values()):
         bad = next(place for place, row in given.items() if not isinstance(row, dict))
         raise UserError(f"{path}: row {bad + 1}: got no mapping, expected one of the columns, as in {{'text': ...}}")
-    return frame.set_axis(_numbers(frame.shape[1]), axis=1)
+    frame = pd.DataFrame(list(given.values()), index=list(given), dtype=object)
+    return frame if named else frame.set_axis(_numbers(frame.shape[1]), axis=1)
 
 
 def _json_columns(path: Path, content: dict[str, Any]) -> pd.DataFrame:

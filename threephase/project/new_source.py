@@ -1,6 +1,7 @@
 """``source`` and the columns of a user's own data, from what add_study's command line names and a look at the files."""
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from threephase.data.row_files import TABLES
 from threephase.data.sources import HUB_FILES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
-from threephase.study.source_params import LABEL_FROM, SPLITS, DataSource
+from threephase.study.source_params import LABEL_FROM, OTHER_SOURCES, SPLITS, DataSource
 
 NO_CHARACTER = {"none": "", "tab": "\t", "\\t": "\t"}
 
 
 def named_files(given: Sequence[str], option: str = "--file") -> str | dict[str, str]:
-    """``source.files`` of what the command line names: one path, or one a split."""
+    """``source.files`` of what the command line names: one path, or one a split.
+
+    A path out of this folder becomes a full one, so that a copy of the folder finds the file too.
+    """
     pairs = [text.partition("=") for text in given]
     if all(separator and split in SPLITS for split, separator, _ in pairs):
-        files = {split: path for split, _, path in pairs}
+        files = {split: _lasting(path) for split, _, path in pairs}
         if len(files) < len(pairs):
             raise UserError(f"{option}: got {', '.join(given)}, expected each split once")
         return files
@@ -31,17 +35,19 @@ def named_files(given: Sequence[str], option: str = "--file") -> str | dict[str,
         raise UserError(
             f"{option}: got {', '.join(given)}, expected one file or folder, or one file a split ({splits}=FILE)"
         )
-    return given[0]
+    return _lasting(given[0])
+
+
+def _lasting(path: str) -> str:
+    return os.path.abspath(path) if os.path.relpath(path).startswith(os.pardir) else path
 
 
 def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str], list[str]]:
     """The content of ``source``, and the names of the text and label columns."""
     texts, labels = arguments.text_column, arguments.label_column
     given = {"split_column": arguments.split_column, "encoding": arguments.encoding, "header": arguments.header}
+    given |= {key: NO_CHARACTER.get(value := getattr(arguments, key), value) for key in ("separator", "quote")}
     given["splits"] = _splits(arguments.split)
-    for key in ("separator", "quote"):
-        value = getattr(arguments, key)
-        given[key] = NO_CHARACTER.get(value, value)
     given = {key: value for key, value in given.items() if value is not None}
     if bool(arguments.file) == bool(arguments.hub):
         raise UserError("--file: expected either it or --hub ID@REVISION")
@@ -120,5 +126,5 @@ def _of_hub(given: str, keys: dict[str, Any]) -> dict[str, Any]:
     if "splits" not in keys:
         raise UserError("--hub: expected the splits to read: --split train=NAME, and --split test=NAME if there is one")
     # The name of a branch moves on; its commit does not.
-    commit = download(name, revision, "dataset", HUB_FILES, "name your files: --file PATH").name
+    commit = download(name, revision, "dataset", HUB_FILES, OTHER_SOURCES).name
     return {"hub": {"id": name, "revision": commit}} | keys

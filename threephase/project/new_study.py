@@ -4,6 +4,7 @@ import dataclasses
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -175,6 +176,13 @@ def study_of(name: str, definition: dict[str, Any], params: dict[str, Any], shar
     folder = paths.STUDIES / name
     dataset = build(Dataset, {"name": name} | definition, paths.dataset_definition(name))
     return Study(shared, build(StudyParams, {"name": name} | params, paths.study_params(folder)), dataset, folder)
+
+
+def read_here(study: Study) -> list[str]:
+    """What a study reads in this folder besides its definitions: texts, labels, and an encoder in a folder."""
+    encoders = [study.shared.encoders[encoder] for encoder in study.params.encoders]
+    folders = [Path(encoder.folder) for encoder in encoders if encoder.source == "folder"]
+    return [str(file) for file in [*study.dataset.source.own_files, *folders] if not file.is_absolute()]
 
 
 def write(

@@ -140,14 +140,15 @@ def of_classes(study: Study, examples: pd.DataFrame) -> Lines:
     table = class_counts(study, examples)
     largest, smallest = table["rows"].max(), table["rows"].min()
     yield False, f"Classes: {len(table)}, the largest with {largest} rows, the smallest {smallest}."
+    learned, tested = table["learned"], table["test"]
     for chosen, said in (
-        (table["learned"] == 0, "without a training row, so that nothing can learn them"),
-        (table["test"] == 0, "without a test row, so that nothing measures them"),
+        (learned == 0, "without a training row, so that nothing can learn them"),
+        (tested == 0, "without a test row, so that nothing measures them"),
         (
-            table["learned"].between(1, FEW_TRAINING_ROWS - 1),
+            learned.between(1, FEW_TRAINING_ROWS - 1),
             f"with fewer than {FEW_TRAINING_ROWS} training rows: hardly learned",
         ),
-        (table["test"].between(1, FEW_TEST_ROWS - 1), f"with fewer than {FEW_TEST_ROWS} test rows: hardly measured"),
+        (tested.between(1, FEW_TEST_ROWS - 1), f"with fewer than {FEW_TEST_ROWS} test rows: hardly measured"),
     ):
         if chosen.any():
             yield True, f"Classes {said}: {_named(table.index[chosen].map(shown))}."

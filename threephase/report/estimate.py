@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base.errors import UserError
+from threephase.base.lifetime import end_with_parent
 from threephase.model.encoder_files import WEIGHTS
 from threephase.model.machine import choose_machine
 from threephase.paper.cost_model import ANY_MACHINE, sequence_updates, training_rows
@@ -53,7 +54,7 @@ def measure(workload: Workload, processes: int) -> Speed:
 
     Raises UserError where the system ends one of them.
     """
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         try:
             speeds = list(pool.map(_measured_here, itertools.repeat(workload, processes)))
         except BrokenProcessPool:
@@ -98,9 +99,8 @@ def workload_of(study: Study, examples: pd.DataFrame, folder: Path, texts: Seque
 def with_counts(study: Study, examples: pd.DataFrame) -> Study:
     """The study with the counts of its examples, from which updates are computed before anything has run."""
     labelled = examples.loc[examples["split"] != "unlabelled", "label"]
-    counts = Expected(
-        rows_by_split=examples["split"].value_counts().to_dict(), labels=labelled.value_counts().to_dict()
-    )
+    splits = examples["split"].value_counts().to_dict()
+    counts = Expected(rows_by_split=splits, labels=labelled.value_counts().to_dict())
     return dataclasses.replace(study, dataset=dataclasses.replace(study.dataset, expected=counts))
 
 

@@ -1,9 +1,8 @@
 """What to use on a reader's own texts: one set of objects that sentences, tables and summary are made from."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -233,17 +232,10 @@ class OwnAnswer:
     def table(self) -> pd.DataFrame:
         """A row a method, as texts for the terminal."""
         titles = ["Method", METRIC_TITLES[self.study.params.primary_metric], "Its lead", "On test rows", "Updates"]
-        rows = [
-            (
-                method.title,
-                method.stated,
-                method.difference,
-                self.role if method is self.chosen else method.said,
-                method.trained,
-            )
-            for method in self.methods
-        ]
-        return pd.DataFrame(rows, columns=titles)
+        rows = [(each.title, each.stated, each.difference, each.said, each.trained) for each in self.methods]
+        table = pd.DataFrame(rows, columns=titles)
+        table.loc[[each is self.chosen for each in self.methods], "On test rows"] = self.role
+        return table
 
 
 def own_answer(finished: Finished) -> OwnAnswer:
@@ -264,11 +256,8 @@ def own_answer(finished: Finished) -> OwnAnswer:
         choice = choose({key: scores[key] for key in learning}, costs)
         guessing_wins = choose(scores, costs).name not in learning
         chosen = learning[choice.name].row
-        compared = [_compared(finished, chosen, method.row) for method in methods]
-        methods = [
-            dataclasses.replace(method, comparison=found) for method, found in zip(methods, compared, strict=True)
-        ]
-    methods = sorted(methods, key=lambda method: -method.mean)
+        methods = [replace(method, comparison=_compared(finished, chosen, method.row)) for method in methods]
+    methods.sort(key=lambda method: -method.mean)
     return OwnAnswer(study, methods, choice, 0 if results.empty else int(results["n_test"].iloc[0]), guessing_wins)
 
 

@@ -10,14 +10,10 @@ ROUNDING = 1e-9  # of the same percentages, added up in another order
 
 @dataclass(frozen=True)
 class Choice:
-    """``name``: what to use; ``best``: the highest mean; ``within``: the names within one standard error of it.
-
-    ``within`` holds both, the cheapest first.
-    """
+    """``name``: what to use; ``best``: the highest mean."""
 
     name: str
     best: str
-    within: tuple[str, ...]
 
 
 def choose(validation: Mapping[str, Sequence[float]], costs: Mapping[str, float]) -> Choice:
@@ -33,5 +29,4 @@ def choose(validation: Mapping[str, Sequence[float]], costs: Mapping[str, float]
     best = max(by_cost, key=means.get)
     scores = validation[best]
     error = statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
-    within = tuple(name for name in by_cost if means[name] >= means[best] - error - ROUNDING)
-    return Choice(within[0], best, within)
+    return Choice(next(name for name in by_cost if means[name] >= means[best] - error - ROUNDING), best)

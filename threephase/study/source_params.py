@@ -11,6 +11,7 @@ KINDS = ("folder", "hub", "python_package")
 LENGTHS = ("short", "medium", "long")
 LABEL_FROM = ("folder", "file")
 CONTRADICTING = ("first", "majority", "drop")
+OTHER_SOURCES = "see data/README.md for other sources"
 WORDS, CHARACTERS = "words", "characters"
 
 
@@ -181,7 +182,7 @@ class Dataset:
     def folder_remedy(self) -> str:
         """What a user can do without the hub."""
         if self.source.folder is None:
-            return "see data/README.md for other sources"
+            return OTHER_SOURCES
         files = ", ".join(f"{name}.parquet" for name in self.source.splits.values())
         return (
             f"name a local folder that holds {self.source.folder}/ with {files} ({paths.DATA_FOLDER}=FOLDER, or "

@@ -179,6 +179,7 @@ def test_one_file_a_split_and_a_folder_of_files():
         ("rows.csv", b'text,label\n"a,x\nb,y\n', "rows.csv: line 2: a quote (\") opens a field that it doesn't close"),
         ("rows.jsonl", b'{"text": "a", "lab', "rows.jsonl: line 1: is no JSON ("),
         ("rows.jsonl", b"[1, 2]\n", "rows.jsonl: row 1: got no mapping, expected one of the columns"),
+        ("rows.jsonl", b'{"text": "a"}\n\n3\n', "rows.jsonl: row 3: got no mapping, expected one of the columns"),
         ("rows.parquet", b"nonsense", "rows.parquet: can't be read as parquet: "),
         (
             "rows.xls",

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import tiny_project
-from hub_server import HubServer
 from ruamel.yaml import YAML
 from small_project import ENCODER, change, contents, error_line, make_project, run_stage, run_stages, use_encoder
 from small_project import ROWS as SMALL_ROWS
@@ -17,7 +16,6 @@ from threephase.project import new_study
 from threephase.project.project import project_files, yaml_text
 from threephase.study.params import BASELINES
 from threephase.study.read_params import load_dataset, load_study
-from threephase.study.source_params import HubSource
 
 CLASSES = {"fruit": "apple", "metal": "iron", "tree": "oak"}
 GIVEN = {"--file": "reviews.csv", "--text-column": "review", "--label-column": "topic"}
@@ -58,24 +56,6 @@ def test_what_was_read_is_told_and_labels_that_differ_in_case_or_spaces_are_name
     )
     said = re.sub(" +", " ", result.stdout)
     assert "| `metal` | 8 | 2 |" in said and "| `Fruit` | 0 | 1 |" in said
-
-
-def test_a_data_set_of_the_hub_is_written_down_with_its_commit(project, tmp_path, monkeypatch):
-    def added(**changes: str | None):
-        return add(project, file=None, **{"hub": "somebody/texts@main", "split": "train=train"} | changes)
-
-    with HubServer() as hub:
-        hub.add("dataset", "somebody/texts", "main", {"train.csv": messy_rows().to_csv(index=False).encode()})
-        for name, value in hub.environment(tmp_path / "cache").items():
-            monkeypatch.setenv(name, value)
-        assert added().returncode == 0
-        run_stages(project, *(f"{stage} --study my_data" for stage in DATA_STAGES))
-        commit = hub.repositories["dataset", "somebody/texts"].commit
-        refused = error_line(added(name="other", hub="somebody/texts@old"))
-    assert load_study("my_data").dataset.source.hub == HubSource("somebody/texts", commit)
-    assert refused.startswith("hub dataset somebody/texts at revision old: the hub has no such revision any more; name")
-    assert error_line(added(hub="somebody/texts")).startswith("--hub: got 'somebody/texts', expected ID@REVISION")
-    assert error_line(added(split=None)).startswith("--hub: expected the splits to read")
 
 
 def test_a_small_class_trains_and_is_tested_in_the_study_as_in_the_report(project):
