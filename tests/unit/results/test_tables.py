@@ -161,3 +161,8 @@ def test_a_study_without_claims(study):
     claims = pd.DataFrame(columns=CLAIM_COLUMNS)
     assert list(tables.claims_table(study, claims)) == ["Claim", "Compared", "Difference", "By seed", "Verdict"]
     assert "none" in tables.claims_as_text(study, claims)
+
+
+def test_a_setting_as_text():
+    assert tables.format_setting(["protocol", True, 0.5, None]) == "protocol, yes, 0.5, none"
+    assert tables.format_setting({"min_ratio": 1.5, "names": ["a", "b"]}) == "min_ratio 1.5, names a, b"
