@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := audit bench bench-smoke compare gc help image index lint page-test paper-graph pipelines plan preview publish remote repro \
+GOALS := audit bench bench-smoke compare gc help image index install lint page-test paper-graph pipelines plan preview publish remote repro \
   requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
@@ -45,6 +45,9 @@ repro: .venv/installed ## the default study, its table, and where the pages are;
 	@cat $(FOLDER)reports/summary.txt
 	@python -m commands.render_costs $(OF_STUDY)
 	@python -m commands.render_index
+
+install: .venv/installed ## the packages alone
+	@echo "installed; now type: source .venv/bin/activate"
 
 studies: .venv/installed ## all studies: what each runs, and whether it is complete, stale, not finished, broken or never run
 	@python -m commands.list_studies

@@ -14,6 +14,7 @@ from threephase.study.source_params import Dataset
 
 READ_FROM, ROW = "read from", "row in it"  # the columns of the raw rows that say where a row stands
 NAMES = 120  # characters of columns' names in an error
+MOST_OTHERS = 8  # bad rows that an error names besides the first
 LISTS = (list, tuple, set, np.ndarray)
 SURROGATE = re.compile("[\ud800-\udfff]")
 SIGNS = (",", ";", "|", None)  # None: white space
@@ -25,10 +26,13 @@ def refuse_row(
     reason: Callable[[int], str],
     remedy: str = "mend or remove the row",
 ) -> None:
-    """Refuse the first bad row by where it stands: the file (or split) and the number in it."""
-    if np.any(bad):
-        first = int(np.argmax(bad))
-        raise UserError(f"{rows[READ_FROM].iloc[first]}: row {rows[ROW].iloc[first]}: {reason(first)}; {remedy}")
+    """Refuse bad rows: the first by where it stands, the file (or split) and the number in it; others by number."""
+    first, *others = np.flatnonzero(bad).tolist() or [None]
+    if first is None:
+        return
+    numbers = [str(rows[ROW].iloc[other]) for other in others[:MOST_OTHERS]] + ["..."] * (len(others) > MOST_OTHERS)
+    alike = f" ({len(others)} more like it: {', '.join(numbers)})" if others else ""
+    raise UserError(f"{rows[READ_FROM].iloc[first]}: row {rows[ROW].iloc[first]}: {reason(first)}; {remedy}{alike}")
 
 
 def shown(value: object) -> str:

@@ -174,11 +174,18 @@ class Distribution:
         waiting = len(self.tasks) - self.done - len(self.sent) - len(self.failed) - len(self.skipped)
         failed = f", {len(self.failed)} failed, {len(self.skipped)} skipped" if self.failed else ""
         counts = f"{self.done} of {len(self.tasks)} stages done, {len(self.sent)} running, {waiting} waiting{failed}"
-        self.tell(f"{counts}, about {math.ceil(self._seconds_left() / 60)} min left; {task.name}: {said}")
+        seconds = self._seconds_left()
+        left = "" if seconds is None else f", about {math.ceil(seconds / 60)} min left"
+        self.tell(f"{counts}{left}; {task.name}: {said}")
 
-    def _seconds_left(self) -> float:
-        """What the stages that are left take by the mean of those that ran, spread over the workers."""
+    def _seconds_left(self) -> float | None:
+        """What the stages that are left take by the mean of those that ran, spread over the workers.
+
+        None before a training of each kind that is left has run: on other data it may take a hundred times as long.
+        """
         left = [task for task in self.tasks if task.waits_for] + self.ready + list(self.sent.values())
+        if any(task.program.startswith("train_") and task.program not in self.seconds for task in left):
+            return None
         work = sum(
             sum(ran) / len(ran) if (ran := self.seconds.get(task.program)) else seconds_of(task.stage)
             for task in left

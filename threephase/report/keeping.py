@@ -61,7 +61,7 @@ def reason(answer: OwnAnswer, method: Method, seed: int) -> str:
     count = len(answer.study.params.seeds)
     how = "best method"
     if answer.choice.name != answer.choice.best:
-        how = "cheapest method within one standard error of the best"
+        how = "cheapest method within one standard error of the best, at half of its cost or less"
     if answer.guessing_wins:
         how += " of those that learn from the texts"
     middle = f", and of {count} {unit}s the {'median' if count % 2 else 'lower median'}" if count > 1 else ""

@@ -12,18 +12,18 @@ from threephase.report.finished import Finished
 from threephase.report.judged import AHEAD, BEHIND, FEW, NO_LEAD, NOT_FOUND, Judged
 from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.cells import pools_folds
-from threephase.results.choice import Choice, choose
+from threephase.results.choice import MOST_OF_THE_COST, Choice, choose
 from threephase.results.curves import updates_of
 from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import ROWS_ONLY, SAME_PREDICTIONS
 from threephase.study.params import Study
 
 GUESSING = "majority"
-# What the comparison of the method to use with another one comes to.
+# What the comparison of a method with the one to use comes to.
 AS_GOOD = "can't be told apart"
 SAID = {
-    AHEAD: "it is ahead",
-    BEHIND: "it is behind",
+    AHEAD: "ahead",
+    BEHIND: "behind",
     NO_LEAD: AS_GOOD,
     NOT_FOUND: AS_GOOD,
     SAME_PREDICTIONS: SAME_PREDICTIONS,
@@ -47,7 +47,7 @@ class Method:
     """A method that was run, on the test rows in percent: ``low`` and ``high`` are None without an interval over seeds.
 
     ``validation``: the score of each seed, none where some are missing; ``updates``: of one seed's trainings, None
-    where not recorded; ``comparison``: the method to use minus this one, None for itself and where the two were not
+    where not recorded; ``comparison``: this one minus the method to use, None for itself and where the two were not
     compared.
     """
 
@@ -80,7 +80,7 @@ class Method:
 
     @property
     def difference(self) -> str:
-        """What the method to use is better by, with the interval where there is one."""
+        """What it is better by than the method to use, with the interval where there is one."""
         found = self.comparison
         if found is None:
             return ""
@@ -174,20 +174,20 @@ class OwnAnswer:
                 f"Whether it is ahead of {_listed(few)} can't be told: that takes {least} {self._units(least)} or more "
                 f"(seeds in {self.study.file})."
             )
-        if better := self._ended(BEHIND):
+        if better := self._ended(AHEAD):
             first, *others = better
-            found = first.comparison
-            turned = format_difference(-found.difference, -found.high, -found.low)
             too = f", and so {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
-            said.append(f"On the test rows {_quoted(first)} is ahead of it by {turned} points{too}.")
+            said.append(f"On the test rows {_quoted(first)} is ahead of it by {first.comparison.stated} points{too}.")
         if alike := self._ended(NO_LEAD, NOT_FOUND, SAME_PREDICTIONS):
             said.append(f"{_listed(alike)} {AS_GOOD} from it on {self.n_test} test rows{self._cheapest(alike)}.")
             said += [method.comparison.small for method in alike if method.comparison.small][:1]
-        if worse := self._ended(AHEAD):
+        if worse := self._ended(BEHIND):
             first, *others = worse
+            found = first.comparison
+            turned = format_difference(-found.difference, -found.high, -found.low)
             everyone = len(worse) == len(self.methods) - 1
             too = f", and of {'every other method' if everyone else _listed(others)}" if others else ""
-            said.append(f"It is ahead of {_quoted(first)} by {first.comparison.stated} points{too}.")
+            said.append(f"It is ahead of {_quoted(first)} by {turned} points{too}.")
         return said
 
     def _cheapest(self, others: Sequence[Method]) -> str:
@@ -212,26 +212,30 @@ class OwnAnswer:
     def _how(self) -> str:
         best = next(_quoted(method) for method in self.methods if method.key == self.choice.best)
         if self.choice.name != self.choice.best:
-            reason = f"the cheapest to train of those within one standard error of the best there, {best}"
+            share = f"{MOST_OF_THE_COST:.0%} of its updates or fewer"
+            reason = f"within one standard error of the best there, {best}, at {share}"
         elif self.chosen.updates is None:
             reason = "the best there"
         elif len(self.chosen.validation) < 2:
             reason = f"the best there, as one {self._units()} has no standard error"
         else:
-            reason = "the best there, and no cheaper one is within one standard error of it"
+            reason = (
+                "the best there, and none within one standard error of it takes "
+                f"{MOST_OF_THE_COST:.0%} of its updates or fewer"
+            )
         return f"It was chosen on the validation rows{', among these' * self.guessing_wins}: {reason}."
 
     @property
     def legend(self) -> str:
         """What the columns of the table are."""
         return (
-            f"Its lead: that of {self.role} over each method, in points, paired by {self._units()} and test row. "
-            f"Updates: batches of texts that the trainings of one {self._units()} take."
+            f"Difference: each method minus {self.role}, in points, paired by {self._units()} and test row. "
+            f"Updates: about how many batches of texts the trainings of one {self._units()} take."
         )
 
     def table(self) -> pd.DataFrame:
         """A row a method, as texts for the terminal."""
-        titles = ["Method", METRIC_TITLES[self.study.params.primary_metric], "Its lead", "On test rows", "Updates"]
+        titles = ["Method", METRIC_TITLES[self.study.params.primary_metric], "Difference", "On test rows", "Updates"]
         rows = [(each.title, each.stated, each.difference, each.said, each.trained) for each in self.methods]
         table = pd.DataFrame(rows, columns=titles)
         table.loc[[each is self.chosen for each in self.methods], "On test rows"] = self.role
@@ -277,11 +281,11 @@ def _method(study: Study, row: Row, line: pd.Series, runs: pd.DataFrame, curves:
 
 
 def _compared(finished: Finished, chosen: Row, other: Row) -> Judged | None:
-    """The difference of the method to use and another one; cells of two encoders are not compared."""
+    """The difference of another method and the one to use; cells of two encoders are not compared."""
     encoders = {row.encoder for row in (chosen, other) if row.encoder}
     if chosen == other or len(encoders) > 1:
         return None
-    return lead(finished, next(iter(encoders), ""), chosen.variant, other.variant)
+    return lead(finished, next(iter(encoders), ""), other.variant, chosen.variant)
 
 
 def _listed(methods: Sequence[Method]) -> str:

@@ -15,17 +15,19 @@ SCORES = st.lists(st.integers(0, 100).map(float), min_size=3, max_size=3)
 METHODS = st.dictionaries(st.sampled_from("abcdef"), st.tuples(SCORES, st.integers(0, 3)), min_size=1)
 
 
-def test_the_cheapest_within_one_standard_error_of_the_best_is_chosen():
+def test_the_cheapest_within_one_standard_error_of_the_best_is_chosen_at_half_of_its_cost():
     # The best: mean 90, standard deviation 3, standard error 1.73 with three seeds.
     validation = {"dear": [87.0, 90.0, 93.0], "cheap": [88.3, 88.3, 88.3], "cheaper": [88.2, 88.2, 88.2]}
-    choice = choose(validation, {"dear": 100, "cheap": 10, "cheaper": 1})
+    choice = choose(validation, {"dear": 100, "cheap": 50, "cheaper": 1})
     assert (choice.name, choice.best) == ("cheap", "dear")
+    choice = choose(validation, {"dear": 100, "cheap": 51, "cheaper": 1})
+    assert (choice.name, choice.best) == ("dear", "dear")
 
 
 def test_without_variance_or_with_one_seed_only_a_tie_is_as_good():
     validation = {"a": [90.0, 90.0], "b": [90.0, 90.0], "c": [89.9, 89.9]}
-    assert choose(validation, {"a": 2, "b": 1, "c": 0}).name == "b"
-    assert choose(validation, {"a": 1, "b": 2, "c": 0}).name == "a"
+    assert choose(validation, {"a": 3, "b": 1, "c": 0}).name == "b"
+    assert choose(validation, {"a": 1, "b": 3, "c": 0}).name == "a"
     assert choose({"a": [90.0], "b": [89.0]}, {"a": 2, "b": 1}).name == "a"
 
 
@@ -42,7 +44,9 @@ def test_the_choice_is_cheap_and_as_good_as_the_best_whatever_the_scores(methods
     error = np.std(validation[choice.best], ddof=1) / np.sqrt(3)
     assert means[choice.best] == pytest.approx(max(means.values()))
     within = {name for name in means if means[name] >= max(means.values()) - error - 1e-9}
-    assert choice.name in within and seconds[choice.name] == min(seconds[name] for name in within)
+    cheap = {name for name in within if seconds[name] <= seconds[choice.best] / 2}
+    assert choice.name in (cheap or {choice.best})
+    assert seconds[choice.name] == min(seconds[name] for name in cheap or {choice.best})
     # The order in which methods are given decides nothing.
     backwards = dict(reversed(validation.items()))
     assert means[choose(backwards, seconds).name] == pytest.approx(means[choice.name])
