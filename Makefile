@@ -113,7 +113,7 @@ slurm-test: .venv/installed ## a small study by jobs of Slurm, which is installe
 	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
 	@touch $@
 
-bench: .venv/peers ## our phases beside the peers' on the same work (an hour; the data sets must be prepared)
+bench: .venv/peers ## our phases beside the peers' on the same work (within an hour; the data sets must be prepared)
 	@python -m performance.bench
 
 bench-smoke: .venv/peers ## the same in three minutes on the default study's data, to see that it runs; its ratios mean nothing

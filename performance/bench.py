@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
     parser.add_argument("--encoder", default="minilm_l6", help="an encoder that a study has fetched")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, choices=SETTINGS, help="of the peers")
-    parser.add_argument("--pairs", type=positive, default=5, help="measurements of each side, in turn")
+    parser.add_argument("--pairs", type=positive, default=3, help="measurements of each side, in turn")
     parser.add_argument("--updates", type=positive, default=UPDATES, help="counted ones, at best a multiple of 8")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="without it what the probe chooses")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder; by default that of the committed table")
