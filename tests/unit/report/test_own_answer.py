@@ -153,7 +153,7 @@ def method(title, mean, updates, compared=None, variant="") -> Method:
 
 def answer_of(base, methods, name, best=None, seeds=(0, 1, 2)) -> OwnAnswer:
     study = dataclasses.replace(base, params=dataclasses.replace(base.params, seeds=list(seeds)))
-    choice = Choice(f"e-{name}", f"e-{best or name}", (f"e-{name}",))
+    choice = Choice(f"e-{name}", f"e-{best or name}")
     return OwnAnswer(study, sorted(methods, key=lambda method: -method.mean), choice, 120)
 
 
