@@ -29,8 +29,12 @@ from threephase.phases.pairs import Pairs
 from threephase.phases.speed import Speed, Workload
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
-SECONDS, FEWEST_UPDATES, MOST_UPDATES = 3.0, 2, 64  # of each phase, behind a first update that is not counted
-EMBEDDED_TEXTS, FITTED_TEXTS = 128, 1000
+SECONDS, FEWEST_UPDATES, MOST_UPDATES = 2.0, 2, 64  # of each phase, behind a first update that is not counted
+# That a batch has where a CPU trains, so that a look at long texts is short and takes little memory: 16 texts of 512
+# tokens need ten gigabytes. A whole batch takes as many times more as it has rows.
+MOST_TOKENS = 2048
+EMBEDDED_TOKENS = 8 * MOST_TOKENS
+FITTED_TEXTS = 1000
 
 
 def measure_here(workload: Workload) -> Speed:
@@ -42,6 +46,8 @@ def measure_here(workload: Workload) -> Speed:
     limit = resolve_max_length(wanted.max_length, workload.folder, config, texts, random)
     tokenizer = TextTokenizer(workload.folder, config, limit)
     start = seconds_so_far()
+    # What does not grow with a batch: what is here, and a copy of the weights, their gradient and its two moments.
+    fixed_mb = peak_memory_mb() + 4 * sum(weight.nbytes for weight in encoder.parameters()) / 1e6
     # In the order of the data neighbours may be alike; few texts are taken again and again.
     texts = [texts[row] for row in random.permutation(len(texts))]
     texts = list(itertools.islice(itertools.cycle(texts), max(len(texts), 4 * workload.classifying.batch_size)))
@@ -51,8 +57,18 @@ def measure_here(workload: Workload) -> Speed:
             phase(workload, texts, copy.deepcopy(encoder), tokenizer)
             for phase in (_denoising, _contrastive, _classifying)
         ]
-        text, fit = _embedding(workload, texts, encoder, tokenizer), _fitting(workload, texts)
-        return Speed(start, *seconds, text, fit, peak_memory_mb())
+        text, peak_mb = _embedding(workload, texts, encoder, tokenizer), peak_memory_mb()
+        fit = _fitting(workload, texts)
+    _, times = _fewer_rows(workload.denoising, tokenizer, workload)
+    return Speed(start, *seconds, text, fit, peak_mb + (times - 1) * max(0.0, peak_mb - fixed_mb))
+
+
+def _fewer_rows(settings: Any, tokenizer: TextTokenizer, workload: Workload) -> tuple[Any, float]:
+    """The settings of a phase for a quick look, and how many times the seconds of such a batch a whole one takes."""
+    rows = settings.batch_size
+    if workload.machine.device == "cpu":
+        rows = max(1, min(rows, MOST_TOKENS // tokenizer.max_length))
+    return dataclasses.replace(settings, batch_size=rows), settings.batch_size / rows
 
 
 class _FirstBatches:
@@ -83,7 +99,8 @@ class _FirstBatches:
 
 def _denoising(workload: Workload, texts: Sequence[str], encoder: SentenceEncoder, tokenizer: TextTokenizer) -> float:
     """Seconds an update of phase 1. The first one is of the longest texts, which take the most memory of all phases."""
-    settings, device = workload.denoising, workload.machine.device
+    settings, times = _fewer_rows(workload.denoising, tokenizer, workload)
+    device = workload.machine.device
     decoder = DenoisingDecoder(encoder.transformer.config, torch_generator(0, "initial decoder")).to(device)
     encoder.add_layer(BOTTLENECK, torch_generator(0, f"initial {BOTTLENECK}"))
     longest = sorted(texts, key=len)[-settings.batch_size :]
@@ -91,22 +108,24 @@ def _denoising(workload: Workload, texts: Sequence[str], encoder: SentenceEncode
     of_longest, of_all = (DenoisingBatches(of, once, tokenizer, 0, device) for of in (longest, texts))
     batches = _FirstBatches(of_all, of_longest)
     train_denoising(encoder.to(device), decoder, batches, settings, workload.machine)
-    return batches.seconds
+    return times * batches.seconds
 
 
 def _contrastive(workload: Workload, texts: Sequence[str], encoder: SentenceEncoder, tokenizer: TextTokenizer) -> float:
     """Seconds an update of phase 2, on each text beside the next one."""
+    settings, times = _fewer_rows(workload.contrastive, tokenizer, workload)
     device, rows = workload.machine.device, np.arange(len(texts))
     encoder.add_layer(CONTRASTIVE_LAYER, torch_generator(0, f"initial {CONTRASTIVE_LAYER}"))
     pairs = Pairs(rows, np.roll(rows, 1), (rows % 2).astype(np.float32))
-    batches = _FirstBatches(PairBatches(texts, pairs, workload.contrastive, tokenizer, 0, device))
-    train_contrastive(encoder.to(device), batches, workload.contrastive, workload.machine)
-    return batches.seconds
+    batches = _FirstBatches(PairBatches(texts, pairs, settings, tokenizer, 0, device))
+    train_contrastive(encoder.to(device), batches, settings, workload.machine)
+    return times * batches.seconds
 
 
 def _classifying(workload: Workload, texts: Sequence[str], encoder: SentenceEncoder, tokenizer: TextTokenizer) -> float:
     """Seconds an update of phase 3, in an epoch of many: scoring a single batch at its end hardly counts."""
-    settings, machine = dataclasses.replace(workload.classifying, max_epochs=1, min_updates=0), workload.machine
+    settings, times = _fewer_rows(workload.classifying, tokenizer, workload)
+    settings, machine = dataclasses.replace(settings, max_epochs=1, min_updates=0), workload.machine
     keep_words(encoder, tokenizer(texts))
     model = new_classifier(encoder, workload.classes, settings, 0).to(machine.device)
 
@@ -125,12 +144,12 @@ def _classifying(workload: Workload, texts: Sequence[str], encoder: SentenceEnco
 
     _, single = seconds_of(1), seconds_of(1)
     updates = min(MOST_UPDATES, max(FEWEST_UPDATES, int(SECONDS / single)))
-    return seconds_of(updates) / updates
+    return times * seconds_of(updates) / updates
 
 
 def _embedding(workload: Workload, texts: Sequence[str], encoder: SentenceEncoder, tokenizer: TextTokenizer) -> float:
     """Seconds that the encoder takes for a text without a gradient."""
-    sequences = tokenizer(texts[:EMBEDDED_TEXTS])
+    sequences = tokenizer(texts[: max(1, EMBEDDED_TOKENS // tokenizer.max_length)])
     start = time.perf_counter()
     embed(encoder, sequences, tokenizer, workload.machine)
     return (time.perf_counter() - start) / len(sequences)

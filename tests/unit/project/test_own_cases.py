@@ -60,7 +60,9 @@ def test_the_limit_for_texts_of_300_words_and_the_share_that_it_cuts_are_said(pr
     """On a tiny encoder, which takes 64 tokens: a word is one, and two stand around a text."""
     use_encoder(project, make_bert(project / "encoder"))
     write([(f"{'red ' * (299 if n < long else 5)}{n}", "xy"[n % 2]) for n in range(100)])
-    assert f"The limit (max_length) is {limit} and cuts {cut}. The encoder takes at most 64." in added(project)
+    said = added(project)
+    assert f"The limit (max_length) is {limit} and cuts {cut}." in said
+    assert (f"cuts {cut}. The encoder takes at most 64." in said) == (long == 100)
     assert load_study("mine").params.hyperparameters["minilm_l6"].max_length == limit
     assert (examples_of(project)["text"].str.split().str.len() == 300).sum() == long
 

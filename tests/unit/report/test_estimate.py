@@ -1,6 +1,7 @@
 """What a study is said to take: by hand from a known speed, and from real updates of a tiny encoder."""
 
 import dataclasses
+import itertools
 
 import pandas as pd
 import pytest
@@ -109,6 +110,31 @@ def test_real_updates_of_a_tiny_encoder_are_measured_by_processes_of_their_own(t
     # A tiny encoder's update takes milliseconds, its process seconds.
     assert measured.start > max(measured.denoising, measured.contrastive, measured.classifying) > measured.text
     assert 100 < measured.memory_mb < 2000
+
+
+@pytest.mark.parametrize(("tokens", "rows"), [(10**6, 16), (96, 4), (1, 1)])
+def test_of_long_texts_a_few_rows_are_measured_and_count_as_a_whole_batch(tmp_path, study, monkeypatch, tokens, rows):
+    """By a clock on which a second passes with each look, so that a batch takes one whatever it holds."""
+    from threephase.phases import timed_updates
+
+    folder, examples = make_bert(tmp_path / "encoder"), examples_of(40, 10)
+    workload = estimate.workload_of(study, examples, folder, examples["text"].tolist(), estimate.ANY_MACHINE)
+    sizes, clock = [], itertools.count()
+
+    def recorded(train, position):
+        def run(*arguments):
+            sizes.append(arguments[position].batch_size)
+            return train(*arguments)
+
+        return run
+
+    for name, position in (("train_denoising", 3), ("train_contrastive", 2), ("train_classifier", 4)):
+        monkeypatch.setattr(timed_updates, name, recorded(getattr(timed_updates, name), position))
+    monkeypatch.setattr(timed_updates, "MOST_TOKENS", tokens)
+    monkeypatch.setattr(timed_updates.time, "perf_counter", lambda: float(next(clock)))
+    speed = timed_updates.measure_here(workload)
+    assert set(sizes) == {rows}
+    assert (speed.denoising, speed.contrastive, speed.classifying) == (16 / rows, 16 / rows, 16 / rows / 2)
 
 
 def end_the_process(workload):
