@@ -1,4 +1,4 @@
-"""A kept classifier as ONNX, for programs without torch: an extra, whose packages the project does not require."""
+"""A kept classifier as ONNX, for onnxruntime: an extra, whose packages the project does not require."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +15,8 @@ def refuse_onnx(encoder: str, title: str) -> None:
     """Refuse, before it is trained, a classifier that can't be written: of no encoder, or without the packages."""
     if not encoder:
         raise UserError(
-            f"--onnx: got “{title}”, which has no encoder, expected a transformers model; the folder without --onnx "
-            "has a plain file that scikit-learn reads"
+            f"--onnx: got “{title}”, which has no encoder, expected one that is a transformers model; type the command "
+            "without --onnx"
         )
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise UserError(f"--onnx: got no package {' and '.join(missing)}; type: pip install {' '.join(PACKAGES)}")
@@ -28,17 +28,12 @@ def write_onnx(folder: Path) -> None:
     """
     from threephase.phases.modeling_sentence_classifier import SentenceClassifier
 
-    example = dict.fromkeys(INPUTS, torch.ones(2, 2, dtype=torch.int64))  # a size of 1 would be taken as fixed
-    sizes = dict.fromkeys(INPUTS, {0: "rows", 1: "tokens"})
-    model = SentenceClassifier.from_pretrained(folder)
+    # Two tensors, as torch takes one for one input; of sizes that differ and aren't 1, which it would take as fixed.
+    example = {name: torch.ones(3, 5, dtype=torch.int64) for name in INPUTS}
+    free = torch.export.Dim.DYNAMIC
+    sizes = dict(zip(INPUTS, ({0: "rows", 1: "tokens"}, {0: free, 1: free}), strict=True))
     # One file, up to the two gigabytes that ONNX allows it; beyond, torch puts the weights into another one beside it.
     torch.onnx.export(
-        model,
-        kwargs=example,
-        f=folder / ONNX,
-        input_names=INPUTS,
-        output_names=[LOGITS],
-        dynamic_shapes=sizes,
-        external_data=False,
-        verbose=False,
-    )
+        SentenceClassifier.from_pretrained(folder), kwargs=example, f=folder / ONNX, output_names=[LOGITS],
+        dynamic_shapes=sizes, external_data=False, verbose=False,
+    )  # fmt: skip

@@ -32,7 +32,7 @@ from onnxruntime import InferenceSession
 from transformers import AutoTokenizer
 
 options = {{"padding": True, "truncation": True, "return_token_type_ids": False, "return_tensors": "np"}}
-tokens = AutoTokenizer.from_pretrained("FOLDER")(["a text", "another one"], **options)
+tokens = AutoTokenizer.from_pretrained("FOLDER", trust_remote_code=True)(["a text", "another one"], **options)
 (logits,) = InferenceSession("FOLDER/{ONNX}").run(["{LOGITS}"], dict(tokens))
 ```
 """
@@ -116,8 +116,8 @@ def _use(study: Study, described: Description, with_onnx: bool) -> Iterator[str]
         yield f"The encoder alone, for vectors of texts:\n\n{SENTENCE_TRANSFORMERS}"
         if with_onnx:
             yield (
-                "Without torch, in onnxruntime. The softmax of the logits are the probabilities, in the order of the "
-                f"labels below.\n\n{ONNXRUNTIME}"
+                "In onnxruntime. It gives logits: their softmax is the probabilities, in the order of "
+                f"the labels below.\n\n{ONNXRUNTIME}"
             )
         yield (
             "All give the same probabilities up to 0.0001 in single precision. Study and command compute with 16 bits "
