@@ -129,7 +129,7 @@ def test_onnxruntime_gives_the_same_for_any_number_and_length_of_texts(
     if features == FINE_TUNED:
         encoder.add_layer(BOTTLENECK, torch_generator(0, BOTTLENECK))
         settings = tiny_classifying(head_hidden_size=20, head_activation="relu")
-        layers = [(draw((20, HIDDEN)), draw(20)), (draw((3, 20)), draw(3))]
+        layers = [(5 * draw((20, HIDDEN)), np.zeros(20)), (draw((3, 20)), np.zeros(3))]
     kept = kept_after(
         tmp_path / "FOLDER", described(features, max_tokens=LIMIT, head=settings), Model(layers, encoder, origin)
     )
