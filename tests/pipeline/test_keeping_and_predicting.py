@@ -13,9 +13,12 @@ import pytest
 from small_project import change
 from tiny_project import DATASET, contents, run
 
+from commands import keep_classifier
 from threephase.base.errors import UserError
+from threephase.phases.onnx_file import ONNX, PACKAGES
 from threephase.report import keeping
 from threephase.report.finished import read_finished
+from threephase.report.model_card import ONNXRUNTIME
 from threephase.report.own_answer import own_answer
 from threephase.study.read_params import load_study
 
@@ -86,6 +89,25 @@ def test_predict_keeps_the_chosen_classifier_and_gives_the_study_s_labels(projec
     assert "holds no classifier" in run(
         project, sys.executable, "-m", "commands.keep_classifier", "--folder", "runs", expected=2
     )
+
+
+def test_onnx_stands_beside_the_model_and_in_its_card(project):
+    for package in PACKAGES:
+        pytest.importorskip(package, reason=f"the optional {package} is not installed")
+    answer = own_answer(read_finished(load_study(), with_costs=False))
+    method = next(method for method in answer.methods if method.row.variant == "three_phase")
+    keeping.write(answer.study, answer, method, 1, project / "kept", with_onnx=True)
+    assert (project / "kept" / ONNX).is_file()
+    assert ONNXRUNTIME in (project / "kept" / "README.md").read_text()
+
+
+def test_onnx_without_its_packages_is_refused_before_anything_is_trained(project, monkeypatch):
+    monkeypatch.setattr("threephase.phases.onnx_file.find_spec", {}.get)
+    monkeypatch.setattr("threephase.report.keeping.write_remade", None)
+    monkeypatch.setattr(sys, "argv", ["keep_classifier", "--folder", "kept", "--onnx"])
+    with pytest.raises(UserError, match="--onnx: got"):
+        keep_classifier.main()
+    assert not (project / "kept").exists()
 
 
 def test_tfidf_on_characters_is_made_again(project):

@@ -8,6 +8,7 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import new_folder, read_table, sha256_of, write_json, write_text
 from threephase.phases.kept_classifier import DESCRIPTION, Description
+from threephase.phases.onnx_file import refuse_onnx, write_onnx
 from threephase.phases.remade_classifier import write_remade
 from threephase.report.finished import read_finished
 from threephase.report.model_card import model_card
@@ -21,7 +22,7 @@ from threephase.study.params import Study
 SCORES = "scores.json"
 
 
-def keep(study: Study, folder: Path) -> str:
+def keep(study: Study, folder: Path, with_onnx: bool = False) -> str:
     """Make the classifier of the method to use again, write its folder, and say in a sentence which one it is and why.
 
     Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by, or whose test rows
@@ -35,19 +36,24 @@ def keep(study: Study, folder: Path) -> str:
             f"{study.file}: no method can be chosen without validation scores of every seed; expected a finished study "
             "whose protocol sets validation rows apart and chooses by them (selection_split validation)"
         )
+    if with_onnx:
+        refuse_onnx(answer.chosen.row.encoder, answer.chosen.title)
     seed = median_seed(study.params.seeds, answer.chosen.validation)
-    write(study, answer, answer.chosen, seed, folder)
+    write(study, answer, answer.chosen, seed, folder, with_onnx)
     return reason(answer, answer.chosen, seed)
 
 
-def write(study: Study, answer: OwnAnswer, method: Method, seed: int, folder: Path) -> None:
+def write(study: Study, answer: OwnAnswer, method: Method, seed: int, folder: Path, with_onnx: bool = False) -> None:
     """Write the folder of a method's model of one seed, whole or not at all."""
     cell = (method.row.encoder, method.row.variant)
     with new_folder(folder) as new:
         described = write_remade(study, *cell, seed, new)
         scores = own_scores(study, *cell, seed)
         write_json(new / SCORES, scores)
-        write_text(new / "README.md", model_card(answer, method, described, scores, reason(answer, method, seed)))
+        if with_onnx:
+            write_onnx(new)
+        card = model_card(answer, method, described, scores, reason(answer, method, seed), with_onnx)
+        write_text(new / "README.md", card)
 
 
 def median_seed(seeds: list[int], validation: list[float]) -> int:

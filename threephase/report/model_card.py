@@ -5,6 +5,7 @@ from typing import Any
 
 from threephase.phases.baselines import COUNTED
 from threephase.phases.kept_classifier import EMBEDDINGS, ENCODER, FINE_TUNED, WORDS, Description
+from threephase.phases.onnx_file import LOGITS, ONNX
 from threephase.report.own_answer import Method, OwnAnswer
 from threephase.results.results import note
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number
@@ -25,6 +26,16 @@ from sentence_transformers import SentenceTransformer
 vectors = SentenceTransformer("FOLDER/{ENCODER}").encode(["a text", "another one"])
 ```
 """
+ONNXRUNTIME = f"""\
+```python
+from onnxruntime import InferenceSession
+from transformers import AutoTokenizer
+
+options = {{"padding": True, "truncation": True, "return_token_type_ids": False, "return_tensors": "np"}}
+tokens = AutoTokenizer.from_pretrained("FOLDER", trust_remote_code=True)(["a text", "another one"], **options)
+(logits,) = InferenceSession("FOLDER/{ONNX}").run(["{LOGITS}"], dict(tokens))
+```
+"""
 SCIKIT_LEARN = """\
 ```python
 import json
@@ -41,7 +52,14 @@ probabilities = softmax(scores, axis=1)  # the columns are the labels of classif
 """
 
 
-def model_card(answer: OwnAnswer, method: Method, described: Description, scores: dict[str, Any], reason: str) -> str:
+def model_card(
+    answer: OwnAnswer,
+    method: Method,
+    described: Description,
+    scores: dict[str, Any],
+    reason: str,
+    with_onnx: bool,
+) -> str:
     """The card as Markdown; ``scores``: of this seed's test rows; ``reason``: which model it is and why."""
     study = answer.study
     parts = [
@@ -51,7 +69,7 @@ def model_card(answer: OwnAnswer, method: Method, described: Description, scores
         "## How good is it?",
         *_quality(study, method, described, scores),
         "## How do I use it?",
-        *_use(study, described),
+        *_use(study, described, with_onnx),
         "## What does it take and give?",
         "\n".join(f"- {line}" for line in _limits(described)),
         "## Where does it come from?",
@@ -86,7 +104,7 @@ def in_scikit_learn(units: str) -> str:
     return SCIKIT_LEARN.replace("UNITS", "".join(f"{name}={value!r}, " for name, value in COUNTED[units].items()))
 
 
-def _use(study: Study, described: Description) -> Iterator[str]:
+def _use(study: Study, described: Description, with_onnx: bool) -> Iterator[str]:
     yield f"With the repository that made it, in its top folder:\n\n    {_command(study)}"
     if described.features == WORDS:
         yield f"Without it, in scikit-learn:\n\n{in_scikit_learn(described.units)}"
@@ -96,6 +114,11 @@ def _use(study: Study, described: Description) -> Iterator[str]:
             f"`top_k=None` asks for the probability of every class.\n\n{TRANSFORMERS}"
         )
         yield f"The encoder alone, for vectors of texts:\n\n{SENTENCE_TRANSFORMERS}"
+        if with_onnx:
+            yield (
+                "In onnxruntime. It gives logits: their softmax is the probabilities, in the order of "
+                f"the labels below.\n\n{ONNXRUNTIME}"
+            )
         yield (
             "All give the same probabilities up to 0.0001 in single precision. Study and command compute with 16 bits "
             "(bf16) where your machine is faster with them. That can move a probability by some hundredths, and the "

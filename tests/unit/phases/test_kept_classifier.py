@@ -30,8 +30,9 @@ from threephase.phases.kept_classifier import (
     write,
 )  # fmt: skip
 from threephase.phases.new_texts import texts_of, write_predictions
+from threephase.phases.onnx_file import PACKAGES, refuse_onnx, write_onnx
 from threephase.phases.remade_classifier import linear
-from threephase.report.model_card import in_scikit_learn
+from threephase.report.model_card import ONNXRUNTIME, in_scikit_learn
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Machine
 
 TOLERANCE = 1e-4
@@ -60,6 +61,14 @@ def by_transformers(folder: Path, texts: list[str], labels: list[str] = LABELS) 
     classify = transformers.pipeline("text-classification", str(folder), trust_remote_code=True)
     found = [{part["label"]: part["score"] for part in line} for line in classify(texts, truncation=True, top_k=None)]
     return np.array([[line[label] for label in labels] for line in found])
+
+
+def by_the_card(lines: str, texts: list[str]) -> dict[str, object]:
+    """What the lines of a model card define, for these texts; they read the folder FOLDER."""
+    found = {"texts": texts}
+    code = lines.replace('["a text", "another one"]', "texts").removeprefix("```python\n").removesuffix("```\n")
+    exec(code, found)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -97,6 +106,53 @@ def test_a_fine_tuned_classifier_gives_the_same_everywhere(
     with torch.no_grad():
         logits = head(torch.from_numpy(vectors)).softmax(1).numpy()
     np.testing.assert_allclose(logits, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("make", "pooling", "normalized", "features"),
+    [
+        (make_bert, "mean", False, EMBEDDINGS),
+        (make_bert, "cls", True, FINE_TUNED),
+        (make_roberta, "mean", True, FINE_TUNED),
+        (make_roberta, "cls", False, EMBEDDINGS),
+    ],
+)
+def test_onnxruntime_gives_the_same_for_any_number_and_length_of_texts(
+    tmp_path, monkeypatch, make, pooling, normalized, features
+):
+    for package in (*PACKAGES, "onnxruntime"):
+        pytest.importorskip(package, reason=f"the optional {package} is not installed")
+    origin = make(tmp_path / "origin")
+    encoder = load_pretrained(origin, pooling, normalized)
+    settings, draw = None, np.random.default_rng(0).standard_normal
+    layers = [(draw((3, HIDDEN)), np.array([0.1, -0.2, -np.inf]))]  # a class without a training row
+    if features == FINE_TUNED:
+        encoder.add_layer(BOTTLENECK, torch_generator(0, BOTTLENECK))
+        settings = tiny_classifying(head_hidden_size=20, head_activation="relu")
+        layers = [(5 * draw((20, HIDDEN)), np.zeros(20)), (draw((3, 20)), np.zeros(3))]
+    kept = kept_after(
+        tmp_path / "FOLDER", described(features, max_tokens=LIMIT, head=settings), Model(layers, encoder, origin)
+    )
+    write_onnx(tmp_path / "FOLDER")
+    assert {file.name for file in (tmp_path / "FOLDER").glob("*.onnx*")} == {"model.onnx"}
+    expected = kept.probabilities(NEW)
+    assert np.ptp(expected, axis=0).max() > 0.1
+    monkeypatch.chdir(tmp_path)
+    for size in (1, 2, 3, len(NEW)):
+        for start in range(0, len(NEW), size):
+            part = slice(start, start + size)
+            logits = by_the_card(ONNXRUNTIME, NEW[part])["logits"]
+            np.testing.assert_allclose(softmax(logits, axis=1), expected[part], atol=TOLERANCE)
+
+
+def test_onnx_is_refused_without_an_encoder_or_its_packages(monkeypatch):
+    with pytest.raises(UserError, match="got “TF-IDF”, which has no encoder"):
+        refuse_onnx("", "TF-IDF")
+    monkeypatch.setattr("threephase.phases.onnx_file.find_spec", {"onnx": True}.get)
+    with pytest.raises(UserError, match="got no package onnxscript; type: pip install onnx onnxscript"):
+        refuse_onnx("minilm_l6", "Fine-tuning")
+    monkeypatch.setattr("threephase.phases.onnx_file.find_spec", dict.fromkeys(PACKAGES, True).get)
+    refuse_onnx("minilm_l6", "Fine-tuning")
 
 
 VECTORS = np.random.default_rng(0).standard_normal((60, HIDDEN))
@@ -141,15 +197,7 @@ def test_word_counts_give_the_same_by_the_card_s_lines(tmp_path, monkeypatch):
     kept, expected = of_words(tmp_path / "FOLDER")
     np.testing.assert_allclose(kept.probabilities(NEW), expected, atol=1e-6)
     monkeypatch.chdir(tmp_path)
-    found = {"texts": NEW}
-    lines = (
-        in_scikit_learn("words")
-        .replace('["a text", "another one"]', "texts")
-        .removeprefix("```python\n")
-        .removesuffix("```\n")
-    )
-    exec(lines, found)
-    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
+    np.testing.assert_allclose(by_the_card(in_scikit_learn("words"), NEW)["probabilities"], expected, atol=1e-6)
 
 
 def test_predictions_stand_beside_their_rows_in_any_block(tmp_path, monkeypatch, capsys):
