@@ -28,7 +28,7 @@ def choose(validation: Mapping[str, Sequence[float]], costs: Mapping[str, float]
     """
     means = {name: math.fsum(scores) / len(scores) for name, scores in validation.items()}
     by_cost = sorted(means, key=lambda name: (costs[name], -means[name]))
-    best = max(by_cost, key=means.get)
+    best = next(name for name in by_cost if means[name] >= max(means.values()) - ROUNDING)
     scores = validation[best]
     error = statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
     as_good = (name for name in by_cost if means[name] >= means[best] - error - ROUNDING)

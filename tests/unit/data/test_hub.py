@@ -191,7 +191,7 @@ def test_a_local_folder_comes_before_the_hub_and_is_never_silently_replaced(proj
     local.mkdir()
     assert "from hub" in fetched(project, environment)
     shutil.copytree(bert, local / "minilm_l6")
-    assert fetched(project, environment).startswith(f"minilm_l6: from folder {local / 'minilm_l6'}, weights sha256 ")
+    assert fetched(project, environment).startswith("minilm_l6: from folder minilm_l6, weights sha256 ")
     change(project, SHARED, {"sources.order": ["hub", "folder"]})
     assert "from hub" in fetched(project, environment)
     change(project, SHARED, {"sources.order": ["folder", "hub"]})

@@ -42,7 +42,7 @@ def test_a_folder_becomes_a_definition_that_the_study_fetches(project):
         "100% of the texts have no spaces between words: noise, stop-words and TF-IDF work on characters"
         in result.stdout
     )
-    assert "\ngit add data/mine.yaml encoders/my_encoder.yaml studies/mine rows.csv\n" in result.stdout
+    assert "\ngit add data/mine.yaml encoders/my_encoder.yaml studies/mine rows.csv 'my encoder'\n" in result.stdout
     definition = YAML(typ="safe").load(project / "encoders/my_encoder.yaml")
     assert (definition["source"], definition["folder"], definition["pooling"]) == ("folder", "my encoder", "mean")
     study, default = load_study("mine"), load_study()

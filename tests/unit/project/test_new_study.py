@@ -209,7 +209,7 @@ def test_splits_of_a_column_or_of_files_are_kept(project):
         ("mine", {"file": "no.csv"}, "--file: no.csv: no such file"),
         ("mine", {"file": "params.yaml"}, "--file: params.yaml: got '.yaml', expected a file that ends in .csv, .tsv"),
         ("mine", {"file": "train=reviews.csv"}, "--file: reviews.csv: no such file"),
-        ("mine", {"file": "empty.csv"}, "empty.csv: got 0 rows, expected at least two classes of them"),
+        ("mine", {"file": "empty.csv"}, "empty.csv: got 0 rows, expected some"),
     ],
 )
 def test_what_cannot_become_a_study_is_refused_before_anything_is_written(project, name, changes, said):

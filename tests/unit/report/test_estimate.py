@@ -112,7 +112,7 @@ def test_real_updates_of_a_tiny_encoder_are_measured_by_processes_of_their_own(t
     assert 100 < measured.memory_mb < 2000
 
 
-@pytest.mark.parametrize(("tokens", "rows"), [(10**6, 16), (96, 4), (1, 1)])
+@pytest.mark.parametrize(("tokens", "rows"), [(10**6, 16), (256, 4), (1, 1)])
 def test_of_long_texts_a_few_rows_are_measured_and_count_as_a_whole_batch(tmp_path, study, monkeypatch, tokens, rows):
     """By a clock on which a second passes with each look, so that a batch takes one whatever it holds."""
     from threephase.phases import timed_updates

@@ -245,6 +245,7 @@ def test_the_page_says_what_phase_3_does_to_the_pictured_rows(study, frozen, fin
         "mistakes": {"confusion": None, "disagreements": None, "texts": False},
         "study": dataclasses.replace(study, shared=shared),
         "not_recorded": "",
+        "unit": "seed",
     }
     page = layout._engine().get_template("representations.html.j2").render(context)
     assert ("leaves the encoder as it is" in page) == frozen
