@@ -29,8 +29,7 @@ SECONDS = {
     "train_contrastive": 6,
     "train_baselines_on_embeddings": 6,
 }
-
-
+TRAININGS = ("train_dae", "train_joint", "train_contrastive", "train_classifier")
 POLL_SECONDS = 0.1
 
 
@@ -181,10 +180,10 @@ class Distribution:
     def _seconds_left(self) -> float | None:
         """What the stages that are left take by the mean of those that ran, spread over the workers.
 
-        None before a training of each kind that is left has run: on other data it may take a hundred times as long.
+        None before a training of each phase that is left has run: on other data it may take a hundred times as long.
         """
         left = [task for task in self.tasks if task.waits_for] + self.ready + list(self.sent.values())
-        if any(task.program.startswith("train_") and task.program not in self.seconds for task in left):
+        if any(task.program in TRAININGS and task.program not in self.seconds for task in left):
             return None
         work = sum(
             sum(ran) / len(ran) if (ran := self.seconds.get(task.program)) else seconds_of(task.stage)
