@@ -30,7 +30,7 @@ SECONDS = {
     "train_baselines_on_embeddings": 6,
 }
 TRAININGS = ("train_dae", "train_joint", "train_contrastive", "train_classifier")
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.02
 
 
 @dataclass(eq=False)
@@ -100,17 +100,26 @@ class Distribution:
             stop_if_interrupted = ends.enter_context(interruptible())
             while self.ready or self.sent:
                 stop_if_interrupted()
-                # One a worker: a worker that dies takes no other stage with it, and the longest way goes first.
-                while self.ready and len(self.sent) < self.workers:
-                    task = max(self.ready, key=lambda task: task.way)
-                    self.ready.remove(task)
-                    with self._failing(task):
-                        self._begin(task, ended.add)
+                self._fill(ended.add)
                 while self.sent and not ended.has_ready():
                     time.sleep(POLL_SECONDS)
                     stop_if_interrupted()
                 if self.sent:
-                    self._end(*next(ended))
+                    future, result = next(ended)
+                    task = self.sent.pop(future)
+                    self._fill(ended.add)  # its worker goes on while this process keeps what it made
+                    self._end(task, future, result)
+
+    def _fill(self, add: Callable[["Future"], object]) -> None:
+        """Send the workers that have nothing to do what is ready, the longest way to the end first.
+
+        One stage a worker: a worker that dies takes no other stage with it.
+        """
+        while self.ready and len(self.sent) < self.workers:
+            task = max(self.ready, key=lambda task: task.way)
+            self.ready.remove(task)
+            with self._failing(task):
+                self._begin(task, add)
 
     @contextlib.contextmanager
     def _failing(self, task: Task) -> Iterator[None]:
@@ -143,9 +152,8 @@ class Distribution:
             self.sent[future], self.alike[signature], task.signature = task, [], signature
             add(future)
 
-    def _end(self, future: "Future", result: Any) -> None:
+    def _end(self, task: Task, future: "Future", result: Any) -> None:
         """Keep what a worker made, or note that it failed."""
-        task = self.sent.pop(future)
         self.ready += self.alike.pop(task.signature)
         with self._failing(task):
             if future.status != "finished":

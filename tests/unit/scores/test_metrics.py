@@ -40,6 +40,13 @@ def test_a_class_without_rows_counts_as_zero():
     assert values["macro_f1"] != pytest.approx(100 * f1_score(["a", "b"], ["a", "b"], average="macro"))
 
 
+@settings(deadline=None, max_examples=200)
+@given(ROWS)
+def test_scores_have_the_bytes_of_scikit_learn(rows):
+    labels, predicted = zip(*rows, strict=True)
+    assert list(scores(labels, predicted, CLASSES, "a").values()) == weighted(labels, predicted, None).tolist()
+
+
 @settings(deadline=None, max_examples=50)
 @given(ROWS)
 def test_row_values_average_to_the_metric(rows):
