@@ -30,10 +30,10 @@ from threephase.phases.speed import Speed, Workload
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 SECONDS, FEWEST_UPDATES, MOST_UPDATES = 2.0, 2, 64  # of each phase, behind a first update that is not counted
-# That a batch has where a CPU trains, so that a look at long texts is short and takes little memory: 16 texts of 512
-# tokens need ten gigabytes. A whole batch takes as many times more as it has rows.
-MOST_TOKENS = 2048
-EMBEDDED_TOKENS = 8 * MOST_TOKENS
+# That a batch has where a CPU trains, so that a look at long texts is short and takes little memory: 16 pairs of 512
+# tokens a side need over ten gigabytes. A whole batch takes as many times more as it has rows.
+MOST_TOKENS = 1024
+EMBEDDED_TOKENS = 16 * MOST_TOKENS
 FITTED_TEXTS = 1000
 
 
