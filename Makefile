@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := add audit bench bench-smoke compare gc help image index install lint page-test paper-graph pipelines plan predict preview publish remote repro \
-  requirements slurm-test studies table tables test verify
+GOALS := add audit bench bench-smoke compare gc help image index install lint page-test paper-graph pipelines plan predict \
+  preview publish remote repro requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
 UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
