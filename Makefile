@@ -2,20 +2,27 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := audit bench bench-smoke compare gc help image index install lint page-test paper-graph pipelines plan preview publish remote repro \
-  requirements slurm-test studies table tables test verify
+GOALS := add audit bench bench-smoke compare gc help image index install lint page-test paper-graph pipelines plan predict \
+  preview publish remote repro requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
 UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
-$(if $(UNKNOWN),$(error got $(UNKNOWN), expected commands that make lists (a study is named by STUDY=$(firstword $(UNKNOWN)))))
+$(if $(UNKNOWN),$(error got $(UNKNOWN), expected commands that make lists (a study is named by STUDY=$(firstword $(UNKNOWN)), a value with spaces stands in quotes)))
 
 PYTHON ?= python3
 NEWER = expected Python 3.11 or newer (make PYTHON=python3.11 ...)
 # $(call need,NAME,what is expected,an example): a command's own word that can't be left out.
-need = test -n "$($(1))" || { echo "error: $(1): got nothing, expected $(2), as in: $(3)" >&2; exit 2; }
+need = test -n "$${$(1):-}" || { echo "error: $(1): got nothing, expected $(2), as in: $(3)" >&2; exit 2; }
+ADD := make add STUDY=my_data FILE=reviews.csv
 # Whatever takes STUDY=name takes the default study where it is left out.
 OF_STUDY = $(if $(STUDY),--study "$(STUDY)")
 FOLDER = $(patsubst %params.yaml,%,$(if $(STUDY),$(wildcard studies/$(STUDY)/params.yaml)))
+# What may hold any sign reaches the shell in its environment, where no quote of it ends a word.
+override FILE := $(value FILE)
+override TEXT := $(value TEXT)
+override LABEL := $(value LABEL)
+override OUTPUT := $(value OUTPUT)
+export FILE TEXT LABEL OUTPUT
 # dvc starts the stages as `python ...`: the environment's Python comes first, active or not.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -48,6 +55,16 @@ repro: .venv/installed ## the default study, its table, and where the pages are;
 
 install: .venv/installed ## the packages alone
 	@echo "installed; now type: source .venv/bin/activate"
+
+add: .venv/installed ## a study on your own texts: make add STUDY=my_data FILE=reviews.csv TEXT=review LABEL=topic [OPTIONS='--sample 2000']
+	@$(call need,STUDY,a name for it,$(ADD))
+	@$(if $(findstring --hub,$(OPTIONS)),,$(call need,FILE,a table or a folder,$(ADD)))
+	@python -m commands.add_study "$$STUDY" $${FILE:+"--file=$$FILE"} $${TEXT:+"--text-column=$$TEXT"} \
+	  $${LABEL:+"--label-column=$$LABEL"} $(OPTIONS)
+
+predict: .venv/installed ## labels of new texts: make predict STUDY=my_data FILE=new.csv [OUTPUT=labels.csv]
+	@$(call need,FILE,a table or -,make predict STUDY=my_data FILE=new.csv)
+	@python -m commands.predict $(OF_STUDY) $${OUTPUT:+"--output=$$OUTPUT"} $(OPTIONS) -- "$$FILE"
 
 studies: .venv/installed ## all studies: what each runs, and whether it is complete, stale, not finished, broken or never run
 	@python -m commands.list_studies

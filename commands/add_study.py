@@ -65,7 +65,7 @@ def main() -> None:
     params, report = look_at(name, definition, default, places, cleaned, examples, not arguments.no_estimate)
     written = new_study.write(name, definition, params, report, {encoder: of_encoder} if of_encoder else {})
     print(report)
-    print(how_read(source))
+    print(how_read(source, texts, labels))
     if definition["units"] != WORDS:
         share = f"{share_without_spaces(examples['text']):.0%} of the texts have no spaces between words"
         print(f"{share}: noise, stop-words and TF-IDF work on characters (units in {written[0]})")

@@ -49,14 +49,8 @@ def main() -> None:
 
 def cluster_of(arguments: argparse.Namespace) -> AbstractContextManager[tuple]:
     """The workers that the options ask for; UserError where this machine has too few cores or no GPU."""
-    from threephase.project.clusters import (
-        cores_here,
-        of_scheduler,
-        on_slurm,
-        on_this_machine,
-        visible_gpus,
-        workers_here,
-    )
+    from threephase.model.machine import cores_here
+    from threephase.project.clusters import of_scheduler, on_slurm, on_this_machine, visible_gpus, workers_here
 
     if arguments.slurm:
         return on_slurm(arguments.slurm, TOP)

@@ -25,7 +25,7 @@ def main() -> None:
         said, legend = "\n".join(map(filled, (answer.heading, *answer.sentences))), filled(answer.legend)
         parts = [said + "\n", tables.to_plain_text(answer.table()), legend + "\n"]
         if answer.chosen:
-            parts.append(f"Labels for new texts: python -m commands.predict --study {study.params.name} new.csv\n")
+            parts.append(f"Labels for new texts: make predict STUDY={study.params.name} FILE=new.csv\n")
     else:
         metrics = list(dict.fromkeys([study.params.primary_metric, "accuracy"]))
         results, claims = read_results(source), read_results(source.with_name("claims.csv"))

@@ -1,6 +1,5 @@
 """What ``make`` says where something is missing, with stand-ins for the programs that it starts."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,17 +7,8 @@ from pathlib import Path
 
 import pytest
 from small_project import DATASET, REPOSITORY, SHARED, STUDY, change, contents, make_pipelines, make_project
+from stand_ins import GOOD_PYTHON, bare_project, error_of_make, executable, make, stand_ins
 
-MAKE = shutil.which("make")
-# All that the recipes need besides git, Python and what is installed into .venv.
-TOOLS = ("bash", "cat", "chmod", "cp", "dirname", "grep", "mkdir", "rm", "sed", "touch")
-GOOD_PYTHON = """
-case "$1" in
-  -c) exit 0;;
-  -m) mkdir -p .venv/bin
-      printf '#!/bin/sh\\n%s\\n' "$FAKE_PIP" > .venv/bin/pip; printf '#!/bin/sh\\n' > .venv/bin/python
-      chmod +x .venv/bin/pip .venv/bin/python;;
-esac"""
 # Asked for its version in code it answers as if it were the last Python before the oldest that will do.
 OLD_PYTHON = f"""
 case "$1" in
@@ -30,37 +20,7 @@ esac"""
 
 @pytest.fixture
 def project(tmp_path):
-    (tmp_path / "bin").mkdir()
-    for tool in TOOLS:
-        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
-    executable(tmp_path / "bin/python3", GOOD_PYTHON)
-    executable(tmp_path / "bin/git", "pwd -P")  # a repository's top folder is what the installation asks for
-    root = tmp_path / "project"
-    root.mkdir()
-    for name in ("Makefile", "requirements.txt"):
-        shutil.copy(REPOSITORY / name, root / name)
-    return root
-
-
-def executable(file: Path, script: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    file.chmod(0o755)
-
-
-def make(project: Path, *arguments: str, pip: str = "exit 0") -> subprocess.CompletedProcess[str]:
-    """Run make with nothing but the stand-ins on the search path."""
-    environment = {"PATH": str(project.parent / "bin"), "HOME": os.environ.get("HOME", "/"), "FAKE_PIP": pip}
-    return subprocess.run([MAKE, *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=60)
-
-
-def error_of_make(result: subprocess.CompletedProcess[str]) -> str:
-    """The one line that says what is wrong; make adds one of its own, that the recipe has failed."""
-    assert result.returncode == 2
-    lines = result.stderr.splitlines()
-    assert len([line for line in lines if line.startswith("error: ")]) == 1
-    assert lines[-1].startswith("make: ***") and lines[-2].startswith("error: "), result.stderr
-    return lines[-2].removeprefix("error: ")
+    return bare_project(tmp_path)
 
 
 @pytest.mark.parametrize("target", ["repro", "test", "lint"])
@@ -187,20 +147,6 @@ def test_bad_params_end_make_repro_before_dvc_starts(project, file, values, said
     assert contents(project) == before
 
 
-def stand_ins(project: Path) -> None:
-    """The checks run as they are; what comes behind them only says its name. dvc keeps how it was called."""
-    executable(
-        project / ".venv/bin/python",
-        f"""
-case "$2" in
-  commands.check_studies|commands.choose_engine) exec {sys.executable} -B "$@";;
-  *) echo "$@";;
-esac""",
-    )
-    executable(project / ".venv/bin/dvc", 'echo "$@" > dvc-was-started')
-    (project / ".venv/installed").touch()
-
-
 def test_make_repro_runs_the_default_study_where_params_are_good(project):
     make_project(project)
     stand_ins(project)
@@ -253,6 +199,11 @@ def test_an_unknown_study_or_one_without_its_files_ends_make_before_dvc_starts(p
         (["gc"], "commands.clean_cache"),
         (["gc", "DRY=1"], "commands.clean_cache --dry"),
         (["pipelines"], "commands.write_pipelines"),
+        (["predict", "FILE=new.csv"], "commands.predict -- new.csv"),
+        (
+            ["predict", "STUDY=mine", "FILE=-", "OUTPUT=my labels.csv", "OPTIONS=--encoding 'cp 1'"],
+            "commands.predict --study mine --output=my labels.csv --encoding cp 1 -- -",
+        ),
     ],
 )
 def test_every_verb_is_one_command(project, words, command):

@@ -47,14 +47,20 @@ def autocast(machine: Machine) -> contextlib.AbstractContextManager:
     return torch.autocast(machine.device, torch.bfloat16)
 
 
+def cores_here() -> int:
+    """Those that this process may use, of which a container, Slurm or taskset may leave out some."""
+    from dask.system import cpu_count
+
+    return cpu_count()
+
+
 def choose_machine(wish: Engine) -> Machine:
     """The kept choice for this machine and these parameters, or a new one after a one-second probe.
 
     A choice that is kept is found without torch, whose import takes seconds.
     """
-    # The cores that this process may use; device and precision are the machine's, whatever a process is pinned to.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = cores if wish.threads == "auto" else wish.threads
+    # Device and precision are the machine's, whatever a process is pinned to.
+    threads = cores_here() if wish.threads == "auto" else wish.threads
     gpus = sorted(file.name for file in Path("/dev").glob("nvidia[0-9]*"))  # without asking torch
     asked = {
         "hardware": {"cpu": cpu_model(), "gpus": gpus, "cores": os.cpu_count()},

@@ -30,10 +30,10 @@ from threephase.phases.speed import Speed, Workload
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER
 
 SECONDS, FEWEST_UPDATES, MOST_UPDATES = 2.0, 2, 64  # of each phase, behind a first update that is not counted
-# That a batch has where a CPU trains, so that a look at long texts is short and takes little memory: 16 texts of 512
-# tokens need ten gigabytes. A whole batch takes as many times more as it has rows.
-MOST_TOKENS = 2048
-EMBEDDED_TOKENS = 8 * MOST_TOKENS
+# That a batch has where a CPU trains, so that a look at long texts is short and takes little memory: 16 pairs of 512
+# tokens a side need over ten gigabytes. A whole batch takes as many times more as it has rows.
+MOST_TOKENS = 1024
+EMBEDDED_TOKENS = 16 * MOST_TOKENS
 FITTED_TEXTS = 1000
 
 
@@ -48,16 +48,18 @@ def measure_here(workload: Workload) -> Speed:
     start = seconds_so_far()
     # What does not grow with a batch: what is here, and a copy of the weights, their gradient and its two moments.
     fixed_mb = peak_memory_mb() + 4 * sum(weight.nbytes for weight in encoder.parameters()) / 1e6
-    # In the order of the data neighbours may be alike; few texts are taken again and again.
-    texts = [texts[row] for row in random.permutation(len(texts))]
-    texts = list(itertools.islice(itertools.cycle(texts), max(len(texts), 4 * workload.classifying.batch_size)))
+    # In the order of the data neighbours may be alike; few texts are taken again and again. More than the most updates
+    # take would only be tokenized, which of long texts takes seconds and memory.
+    rows = workload.classifying.batch_size
+    chosen = [texts[row] for row in random.permutation(len(texts))[: MOST_UPDATES * rows]]
+    chosen = list(itertools.islice(itertools.cycle(chosen), max(len(chosen), 4 * rows)))
     # What the loops tell the reader of a training has no place here.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         seconds = [
-            phase(workload, texts, copy.deepcopy(encoder), tokenizer)
+            phase(workload, chosen, copy.deepcopy(encoder), tokenizer)
             for phase in (_denoising, _contrastive, _classifying)
         ]
-        text, peak_mb = _embedding(workload, texts, encoder, tokenizer), peak_memory_mb()
+        text, peak_mb = _embedding(workload, chosen, encoder, tokenizer), peak_memory_mb()
         fit = _fitting(workload, texts)
     _, times = _fewer_rows(workload.denoising, tokenizer, workload)
     return Speed(start, *seconds, text, fit, peak_mb + (times - 1) * max(0.0, peak_mb - fixed_mb))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from threephase.base.errors import UserError, first_line
+from threephase.model.machine import cores_here
 from threephase.study.schema import read_yaml
 
 if TYPE_CHECKING:
@@ -36,13 +37,6 @@ POLL_SECONDS, CONNECT_SECONDS, STARTS = 2.0, 10, 3
 def workers_here(threads: int) -> int:
     """How many stages of so many ``threads`` this machine's cores and memory allow at once, at least one."""
     return max(1, min(cores_here() // threads, int(memory_here() // MEMORY)))
-
-
-def cores_here() -> int:
-    """Those that this process may use, of which a container, Slurm or taskset may leave out some."""
-    from dask.system import cpu_count
-
-    return cpu_count()
 
 
 def memory_here() -> int:

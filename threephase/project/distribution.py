@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from threephase.base.errors import UserError
 from threephase.base.provenance import library_versions
 from threephase.project.worker import Clones, CommandFailed, Result, run_command, run_in_clone
+from threephase.study import topology
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -29,7 +30,7 @@ SECONDS = {
     "train_contrastive": 6,
     "train_baselines_on_embeddings": 6,
 }
-TRAININGS = ("train_dae", "train_joint", "train_contrastive", "train_classifier")
+TRAININGS = (topology.DENOISE, topology.JOINT_TRAINING, topology.CONTRAST, topology.CLASSIFY)
 POLL_SECONDS = 0.02
 
 
@@ -54,7 +55,9 @@ class Task:
 
     @property
     def program(self) -> str:
-        return self.stage.partition("@")[0]
+        """The phase of a training, whatever variant it is of; of another stage its name."""
+        name = self.stage.partition("@")[0]
+        return next((phase for phase in TRAININGS if name.startswith(phase)), name)
 
 
 class Distribution:

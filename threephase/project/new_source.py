@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, shortened
 from threephase.base.files import files_in
-from threephase.data.file_look import look_at_files
+from threephase.data.file_look import CLASS_SHARE, look_at_files
 from threephase.data.hub import download
-from threephase.data.row_files import TABLES
+from threephase.data.row_files import TABLES, files_of
 from threephase.data.sources import HUB_FILES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
@@ -57,8 +57,10 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     files = named_files(arguments.file)
     if arguments.labels:
         given["label_files"] = named_files(arguments.labels, "--labels")
+    elif not texts and not labels and (label_from := _label_from(files)):
+        given["label_from"] = label_from
     elif not texts and not labels:
-        given["label_from"] = _label_from(files)
+        texts[:], labels[:] = _only_columns(files, given)
     if "label_files" in given or "label_from" in given:
         texts, labels = [TEXT], [LABEL]
     _need_columns(texts, labels)
@@ -73,19 +75,20 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     return source | ({"split_column": split[0]} if split else {}), texts, labels
 
 
-def how_read(source: Mapping[str, Any]) -> str:
-    """In one line how the files are read."""
+def how_read(source: Mapping[str, Any], texts: Sequence[str], labels: Sequence[str]) -> str:
+    """In one line how the files are read, and which columns."""
+    keys = [f"text {' and '.join(map(repr, texts))}", f"label {' and '.join(map(repr, labels))}"]
     told = ("encoding", "separator", "quote", "splits", "label_from")
-    keys = [f"{key} {source[key]!r}" for key in told if key in source]
+    keys += [f"{key} {source[key]!r}" for key in told if key in source]
     if "header" in source:
         keys.append("the first row is the header" if source["header"] else "no header")
-    return f"Read with {', '.join(keys)}." if keys else "Read as it stands."
+    return f"Read with {', '.join(keys)}."
 
 
 def _need_columns(texts: Sequence[str], labels: Sequence[str]) -> None:
-    for option, columns in (("--text-column", texts), ("--label-column", labels)):
+    for option, word, columns in (("--text-column", "TEXT", texts), ("--label-column", "LABEL", labels)):
         if not columns:
-            raise UserError(f"{option}: expected the column's name, or its number from 1")
+            raise UserError(f"{option} ({word}=... of make): expected the column's name, or its number from 1")
 
 
 def _splits(given: Sequence[str]) -> dict[str, str] | None:
@@ -96,12 +99,31 @@ def _splits(given: Sequence[str]) -> dict[str, str] | None:
     return {ours: theirs for ours, _, theirs in pairs} or None
 
 
-def _label_from(files: str | dict[str, str]) -> str:
-    """Whether the classes of a folder of texts are its folders, or its files."""
-    for path in [Path(files)] if isinstance(files, str) else map(Path, files.values()):
-        if not path.is_dir() or any(file.suffix.lower() in TABLES for file in files_in(path, "*")):
-            _need_columns([], [])
-        return LABEL_FROM[0] if files_in(path, "*/*") else LABEL_FROM[1]
+def _label_from(files: str | dict[str, str]) -> str | None:
+    """Whether the classes of a folder of texts are its folders, or its files; None for tables."""
+    path = Path(files if isinstance(files, str) else next(iter(files.values())))
+    if not path.is_dir() or any(file.suffix.lower() in TABLES for file in files_in(path, "*")):
+        return None
+    return LABEL_FROM[0] if files_in(path, "*/*") else LABEL_FROM[1]
+
+
+def _only_columns(files: str | dict[str, str], given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The text and the label column of a table that has no others; refuses one that leaves a doubt.
+
+    Labels are few for the rows, texts are not, and the label's name is no label, as it is where there is no header.
+    """
+    keys, _ = look_at_files(files, given, [], [])
+    path = files_of(files, "--file")[0][1]
+    rows = next(iter(read_parts(path, build(DataSource, {"files": str(path)} | keys, Path("add_study"), "source"))))[2]
+    distinct = {name: set(map(str, rows[name])) for name in rows.columns if name != given.get("split_column")}
+    labels = [name for name, values in distinct.items() if len(values) <= CLASS_SHARE * len(rows)]
+    texts = [name for name in distinct if name not in labels]
+    if len(texts) != 1 or len(labels) != 1 or ("header" not in given and labels[0] in distinct[labels[0]]):
+        raise UserError(
+            f"{path}: got columns {shortened(', '.join(distinct), 120)}, expected one of texts and one of labels; name "
+            "them: TEXT=... LABEL=... of make, --text-column and --label-column"
+        )
+    return texts, labels
     raise UserError("--file: expected a file")
 
 

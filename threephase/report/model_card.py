@@ -127,8 +127,8 @@ def _use(study: Study, described: Description, with_onnx: bool) -> Iterator[str]
 
 
 def _command(study: Study) -> str:
-    named = f" --study {study.params.name}" if study.folder.name else ""
-    return f"python -m commands.predict{named} new.csv"
+    named = f" STUDY={study.params.name}" if study.folder.name else ""
+    return f"make predict{named} FILE=new.csv"
 
 
 def _limits(described: Description) -> Iterator[str]:

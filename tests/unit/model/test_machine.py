@@ -10,7 +10,7 @@ import torch
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.model import machine
-from threephase.model.machine import autocast, bf16_speedup, choose_machine, set_up
+from threephase.model.machine import autocast, bf16_speedup, choose_machine, cores_here, set_up
 from threephase.study.params import Engine
 from threephase.study.settings import Machine
 
@@ -78,8 +78,7 @@ def test_the_number_of_threads_is_the_users_and_asks_for_no_new_probe():
     choose_machine(wish("fp32"))
     keep(lambda content: content.update(precision="kept"))
     assert choose_machine(wish("fp32", threads=7)) == Machine("cpu", "kept", 7)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert choose_machine(wish("fp32")).threads == cores
+    assert choose_machine(wish("fp32")).threads == cores_here()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,12 @@ def test_the_choice_is_made_anew_where_something_changed(change):
 def test_a_process_on_fewer_cores_keeps_the_choice_and_takes_fewer_threads(monkeypatch):
     choose_machine(wish("fp32"))
     keep(lambda content: content.update(precision="kept"))
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    with monkeypatch.context() as pinned:
+        pinned.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+        assert choose_machine(wish("fp32")) == Machine("cpu", "kept", 1)
+    # A container with the time of one core.
+    monkeypatch.setattr("dask.system.LINUX", True)
+    monkeypatch.setattr("dask.system._try_extract_cgroup_cpu_quota", lambda: (100_000, 100_000))
     assert choose_machine(wish("fp32")) == Machine("cpu", "kept", 1)
 
 

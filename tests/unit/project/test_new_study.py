@@ -110,7 +110,8 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     assert "- Time, memory and disk: not measured: --no-estimate was given\n" in report
     assert result.stdout == (
         f"{report}\n"
-        "Read with encoding 'utf-8', separator ',', quote '\"', the first row is the header.\n"
+        "Read with text 'review', label 'topic', encoding 'utf-8', separator ',', quote '\"', the first row is the "
+        "header.\n"
         "data/my_data.yaml and studies/my_data are written. The study, with checks and pages, or by dvc alone:\n"
         "make repro STUDY=my_data\n"
         "dvc --cd studies/my_data repro\n"
