@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from threephase.base.errors import warn
-from threephase.data.cells import cell_text, shown
+from threephase.data.raw_rows import cell_text, shown
 
 HIDDEN = "-1"  # what test labels read as where their owner keeps them back
 INVISIBLE = re.compile(r"[\0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")

@@ -10,7 +10,7 @@ from threephase.base.errors import UserError
 from threephase.base.files import files_in
 from threephase.data.file_look import look_at_files
 from threephase.data.hub import download
-from threephase.data.row_files import TABLES
+from threephase.data.row_files import TABLES, files_of
 from threephase.data.sources import HUB_FILES
 from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
@@ -64,7 +64,8 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     _need_columns(texts, labels)
     split = [arguments.split_column] if arguments.split_column else []
     build(DataSource, {"files": files} | given, Path("add_study"), "source")
-    keys, names = look_at_files(files, given, [*texts, *labels, *split], labels)
+    paths = [path for _, path in files_of(files, "--file", given.get("label_from"))]
+    keys, names = look_at_files(paths, given, [*texts, *labels, *split], labels)
     source = {"files": files} | keys
     if not names and "label_from" not in source and any(column.isdigit() for column in (*texts, *labels)):
         names = _names(source)
