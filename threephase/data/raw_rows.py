@@ -13,7 +13,7 @@ from threephase.base.errors import UserError, shortened
 from threephase.study.source_params import Dataset
 
 READ_FROM, ROW = "read from", "row in it"  # the columns of the raw rows that say where a row stands
-NAMES = 120  # characters of columns' names in an error
+NAMES = 120  # characters of columns' or classes' names in an error
 MOST_OTHERS = 4  # bad rows that an error names besides the first
 LONGEST, LEAST_PLACE = 300, 30  # characters of an error, and of the place in it that are left
 LISTS = (list, tuple, set, np.ndarray)
