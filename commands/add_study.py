@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--quote", help="around fields, or none; else found")
     parser.add_argument("--encoding", help="of text files, such as cp1251; else found")
     parser.add_argument("--no-header", action="store_false", dest="header", default=None, help="the first row is one")
-    parser.add_argument("--class", **several, dest="classes", metavar="NAME", help="is a class: None, NaN or null")
+    named = "is one class, such as None, or 'red blue' beside red and blue"
+    parser.add_argument("--class", **several, dest="classes", metavar="NAME", help=named)
     parser.add_argument(
         "--duplicates", choices=CONTRADICTING, default="first", help="which row of a text with different labels stays"
     )

@@ -1,4 +1,4 @@
-"""Label new texts with a study's classifier: a line a text, with the probability of each class."""
+"""Label new texts with a study's classifier: a line a row, its columns, its label and the probability of each class."""
 
 import contextlib
 import sys
@@ -36,10 +36,12 @@ def main() -> None:
         texts = stdin_texts(sys.stdin, kept.described, arguments.encoding)
     else:
         texts = texts_of(Path(arguments.file), kept.described, arguments.encoding)
+    odd = {"errors": "backslashreplace"}  # characters that no encoding can hold, in a column that is no text
     if arguments.output is None:
+        sys.stdout.reconfigure(**odd)
         write_predictions(kept, texts, sys.stdout)
         return
-    with new_file(arguments.output) as file, file.open("w", encoding="utf-8", newline="") as output:
+    with new_file(arguments.output) as file, file.open("w", encoding="utf-8", newline="", **odd) as output:
         write_predictions(kept, texts, output)
 
 

@@ -11,7 +11,7 @@ from synthetic_study import COPIED, REPOSITORY, write_class_counts, write_drawn,
 
 from threephase.base import paths
 from threephase.base.files import write_table, write_text
-from threephase.data.cells import READ_FROM, ROW
+from threephase.data.raw_rows import READ_FROM, ROW
 from threephase.paper.numbers import result_tables
 from threephase.project.new_study import study_params
 from threephase.project.project import yaml_text

@@ -70,9 +70,10 @@ def test_predict_keeps_the_chosen_classifier_and_gives_the_study_s_labels(projec
     texts.to_frame().to_json("new.jsonl", orient="records", lines=True)
     run(project, *PREDICT, "new.jsonl", "--output", "out.csv")
     found = table((project / "out.csv").read_text(encoding="utf-8"))
-    assert [line[1] for line in found[1:]] == tested["predicted"].tolist()
+    assert found[0][:3] == ["row", "text", "label"]
+    assert [line[2] for line in found[1:]] == tested["predicted"].tolist()
     probabilities = tested[[name for name in tested if name.startswith("probability_")]].to_numpy()
-    np.testing.assert_allclose(np.array([line[2:] for line in found[1:]], dtype=float), probabilities, atol=1e-5)
+    np.testing.assert_allclose(np.array([line[3:] for line in found[1:]], dtype=float), probabilities, atol=1e-5)
     kept = json.loads((project / "classifier" / "classifier.json").read_text())
     assert (kept["encoder"], kept["variant"], kept["seed"]) == (
         answer.chosen.row.encoder,
@@ -80,7 +81,8 @@ def test_predict_keeps_the_chosen_classifier_and_gives_the_study_s_labels(projec
         seed,
     )
     said = run(project, sys.executable, "-m", "commands.keep_classifier", "--folder", "classifier")
-    assert f"Kept: “{answer.chosen.title}” with seed {seed}, by validation scores the " in said
+    median = f"the {'' if len(seeds) % 2 else 'lower '}median of {len(seeds)} by validation score"
+    assert f"Kept: “{answer.chosen.title}” with seed {seed}, {median}. {answer.how}\n" in said
     assert "classifier" not in run(project, "git", "status", "--short", "--untracked-files=all", "classifier")
     # With another method or seed the study may choose another one, though this one's predictions are as they were.
     scores = project / "reports" / "runs.csv"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from threephase.base.errors import UserError, warn
-from threephase.data.cells import refuse_row
 from threephase.data.labels import INVISIBLE, labels_of, missing, refuse_merged_levels
+from threephase.data.raw_rows import refuse_row
 from threephase.study.source_params import SPLITS, Dataset
 
 TAG = re.compile("<.{0,6}>")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from threephase.base.errors import UserError
 from threephase.base.files import files_in
-from threephase.data.cells import refuse_missing
+from threephase.data.raw_rows import refuse_missing
 from threephase.data.row_files import DELIMITED, JSON, content_of, files_of, mark_of, suffix_of, text_of
 from threephase.data.table_reader import EXCEL_MARK, read_parts, read_records
 from threephase.study.source_params import SPLITS, DataSource
@@ -50,16 +50,15 @@ class Reading:
 
 
 def look_at_files(
-    files: str | dict[str, str], given: Mapping[str, Any], columns: Sequence[str], labels: Sequence[str]
+    paths: list[Path], given: Mapping[str, Any], columns: Sequence[str], labels: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
     """The keys of ``source`` that say how files are read, and the columns' names of delimited ones.
 
     ``given``: the keys that the user has decided. ``columns``: all that are asked for, by name or by number from 1;
     ``labels``: those of them that hold classes. Refuses what can't be read, or reads in two ways equally well.
     """
-    paths = [path for _, path in files_of(files, "--file", given.get("label_from"))]
     label_files = given.get("label_files") or []
-    paths += map(Path, [label_files] if isinstance(label_files, str) else dict(label_files).values())
+    paths = [*paths, *map(Path, [label_files] if isinstance(label_files, str) else dict(label_files).values())]
     folders = [path for path in paths if path.is_dir()]
     single = [part for path in paths for part in (files_in(path) if path in folders else [path])]
     texts = [path for path in single if suffix_of(path) in (*DELIMITED, *JSON)]
@@ -86,16 +85,23 @@ def look_at_files(
 def read_table_in(file: Path, given: Mapping[str, Any], columns: Sequence[str]) -> tuple[DataSource, pd.DataFrame]:
     """How one table of any format is read, as a look at it says, and its rows as ``read_parts`` gives them.
 
-    ``given`` and ``columns`` as in ``look_at_files``. Refuses what can't be read, and a file of several tables.
+    ``given`` and ``columns`` as in ``look_at_files``; the one column of a file is the one that is asked for by number,
+    whatever the number. Refuses what can't be read, and a file of several tables.
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file")
-    keys, _ = look_at_files(str(file), given, columns, [])
+    keys, _ = look_at_files([path for _, path in files_of(str(file), "FILE")], given, columns, [])
     source = DataSource(files=str(file), **keys)
     parts = [(split, rows) for split, _, rows in read_parts(file, source)]
     if len(parts) > 1:
         raise UserError(f"{file}: got rows of {', '.join(split for split, _ in parts)}, expected one list of rows")
-    return source, parts[0][1]
+    rows = parts[0][1]
+    return source, rows.set_axis(columns, axis=1) if _is_alone(rows.columns, columns) else rows
+
+
+def _is_alone(names: Sequence[str], columns: Sequence[str]) -> bool:
+    """Whether one column is asked for by number where a file has one."""
+    return len(names) == len(columns) == 1 and columns[0].isdigit()
 
 
 def _encoding(files: list[Path]) -> str:
@@ -159,9 +165,11 @@ def _reading(path: Path, keys: Mapping[str, Any], columns: Sequence[str], labels
     fit = max(reading.fit for reading in readings)
     best = [reading for reading in readings if reading.fit == fit]
     if len(best) > 1 and fit[0]:
-        signs = ["tab" if reading.separator == "\t" else repr(reading.separator) for reading in best]
-        ways = " or ".join(f"--separator {sign}" for sign in signs)
-        raise UserError(f"{path}: got two ways to read it that fit equally well, expected one; choose: {ways}")
+        signs = " or ".join(repr(reading.separator) for reading in best)
+        raise UserError(
+            f"{path}: got two ways to read it that fit equally well (separated by {signs}), expected one; name the "
+            "sign in a first line, such as sep=; (or by add_study --separator)"
+        )
     reading = best[0]
     if not reading.found:
         without = "; of a file without header: --no-header --text-column 1 --label-column 2"
@@ -218,7 +226,7 @@ def _with(
     if header is None:
         header = _has_header(first, records[1:], columns, labels, numbers)
     names, body = first if header else numbers, records[header:]
-    found = all(column in names or column in numbers for column in columns)
+    found = _is_alone(names, columns) or all(column in names or column in numbers for column in columns)
     places = [names.index(column) if column in names else int(column) - 1 for column in labels] if found else []
     classes = {tuple(record[place].strip() for place in places) for record in body}
     swallowed = _swallowed(text, separator, lines[header:], body, places) if quote and places else None

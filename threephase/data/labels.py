@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from threephase.base.errors import warn
-from threephase.data.cells import cell_text, shown
+from threephase.base.errors import shortened, warn
+from threephase.data.raw_rows import NAMES, cell_text, shown
 
 HIDDEN = "-1"  # what test labels read as where their owner keeps them back
 INVISIBLE = re.compile(r"[\0\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -38,9 +38,10 @@ def labels_of(
     )
     if names is None:
         return level
-    declared = ", ".join(key if key == name else f"{key} ({name})" for key, name in names.items())
+    declared = shortened(", ".join(key if key == name else f"{key} ({name})" for key, name in names.items()), NAMES)
     refuse(
-        ~level.isin([*names, ""]), lambda i: f"{values.name}: got label {level.iloc[i]!r}, expected one of: {declared}"
+        ~level.isin([*names, ""]),
+        lambda i: f"{values.name}: got label {shown(level.iloc[i])}, expected one of: {declared}",
     )
     return level.map({**names, "": ""})
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from threephase.data.cells import READ_FROM, ROW
+from threephase.data.raw_rows import READ_FROM, ROW
 
 
 def row_names(rows: pd.DataFrame) -> pd.Series:

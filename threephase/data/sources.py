@@ -9,10 +9,10 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError, first_line, is_disk_full, warn
-from threephase.data.cells import READ_FROM, ROW, as_texts, refuse_missing
 from threephase.data.packages import package_folder
+from threephase.data.raw_rows import READ_FROM, ROW, as_texts, refuse_missing
 from threephase.data.row_files import files_of, refuse_same_content
-from threephase.data.table_reader import Rows, read_parts
+from threephase.data.table_reader import Rows, read_parts, with_class_names
 from threephase.study.source_params import Dataset, HubSource, PackageSource, Sources
 
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
@@ -97,7 +97,7 @@ def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
         raise UserError(f"{file}: source.label_files: expected one for each of source.files, of the same splits")
     for split, path in files_of(source.files, f"{file}: source.files", source.label_from):
         label_file = labels and Path(labels if isinstance(labels, str) else labels[split])
-        for part, place, rows in read_parts(path, source, label_file):
+        for part, place, rows in read_parts(path, source, label_file, dataset.class_names or ()):
             if (empty := rows.index[-1] + 1 - len(rows)) > 0:
                 warn(f"{path}: empty rows are passed over: {empty}")
             yield split or part, place, rows
@@ -115,7 +115,7 @@ def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Rows]:
             )
     refuse_same_content(files)
     for split, file in files:
-        for _, _, rows in read_parts(file, dataset.source):
+        for _, _, rows in read_parts(file, dataset.source, None, dataset.class_names or ()):
             yield split, f"{folder.name}/{file.name}", rows
 
 
@@ -152,7 +152,9 @@ def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Rows]:
                     raise
                 reason = first_line(error.__cause__ or error)
                 raise UserError(f"{what}: split {name!r} can't be read: {reason}; {remedy}") from None
-            yield split, f"{what}, split {name}", part.to_pandas()
+            metadata = part.features.arrow_schema.metadata
+            rows = with_class_names(part.to_pandas(), metadata, dataset.class_names or ())
+            yield split, f"{what}, split {name}", rows
 
 
 def columns_of(dataset: Dataset, source: Any) -> dict[str, str]:

@@ -8,12 +8,13 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from threephase.base.errors import UserError, first_line
 from threephase.base.files import files_in
@@ -31,24 +32,27 @@ LINE = re.compile("[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+")
 TEXT, LABEL = "text", "label"  # the columns of what has no names of its own
 
 
-def read_parts(path: Path, source: DataSource, label_file: Path | None = None) -> Iterator[Rows]:
+def read_parts(
+    path: Path, source: DataSource, label_file: Path | None = None, declared: Collection[str] = ()
+) -> Iterator[Rows]:
     """What one entry of ``source.files`` holds: a table, or one a split; columns without names are called 1, 2 ...
 
-    Refuses, in one line, what can't be read as ``source`` says, and what has no rows.
+    ``declared``: labels, as ``with_class_names`` takes them. Refuses, in one line, what can't be read as ``source``
+    says, and what has no rows.
     """
     if source.label_from is not None:
         parts = _named_texts(path, source)
     elif label_file is not None:
         parts = iter([(None, str(path), _parallel(path, label_file, source))])
     else:
-        parts = ((split, str(path), rows) for split, rows in _table(path, source))
+        parts = ((split, str(path), rows) for split, rows in _table(path, source, declared))
     for split, place, rows in parts:
         if rows.empty:
             raise UserError(f"{path}: got 0 rows, expected some")
         yield split, place if split is None else f"{place}, split {split}", rows
 
 
-def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.DataFrame]]:
+def _table(path: Path, source: DataSource, declared: Collection[str]) -> Iterator[tuple[str | None, pd.DataFrame]]:
     suffix = suffix_of(path)
     if suffix in DELIMITED:
         separator = source.separator or ("\t" if suffix == ".tsv" else ",")
@@ -59,11 +63,30 @@ def _table(path: Path, source: DataSource) -> Iterator[tuple[str | None, pd.Data
     else:
         try:
             if suffix == ".parquet":
-                yield None, pd.read_parquet(io.BytesIO(content_of(path))).reset_index(drop=True)
+                table = pq.read_table(io.BytesIO(content_of(path)))
+                # Integers beside empty cells stay whole: as floats large ids would be others.
+                rows = table.to_pandas(integer_object_nulls=True).reset_index(drop=True)
+                yield None, with_class_names(rows, table.schema.metadata, declared)
             else:
                 yield None, with_names(*_sheet(path), source.header)
         except (ValueError, OSError, KeyError, BadZipFile) as error:
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
+
+
+def with_class_names(
+    rows: pd.DataFrame, metadata: Mapping[bytes, bytes] | None, declared: Collection[str]
+) -> pd.DataFrame:
+    """The rows with the names of classes for the numbers that ``datasets`` keeps of them (its ``ClassLabel``).
+
+    ``metadata``: of the Arrow schema, where the names stand. Numbers that are ``declared`` as labels stay.
+    """
+    features = json.loads((metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features") or {}
+    for column, feature in features.items():
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            names = dict(enumerate(feature["names"]))
+            if not set(map(str, names)) <= set(declared):
+                rows[column] = [names.get(cell, cell) for cell in rows[column]]
+    return rows
 
 
 class Records(NamedTuple):
@@ -172,8 +195,8 @@ def _json_tables(path: Path, content: Any, source: DataSource) -> Iterator[tuple
             yield split, _json_rows(path, rows)
     elif len(tables) > 1:
         raise UserError(
-            f"{path}: got rows under {', '.join(tables)[:120]}, expected one list of rows, or splits; name those to "
-            "read: --split train=KEY --split test=KEY"
+            f"{path}: got rows under {', '.join(tables)[:120]}, expected one list of rows, or one a split; leave one, "
+            "or name the splits (add_study --split train=KEY --split test=KEY)"
         )
     elif tables:
         yield None, _json_rows(path, *tables.values())

@@ -2,7 +2,7 @@
 
 ``classifier.json`` describes it. ``model.safetensors`` holds all weights under the names of
 ``modeling_sentence_classifier.py``, which ``transformers`` loads; ``encoder/`` is the encoder alone for
-SentenceTransformer. A classifier on word counts has no encoder, but ``vocabulary.json``.
+SentenceTransformer. A classifier on TF-IDF has no encoder, but ``vocabulary.json``.
 """
 
 import dataclasses

@@ -66,7 +66,8 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     _need_columns(texts, labels)
     split = [arguments.split_column] if arguments.split_column else []
     build(DataSource, {"files": files} | given, Path("add_study"), "source")
-    keys, names = look_at_files(files, given, [*texts, *labels, *split], labels)
+    paths = [path for _, path in files_of(files, "--file", given.get("label_from"))]
+    keys, names = look_at_files(paths, given, [*texts, *labels, *split], labels)
     source = {"files": files} | keys
     if not names and "label_from" not in source and any(column.isdigit() for column in (*texts, *labels)):
         names = _names(source)

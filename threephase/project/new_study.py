@@ -13,8 +13,8 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_text
 from threephase.data import cleaning
-from threephase.data.cells import READ_FROM, ROW
 from threephase.data.labels import MISSING, canonical
+from threephase.data.raw_rows import READ_FROM, ROW
 from threephase.data.sources import read_source
 from threephase.project import project
 from threephase.study import read_params
@@ -89,10 +89,12 @@ def read_examples(
     """What the content of a data set's definition names, read and checked as the stages will.
 
     Where each row stands, the cleaned rows with a number for each distinct text, and the examples that stay of them.
-    ``classes``: labels that are none but for being named here, such as None; the definition then declares all labels.
+    ``classes``: labels that are none, or several, but for being named here, such as None; the definition then declares
+    all labels.
     """
     file = paths.dataset_definition(name)
-    dataset = build(Dataset, {"name": name} | definition, file)
+    named = {label: label for label in classes} or None
+    dataset = build(Dataset, {"name": name, "class_names": named} | definition, file)
     rows, used = read_source(dataset, settings, file)
     if classes:
         labels = {canonical(label) for column in dataset.label_columns for label in rows[column].dropna()}

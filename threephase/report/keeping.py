@@ -23,7 +23,7 @@ SCORES = "scores.json"
 
 
 def keep(study: Study, folder: Path, with_onnx: bool = False) -> str:
-    """Make the classifier of the method to use again, write its folder, and say in a sentence which one it is and why.
+    """Make the classifier of the method to use again, write its folder, and say which one it is and why.
 
     Refuses a study that isn't finished, or whose methods have no validation scores to be chosen by, or whose test rows
     chose epochs and C, and a folder that holds something else.
@@ -62,16 +62,11 @@ def median_seed(seeds: list[int], validation: list[float]) -> int:
 
 
 def reason(answer: OwnAnswer, method: Method, seed: int) -> str:
-    """Which model is kept and why, in one sentence."""
-    unit = "seed" if answer.study.dataset.folds is None else "fold"
+    """Which model is kept and why."""
     count = len(answer.study.params.seeds)
-    how = "best method"
-    if answer.choice.name != answer.choice.best:
-        how = "cheapest method within one standard error of the best, at half of its cost or less"
-    if answer.guessing_wins:
-        how += " of those that learn from the texts"
-    middle = f", and of {count} {unit}s the {'median' if count % 2 else 'lower median'}" if count > 1 else ""
-    return f"Kept: “{method.title}” with {unit} {seed}, by validation scores the {how}{middle}."
+    middle = f", the {'' if count % 2 else 'lower '}median of {count} by validation score" * (count > 1)
+    of_these = " Only methods that learn from the texts are kept." * answer.guessing_wins
+    return f"Kept: “{method.title}” with {answer.units()} {seed}{middle}.{of_these} {answer.how}"
 
 
 def own_scores(study: Study, encoder: str, variant: str, seed: int) -> dict[str, object]:

@@ -65,7 +65,7 @@ def model_card(
     parts = [
         "---\npipeline_tag: text-classification\n---",
         f"# A classifier of {study.dataset.title}",
-        reason + (f" That is {method.about}." if method.about else ""),
+        reason + (f" The method is {method.about}." if method.about else ""),
         "## How good is it?",
         *_quality(study, method, described, scores),
         "## How do I use it?",

@@ -17,6 +17,7 @@ from threephase.results.curves import updates_of
 from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import ROWS_ONLY, SAME_PREDICTIONS
 from threephase.study.params import Study
+from threephase.study.source_params import CHARACTERS, WORDS
 
 GUESSING = "majority"
 # What the comparison of a method with the one to use comes to.
@@ -34,11 +35,12 @@ ABOUT = {
     "ft": "the encoder and a classifier on top of it, trained on the labels",
     "cl_ft": "contrastive learning, which moves the vectors of one class together, then fine-tuning",
     "three_phase": "learning to restore texts that lost words, then contrastive learning, then fine-tuning",
-    "tfidf_logistic": "a linear classifier on word counts, without an encoder",
+    "tfidf_logistic": "a linear classifier on counts of {counted}, without an encoder",
     "embedding_logistic": "a linear classifier on the vectors of the untouched encoder",
     "embedding_nearest_mean": "the class whose mean vector, by the untouched encoder, is nearest",
     "majority": "the commonest class, whatever the text",
 }
+COUNTED = {WORDS: "words", CHARACTERS: "characters, and of runs of two and three"}
 MOST_NAMES = 3  # that a sentence lists
 
 
@@ -48,7 +50,7 @@ class Method:
 
     ``validation``: the score of each seed, none where some are missing; ``updates``: of one seed's trainings, None
     where not recorded; ``comparison``: this one minus the method to use, None for itself and where the two were not
-    compared.
+    compared; ``about``: what it is, empty where no text is known.
     """
 
     row: Row
@@ -58,6 +60,7 @@ class Method:
     validation: Sequence[float]
     updates: float | None
     comparison: Judged | None
+    about: str = ""
 
     @property
     def key(self) -> str:
@@ -66,11 +69,6 @@ class Method:
     @property
     def title(self) -> str:
         return self.row.label
-
-    @property
-    def about(self) -> str:
-        """What it is, empty where no text is known."""
-        return ABOUT.get(self.row.variant.removesuffix("_ordinary"), "")
 
     @property
     def stated(self) -> str:
@@ -140,7 +138,7 @@ class OwnAnswer:
             "error.",
             f"Of those that learn from the texts {_quoted(self.chosen)} was chosen; a kept classifier is of this one.",
         ] * self.guessing_wins
-        return [*warning, self._score, *about, *self._comparisons, self._cost, self._how]
+        return [*warning, self._score, *about, *self._comparisons, self._cost, self.how]
 
     @property
     def role(self) -> str:
@@ -153,11 +151,12 @@ class OwnAnswer:
         over = "all" if pools_folds(self.study) else "the mean of"
         interval = f", with its {self.study.shared.statistics.confidence:.0%} interval" * (self.chosen.low is not None)
         return (
-            f"It reaches a {metric} of {self.chosen.stated}, {over} {seeds} {self._units(seeds)} on {self.n_test} "
+            f"It reaches a {metric} of {self.chosen.stated}, {over} {seeds} {self.units(seeds)} on {self.n_test} "
             f"test rows{interval}."
         )
 
-    def _units(self, count: int = 1) -> str:
+    def units(self, count: int = 1) -> str:
+        """What so many runs are called."""
         return ("seed" if self.study.dataset.folds is None else "fold") + "s" * (count != 1)
 
     def _ended(self, *outcomes: str) -> list[Method]:
@@ -171,7 +170,7 @@ class OwnAnswer:
         if few := self._ended(FEW):
             least = self.study.shared.statistics.min_seeds_for_seed_variance
             said.append(
-                f"Whether it is ahead of {_listed(few)} can't be told: that takes {least} {self._units(least)} or more "
+                f"Whether it is ahead of {_listed(few)} can't be told: that takes {least} {self.units(least)} or more "
                 f"(seeds in {self.study.file})."
             )
         if better := self._ended(AHEAD):
@@ -206,10 +205,11 @@ class OwnAnswer:
             return "What its training takes was not recorded."
         if self.chosen.updates == 0:
             return "It trains no encoder."
-        return f"Its training takes about {self.chosen.trained} updates (batches of texts) a {self._units()}."
+        return f"Its training takes about {self.chosen.trained} updates (batches of texts) a {self.units()}."
 
     @property
-    def _how(self) -> str:
+    def how(self) -> str:
+        """By what it was chosen, for the page and a kept classifier."""
         best = next(_quoted(method) for method in self.methods if method.key == self.choice.best)
         if self.choice.name != self.choice.best:
             share = f"{MOST_OF_THE_COST:.0%} of its updates or fewer"
@@ -217,7 +217,7 @@ class OwnAnswer:
         elif self.chosen.updates is None:
             reason = "the best there"
         elif len(self.chosen.validation) < 2:
-            reason = f"the best there, as one {self._units()} has no standard error"
+            reason = f"the best there, as one {self.units()} has no standard error"
         else:
             reason = (
                 "the best there, and none within one standard error of it takes "
@@ -229,8 +229,8 @@ class OwnAnswer:
     def legend(self) -> str:
         """What the columns of the table are."""
         return (
-            f"Difference: each method minus {self.role}, in points, paired by {self._units()} and test row. "
-            f"Updates: about how many batches of texts the trainings of one {self._units()} take."
+            f"Difference: each method minus {self.role}, in points, paired by {self.units()} and test row. "
+            f"Updates: about how many batches of texts the trainings of one {self.units()} take."
         )
 
     def table(self) -> pd.DataFrame:
@@ -277,6 +277,7 @@ def _method(study: Study, row: Row, line: pd.Series, runs: pd.DataFrame, curves:
         validation=by_seed.tolist() if set(by_seed.index) == set(study.params.seeds) else [],
         updates=updates_of(study, row.encoder, row.variant, curves),
         comparison=None,
+        about=ABOUT.get(row.variant.removesuffix("_ordinary"), "").format(counted=COUNTED[study.dataset.units]),
     )
 
 

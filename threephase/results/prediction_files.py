@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from threephase.base.errors import UserError
-from threephase.data.cells import READ_FROM, ROW, refuse_missing, refuse_row, shown
 from threephase.data.file_look import read_table_in
 from threephase.data.labels import canonical
+from threephase.data.raw_rows import READ_FROM, ROW, refuse_missing, refuse_row, shown
 from threephase.results.paired import Difference
 from threephase.scores import mcnemar, statistics
 from threephase.scores.metrics import row_values

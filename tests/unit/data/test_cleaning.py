@@ -14,8 +14,8 @@ from small_project import DATASET, REPOSITORY, ROWS, change, good_rows, make_pro
 
 from threephase.base.errors import UserError
 from threephase.data import cleaning
-from threephase.data.cells import READ_FROM, ROW
 from threephase.data.packages import package_folder
+from threephase.data.raw_rows import READ_FROM, ROW
 from threephase.data.sources import read_source
 from threephase.phases.pairs import label_levels
 from threephase.study.read_params import load_dataset

@@ -26,7 +26,7 @@ from small_project import (
 )
 from tiny_encoder import make_bert
 
-from threephase.data.cells import READ_FROM
+from threephase.data.raw_rows import READ_FROM
 from threephase.study.read_params import load_dataset
 
 MODEL, REVISION = "somebody/tiny", "0123456789" * 4

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from threephase.data.cells import READ_FROM, ROW
 from threephase.data.cleaning import clean
 from threephase.data.places import places_of, row_names
+from threephase.data.raw_rows import READ_FROM, ROW
 from threephase.study.read_params import load_dataset
 
 

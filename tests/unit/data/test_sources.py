@@ -12,7 +12,7 @@ from small_project import REPOSITORY
 
 from threephase.base.errors import UserError
 from threephase.data import cleaning
-from threephase.data.cells import READ_FROM, ROW
+from threephase.data.raw_rows import READ_FROM, ROW
 from threephase.data.sources import read_source
 from threephase.study.read_params import load_dataset
 from threephase.study.source_params import Dataset, DataSource, HubSource, PackageSource, Sources

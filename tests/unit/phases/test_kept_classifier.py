@@ -1,11 +1,8 @@
 """A kept classifier's folder: the same probabilities here, in transformers, sentence-transformers and scikit-learn."""
 
-import io
-import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy.special import softmax
@@ -29,7 +26,6 @@ from threephase.phases.kept_classifier import (
     Model,
     write,
 )  # fmt: skip
-from threephase.phases.new_texts import texts_of, write_predictions
 from threephase.phases.onnx_file import PACKAGES, refuse_onnx, write_onnx
 from threephase.phases.remade_classifier import linear
 from threephase.report.model_card import ONNXRUNTIME, in_scikit_learn
@@ -198,98 +194,6 @@ def test_word_counts_give_the_same_by_the_card_s_lines(tmp_path, monkeypatch):
     np.testing.assert_allclose(kept.probabilities(NEW), expected, atol=1e-6)
     monkeypatch.chdir(tmp_path)
     np.testing.assert_allclose(by_the_card(in_scikit_learn("words"), NEW)["probabilities"], expected, atol=1e-6)
-
-
-def test_predictions_stand_beside_their_rows_in_any_block(tmp_path, monkeypatch, capsys):
-    kept, expected = of_words(tmp_path / "kept")
-    texts = [NEW[0], "", *NEW[1:], ""]
-    written = []
-    for block in (1, 2, 1000):
-        monkeypatch.setattr("threephase.phases.new_texts.BLOCK", block)
-        output = io.StringIO()
-        write_predictions(kept, texts, output)
-        written.append(output.getvalue())
-        assert capsys.readouterr().err == "warning: rows without a text, which got no label: 2, the first is row 2\n"
-    assert len(set(written)) == 1
-    (tmp_path / "out.csv").write_text(written[0], encoding="utf-8")
-    table = np.genfromtxt(tmp_path / "out.csv", delimiter=",", skip_header=1, usecols=0)
-    assert table.tolist() == list(range(1, len(texts) + 1))
-    assert written[0].splitlines()[2] == "2,,,,"
-    assert written[0].splitlines()[1].endswith(",".join(f"{value:.6f}" for value in expected[0].astype(np.float32)))
-
-
-@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "xlsx"])
-def test_an_empty_row_of_a_file_does_not_move_the_rows_below_it(tmp_path, kind, capsys):
-    kept, _ = of_words(tmp_path / "kept")
-    file, texts = tmp_path / f"new.{kind}", [f"plum {number}" for number in range(10)]
-    rows = [*texts[:5], None, *texts[5:]]
-    if kind == "jsonl":
-        lines = [json.dumps({"text": text, "place": 1}) if text else "" for text in rows]
-    else:
-        separator = "," if kind == "csv" else "\t"
-        lines = [f"text{separator}place", *(f"{text}{separator}1" if text else "" for text in rows)]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    if kind == "xlsx":
-        pytest.importorskip("openpyxl")
-        pd.DataFrame({"text": rows, "place": [text and 1 for text in rows]}).to_excel(file, index=False)
-    assert list(texts_of(file, kept.described)) == [text or "" for text in rows]
-    output = io.StringIO()
-    write_predictions(kept, texts_of(file, kept.described), output)
-    found = [line.split(",")[:2] for line in output.getvalue().splitlines()[1:]]
-    assert [row for row, _ in found] == [str(number) for number in range(1, 12)]
-    assert [row for row, label in found if not label] == ["6"]
-    assert capsys.readouterr().err == "warning: rows without a text, which got no label: 1, the first is row 6\n"
-
-
-def test_a_table_gives_the_study_s_texts(tmp_path):
-    file = tmp_path / "new.csv"
-    file.write_text('title,body\n"a  <b>bold</b>\nplum", and more \n,only\n', encoding="utf-8")
-    description = described(WORDS, text_columns=["title", "body"], strip_tags=True)
-    assert list(texts_of(file, description)) == ["a bold plum and more", "only"]
-    (tmp_path / "one.csv").write_text('text\nplum\n"iron, cold"\n', encoding="utf-8")
-    assert list(texts_of(tmp_path / "one.csv", described(WORDS))) == ["plum", "iron, cold"]
-    with pytest.raises(UserError, match=r"new.csv: got columns title, body, expected 'text' among them"):
-        texts_of(file, described(WORDS))
-    for name in ("missing.csv", "new.doc"):
-        with pytest.raises(UserError, match=r"no such file|expected"):
-            texts_of(tmp_path / name, description)
-
-
-def test_texts_of_several_lines_and_a_file_of_one_row_are_texts(tmp_path):
-    file, numbered = tmp_path / "new.csv", described(WORDS, text_columns=["1"])
-    file.write_text('text\n"one\ntwo\nthree"\n"a, b\nc, d"\n', encoding="utf-8")
-    assert list(texts_of(file, described(WORDS))) == ["one two three", "a, b c, d"]
-    file.write_text("plum;x\n", encoding="utf-8")
-    assert list(texts_of(file, numbered)) == ["plum"]
-    for content in ("", "text\n"):
-        file.write_text(content, encoding="utf-8")
-        with pytest.raises(UserError, match="new.csv: got 0 rows, expected some$"):
-            texts_of(file, described(WORDS))
-
-
-def test_new_texts_are_read_and_checked_as_the_study_s_are(tmp_path):
-    file, odd, kept = tmp_path / "new.csv", tmp_path / "new.json", described(WORDS)
-    file.write_text("text,text\na one,b one\na two,b two\n", encoding="utf-8")
-    with pytest.raises(UserError, match="new.csv: got the column 'text' twice, expected it once"):
-        texts_of(file, kept)
-    file.write_text("Great phone, love it\nBad service, no\n", encoding="utf-8")
-    plain = described(WORDS, text_columns=["1"], separator="\t", quote="", header=False)
-    assert list(texts_of(file, plain)) == ["Great phone, love it", "Bad service, no"]
-    with pytest.raises(
-        UserError, match=r"new.csv: got columns Great .*, expected 'text' among them \(separated by ';'"
-    ):
-        texts_of(file, described(WORDS, separator=";"))
-    for cell in ('{"a": 1}', '["l", "m"]'):
-        odd.write_text(f'[{{"text": "a"}}, {{"text": {cell}}}]', encoding="utf-8")
-        with pytest.raises(UserError, match="new.json: row 2: text: got .*, expected a text or a number"):
-            texts_of(odd, kept)
-    odd.write_text('[{"text": 3.0}, {"text": null}]', encoding="utf-8")
-    assert list(texts_of(odd, kept)) == ["3", ""]
-    odd.write_text('{"train": [{"text": "a"}], "test": [{"text": "b"}]}', encoding="utf-8")
-    with pytest.raises(UserError, match="new.json: got rows of train, test, expected one list of rows"):
-        texts_of(odd, kept)
-    pd.DataFrame({"text": pd.Series(["a", None], dtype="string")}).to_parquet(tmp_path / "new.parquet")
-    assert list(texts_of(tmp_path / "new.parquet", kept)) == ["a", ""]
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):

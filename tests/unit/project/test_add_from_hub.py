@@ -80,6 +80,23 @@ def test_a_data_set_of_the_hub_becomes_a_study_that_its_stages_read(project, hub
     assert not [path for _, path in hub.served if hub.served.count((DATA, path)) > 1]
 
 
+def test_classes_that_a_data_set_of_the_hub_keeps_as_numbers_have_its_names(project, hub):
+    datasets = pytest.importorskip("datasets")
+    classes = datasets.ClassLabel(names=["metal", "fruit"])
+    features = datasets.Features({"review": datasets.Value("string"), "topic": classes})
+    tables, files = [rows("train", 40), rows("test", 20)], {}
+    for split, table in zip(("train", "test"), tables, strict=True):
+        columns = {"review": table["review"], "topic": table["topic"].map(classes.str2int)}
+        datasets.Dataset.from_dict(columns, features).to_parquet(buffer := io.BytesIO())
+        files[f"data/{split}.parquet"] = buffer.getvalue()
+    hub.add("dataset", DATA, REVISION, files)
+    result = add(project)
+    assert (result.returncode, result.stderr) == (0, "")
+    run_stages(project, *(f"{stage} --study mine" for stage in ("resolve_settings", "fetch_data", "prepare_data")))
+    examples = pd.read_parquet(project / "studies/mine/runs/data/examples.parquet")
+    assert examples["label"].tolist() == [label for table in tables for label in table["topic"]]
+
+
 def test_a_revision_that_moves_on_is_written_down_as_its_commit(project, hub):
     files = {f"{split}.csv": rows(split, 20).to_csv(index=False).encode() for split in ("train", "test")}
     hub.add("dataset", DATA, "main", files)

@@ -27,9 +27,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def added(words: str) -> tuple[dict, pd.DataFrame]:
+def added(words: str, *more: str) -> tuple[dict, pd.DataFrame]:
     """What add_study writes as ``source``, and the examples; read again by the written keys alone, as a stage does."""
-    arguments = add_study.parser().parse_args(["mine", *words.split()])
+    arguments = add_study.parser().parse_args(["mine", *words.split(), *more])
     source, texts, labels = new_source.source_of(arguments)
     definition = new_study.dataset_definition("mine", source, texts, labels)
     examples = new_study.read_examples("mine", definition, SOURCES, arguments.classes)[2]
@@ -42,9 +42,9 @@ def added(words: str) -> tuple[dict, pd.DataFrame]:
     return source, again
 
 
-def refusal(words: str) -> str:
+def refusal(words: str, *more: str) -> str:
     with pytest.raises(UserError) as refused:
-        added(words)
+        added(words, *more)
     assert "\n" not in str(refused.value) and len(str(refused.value)) <= 300, str(refused.value)
     return str(refused.value)
 
@@ -242,8 +242,10 @@ def test_numbers_and_texts_are_labels_of_one_column():
         (table(rows=[*ROWS, ("a", '"x\ny"')]), BY_NAME, "a.csv: row 41: label: got a line break in the label 'x\\ny'"),
         (table(rows=[*ROWS, ("a", "n" * 301)]), BY_NAME, "a.csv: row 41: label: got a label of 301 characters"),
         (table(rows=[*ROWS, ("t 1", '"4,27"'), ("t 2", 4)]), BY_NAME,
-         "a.csv: row 41: label: got several labels, as 1 rows have (here '4,27'), expected one; leave one, or write"),
-        (table(rows=[*ROWS, ("t 1", "8 10 2"), ("t 2", 8)]), BY_NAME, "a.csv: row 41: label: got several labels, as 1"),
+         "a.csv: row 41: label: got several labels ('4,27'), expected one; leave one, or declare all of it as one"),
+        (table(rows=[*ROWS, ("t 1", "8 10 2"), ("t 2", 8), ("t 3", "2 8")]), BY_NAME,
+         "a.csv: row 41: label: got several labels ('8 10 2'), expected one; leave one, or declare all of it as one "
+         "class (--class, or class_names) (1 more like it: 43)"),
         (table(rows=[*ROWS, ("t 1", "x;y")]), f"{BY_NAME} --separator ,", "a.csv: row 41: label: got several labels"),
         (table(rows=[*ROWS, ("t 1", "\"['p', 'q']\"")]), BY_NAME, "a.csv: row 41: label: got several labels"),
         (table(columns=("text", "top", "leaf"), rows=[(f"{w} {i}", *levels) for i in range(20) for w, levels in
@@ -261,7 +263,7 @@ def test_what_cannot_be_right_is_refused_in_one_line(content, words, said):
     [
         (
             {"text": "a", "label": ["p", "q"]},
-            "a.jsonl: row 41: label: got several labels, as 1 rows have (here ['p', 'q'])",
+            "a.jsonl: row 41: label: got several labels (['p', 'q']), expected one",
         ),
         ({"text": "a", "label": {"p": 1}}, "a.jsonl: row 41: label: got {'p': 1} (dict), expected a text or a number"),
         ({"text": ["a"], "label": "p"}, "a.jsonl: row 41: text: got ['a'] (list), expected a text or a number"),
@@ -287,12 +289,6 @@ def test_a_binary_column_and_other_kinds_of_file_are_refused():
     ):
         Path(name).write_text("x")
         assert hint in refusal(f"--file {name} {BY_NAME}")
-
-
-def test_missing_names_are_classes_where_named():
-    Path("a.csv").write_text(table(rows=[*ROWS, *[(f"more {i}", "None") for i in range(9)]]))
-    _, examples = added(f"--file a.csv {BY_NAME} --class None")
-    assert examples["label"].value_counts().to_dict() == {"x": 20, "y": 20, "None": 9}
 
 
 def test_empty_rows_are_passed_over_and_told(capsys):

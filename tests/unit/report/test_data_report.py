@@ -9,7 +9,7 @@ import pytest
 from small_project import make_project
 
 from threephase.data import cleaning
-from threephase.data.cells import READ_FROM, ROW
+from threephase.data.raw_rows import READ_FROM, ROW
 from threephase.model.token_counts import TokenCounts
 from threephase.project import new_study
 from threephase.report import data_report as report

@@ -145,6 +145,18 @@ def test_an_own_page_asks_nothing_of_the_paper(base, tmp_path):
     assert "The paper claims" in render_page(random_study(base, 3, tmp_path), texts=False, with_costs=False)
 
 
+@pytest.mark.parametrize(
+    ("units", "counted"), [("words", "words"), ("characters", "characters, and of runs of two and three")]
+)
+def test_what_tfidf_counts_is_said_by_the_study_s_own_units(base, tmp_path, units, counted):
+    finished = random_study(base, 3, tmp_path, drawn=False, own=True)
+    dataset = dataclasses.replace(finished.study.dataset, units=units)
+    finished = dataclasses.replace(finished, study=dataclasses.replace(finished.study, dataset=dataset))
+    (about,) = [method.about for method in own_answer(finished).methods if method.row.variant == "tfidf_logistic"]
+    assert about == f"a linear classifier on counts of {counted}, without an encoder"
+    assert about in plain(render_page(finished, texts=False, with_costs=False))
+
+
 def comparison(low, high, verdict, difference=None, detectable=None) -> Judged:
     difference = (low + high) / 2 if difference is None else difference
     return Judged("", "", verdict, difference, low, high, (difference,) * 3, 1.0, 3, detectable, 0.8)
@@ -221,7 +233,8 @@ def test_where_guessing_wins_the_page_says_so_and_the_best_of_the_others_is_kept
     (said,) = [method.said for method in answer.methods if method.row.variant == GUESSING]
     assert said == "ahead"
     assert "among these: " in answer.sentences[-1] and "the one to keep" in answer.table()["On test rows"].tolist()
-    assert "the best method of those that learn from the texts, " in keeping.reason(answer, answer.chosen, 0)
+    kept = keeping.reason(answer, answer.chosen, 0)
+    assert kept.endswith(f" Only methods that learn from the texts are kept. {answer.sentences[-1]}")
     page = plain(render_page(finished, texts=False, with_costs=False))
     assert all(sentence in page for sentence in answer.sentences) and "the one to use" not in page
 

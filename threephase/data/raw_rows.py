@@ -1,8 +1,8 @@
-"""What stands in the cells of text and label columns, as texts: what is no text, or no single label, is refused."""
+"""Rows as a source gives them, their texts and labels as texts: what is no text, or no single label, is refused."""
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from threephase.base.errors import UserError, shortened
 from threephase.study.source_params import Dataset
 
 READ_FROM, ROW = "read from", "row in it"  # the columns of the raw rows that say where a row stands
-NAMES = 120  # characters of columns' names in an error
-MOST_OTHERS = 8  # bad rows that an error names besides the first
+NAMES = 120  # characters of columns' or classes' names in an error
+MOST_OTHERS = 4  # bad rows that an error names besides the first
+LONGEST, LEAST_PLACE = 300, 30  # characters of an error, and of the place in it that are left
 LISTS = (list, tuple, set, np.ndarray)
 SURROGATE = re.compile("[\ud800-\udfff]")
 SIGNS = (",", ";", "|", None)  # None: white space
@@ -32,12 +33,14 @@ def refuse_row(
         return
     numbers = [str(rows[ROW].iloc[other]) for other in others[:MOST_OTHERS]] + ["..."] * (len(others) > MOST_OTHERS)
     alike = f" ({len(others)} more like it: {', '.join(numbers)})" if others else ""
-    raise UserError(f"{rows[READ_FROM].iloc[first]}: row {rows[ROW].iloc[first]}: {reason(first)}; {remedy}{alike}")
+    place, told = str(rows[READ_FROM].iloc[first]), f": row {rows[ROW].iloc[first]}: {reason(first)}; {remedy}{alike}"
+    room = max(LONGEST - len(told), LEAST_PLACE)
+    raise UserError((place if len(place) <= room else f"...{place[3 - room :]}") + told)
 
 
-def shown(value: object) -> str:
+def shown(value: object, most: int = 60) -> str:
     """A cell within an error's one line."""
-    return shortened(repr(value))
+    return shortened(repr(value), most)
 
 
 def refuse_missing(
@@ -53,7 +56,8 @@ def refuse_missing(
 def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """The rows with a text, or None where nothing is given, in each cell of the text and label columns.
 
-    Refuses bytes, mappings, lists as texts, characters that no file can hold, and several labels in a cell.
+    Refuses bytes, mappings, lists as texts, characters that no file can hold, and several labels in a cell. What
+    ``class_names`` declares is one label.
     """
     for column in [*dataset.text_columns, *dataset.label_columns]:
         is_label, cells = column in dataset.label_columns, rows[column].tolist()
@@ -66,7 +70,7 @@ def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
             ),
             "turn the column into texts",
         )
-        texts = _one_label(rows, column) if is_label else [cell_text(cell) for cell in cells]
+        texts = _one_label(rows, column, dataset.class_names or ()) if is_label else [cell_text(cell) for cell in cells]
         refuse_row(
             rows,
             [bool(text and SURROGATE.search(text)) for text in texts],
@@ -83,19 +87,19 @@ def cell_text(value: Any) -> str | None:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _one_label(rows: pd.DataFrame, column: str) -> list[str | None]:
+def _one_label(rows: pd.DataFrame, column: str, declared: Collection[str]) -> list[str | None]:
     """The one label, or none, in each cell of a column; refuses several."""
     cells = rows[column].tolist()
     texts = [None if isinstance(cell, LISTS) else cell_text(cell) for cell in cells]
     distinct = {text for text in texts if text}
     known = {text.strip() for text in distinct}
-    parts = {text: _parts(text, known) for text in distinct}
+    parts = {text: [text] if text.strip() in declared else _parts(text, known) for text in distinct}
     several = [isinstance(cell, LISTS) or len(parts.get(text, ())) > 1 for cell, text in zip(cells, texts, strict=True)]
     refuse_row(
         rows,
         several,
-        lambda i: f"{column}: got several labels, as {sum(several)} rows have (here {shown(cells[i])}), expected one",
-        "leave one, or write what is one class without a sign that parts it (x_y); many labels a text are out of scope",
+        lambda i: f"{shortened(column, 40)}: got several labels ({shown(cells[i], 40)}), expected one",
+        "leave one, or declare all of it as one class (--class, or class_names)",
     )
     return [next(iter(parts[text]), None) if text else text for text in texts]
 
