@@ -111,11 +111,18 @@ def how_run(study: Study) -> str:
     params = study.params
     rules = protocol_text(params.protocol)
     if is_switch_study(study):
-        changed = [f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()]
-        rules = f"{protocol_text(DESCRIBED)}, but with {' and '.join(changed)}"
+        changed = switched(study)
+        questions = [each.question for each in read_deviations() if not changed.keys().isdisjoint(each.switches)]
+        keys = ", ".join(f"{name}: {format_setting(here)}" for name, (_, here) in changed.items())
+        rules = f"{protocol_text(DESCRIBED)}, but for {' and '.join(map(_within, questions))} ({keys})"
     rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
     unit = "seed" if study.dataset.folds is None else "fold"
     return f"{rules}{rows}, {len(params.seeds)} {unit}{'s' * (len(params.seeds) != 1)}"
+
+
+def _within(question: str) -> str:
+    """The text of a question within a sentence."""
+    return question[0].lower() + question[1:]
 
 
 def shown_protocols(shared: Shared) -> list[str]:

@@ -13,7 +13,15 @@ from threephase.audit import item
 from threephase.audit.one_switch import is_switch_study
 from threephase.base import paths
 from threephase.paper.numbers import Reproduction
-from threephase.report.answer import BY_ORDINARY, BY_PAPER, leads, metric_name, overall_answer, repeated
+from threephase.report.answer import (
+    BY_ORDINARY,
+    BY_PAPER,
+    TEXT_PROTOCOL,
+    leads,
+    metric_name,
+    overall_answer,
+    repeated,
+)
 from threephase.report.cells import cell_rows, details
 from threephase.report.citation import citation
 from threephase.report.claims import claims_context, family
@@ -109,6 +117,7 @@ def render_overview(overview: Overview) -> str:
         verdicts=work.shared.verdicts,
         claim=next(iter(work.shared.claims.values())).text,
         answer=[*answer.items()],
+        answer_verdicts=_over_all(verdicts, next(iter(work.shared.claims))),
         studies=[row for row in rows if row["study"] in own],
         switched=[row for row in rows if row["study"] not in own],
         scale=scale,
@@ -133,6 +142,14 @@ def render_overview(overview: Overview) -> str:
         made=[{"name": member.name, "cost": costs(member.trainings)[-1]} for member in finished],
         citation=citation(),
     )
+
+
+def _over_all(verdicts: pd.DataFrame, claim: str) -> list[str]:
+    """The verdicts on a claim by the paper's text over several data sets, where there are any."""
+    several = verdicts[verdicts["claim"] == claim]
+    if len(several):
+        several = several[(several["protocol"] == TEXT_PROTOCOL) & (several["n_datasets"] > 1)]
+    return [*several["verdict"].unique()]
 
 
 def _study_rows(finished: Finished) -> list[dict[str, Any]]:

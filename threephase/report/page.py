@@ -27,7 +27,7 @@ from threephase.scores.statistics import ROWS_ONLY
 from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.topology import trainings
 
-RECIPE_TOO = "the same by the ordinary recipe"
+RECIPE_TOO = "the same by the ordinary recipe (encoder trained, learning rate searched)"
 
 
 def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
