@@ -1,6 +1,5 @@
 """The page over all studies that have results: the answer, the paper's tables, claims, audit, deviations, cost."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,13 +26,12 @@ from threephase.report.citation import citation
 from threephase.report.claims import claims_context, family
 from threephase.report.deviations import deviation_rows, how_run, protocol_text, shown_protocols
 from threephase.report.drawing import scale_of
-from threephase.report.finished import Finished
+from threephase.report.finished import Finished, has_more_seeds
 from threephase.report.layout import link, render
 from threephase.report.paper_grid import grids, not_run, paper_frame
 from threephase.results.costs import costs
 from threephase.results.tables import METRIC_TITLES
 from threephase.scores.metrics import METRICS
-from threephase.study.params import Study
 
 RECIPES = {"main settings": BY_PAPER, "ordinary recipe": BY_ORDINARY}
 
@@ -83,13 +81,6 @@ class Overview:
     def cells(self) -> list[dict[str, Any]]:
         """A row for every cell of every study, in the order of the studies and of their tables."""
         return [_with_study(member, line) for member in self.finished for line in cell_rows(member)]
-
-
-def has_more_seeds(study: Study, other: Study) -> bool:
-    """Whether a study asks what the other asks, in the same way and with its seeds, but with more of them."""
-    own = study.params
-    may_differ = {name: getattr(own, name) for name in ("name", "seeds", "variants", "baselines", "draw_encoders")}
-    return {*own.seeds} > {*other.params.seeds} and dataclasses.replace(other.params, **may_differ) == own
 
 
 def render_overview(overview: Overview) -> str:

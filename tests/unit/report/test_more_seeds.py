@@ -4,7 +4,7 @@ import dataclasses
 
 from small_project import REPOSITORY
 
-from threephase.report.overview import has_more_seeds
+from threephase.report.finished import has_more_seeds
 from threephase.study.read_params import load_study
 
 
