@@ -100,7 +100,7 @@ def test_page_is_self_contained_small_and_has_every_figure(study, monkeypatch):
         attributes.get(name) for _, attributes in page.tags for name in ("src", "href", "srcset", "data", "action")
     ]
     outside = {target for target in loaded if target is not None and not target.startswith(("data:", "#"))}
-    assert outside == {"studies.html", "studies.html#audit", "costs.html"}
+    assert outside == {"studies.html", "studies.html#audit", "published/index.html", "costs.html"}
     assert not re.search(r"@import|url\(|https?://|fetch\(|XMLHttpRequest", html)
     drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
     assert all("aria-label" in drawing or drawing.get("aria-hidden") == "true" for drawing in drawings)
