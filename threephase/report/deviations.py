@@ -77,7 +77,7 @@ def how_run(study: Study) -> str:
     if is_switch_study(study):
         changed = switched(study)
         keys = ", ".join(f"{name}: {format_setting(here)}" for name, (_, here) in changed.items())
-        rules = f"{protocol_text(DESCRIBED)}, but for {within(changed)} ({keys})"
+        rules = f"{protocol_text(DESCRIBED)}, except for {within(changed)} ({keys})"
     rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
     unit = "seed" if study.dataset.folds is None else "fold"
     return f"{rules}{rows}, {len(params.seeds)} {unit}{'s' * (len(params.seeds) != 1)}"

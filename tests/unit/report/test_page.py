@@ -24,7 +24,7 @@ from threephase.results.results import read_results
 from threephase.results.tables import format_interval, format_number, format_signed
 from threephase.scores.statistics import SEEDS_AND_ROWS
 
-VOID = {"meta", "link", "img", "br", "input", "hr"}
+VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}
 
 
 class Page(HTMLParser):
@@ -50,7 +50,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if self.open and self.open[-1] not in ("script", "style"):
-            self.words.append(data)
+            # A word that may break behind an underscore is still one word.
+            if self.words and self.words[-1].endswith("_") and self.tags[-1][0] == "wbr":
+                self.words[-1] += data
+            else:
+                self.words.append(data)
 
 
 @pytest.fixture
