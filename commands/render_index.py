@@ -37,7 +37,7 @@ def main() -> None:
     write_text(shown.page, overview.render_overview(shown))
     if published:
         for study in finished:
-            write_text(study.folder / "index.html", render_page(study, texts=False, with_costs=True))
+            write_text(study.folder / "index.html", render_page(study, texts=False, with_costs=True, beside=finished))
         for file, parts in readme.parts(shown).items():
             text = file.read_text(encoding="utf-8")
             for name, part in parts.items():

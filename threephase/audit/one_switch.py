@@ -9,6 +9,7 @@ from threephase.audit.published_runs import PublishedStudy
 from threephase.audit.recipe import stated
 from threephase.base import paths
 from threephase.base.errors import UserError
+from threephase.paper.deviations import SWITCHES, within
 from threephase.paper.numbers import DESCRIBED
 from threephase.results.differences import compare
 from threephase.results.tables import format_number, format_setting
@@ -90,6 +91,22 @@ def rows_of(own: PublishedStudy, published: Sequence[PublishedStudy]) -> list[di
     return rows
 
 
+def _moves(moved: Sequence[dict]) -> list[str]:
+    """A sentence for each switch and direction: how many cells moved, and from which difference to which."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in moved:
+        found.setdefault((row["Switch"], row["Effect"]), []).append(float(row["Difference"].split()[0]))
+    return [
+        f"{_capital(within(names.split(', ')))}: {effect} in {len(values)}, by "
+        f"{' to '.join(f'{value:+.1f}' for value in dict.fromkeys([min(values, key=abs), max(values, key=abs)]))}."
+        for (names, effect), values in found.items()
+    ]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def audit(published: Sequence[PublishedStudy]) -> Item:
     """Every published study whose protocol differs from the text in one switch, or in two that go together."""
     rows = []
@@ -100,11 +117,10 @@ def audit(published: Sequence[PublishedStudy]) -> Item:
     moved = [row for row in measured if row["Effect"] in ("higher", "lower")]
     finding = "No study with a single switch changed is published."
     if measured:
-        which = ", ".join(f"{row['Switch']} ({row['Study']}, {row['Variant']}: {row['Difference']})" for row in moved)
-        finding = f"{len(measured)} cells compared with their own under described; {len(moved)} moved"
-        finding += f": {which}." if moved else "."
+        finding = f"{len(measured)} cells compared with the same ones by the paper's text; {len(moved)} moved."
+        finding = " ".join([finding, *_moves(moved)])
     return Item(
-        id="switches",
+        id=SWITCHES,
         title="What the released code's differences do",
         question="How far does each switch between the paper's text and the released code move the result, alone?",
         method=(

@@ -13,7 +13,7 @@ from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.costs import FROM_CACHE, NOT_RECORDED, RecordedTraining
 from threephase.results.tables import METRIC_TITLES, format_interval, format_number, format_printed, format_signed
 from threephase.scores.statistics import ROWS_ONLY
-from threephase.study.params import Study
+from threephase.study.params import THREE_PHASE, Study
 from threephase.study.topology import command, trainings_behind
 
 PERCENT = Scale(0, 100, 20)
@@ -98,7 +98,7 @@ def _cell_row(finished: Finished, row: Row, metrics: Sequence[str]) -> dict[str,
         "unit": "seed" if study.dataset.folds is None else "fold",
         "command": command(study, (row.encoder, row.variant)),
         "first": first,
-        "note": "" if first is None else first["note"],
+        "note": "" if first is None else first["note"].replace(THREE_PHASE, f"“{study.title(THREE_PHASE)}”"),
         "baseline": row.variant in study.shared.baselines,
         "details": details_name(finished.name, row.encoder, row.variant),
         "metrics": metrics,

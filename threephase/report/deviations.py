@@ -2,55 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from threephase.audit.item import Item
 from threephase.audit.one_switch import is_switch_study, switched
-from threephase.base import paths
-from threephase.base.errors import UserError
+from threephase.paper.deviations import SWITCHES, read_deviations, within
 from threephase.paper.numbers import DESCRIBED, PROTOCOLS
 from threephase.report.drawing import Scale, scale_of
 from threephase.results.tables import format_setting
-from threephase.study.params import Protocol, Shared, Study
-from threephase.study.schema import build, checked, not_empty, read_yaml, refuse_unknown
+from threephase.study.params import Shared, Study
 
 PROTOCOL_TEXTS = dict(zip(PROTOCOLS, ("by the paper’s text", "by the authors’ code"), strict=True))
 TOLD = ("Study", "Variant", "Difference", "Effect")  # the columns of that item that a page shows
 INTERVAL = re.compile(r"([+-]\d+\.\d) \[(-?\d+\.\d), (-?\d+\.\d)\]$")
-SWITCHES = "switches"  # the key of a deviation, and the item of the audit whose rows begin with switches
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One question; ``switches`` are the keys of a protocol that hold the answer, where any do."""
-
-    question: str = checked(not_empty)
-    paper: str = checked(not_empty)
-    code: str = checked(not_empty)
-    ours: str = checked(not_empty)
-    switches: list[str]
-
-
-@dataclass(frozen=True)
-class Deviations:
-    """``paper/deviations.yaml``."""
-
-    deviations: list[Deviation] = checked(not_empty)
-
-
-def read_deviations() -> list[Deviation]:
-    """The texts, in their order; every switch that they name is one, and every switch is named once."""
-    file = paths.DEVIATIONS
-    deviations = build(Deviations, read_yaml(file), file).deviations
-    named = [switch for deviation in deviations for switch in deviation.switches]
-    known = Protocol.__dataclass_fields__
-    for switch in named:
-        refuse_unknown(file, SWITCHES, switch, known)
-    for switch in known:
-        if named.count(switch) != 1:
-            raise UserError(f"{file}: {SWITCHES}: got {switch!r} {named.count(switch)} times, expected it once")
-    return deviations
 
 
 def deviation_rows(shared: Shared, audit: Sequence[Item] = ()) -> tuple[list[dict[str, Any]], Scale]:
@@ -111,8 +75,9 @@ def how_run(study: Study) -> str:
     params = study.params
     rules = protocol_text(params.protocol)
     if is_switch_study(study):
-        changed = [f"{name} {format_setting(here)}" for name, (_, here) in switched(study).items()]
-        rules = f"{protocol_text(DESCRIBED)}, but with {' and '.join(changed)}"
+        changed = switched(study)
+        keys = ", ".join(f"{name}: {format_setting(here)}" for name, (_, here) in changed.items())
+        rules = f"{protocol_text(DESCRIBED)}, except for {within(changed)} ({keys})"
     rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
     unit = "seed" if study.dataset.folds is None else "fold"
     return f"{rules}{rows}, {len(params.seeds)} {unit}{'s' * (len(params.seeds) != 1)}"

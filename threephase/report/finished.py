@@ -1,5 +1,6 @@
 """The results that a page shows, as read from a study's folder: one that was run here, or one that git keeps."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,13 @@ class Finished:
     def name(self) -> str:
         return self.study.params.name
 
+    @property
+    def is_published(self) -> bool:
+        return self.folder.parent == paths.PUBLISHED
+
     def all_studies(self) -> Path:
         """The page over several studies that this one's page belongs to."""
-        return paths.PUBLISHED_STUDIES if self.folder.parent == paths.PUBLISHED else paths.ALL_STUDIES
+        return paths.PUBLISHED_STUDIES if self.is_published else paths.ALL_STUDIES
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -87,6 +92,13 @@ def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
         _finished(study, folder, read_published_reports(study, folder / "run_reports.jsonl"))
         for study, folder in ((study, paths.published(name)) for name, study in studies.items())
     ]
+
+
+def has_more_seeds(study: Study, other: Study) -> bool:
+    """Whether a study asks what the other asks, in the same way and with its seeds, but with more of them."""
+    own = study.params
+    may_differ = {name: getattr(own, name) for name in ("name", "seeds", "variants", "baselines", "draw_encoders")}
+    return {*own.seeds} > {*other.params.seeds} and dataclasses.replace(other.params, **may_differ) == own
 
 
 def _finished(study: Study, folder: Path, trainings: list[RecordedTraining]) -> Finished:

@@ -1,6 +1,5 @@
 """The page over all studies that have results: the answer, the paper's tables, claims, audit, deviations, cost."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,19 +12,26 @@ from threephase.audit import item
 from threephase.audit.one_switch import is_switch_study
 from threephase.base import paths
 from threephase.paper.numbers import Reproduction
-from threephase.report.answer import BY_ORDINARY, BY_PAPER, leads, metric_name, overall_answer, repeated
+from threephase.report.answer import (
+    BY_ORDINARY,
+    BY_PAPER,
+    TEXT_PROTOCOL,
+    leads,
+    metric_name,
+    overall_answer,
+    repeated,
+)
 from threephase.report.cells import cell_rows, details
 from threephase.report.citation import citation
 from threephase.report.claims import claims_context, family
 from threephase.report.deviations import deviation_rows, how_run, protocol_text, shown_protocols
 from threephase.report.drawing import scale_of
-from threephase.report.finished import Finished
+from threephase.report.finished import Finished, has_more_seeds
 from threephase.report.layout import link, render
 from threephase.report.paper_grid import grids, not_run, paper_frame
 from threephase.results.costs import costs
 from threephase.results.tables import METRIC_TITLES
 from threephase.scores.metrics import METRICS
-from threephase.study.params import Study
 
 RECIPES = {"main settings": BY_PAPER, "ordinary recipe": BY_ORDINARY}
 
@@ -77,13 +83,6 @@ class Overview:
         return [_with_study(member, line) for member in self.finished for line in cell_rows(member)]
 
 
-def has_more_seeds(study: Study, other: Study) -> bool:
-    """Whether a study asks what the other asks, in the same way and with its seeds, but with more of them."""
-    own = study.params
-    may_differ = {name: getattr(own, name) for name in ("name", "seeds", "variants", "baselines", "draw_encoders")}
-    return {*own.seeds} > {*other.params.seeds} and dataclasses.replace(other.params, **may_differ) == own
-
-
 def render_overview(overview: Overview) -> str:
     """The whole page as text."""
     finished, work, cells, numbers = overview.finished, overview.work, overview.cells, overview.numbers
@@ -109,6 +108,7 @@ def render_overview(overview: Overview) -> str:
         verdicts=work.shared.verdicts,
         claim=next(iter(work.shared.claims.values())).text,
         answer=[*answer.items()],
+        answer_verdicts=_over_all(verdicts, next(iter(work.shared.claims))),
         studies=[row for row in rows if row["study"] in own],
         switched=[row for row in rows if row["study"] not in own],
         scale=scale,
@@ -133,6 +133,14 @@ def render_overview(overview: Overview) -> str:
         made=[{"name": member.name, "cost": costs(member.trainings)[-1]} for member in finished],
         citation=citation(),
     )
+
+
+def _over_all(verdicts: pd.DataFrame, claim: str) -> list[str]:
+    """The verdicts on a claim by the paper's text over several data sets, where there are any."""
+    several = verdicts[verdicts["claim"] == claim]
+    if len(several):
+        several = several[(several["protocol"] == TEXT_PROTOCOL) & (several["n_datasets"] > 1)]
+    return [*several["verdict"].unique()]
 
 
 def _study_rows(finished: Finished) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from threephase.audit.one_switch import is_switch_study
+from threephase.base import paths
 from threephase.report.answer import BY_ORDINARY, ORDINARY, lead, metric_name
 from threephase.report.cells import FACTS, PERCENT, behind, cell_rows, details, drawn, metrics_of_cells, training_facts
 from threephase.report.citation import citation
@@ -14,7 +15,7 @@ from threephase.report.curves import curves_context
 from threephase.report.deviations import deviation_rows, how_run, shown_protocols
 from threephase.report.drawing import colour, scale_of
 from threephase.report.encoder_pictures import representations_context
-from threephase.report.finished import Finished
+from threephase.report.finished import Finished, has_more_seeds
 from threephase.report.judged import AHEAD, FEW, judged
 from threephase.report.layout import link, render
 from threephase.report.mistake_pictures import mistakes_context
@@ -27,15 +28,16 @@ from threephase.scores.statistics import ROWS_ONLY
 from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.topology import trainings
 
-RECIPE_TOO = "the same by the ordinary recipe"
+RECIPE_TOO = "the same by the ordinary recipe (encoder trained, learning rate searched)"
 
 
-def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
+def render_page(finished: Finished, texts: bool, with_costs: bool, beside: Sequence[Finished] = ()) -> str:
     """The whole page as text, with ``texts`` of the data set only where it stays with the reader.
 
     ``with_costs``: what the trainings took and on which machine. Without them the page is the same after a run with the
     same results, and refers to ``render_costs``. All else is made from the files of ``finished.folder``. A study on a
-    reader's own texts begins with what to use on them, and leaves out what is asked of the paper.
+    reader's own texts begins with what to use on them, and leaves out what is asked of the paper. ``beside``: studies
+    whose pages lie beside this one; it points to those that ask the same with more seeds.
     """
     study, rows = finished.study, cell_rows(finished)
     run = [row for row in rows if row["first"] is not None]
@@ -54,6 +56,8 @@ def render_page(finished: Finished, texts: bool, with_costs: bool) -> str:
         answer=_answer(finished) if own is None else own,
         methods={} if own is None else {(method.row.encoder, method.row.variant): method for method in own.methods},
         how_run=how_run(study),
+        more_seeds=[other for other in beside if has_more_seeds(other.study, study)],
+        elsewhere=None if finished.is_published else link(paths.PUBLISHED_STUDIES, finished.folder),
         single_switch=is_switch_study(study),
         metric=metric_name(study.params.primary_metric),
         metrics=METRIC_TITLES,

@@ -54,6 +54,14 @@ return found.slice(0, 5);
 """
 
 
+# On how many lines the text of a place stands; the boxes of a block tell only of the block.
+LINES = """
+const range = document.createRange();
+range.selectNodeContents(arguments[0]);
+return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+"""
+
+
 # The contrast of each number of a confusion matrix with its field, which is drawn with some opacity over the page.
 CONTRASTS = """
 const parts = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);

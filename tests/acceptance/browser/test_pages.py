@@ -6,7 +6,7 @@ It needs Chromium, so that it is a step of its own: ``make page-test``.
 import base64
 
 import pytest
-from browser import CONTRASTS, NARROW, PAGES, PAPER, WIDE
+from browser import CONTRASTS, LINES, NARROW, PAGES, PAPER, WIDE
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.ui import WebDriverWait
@@ -206,7 +206,7 @@ def test_no_number_breaks_within_its_interval(browser, pages, name, width):
     browser.unfold()
     whole = browser.all(".whole")
     assert bool(whole) == (name != "hostile")  # it has two seeds, so no interval
-    assert {browser.run("return arguments[0].getClientRects().length", one) for one in whole} <= {0, 1}
+    assert {browser.run(LINES, one) for one in whole} <= {0, 1}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -41,7 +41,8 @@ def test_it_says_where_three_phases_may_have_learned_nothing(tmp_path, monkeypat
 
 def test_a_study_of_a_single_switch_says_so_and_heads_only_claims_that_it_tests(tmp_path, monkeypatch):
     html = rendered(finished_here(tmp_path, monkeypatch, "snips_pooling"))
-    assert "by the paper’s text, but with pooling native_with_normalization, 5 folds" in html
+    how = "except for how token vectors become a sentence vector (pooling: native_with_normalization), 5 folds"
+    assert f"all-MiniLM-L6-v2, by the paper’s text, {how}" in Page(html).text
     assert "It is no further evidence for or against the claim." in html
     claims = html[html.index('<section id="claims">') : html.index('<section id="mistakes">')]
     assert "Running phases 1 and 2" in claims and "Each phase contributes" not in claims

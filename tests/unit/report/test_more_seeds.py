@@ -4,7 +4,8 @@ import dataclasses
 
 from small_project import REPOSITORY
 
-from threephase.report.overview import has_more_seeds
+from threephase.base import paths
+from threephase.report.finished import has_more_seeds
 from threephase.study.read_params import load_study
 
 
@@ -16,3 +17,12 @@ def test_a_study_that_another_asks_again_with_more_seeds_gives_way_to_it(monkeyp
     longer = dataclasses.replace(study, params=dataclasses.replace(params, long_tail_ratio=3.0))
     assert has_more_seeds(study, fewer) and not has_more_seeds(fewer, study)
     assert not has_more_seeds(study, study) and not has_more_seeds(study, longer)
+
+
+def test_its_page_points_to_the_one_with_more_seeds(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    pages = {
+        name: (paths.published(name) / "index.html").read_text(encoding="utf-8") for name in ("bbc", "bbc_ten_seeds")
+    }
+    link = '<p class="note">The same with 10 seeds: <a href="../bbc_ten_seeds/index.html">bbc_ten_seeds</a>.</p>'
+    assert link in pages["bbc"] and "The same with" not in pages["bbc_ten_seeds"]

@@ -135,7 +135,7 @@ def test_links_lead_from_every_page_to_every_other(tmp_path, monkeypatch):
     tables = {paths.ALL_STUDIES.with_suffix(ending) for ending in (".md", ".tex")}
     costs = {page: page.with_name("costs.html") for page in pages[1:]}
     assert linked[pages[0]] == {*pages[1:], *tables}
-    assert all(linked[page] == {pages[0], costs[page]} for page in pages[1:])
+    assert all(linked[page] == {pages[0], costs[page], paths.PUBLISHED_STUDIES} for page in pages[1:])
     assert all(file.is_file() for file in {*pages, *tables})
 
 
