@@ -60,7 +60,7 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     elif not texts and not labels and (label_from := _label_from(files)):
         given["label_from"] = label_from
     elif not texts and not labels:
-        texts[:], labels[:] = _only_columns(files, given)
+        texts, labels = _only_columns(files, given)
     if "label_files" in given or "label_from" in given:
         texts, labels = [TEXT], [LABEL]
     _need_columns(texts, labels)
