@@ -113,19 +113,19 @@ def _only_columns(files: str | dict[str, str], given: Mapping[str, Any]) -> tupl
 
     Labels are few for the rows, texts are not, and the label's name is no label, as it is where there is no header.
     """
-    keys, _ = look_at_files(files, given, [], [])
-    path = files_of(files, "--file")[0][1]
-    rows = next(iter(read_parts(path, build(DataSource, {"files": str(path)} | keys, Path("add_study"), "source"))))[2]
+    paths = [path for _, path in files_of(files, "--file")]
+    keys, _ = look_at_files(paths, given, [], [])
+    source = build(DataSource, {"files": str(paths[0])} | keys, Path("add_study"), "source")
+    _, _, rows = next(read_parts(paths[0], source))
     distinct = {name: set(map(str, rows[name])) for name in rows.columns if name != given.get("split_column")}
     labels = [name for name, values in distinct.items() if len(values) <= CLASS_SHARE * len(rows)]
     texts = [name for name in distinct if name not in labels]
     if len(texts) != 1 or len(labels) != 1 or ("header" not in given and labels[0] in distinct[labels[0]]):
         raise UserError(
-            f"{path}: got columns {shortened(', '.join(distinct), 120)}, expected one of texts and one of labels; name "
-            "them: TEXT=... LABEL=... of make, --text-column and --label-column"
+            f"{paths[0]}: got columns {shortened(', '.join(distinct), 120)}, expected one of texts and one of labels; "
+            "name them: TEXT=... LABEL=... of make, --text-column and --label-column"
         )
     return texts, labels
-    raise UserError("--file: expected a file")
 
 
 def _names(source: Mapping[str, Any]) -> list[str]:
