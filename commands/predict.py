@@ -36,12 +36,13 @@ def main() -> None:
         texts = stdin_texts(sys.stdin, kept.described, arguments.encoding)
     else:
         texts = texts_of(Path(arguments.file), kept.described, arguments.encoding)
-    odd = {"errors": "backslashreplace"}  # characters that no encoding can hold, in a column that is no text
+    # Printed as in a file. Escaped are halves of characters alone, which a column that is no text may hold.
+    form = {"encoding": "utf-8", "errors": "backslashreplace"}
     if arguments.output is None:
-        sys.stdout.reconfigure(**odd)
+        sys.stdout.reconfigure(**form)
         write_predictions(kept, texts, sys.stdout)
         return
-    with new_file(arguments.output) as file, file.open("w", encoding="utf-8", newline="", **odd) as output:
+    with new_file(arguments.output) as file, file.open("w", newline="", **form) as output:
         write_predictions(kept, texts, output)
 
 
