@@ -40,7 +40,7 @@ def workers_here(threads: int) -> int:
 
 
 def memory_here() -> int:
-    """Bytes that this process may use, likewise."""
+    """Bytes that this process may use, of which a container or Slurm may leave out some."""
     from distributed.system import memory_limit
 
     return memory_limit()
