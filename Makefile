@@ -1,4 +1,4 @@
-# The two commands of the README, each from nothing: `make repro` and `make test`.
+# The commands of the README, each from nothing: `make` alone lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
