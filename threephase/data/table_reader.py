@@ -78,11 +78,12 @@ def with_class_names(
 ) -> pd.DataFrame:
     """The rows with the names of classes for the numbers that ``datasets`` keeps of them (its ``ClassLabel``).
 
-    ``metadata``: of the Arrow schema, where the names stand. Numbers that are ``declared`` as labels stay.
+    ``metadata``: of the Arrow schema, where the names stand, also of columns that were taken out since. Numbers that
+    are ``declared`` as labels stay.
     """
     features = json.loads((metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features") or {}
     for column, feature in features.items():
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+        if column in rows and isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
             names = dict(enumerate(feature["names"]))
             if not set(map(str, names)) <= set(declared):
                 rows[column] = [names.get(cell, cell) for cell in rows[column]]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from test_new_source import BY_NAME, ROWS, SOURCES, added, pairs, refusal, table
 
@@ -56,3 +57,8 @@ def test_numbers_of_classes_in_parquet_are_their_names_unless_the_numbers_are_de
         assert found["label"].tolist() == [["bad", "good"][number] for number in columns["label"]]
     _, _, rows = next(read_parts(Path("a.parquet"), DataSource()))
     assert rows["id"].iloc[0] == 2**60 + 1
+    # Arrow keeps the names where the column of labels is taken out, as of texts to label.
+    given = pq.read_table("a.parquet")
+    pq.write_table(given.select(["text"]).replace_schema_metadata(given.schema.metadata), "b.parquet")
+    _, _, rows = next(read_parts(Path("b.parquet"), DataSource()))
+    assert rows["text"].tolist() == columns["text"]
