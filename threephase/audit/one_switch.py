@@ -95,10 +95,10 @@ def _moves(moved: Sequence[dict]) -> list[str]:
     """A sentence for each switch and direction: how many cells moved, and from which difference to which."""
     found: dict[tuple[str, str], list[float]] = {}
     for row in moved:
-        found.setdefault((row["Switch"], row["Effect"]), []).append(float(row["Difference"].split()[0]))
+        found.setdefault((row["Switch"], row["Effect"]), []).append(abs(float(row["Difference"].split()[0])))
     return [
         f"{_capital(within(names.split(', ')))}: {effect} in {len(values)}, by "
-        f"{' to '.join(f'{value:+.1f}' for value in dict.fromkeys([min(values, key=abs), max(values, key=abs)]))}."
+        f"{' to '.join(f'{value:.1f}' for value in dict.fromkeys([min(values), max(values)]))}."
         for (names, effect), values in found.items()
     ]
 

@@ -220,7 +220,7 @@ def test_the_audit_is_shown_or_its_command(made_up, monkeypatch):
     for value in ITEM.values():
         assert isinstance(value, list) or value in text
     assert "99.92" in text and "<script>alert(1)</script>" in text and html.count("<script") == 1
-    deviation = text[text.index("Between the head's two layers") :]
+    deviation = text[text.index("What stands between the head's two layers") :]
     assert "relu / none +1.5" in deviation[:120]
     assert "not measured" in text
 
