@@ -27,9 +27,10 @@ SECONDS = {
     "train_dae": 15,
     "train_classifier": 8,
     "train_contrastive": 6,
+    "train_method": 6,
     "train_baselines_on_embeddings": 6,
 }
-TRAININGS = ("train_dae", "train_joint", "train_contrastive", "train_classifier")
+TRAININGS = ("train_dae", "train_joint", "train_contrastive", "train_method", "train_classifier")
 POLL_SECONDS = 0.1
 
 

@@ -142,6 +142,7 @@ def training_seconds(study: Study, training: Training, speed: Speed) -> float:
             topology.DENOISE: speed.denoising,
             topology.CONTRAST: speed.contrastive,
             topology.JOINT_TRAINING: speed.denoising + speed.contrastive,
+            topology.METHOD: speed.contrastive,
         }
         return speed.start + updates * update[training.program]
     candidates = training_settings(study, training, ANY_MACHINE).classifiers
