@@ -148,12 +148,26 @@ REFUSED = [
     ),
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
-    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: supcon"),
+    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: ncm_ft"),
     (SHARED, {"methods.supcon.start": "joint"}, "methods.supcon.start: got 'joint', expected one of: 'pretrained', 'd"),
+    (
+        SHARED,
+        {"methods.supcon.makes": ["vector"]},
+        "methods.supcon.makes: got ['vector'], expected a list, none of them",
+    ),
     (SHARED, {"methods.supcon.start": ...}, "methods.supcon.start: the key is missing, expected a text"),
     (
         SHARED,
-        {"methods.ft": {"title": "F", "file": "supcon", "start": "dae", "recipe": None, "settings": {}}},
+        {
+            "methods.ft": {
+                "title": "F",
+                "file": "supcon",
+                "makes": ["encoder"],
+                "start": "dae",
+                "recipe": None,
+                "settings": {},
+            }
+        },
         "methods.ft: got the name of a variant, expected another one",
     ),
     (

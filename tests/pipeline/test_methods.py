@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,10 @@ from threephase.study.schema import read_yaml
 
 PAGE = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
 NEW, FILE = "smoothed", "threephase/methods/smoothed.py"
+# By method that trains an encoder its stage; and the methods that give a head.
 METHODS = {"supcon": "train_method", NEW: "train_method_from_dae"}
+HEADS = ("ncm_ft", "linear_ft")
+ON_HEAD = "train_classifier_on_head_from_pretrained"
 REFUSED_FILE = "threephase/methods/odd.py"
 
 
@@ -30,18 +34,18 @@ def block(language: str) -> str:
 
 
 def add_method(root: Path) -> None:
-    """What the page says: the file, the entry; the study then trains it and supcon."""
+    """What the page says: the file, the entry; the study then trains it and the project's own methods."""
     assert FILE in PAGE
     (root / FILE).write_text(block("python"), encoding="utf-8")
     (root / "entry.yaml").write_text(block("yaml"), encoding="utf-8")
     change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
     (root / "entry.yaml").unlink()
-    change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS]})
+    change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS]})
 
 
 @pytest.fixture(scope="module")
 def with_methods(study, tmp_path_factory) -> tuple[Path, str]:
-    """The finished study with both methods added, and what dvc printed."""
+    """The finished study with all methods added, and what dvc printed."""
     root = study.copy(tmp_path_factory.mktemp("methods") / "project")
     add_method(root)
     make_pipelines(root)
@@ -51,12 +55,13 @@ def with_methods(study, tmp_path_factory) -> tuple[Path, str]:
 def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
     _, output = with_methods
     ran = [name for name in re.findall("Running stage '(.*)'", output) if not name.startswith(("collect", "render"))]
-    cells = {method: f"{ENCODER}-{method}" for method in METHODS}
+    cells = {method: f"{ENCODER}-{method}" for method in (*METHODS, *HEADS)}
     assert sorted(ran) == sorted(
         [
             "resolve_settings",
             *(f"{stage}@{cells[method]}-{seed}" for method, stage in METHODS.items() for seed in SEEDS),
-            *(f"train_classifier@{cell}-{seed}" for cell in cells.values() for seed in SEEDS),
+            *(f"train_classifier@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
+            *(f"{ON_HEAD}@{cells[method]}-{seed}" for method in HEADS for seed in SEEDS),
             *(f"summarize_cell@{cell}" for cell in cells.values()),
         ]
     )
@@ -64,7 +69,7 @@ def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
 
 def test_no_other_settings_and_results_change(study, with_methods):
     root, _ = with_methods
-    new = re.compile("|".join(METHODS))
+    new = re.compile("|".join((*METHODS, *HEADS)))
     shows = re.compile("collect_results|render_")
     for folder in ("settings", "splits", "encoders", "histories", "predictions", "vectors"):
         before, after = (contents(place / RUNS / folder) for place in (study.root, root))
@@ -76,23 +81,27 @@ def test_no_other_settings_and_results_change(study, with_methods):
 def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
     root, _ = with_methods
     results = pd.read_csv(root / "reports/results.csv").set_index("variant")
-    page, costs = read(root, "reports/index.html"), []
-    for method, stage in METHODS.items():
+    page, stages = read(root, "reports/index.html"), METHODS | dict.fromkeys(HEADS, ON_HEAD)
+    for method, stage in stages.items():
         rows = results.loc[method]
         assert set(rows["metric"]) == set(METRICS) and set(rows["n_test"]) == {TEST_ROWS}
         assert rows[["mean", "ci_low", "ci_high"]].notna().all(axis=None)
         for seed in SEEDS:
-            for phase in ("encoder", "classifier"):
+            for phase in ("encoder", "classifier") if method in METHODS else ("classifier",):
                 where = (root, ENCODER, method, seed, phase)
                 report = run_reports.read(*where, paths.history(*where))
-                assert report["updates"] > 0 and report["seconds"] > 0 and report["peak_memory_mb"] > 0
-                costs.append(report["sequence_updates"])
+                assert report["seconds"] > 0 and report["peak_memory_mb"] > 0
+                assert report["updates"] > 0 and report["sequence_updates"] > 0
         assert f"{stage}:" in read(root, "dvc.yaml")
-    assert all(costs)
-    for title in ("Supervised contrastive loss", "Smoothed cross-entropy", "After the method"):
+    for title in (
+        "Supervised contrastive loss",
+        "Fine-tuning from class means",
+        "Smoothed cross-entropy",
+        "After the method",
+    ):
         assert title in page
     differences = pd.read_csv(root / "reports/differences.csv")
-    assert {frozenset(METHODS), frozenset({NEW, "ft"})} <= set(
+    assert {frozenset(METHODS), frozenset(HEADS), frozenset({NEW, "ft"})} <= set(
         map(frozenset, zip(differences["variant"], differences["other"], strict=True))
     )
 
@@ -124,6 +133,22 @@ def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
         assert losses.tail(3).mean() < losses.head(3).mean()
 
 
+def test_class_means_and_random_rows_are_two_heads_of_the_same_training(with_methods):
+    root, _ = with_methods
+    settings = [
+        json.loads(read(root, f"runs/settings/train_classifier_on_head-{ENCODER}-{name}.json")) for name in HEADS
+    ]
+    means, random = (each["settings"] for each in settings)
+    assert means.pop("method") == {"file": "ncm_ft", "settings": {"directions": "class_means", "scale": 1.0}}
+    assert random.pop("method") == {"file": "ncm_ft", "settings": {"directions": "random", "scale": 1.0}}
+    assert means == random and means["start"] == "pretrained"
+    assert [candidate["lr"] for candidate in means["classifiers"]] == [5e-5, 1e-4, 2e-4]
+    first = [pd.read_csv(root / RUNS / f"histories/{ENCODER}-{name}/0-classifier.csv")["loss"][0] for name in HEADS]
+    assert first[0] != first[1]
+    # No encoder is trained before phase 3.
+    assert not any((root / RUNS / f"encoders/{ENCODER}-{name}").exists() for name in HEADS)
+
+
 def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_path):
     finished, output = with_methods
     root = tmp_path / "project"
@@ -134,18 +159,36 @@ def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_pat
     examples.loc[test, "label"] = examples.loc[test, "label"].map(dict(zip(names, names[1:] + names[:1], strict=True)))
     file.unlink()
     examples.to_parquet(file, index=False)
-    for method in METHODS:
-        for folder in ("encoders", "histories", "predictions"):
+    for method in (*METHODS, *HEADS):
+        for folder in ("encoders", "histories", "predictions") if method in METHODS else ("histories", "predictions"):
             shutil.rmtree(root / RUNS / folder / f"{ENCODER}-{method}")
     commands = re.findall("^> (.*)$", output, flags=re.MULTILINE)
-    run_recorded(root, [line for line in commands if re.search(r"train_(method|classifier) .*--seed 0$", line)])
-    for method in METHODS:
+    run_recorded(
+        root,
+        [line for line in commands if re.search(r"train_(method|classifier|classifier_on_head) .*--seed 0$", line)],
+    )
+    for method in (*METHODS, *HEADS):
         cell = f"{ENCODER}-{method}"
-        for folder in ("encoders", "histories"):
+        for folder in ("encoders", "histories") if method in METHODS else ("histories",):
             made, clean = (contents(place / RUNS / folder / cell) for place in (root, finished))
             assert made and made == {name: clean[name] for name in made}
         clean, poisoned = (predictions(place, cell, 0) for place in (finished, root))
         assert same_but_for_labels(clean, poisoned) and not clean["label"].equals(poisoned["label"])
+
+
+def test_the_head_of_a_method_is_kept_and_predicts_what_the_study_did(with_methods, tmp_path):
+    root, _ = with_methods
+    code = f"""
+from pathlib import Path
+from threephase.phases.remade_classifier import write_remade
+from threephase.study.read_params import load_study
+folder = Path({str(tmp_path / "kept")!r})
+folder.mkdir()
+print(write_remade(load_study(), {ENCODER!r}, "ncm_ft", 0, folder).variant)
+"""
+    # It refuses a folder whose probabilities are not those of the study.
+    assert run(root, sys.executable, "-c", code).strip().endswith("ncm_ft")
+    assert json.loads((tmp_path / "kept/config.json").read_text())["head_sizes"][1:] == [4]
 
 
 def test_a_method_runs_again_for_the_modules_that_its_file_imports_and_nothing_else_for_it(monkeypatch):
@@ -153,9 +196,10 @@ def test_a_method_runs_again_for_the_modules_that_its_file_imports_and_nothing_e
     assert of_methods
     monkeypatch.chdir(REPOSITORY)
     for method in of_methods:
-        expected = reachable("stages.train_method") | reachable(method)
-        files = {module_file(module).relative_to(REPOSITORY) for module in expected}
-        assert files == set(closure.modules_of("train_method", by_name=[method]))
+        for stage in ("train_method", "train_classifier_on_head"):
+            expected = reachable(f"stages.{stage}") | reachable(method)
+            files = {module_file(module).relative_to(REPOSITORY) for module in expected}
+            assert files == set(closure.modules_of(stage, by_name=[method]))
     for program in (name for name in TYPED if name.startswith("stages.")):
         assert not reachable(program) & set(of_methods), program
 
@@ -167,7 +211,7 @@ def project(tmp_path) -> Path:
     for folder in CODE:
         (tmp_path / folder).unlink()
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    entry = {"title": "Odd", "file": "odd", "start": "pretrained", "recipe": None, "settings": {}}
+    entry = {"title": "Odd", "file": "odd", "makes": ["encoder"], "start": "pretrained", "recipe": None, "settings": {}}
     change(tmp_path, SHARED, {"methods.odd": entry})
     change(tmp_path, STUDY, {"variants": ["odd"]})
     return tmp_path
@@ -187,12 +231,17 @@ GOOD = block("python")
         (
             GOOD.replace("class Settings", "class Setings"),
             {},
-            f"{REFUSED_FILE}: got no class Settings, expected a frozen dataclass over Schedule",
+            f"{REFUSED_FILE}: got no class Settings, expected a frozen dataclass of its settings",
         ),
         (
             GOOD + "f(:",
             {},
             f"{REFUSED_FILE}, line {len(GOOD.splitlines()) + 1}: invalid syntax; expected Python code",
+        ),
+        (
+            GOOD.replace("Settings(Schedule)", "Settings"),
+            {},
+            f"{REFUSED_FILE}: Settings: got no Schedule, expected class Settings(Schedule)",
         ),
         (GOOD, {}, f"{SHARED}: methods.odd.settings.smoothing: the key is missing, expected a number"),
         (
@@ -218,3 +267,10 @@ def test_a_method_that_cannot_be_trained_is_refused_before_dvc_starts(project, c
     change(project, SHARED, {"methods.odd.settings": settings})
     for command in ("resolve_settings", "check_studies"):
         assert error_line(run_stage(project, command)).startswith(said)
+
+
+def test_a_method_that_makes_no_head_is_refused_where_the_entry_says_it_does(project):
+    (project / REFUSED_FILE).write_text(GOOD, encoding="utf-8")
+    change(project, SHARED, {"methods.odd.settings": {"smoothing": 0.1}, "methods.odd.makes": ["head"]})
+    said = f"{REFUSED_FILE}: got no function initial_head, expected initial_head(run, encoder, tokenizer, settings)"
+    assert error_line(run_stage(project, "resolve_settings")) == said

@@ -45,6 +45,7 @@ DESCRIPTIONS = {
     topology.CLASSIFY_ORDINARY: "Phase 3 as many would train it, on three_phase's encoder",
     topology.CLASSIFY_DENOISED: "Phase 3 behind phase 1 alone",
     topology.CLASSIFY_PRETRAINED: "Phase 3 alone, fine-tuning",
+    **dict.fromkeys(topology.ON_HEAD.values(), "Phase 3 from the head that a method gives"),
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",

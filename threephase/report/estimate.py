@@ -137,7 +137,7 @@ def training_seconds(study: Study, training: Training, speed: Speed) -> float:
         fitted = len(study.params.seeds) * train if training.variant.endswith("_logistic") else 0
         return speed.start + embedded * speed.text + fitted * speed.fit
     updates, _ = sequence_updates(study, training)
-    if training.program != topology.CLASSIFY:
+    if training.phase == topology.ENCODER_PHASE:
         update = {
             topology.DENOISE: speed.denoising,
             topology.CONTRAST: speed.contrastive,

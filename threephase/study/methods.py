@@ -6,7 +6,7 @@ depends on it.
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +17,7 @@ from threephase.study.schema import build, refuse_unknown
 from threephase.study.settings import MethodSettings, Schedule
 
 PACKAGE = ".".join(paths.METHODS.parts)
-TRAIN = "train_encoder"
+FUNCTIONS = {"encoder": "train_encoder", "head": "initial_head"}  # by what they make
 
 
 def with_methods(shared: Shared) -> Shared:
@@ -36,31 +36,44 @@ def module_name(file: str) -> str:
 
 
 def load_method(file: str) -> ModuleType:
-    """A method's module, which has ``train_encoder`` and ``Settings``; refuses one that lacks either."""
+    """A method's module, whose ``Settings`` is a dataclass; refuses another one."""
     place = paths.METHODS / f"{file}.py"
     try:
         module = importlib.import_module(module_name(file))
     except SyntaxError as error:
         raise UserError(f"{place}, line {error.lineno}: {error.msg}; expected Python code") from None
-    if not callable(getattr(module, TRAIN, None)):
-        raise UserError(f"{place}: got no function {TRAIN}, expected {TRAIN}(run, encoder, tokenizer, settings)")
-    settings = getattr(module, "Settings", None)
-    if not (dataclasses.is_dataclass(settings) and issubclass(settings, Schedule)):
-        raise UserError(f"{place}: got no class Settings, expected a frozen dataclass over Schedule")
+    if not dataclasses.is_dataclass(getattr(module, "Settings", None)):
+        raise UserError(f"{place}: got no class Settings, expected a frozen dataclass of its settings")
     return module
 
 
-def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
-    """All settings of the method called ``name``: its own, and those ``of_phase_2`` that it leaves out.
+def maker_in(file: str, made: str) -> Callable[..., Any]:
+    """The function of a method's file that makes the ``encoder`` or the ``head``; refuses a file without it."""
+    module, name = load_method(file), FUNCTIONS[made]
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise UserError(
+            f"{paths.METHODS / file}.py: got no function {name}, expected {name}(run, encoder, tokenizer, settings)"
+        )
+    if made == "encoder" and not issubclass(module.Settings, Schedule):
+        raise UserError(f"{paths.METHODS / file}.py: Settings: got no Schedule, expected class Settings(Schedule)")
+    return function
 
-    Refuses what its file does not know or takes for out of range.
+
+def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
+    """All settings of the method called ``name``: its own, and those ``of_phase_2`` that it has and leaves out.
+
+    Refuses a file without what it makes, and what it does not know or takes for out of range.
     """
-    content = {**of_phase_2, **method.settings}
-    place = f"methods.{name}.settings"
-    settings = build(load_method(method.file).Settings, content, paths.SHARED_PARAMS, place)
+    for made in method.makes:
+        maker_in(method.file, made)
+    kind = load_method(method.file).Settings
+    known = {field.name for field in dataclasses.fields(kind)}
+    content = {key: value for key, value in of_phase_2.items() if key in known} | method.settings
+    settings = build(kind, content, paths.SHARED_PARAMS, f"methods.{name}.settings")
     return MethodSettings(method.file, dataclasses.asdict(settings))
 
 
-def settings_of(resolved: MethodSettings) -> Schedule:
-    """Resolved settings as the instance of ``Settings`` that the method's file takes."""
+def settings_of(resolved: MethodSettings) -> Any:
+    """Resolved settings as the instance of ``Settings`` that the functions of the method's file take."""
     return load_method(resolved.file).Settings(**resolved.settings)

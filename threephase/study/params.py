@@ -62,7 +62,8 @@ class Variant:
 
 @dataclass(frozen=True)
 class Method:
-    """A variant whose encoder a file of ``threephase/methods/`` trains; docs/methods.md.
+    """A variant that a file of ``threephase/methods/`` makes, its encoder, phase 3's initial head, or both; see
+    docs/methods.md.
 
     ``start``: the pre-trained encoder or that of phase 1; ``settings``: those of the file, where they are not those of
     phase 2; ``recipe``: of phase 3.
@@ -70,13 +71,15 @@ class Method:
 
     title: str
     file: str
+    makes: list[str] = checked(each_of("encoder", "head"))
     start: str = checked(one_of(PRETRAINED, DENOISED))
     recipe: Recipe | None
     settings: dict[str, MethodValue]
 
     def as_variant(self) -> Variant:
         """What tables, pages and phase 3 know of it."""
-        return Variant(self.title, METHOD, self.recipe)
+        without = PRETRAINED if self.start == PRETRAINED else TRAINED_ENCODER_STAGES[0]
+        return Variant(self.title, METHOD if "encoder" in self.makes else without, self.recipe)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,14 @@ AUDIT = "run_audit"  # of the paper, in the default study
 METHOD_STAGES = (METHOD, METHOD_DENOISED)
 ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING, *METHOD_STAGES)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
-CLASSIFIER_STAGES = (CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
+CLASSIFY_ON_HEAD = "train_classifier_on_head"
+# Phase 3 with the head of a method, by the stage that draws its own.
+ON_HEAD = {
+    name: name.replace(CLASSIFY, CLASSIFY_ON_HEAD) for name in (CLASSIFY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
+}
+CLASSIFIER_STAGES = (
+    CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED, *ON_HEAD.values(),
+)  # fmt: skip
 BASELINE_STAGES = (BASELINE, BASELINE_EMBEDDINGS)
 ENCODER_PHASE, CLASSIFIER_PHASE = "encoder", "classifier"
 
@@ -75,6 +82,12 @@ def begins_with_phase_1(shared: Shared, variant: str) -> bool:
     return source == CONTRAST or (source == METHOD and shared.methods[variant].start == DENOISED)
 
 
+def classifier_program(shared: Shared, variant: str) -> str:
+    """The module of ``stages/`` that runs a variant's phase 3: with the head of a method, or one drawn at random."""
+    has_head = variant in shared.methods and "head" in shared.methods[variant].makes
+    return CLASSIFY_ON_HEAD if has_head else CLASSIFY
+
+
 def trainings(study: Study) -> Iterator[Training]:
     """Every training of a study, in the order of the phases; each is run for every seed."""
     with_encoder = [training for encoder in study.params.encoders for training in _of_encoder(study, encoder)]
@@ -112,8 +125,9 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
             stage = CLASSIFY_ABLATION
         elif definition.encoder_from == DENOISE:
             stage = CLASSIFY_DENOISED
-        compared = THREE_PHASE if ablation else None
-        yield Training(stage, CLASSIFY, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
+        compared, program = THREE_PHASE if ablation else None, classifier_program(shared, variant)
+        stage = stage if program == CLASSIFY else ON_HEAD[stage]
+        yield Training(stage, program, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
 
 
 def trainings_behind(shared: Shared, variant: str) -> list[tuple[str, str]]:

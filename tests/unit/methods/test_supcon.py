@@ -42,6 +42,8 @@ def test_the_loss_of_two_pairs_at_right_angles():
     """Each text has one positive of cosine 1 and two others of cosine 0."""
     loss = supcon_loss(vectors_of([0, 0, 90, 90], [1.0] * 4), torch.tensor([0, 0, 1, 1]), 0.5)
     assert loss.item() == pytest.approx(math.log((math.e**2 + 2) / math.e**2))
+    loss = supcon_loss(vectors_of([0, 0, 90, 90], [1.0] * 4), torch.tensor([0, 0, 1, 1]), 1.0)
+    assert loss.item() == pytest.approx(0.55144, abs=1e-5)
 
 
 def test_the_sum_stands_outside_of_the_logarithm():
