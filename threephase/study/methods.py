@@ -12,7 +12,7 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.study.params import Method, Shared
+from threephase.study.params import DENOISED, METHOD, PRETRAINED, TRAINED_ENCODER_STAGES, Method, Shared, Variant
 from threephase.study.schema import build, refuse_unknown
 from threephase.study.settings import MethodSettings, Schedule
 
@@ -27,8 +27,14 @@ def with_methods(shared: Shared) -> Shared:
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
-    as_variants = {name: method.as_variant() for name, method in shared.methods.items()}
+    as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
+
+
+def _as_variant(method: Method) -> Variant:
+    """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that of its start."""
+    start = {PRETRAINED: PRETRAINED, DENOISED: TRAINED_ENCODER_STAGES[0]}[method.start]
+    return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
 
 
 def module_name(file: str) -> str:

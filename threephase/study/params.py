@@ -62,11 +62,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Method:
-    """A variant that a file of ``threephase/methods/`` makes, its encoder, phase 3's initial head, or both; see
-    docs/methods.md.
+    """A variant of which a file of ``threephase/methods/`` makes the encoder, phase 3's initial head, or both.
 
-    ``start``: the pre-trained encoder or that of phase 1; ``settings``: those of the file, where they are not those of
-    phase 2; ``recipe``: of phase 3.
+    ``start``: the pre-trained encoder or that of phase 1; ``recipe``: of phase 3; ``settings``: those of the file that
+    differ from phase 2. docs/methods.md shows one.
     """
 
     title: str
@@ -75,11 +74,6 @@ class Method:
     start: str = checked(one_of(PRETRAINED, DENOISED))
     recipe: Recipe | None
     settings: dict[str, MethodValue]
-
-    def as_variant(self) -> Variant:
-        """What tables, pages and phase 3 know of it."""
-        without = PRETRAINED if self.start == PRETRAINED else TRAINED_ENCODER_STAGES[0]
-        return Variant(self.title, METHOD if "encoder" in self.makes else without, self.recipe)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
+from threephase.methods import supcon
 from threephase.methods.supcon import supcon_loss
 from threephase.phases.labelled_texts import BalancedBatches
 from threephase.study.settings import Schedule
 
+LINES = 60
 # Directions in the plane, in degrees, and lengths that must not matter.
 DEGREES, LENGTHS, CLASSES = [0, 60, 90, 180, 200], [1, 3, 0.5, 2, 7], [0, 0, 1, 1, 1]
 
@@ -66,6 +69,10 @@ def test_the_gradient_is_finite_and_draws_a_class_together():
     assert vectors.grad.isfinite().all() and vectors.grad.abs().sum() > 0
     with torch.no_grad():
         assert supcon_loss(vectors - 0.01 * vectors.grad, classes, 0.5) < before
+
+
+def test_a_method_takes_few_lines():
+    assert len(Path(supcon.__file__).read_text(encoding="utf-8").splitlines()) <= LINES
 
 
 class Run(SimpleNamespace):
