@@ -35,7 +35,7 @@ def block(language: str) -> str:
 
 def add_method(root: Path) -> None:
     """What the page says: the file, the entry; the study then trains it and the project's own methods."""
-    assert FILE in PAGE
+    assert Path(FILE).name in PAGE
     (root / FILE).write_text(block("python"), encoding="utf-8")
     (root / "entry.yaml").write_text(block("yaml"), encoding="utf-8")
     change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
