@@ -7,6 +7,7 @@ depends on it.
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,13 +17,14 @@ from threephase.study.params import DENOISED, METHOD, PRETRAINED, TRAINED_ENCODE
 from threephase.study.schema import build, refuse_unknown
 from threephase.study.settings import MethodSettings, Schedule
 
+CODE = Path(__file__).parents[1] / paths.METHODS.name  # beside this code, wherever the params files lie
 PACKAGE = ".".join(paths.METHODS.parts)
 FUNCTIONS = {"encoder": "train_encoder", "head": "initial_head"}  # by what they make
 
 
 def with_methods(shared: Shared) -> Shared:
     """The shared params with each method among the variants, behind those that have a stage of their own."""
-    files = sorted(file.stem for file in paths.METHODS.glob("[a-z]*.py"))
+    files = sorted(file.stem for file in CODE.glob("[a-z]*.py"))
     for name, method in shared.methods.items():
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
