@@ -13,9 +13,10 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.study.params import DENOISED, METHOD, PRETRAINED, TRAINED_ENCODER_STAGES, Method, Shared, Variant
+from threephase.study.params import DENOISED, METHOD, PRETRAINED, Method, Shared, Variant
 from threephase.study.schema import build, refuse_unknown
 from threephase.study.settings import MethodSettings, Schedule
+from threephase.study.topology import DENOISE
 
 CODE = Path(__file__).parents[1] / paths.METHODS.name  # beside this code, wherever the params files lie
 PACKAGE = ".".join(paths.METHODS.parts)
@@ -35,7 +36,7 @@ def with_methods(shared: Shared) -> Shared:
 
 def _as_variant(method: Method) -> Variant:
     """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that of its start."""
-    start = {PRETRAINED: PRETRAINED, DENOISED: TRAINED_ENCODER_STAGES[0]}[method.start]
+    start = {PRETRAINED: PRETRAINED, DENOISED: DENOISE}[method.start]
     return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
 
 
