@@ -15,7 +15,7 @@ from typing import Any
 
 Names = dict[int, tuple[str, Any]]
 # Modules that check or copy whole sections.
-CHECKING = {"read_params.py", "schema.py", "dataclasses.py"}
+CHECKING = {"read_params.py", "methods.py", "schema.py", "dataclasses.py"}
 recorded: dict[str, set[str]] = collections.defaultdict(set)
 names: Names = {}
 

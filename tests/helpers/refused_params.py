@@ -148,6 +148,33 @@ REFUSED = [
     ),
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
+    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: ncm_ft"),
+    (SHARED, {"methods.supcon.start": "joint"}, "methods.supcon.start: got 'joint', expected one of: 'pretrained', 'd"),
+    (
+        SHARED,
+        {"methods.supcon.makes": ["vector"]},
+        "methods.supcon.makes: got ['vector'], expected a list, none of them",
+    ),
+    (SHARED, {"methods.supcon.start": ...}, "methods.supcon.start: the key is missing, expected a text"),
+    (
+        SHARED,
+        {
+            "methods.ft": {
+                "title": "F",
+                "file": "supcon",
+                "makes": ["encoder"],
+                "start": "dae",
+                "recipe": None,
+                "settings": {},
+            }
+        },
+        "methods.ft: got the name of a variant, expected another one",
+    ),
+    (
+        SHARED,
+        {"variants.ft.encoder_from": "train_method"},
+        "variants.ft.encoder_from: got 'train_method', expected",
+    ),
     (SHARED, {"encoders": {}}, "encoders: got them here, expected a file each in encoders/"),
     (ENCODER, {"source": "package"}, "source: got 'package', expected one of: 'python_package', 'folder', 'hub'"),
     (ENCODER, {"version": ...}, "version: the key is missing, expected a text for source 'python_package'"),

@@ -21,23 +21,15 @@ from threephase.study.read_params import load_study
 
 # From the ground up: a room imports only from those before it.
 ROOMS = (
-    "base", "study", "data", "model", "project", "scores", "phases", "results", "paper", "audit", "report", "revisions",
+    "base", "study", "data", "model", "project", "scores", "phases", "methods", "results", "paper", "audit", "report",
+    "revisions",
 )  # fmt: skip
 FOLDERS = ("stages", "threephase", "commands")
 PACKAGES = {*FOLDERS, *(f"threephase.{room}" for room in ROOMS)}
 HEAVY = {
-    "datasets",
-    "huggingface_hub",
-    "torch",
-    "numpy",
-    "pandas",
-    "scipy",
-    "sklearn",
-    "pyarrow",
-    "statsmodels",
-    "tokenizers",
-    "transformers",
-}
+    "datasets", "huggingface_hub", "torch", "numpy", "pandas", "scipy", "sklearn", "pyarrow", "statsmodels",
+    "tokenizers", "transformers",
+}  # fmt: skip
 WRITES_CODE_WITH_WEIGHTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
 LINES = 310
 GENERATED = (
@@ -99,6 +91,7 @@ PLUMBING = {
     "threephase.study": "a docstring",
     "threephase.study.arguments": "the command line, which dvc compares",
     "threephase.study.closure": "which code counts; its outcome stands in the settings",
+    "threephase.study.methods": "finds a method's file, whose checksum stands in the settings",
     "threephase.study.paper_params": "names and bounds of paper/params.yaml",
     "threephase.study.params": "the parameters' names and bounds; their values stand in the settings",
     "threephase.study.read_params": "reads the parameters, whose values stand in the settings",

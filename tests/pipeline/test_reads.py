@@ -100,6 +100,7 @@ def names_in_settings(key: str) -> Iterator[str]:
     places = {
         "protocols": [f"protocol_switches.{rest[-1]}" if rest else "", name],
         "variants": [f"variant_definitions.{'.'.join(rest)}", f"variant_titles.{rest[0]}" if rest else ""],
+        "methods": [f"method_definitions.{'.'.join(rest)}"],
         "baselines": [f"baseline_definitions.{'.'.join(rest)}"],
         "encoders": [f"encoder_definitions.{'.'.join(rest)}"],
     }

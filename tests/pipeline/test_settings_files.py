@@ -116,6 +116,28 @@ def test_a_new_variant_runs_no_training_again(project):
     } == set()
 
 
+def test_an_edit_of_a_method_runs_that_method_again_and_no_other(project):
+    change(project, STUDY, {"variants": [*VARIANTS, "supcon"], f"{OF}.lr_classifier": 1e-3})
+    before = settings()
+    append(project / "threephase/methods/supcon.py", "\n# A changed line.\n")
+    assert changed(before, settings()) == {"train_method-minilm_l6-supcon"}
+    append(project / "threephase/phases/labelled_texts.py", "\n# A changed line.\n")
+    change(project, SHARED, {"methods.supcon.settings.temperature": 0.2})
+    trainings = {name for name in changed(before, settings()) if name.startswith(("train_", "summarize_"))}
+    assert trainings == {"train_method-minilm_l6-supcon"}
+    assert changed(before, settings()) == trainings | SHOWN
+    change(project, STUDY, {f"{OF}.lr_contrastive": 1e-4})
+    assert changed(before, settings()) == PHASE_2 | trainings | SHOWN
+
+
+def test_a_new_method_changes_no_settings_of_another_study(project):
+    before = settings()
+    entry = {"title": "A", "file": "supcon", "makes": ["encoder"], "start": "dae", "recipe": None, "settings": {}}
+    change(project, SHARED, {"methods.another": entry})
+    # What shows a study knows the titles of all variants.
+    assert changed(before, settings()) <= SHOWN
+
+
 def test_a_hidden_file_in_the_reader_s_folder_fetches_nothing_again(project):
     Path("texts/x").mkdir(parents=True)
     Path("texts/x/1.txt").write_text("a")

@@ -12,6 +12,7 @@ SHARED_PARAMS = Path("shared.yaml")
 DATA = Path("data")
 STUDIES = Path("studies")
 ENCODERS = Path("encoders")
+METHODS = Path("threephase/methods")
 PAPER = Path("paper")
 PAPER_PARAMS = PAPER / "params.yaml"
 PAPER_NUMBERS = PAPER / "tables.csv"

@@ -26,6 +26,7 @@ from threephase.model.models import ClassifierHead, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, sentence_pieces
 from threephase.phases.baselines import COUNTED, new_vectorizer
 from threephase.phases.classifier import Classifier, predict, prepare_rows
+from threephase.phases.initial_heads import LinearHead
 from threephase.study.schema import build, checked, one_of
 from threephase.study.settings import Classifying, Machine
 
@@ -182,8 +183,10 @@ class KeptClassifier:
         return predict(self.model, rows, self.tokenizer, self.machine).softmax(1).cpu().numpy()
 
     def _fine_tuned(self, layers: Layers) -> Classifier:
-        settings = self.described.head
-        head = ClassifierHead(self.encoder.hidden_size, len(self.described.labels), settings, torch.Generator())
-        for layer, values in zip((head.hidden, head.output), layers, strict=True):
+        settings, sizes = self.described.head, (self.encoder.hidden_size, len(self.described.labels))
+        head = ClassifierHead(*sizes, settings, torch.Generator())
+        if len(layers) == 1:
+            head = LinearHead(torch.nn.Linear(*sizes))
+        for layer, values in zip(head.children(), layers, strict=True):
             layer.load_state_dict(dict(zip(("weight", "bias"), map(torch.from_numpy, values), strict=True)))
         return Classifier(self.encoder, head.to(self.machine.device), settings.freeze_encoder)

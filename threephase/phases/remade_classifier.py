@@ -3,6 +3,7 @@
 The same settings, seed and start give the same bytes, and so the predictions of the study.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from threephase.base.files import read_table, sha256_of
 from threephase.model import encoder_folder
 from threephase.model.kernels import restore_words
 from threephase.phases import baselines, kept_classifier
-from threephase.phases.classifier import train_best
+from threephase.phases.classifier import BestTrained, train_best
+from threephase.phases.initial_heads import train_best_on_head
 from threephase.phases.kept_classifier import EMBEDDINGS, FINE_TUNED, WORDS, Description, KeptClassifier, Model
 from threephase.phases.training_run import TrainingRun
 from threephase.scores.predictions import PROBABILITY
 from threephase.study.params import Study
 from threephase.study.settings import BaselineSettings, Machine, read_settings
-from threephase.study.topology import BASELINE, CLASSIFIER_PHASE, CLASSIFY
+from threephase.study.topology import BASELINE, CLASSIFIER_PHASE, CLASSIFY, classifier_program
 
 # Single precision, and a baseline's head is kept as one linear layer whatever scikit-learn computed it from.
 ROUNDING = 1e-5
@@ -35,8 +37,12 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
     """
     file = paths.predictions(study.folder, encoder, variant, seed)
     predictions = read_table(file)
-    make = _fine_tuned if variant in study.shared.variants else _baseline
-    model, facts, machine = make(study.folder, encoder, variant, seed)
+    if variant in study.shared.variants:
+        program = classifier_program(study.shared, variant)
+        run = TrainingRun.from_settings(study.folder, program, encoder, variant, seed, CLASSIFIER_PHASE)
+        model, facts, machine = _fine_tuned(run, train_best if program == CLASSIFY else train_best_on_head)
+    else:
+        model, facts, machine = _baseline(study.folder, encoder, variant, seed)
     described = Description(
         study=study.params.name,
         encoder=encoder,
@@ -57,15 +63,14 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
     return described
 
 
-def _fine_tuned(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Model, dict[str, Any], Machine]:
+def _fine_tuned(run: TrainingRun, train: Callable[[TrainingRun], BestTrained]) -> tuple[Model, dict[str, Any], Machine]:
     """The classifier of phase 3, what is to be said of it, and the machine that it was trained on."""
-    run = TrainingRun.from_settings(folder, CLASSIFY, encoder, variant, seed, CLASSIFIER_PHASE)
-    done = train_best(run)
+    done = train(run)
     trained = done.best.model
     restore_words(trained.encoder, done.words)
     head = [
         tuple(tensor.detach().cpu().numpy() for tensor in (layer.weight, layer.bias))
-        for layer in (trained.head.hidden, trained.head.output)
+        for layer in trained.head.children()
     ]
     facts = {
         "features": FINE_TUNED,

@@ -28,9 +28,10 @@ SECONDS = {
     "train_dae": 15,
     "train_classifier": 8,
     "train_contrastive": 6,
+    "train_method": 6,
     "train_baselines_on_embeddings": 6,
 }
-TRAININGS = (topology.DENOISE, topology.JOINT_TRAINING, topology.CONTRAST, topology.CLASSIFY)
+TRAININGS = (topology.DENOISE, topology.JOINT_TRAINING, topology.CONTRAST, topology.METHOD, topology.CLASSIFY)
 POLL_SECONDS = 0.02
 
 

@@ -38,11 +38,14 @@ DESCRIPTIONS = {
     topology.CONTRAST_ABLATION: "Phase 2 with another imbalance setting; takes over what comes out the same",
     topology.CONTRAST_PRETRAINED: "Phase 2 alone",
     topology.JOINT_TRAINING: "Phases 1 and 2 in one training",
+    topology.METHOD: "A method of threephase/methods on the pre-trained encoder",
+    topology.METHOD_DENOISED: "A method of threephase/methods behind phase 1",
     topology.CLASSIFY: "Phase 3 on a variant's own encoder",
     topology.CLASSIFY_ABLATION: "Phase 3 behind another imbalance setting; takes over what comes out the same",
     topology.CLASSIFY_ORDINARY: "Phase 3 as many would train it, on three_phase's encoder",
     topology.CLASSIFY_DENOISED: "Phase 3 behind phase 1 alone",
     topology.CLASSIFY_PRETRAINED: "Phase 3 alone, fine-tuning",
+    **dict.fromkeys(topology.ON_HEAD.values(), "Phase 3 from the head that a method gives"),
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",
@@ -136,8 +139,8 @@ def _training(block: str, trainings: Sequence[Training]) -> str:
         outs = [f"runs/predictions/{item}"]
         return _stage(first.stage, [*deps, "runs/splits"], outs, options=options, matrix=matrix, **about)
     # Which imbalance setting a variant's pairs use stands in its settings; all lie in the seed's folder.
-    draws_pairs = first.program in (topology.CONTRAST, topology.JOINT_TRAINING)
-    split = f"runs/splits/{SEED}" if draws_pairs else f"runs/splits/{SEED}/split.parquet"
+    may_draw_pairs = first.program in (topology.CONTRAST, topology.JOINT_TRAINING, topology.METHOD)
+    split = f"runs/splits/{SEED}" if may_draw_pairs else f"runs/splits/{SEED}/split.parquet"
     deps += [split, *_starts(first)]
     if first.phase == topology.ENCODER_PHASE:
         outs = [f"runs/encoders/{ITEM}/{SEED}"]

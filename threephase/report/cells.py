@@ -22,6 +22,7 @@ PHASES = {
     "train_dae": "phase 1",
     "train_contrastive": "phase 2",
     "train_joint": "phases 1 and 2",
+    "train_method": "method",
     "train_classifier": "phase 3",
     "train_baselines": "fit",
 }

@@ -15,6 +15,7 @@ TEXTS = {  # by the curve's name: title, and what its numbers are
     "denoising": ("Phase 1: denoising", "token cross-entropy"),
     "contrastive": ("Phase 2: contrastive", "squared error of the cosine"),
     "joint": ("Joint phases 1 and 2", "sum of both losses"),
+    "method": ("Methods", "each its own loss"),
     "classifier": ("Phase 3: training loss", "cross-entropy"),
     "validation": ("Phase 3: choice of the epoch", "{metric} on {rows} rows, percent"),
 }

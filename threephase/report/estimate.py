@@ -137,11 +137,12 @@ def training_seconds(study: Study, training: Training, speed: Speed) -> float:
         fitted = len(study.params.seeds) * train if training.variant.endswith("_logistic") else 0
         return speed.start + embedded * speed.text + fitted * speed.fit
     updates, _ = sequence_updates(study, training)
-    if training.program != topology.CLASSIFY:
+    if training.phase == topology.ENCODER_PHASE:
         update = {
             topology.DENOISE: speed.denoising,
             topology.CONTRAST: speed.contrastive,
             topology.JOINT_TRAINING: speed.denoising + speed.contrastive,
+            topology.METHOD: speed.contrastive,
         }
         return speed.start + updates * update[training.program]
     candidates = training_settings(study, training, ANY_MACHINE).classifiers

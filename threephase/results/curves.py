@@ -12,6 +12,7 @@ from threephase.study.topology import (
     CLASSIFIER_STAGES,
     DENOISE,
     JOINT_TRAINING,
+    METHOD_STAGES,
     PAIR_STAGES,
     trainings,
     trainings_behind,
@@ -38,6 +39,7 @@ CURVES = (
     Curve("denoising", (DENOISE,), "encoder", "step", "loss"),
     Curve("contrastive", PAIR_STAGES, "encoder", "step", "loss"),
     Curve("joint", (JOINT_TRAINING,), "encoder", "step", "loss"),
+    Curve("method", METHOD_STAGES, "encoder", "step", "loss"),
     Curve("classifier", CLASSIFIER_STAGES, "classifier", "step", "loss"),
     VALIDATION,
 )

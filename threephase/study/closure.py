@@ -13,12 +13,14 @@ PLUMBING = ("threephase.base", "threephase.study")
 SHOWN = ("threephase.study.params", "threephase.study.topology", "threephase.study.rules")
 
 
-def modules_of(stage: str, shown: Collection[str] = (), top: Path = Path()) -> list[Path]:
+def modules_of(
+    stage: str, shown: Collection[str] = (), by_name: Collection[str] = (), top: Path = Path()
+) -> list[Path]:
     """The files of a stage's module and of what it imports, relative to ``top``, sorted.
 
-    ``shown``: the modules of plumbing that count all the same.
+    ``shown``: the modules of plumbing that count all the same; ``by_name``: those that the stage imports by their name.
     """
-    modules, waiting = set(), [f"stages.{stage}"]
+    modules, waiting = set(), [f"stages.{stage}", *by_name]
     while waiting:
         module = waiting.pop()
         if module in modules or (module.startswith(PLUMBING) and module not in shown):

@@ -19,10 +19,13 @@ from threephase.study.source_params import Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 PRETRAINED = "pretrained"
+METHOD = "train_method"  # the stage that trains an encoder by a file of threephase/methods/
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic", "embedding_nearest_mean")
 DENOISED = "dae"  # the encoder after phase 1, from which several variants start
 SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a study
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
+
+MethodValue = bool | int | float | str | list[float] | None  # of a method's settings
 
 
 def _auto_or_count(value: int | str) -> str | None:
@@ -55,6 +58,22 @@ class Variant:
     imbalance: str | None = checked(one_of("normal", "extra", "none"), default=None)
     pairs_as_many_as: str | None = None
     encoder_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A variant of which a file of ``threephase/methods/`` makes the encoder, phase 3's initial head, or both.
+
+    ``start``: the pre-trained encoder or that of phase 1; ``recipe``: of phase 3; ``settings``: those of the file that
+    differ from phase 2. docs/methods.md shows one.
+    """
+
+    title: str
+    file: str
+    makes: list[str] = checked(each_of("encoder", "head"))
+    start: str = checked(one_of(PRETRAINED, DENOISED))
+    recipe: Recipe | None
+    settings: dict[str, MethodValue]
 
 
 @dataclass(frozen=True)
@@ -155,11 +174,12 @@ class Engine:
 
 @dataclass(frozen=True)
 class Shared:
-    """``shared.yaml``, with the definitions of ``encoders/``."""
+    """``shared.yaml``, with the definitions of ``encoders/``; ``variants`` are also those of the methods."""
 
     sources: Sources
     encoders: dict[str, EncoderSource] = checked(not_empty)
     variants: dict[str, Variant] = checked(not_empty)
+    methods: dict[str, Method]
     baselines: dict[str, Baseline] = checked(not_empty)
     baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
     protocols: dict[str, Protocol] = checked(not_empty)

@@ -6,8 +6,9 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError, warn
+from threephase.study.methods import with_methods
 from threephase.study.paper_params import Paper
-from threephase.study.params import BASELINES, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
+from threephase.study.params import BASELINES, METHOD, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
 from threephase.study.schema import build, read_yaml, refuse_unknown
 from threephase.study.source_params import SPLITS, Dataset, EncoderSource
 from threephase.study.topology import DENOISE, is_ablation
@@ -26,7 +27,7 @@ def load_shared() -> Shared:
     content = read_yaml(file)
     if "encoders" in content:
         raise UserError(f"{file}: encoders: got them here, expected a file each in {paths.ENCODERS}/")
-    shared = build(Shared, content | {"encoders": encoders}, file)
+    shared = with_methods(build(Shared, content | {"encoders": encoders}, file))
     for name, setting in shared.imbalance.items():
         if setting.max_ratio <= setting.min_ratio:
             expected = f"a number above min_ratio ({setting.min_ratio:g})"
@@ -45,7 +46,7 @@ def load_shared() -> Shared:
         if variant.encoder_of is not None:
             making = [n for n, v in shared.variants.items() if v.encoder_from == variant.encoder_from]
             refuse_unknown(file, f"variants.{name}.encoder_of", variant.encoder_of, making)
-        elif variant.imbalance is None and variant.encoder_from not in (PRETRAINED, DENOISE):
+        elif variant.imbalance is None and variant.encoder_from not in (PRETRAINED, DENOISE, METHOD):
             raise UserError(f"{file}: variants.{name}.imbalance: the key is missing, expected normal, extra or none")
     return shared
 

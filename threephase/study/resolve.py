@@ -11,6 +11,7 @@ from typing import Any
 from threephase.base import paths
 from threephase.base.files import files_in
 from threephase.study import closure, topology
+from threephase.study.methods import module_name
 from threephase.study.paper_params import Paper
 from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.resolve_trainings import baseline_settings, encoder_settings, training_settings
@@ -39,7 +40,8 @@ def files_of(program: str) -> list[Path]:
 class Resolved:
     """What one stage of dvc reads: ``program`` is its module, ``item`` which of its trainings, encoders or cells.
 
-    ``study``: the complete settings, where the stage reads them too; ``own_files``: the reader's own texts.
+    ``study``: the complete settings, where the stage reads them too; ``own_files``: the reader's own texts; ``method``:
+    the module of the method that the stage trains.
     """
 
     program: str
@@ -47,12 +49,14 @@ class Resolved:
     content: Any
     study: Mapping[str, Any] | None = None
     own_files: Sequence[Path] = ()
+    method: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The content with the checksums of the code and of the other files that can change what the stage makes."""
         # What a report prints of a study's shape and names, commands for one, changes no training.
         shown = closure.SHOWN if self.program in (*topology.REPORT_STAGES, topology.REPRESENTATIONS) else ()
-        files = [*closure.modules_of(self.program, shown), *files_of(self.program)]
+        by_name = [self.method] if self.method else []
+        files = [*closure.modules_of(self.program, shown, by_name), *files_of(self.program)]
         for named in self.own_files:
             files += files_in(named) if named.is_dir() else [named]
         content = self.content if isinstance(self.content, Mapping) else _short(self.content)
@@ -70,7 +74,10 @@ def settings_of(study: Study, machine: Machine, paper: Paper) -> Iterator[Resolv
     yield Resolved(topology.SPLIT, "", split_settings(study))
     for training in topology.trainings(study):
         make = baseline_settings if training.stage in topology.BASELINE_STAGES else training_settings
-        yield Resolved(training.program, training.cell, make(study, training, machine))
+        content = make(study, training, machine)
+        by_method = training.program in (topology.METHOD, topology.CLASSIFY_ON_HEAD)
+        method = module_name(content.method.file) if by_method else None
+        yield Resolved(training.program, training.cell, content, method=method)
     for encoder, variant in topology.cells(study):
         about = summary_settings(study) | {"encoder": encoder, "variant": variant}
         yield Resolved(topology.SUMMARIZE, paths.cell_name(encoder, variant), about)
@@ -85,7 +92,9 @@ def settings_of(study: Study, machine: Machine, paper: Paper) -> Iterator[Resolv
             about = TrainingSettings(encoder_settings(study, encoder), machine)
             yield Resolved(topology.REPRESENTATIONS, encoder, about, whole)
     if study.folder == Path():
-        names = {name: known.imbalance for name, known in study.shared.variants.items()}
+        # The paper's: a method has none.
+        variants = study.shared.variants
+        names = {name: known.imbalance for name, known in variants.items() if name not in study.shared.methods}
         yield Resolved(topology.AUDIT, "", {"imbalance": whole["imbalance"], "imbalance_of_variants": names})
 
 
@@ -159,6 +168,8 @@ def complete(study: Study, machine: Machine) -> dict[str, Any]:
         "verdicts": shared.verdicts,
         "machine": machine,
     }
+    if methods := {name: known for name, known in shared.methods.items() if name in used}:
+        definitions["method_definitions"] = methods
     return own | {name: _plain(value) for name, value in definitions.items()}
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from threephase.study import rules, topology
+from threephase.study.methods import resolved_settings
 from threephase.study.params import THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
@@ -73,6 +74,12 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
             contrastive=contrastive,
             pairs=_pair_rows(study, training),
         )
+    if training.program in (topology.METHOD, topology.CLASSIFY_ON_HEAD):
+        method = study.shared.methods[training.variant]
+        resolved = resolved_settings(training.variant, method, _schedule(study, encoder, "contrastive"))
+        common = dataclasses.replace(common, method=resolved)
+    if training.program == topology.METHOD:
+        return common
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
     starts_anew = training.start is None and rules.starts_at_random(study, encoder)

@@ -12,8 +12,8 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.files import read_json
-from threephase.study.params import Imbalance
-from threephase.study.schema import build
+from threephase.study.params import Imbalance, MethodValue
+from threephase.study.schema import build, checked, number
 from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
 BOTTLENECK, CONTRASTIVE_LAYER = "bottleneck", "contrastive_layer"  # the layers that phases 1 and 2 add
@@ -64,15 +64,32 @@ class Denoising:
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class Schedule:
+    """How long and how fast an encoder is trained; ``warmup`` is a share of all updates."""
+
+    lr: float = checked(number(above=0, below=1))
+    epochs: int = checked(number(least=1))
+    batch_size: int = checked(number(least=1))
+    adam_eps: float = checked(number(above=0))
+    warmup: float = checked(number(least=0, most=1))
+    clip_gradient: float | None = checked(number(above=0))
+
+    def texts(self, rows: float) -> float:
+        """Texts that go through the encoder with a gradient in a training on so many rows."""
+        return self.epochs * rows
+
+
+@dataclass(frozen=True)
+class Contrastive(Schedule):
     """Phase 2; of joint training only ``epochs`` and ``batch_size`` count."""
 
-    lr: float
-    epochs: int
-    batch_size: int
-    adam_eps: float
-    warmup: float
-    clip_gradient: float | None
+
+@dataclass(frozen=True)
+class MethodSettings:
+    """A method's ``file`` in ``threephase/methods/``, and all of its settings by name."""
+
+    file: str
+    settings: dict[str, MethodValue]
 
 
 @dataclass(frozen=True)
@@ -137,6 +154,7 @@ class TrainingSettings:
     denoising: Denoising | None = None
     contrastive: Contrastive | None = None
     pairs: PairRows | None = None
+    method: MethodSettings | None = None
     classifiers: list[Classifying] = dataclasses.field(default_factory=list)
     selection_split: str | None = None
     positive_class: str | None = None

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from threephase.base import paths
-from threephase.study.params import DENOISED, PRETRAINED, THREE_PHASE, TRAINED_ENCODER_STAGES, Shared, Study
+from threephase.study.params import DENOISED, METHOD, PRETRAINED, THREE_PHASE, TRAINED_ENCODER_STAGES, Shared, Study
 
 # In the order in which dvc runs them.
 RESOLVE = "resolve_settings"
 FETCH, PREPARE, FETCH_ENCODER, SPLIT = DATA_STAGES = ("fetch_data", "prepare_data", "fetch_encoder", "split_data")
 DENOISE, CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING = TRAINED_ENCODER_STAGES
-CONTRAST_ABLATION = "train_contrastive_ablation"
+CONTRAST_ABLATION, METHOD_DENOISED = "train_contrastive_ablation", "train_method_from_dae"
 CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
 CLASSIFY_ORDINARY = "train_classifier_ordinary"
 CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
@@ -24,9 +24,17 @@ COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
 )  # fmt: skip
 REPRESENTATIONS = "render_representations"  # before the page, where a study draws its encoders
 AUDIT = "run_audit"  # of the paper, in the default study
-ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING)
+METHOD_STAGES = (METHOD, METHOD_DENOISED)
+ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING, *METHOD_STAGES)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
-CLASSIFIER_STAGES = (CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
+CLASSIFY_ON_HEAD = "train_classifier_on_head"
+# Phase 3 with the head of a method, by the stage that draws its own.
+ON_HEAD = {
+    name: name.replace(CLASSIFY, CLASSIFY_ON_HEAD) for name in (CLASSIFY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
+}
+CLASSIFIER_STAGES = (
+    CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED, *ON_HEAD.values(),
+)  # fmt: skip
 BASELINE_STAGES = (BASELINE, BASELINE_EMBEDDINGS)
 ENCODER_PHASE, CLASSIFIER_PHASE = "encoder", "classifier"
 
@@ -68,6 +76,18 @@ def maker_of(shared: Shared, variant: str) -> str | None:
     return DENOISED if shared.variants[owner].encoder_from == DENOISE else owner
 
 
+def begins_with_phase_1(shared: Shared, variant: str) -> bool:
+    """Whether what makes a variant's encoder starts from that of phase 1."""
+    source = shared.variants[variant].encoder_from
+    return source == CONTRAST or (source == METHOD and shared.methods[variant].start == DENOISED)
+
+
+def classifier_program(shared: Shared, variant: str) -> str:
+    """The module of ``stages/`` that runs a variant's phase 3: with the head of a method, or one drawn at random."""
+    has_head = variant in shared.methods and "head" in shared.methods[variant].makes
+    return CLASSIFY_ON_HEAD if has_head else CLASSIFY
+
+
 def trainings(study: Study) -> Iterator[Training]:
     """Every training of a study, in the order of the phases; each is run for every seed."""
     with_encoder = [training for encoder in study.params.encoders for training in _of_encoder(study, encoder)]
@@ -85,13 +105,14 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
     shared, variants = study.shared, study.params.variants_of(encoder)
     makers = dict.fromkeys(maker_of(shared, variant) for variant in variants)
     sources = {maker: shared.variants[maker].encoder_from for maker in makers if maker not in (None, DENOISED)}
-    if DENOISED in makers or CONTRAST in sources.values():
+    denoised = [maker for maker in sources if begins_with_phase_1(shared, maker)]
+    if DENOISED in makers or denoised:
         yield Training(DENOISE, DENOISE, encoder, DENOISED, ENCODER_PHASE)
     for maker, source in sources.items():
         ablation = is_ablation(shared, maker)
-        stage = CONTRAST_ABLATION if ablation else source
-        program = CONTRAST if stage in PAIR_STAGES else stage
-        start = DENOISED if source == CONTRAST else None
+        start = DENOISED if maker in denoised else None
+        stage = CONTRAST_ABLATION if ablation else METHOD_DENOISED if source == METHOD and start else source
+        program = CONTRAST if stage in PAIR_STAGES else source
         yield Training(stage, program, encoder, maker, ENCODER_PHASE, start, THREE_PHASE if ablation else None)
     for variant in variants:
         definition, ablation = shared.variants[variant], is_ablation(shared, variant)
@@ -104,8 +125,9 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
             stage = CLASSIFY_ABLATION
         elif definition.encoder_from == DENOISE:
             stage = CLASSIFY_DENOISED
-        compared = THREE_PHASE if ablation else None
-        yield Training(stage, CLASSIFY, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
+        compared, program = THREE_PHASE if ablation else None, classifier_program(shared, variant)
+        stage = stage if program == CLASSIFY else ON_HEAD[stage]
+        yield Training(stage, program, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
 
 
 def trainings_behind(shared: Shared, variant: str) -> list[tuple[str, str]]:
@@ -113,8 +135,8 @@ def trainings_behind(shared: Shared, variant: str) -> list[tuple[str, str]]:
     own = [(variant, CLASSIFIER_PHASE)]
     if variant not in shared.variants:
         return own
-    denoised = [(DENOISED, ENCODER_PHASE)] * (shared.variants[variant].encoder_from in (CONTRAST, DENOISE))
     maker = maker_of(shared, variant)
+    denoised = [(DENOISED, ENCODER_PHASE)] * (maker == DENOISED or begins_with_phase_1(shared, variant))
     encoder = [] if maker in (None, DENOISED) else [(maker, ENCODER_PHASE)]
     return [*denoised, *encoder, *own]
 

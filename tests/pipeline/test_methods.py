@@ -1,0 +1,276 @@
+"""A method is one file and one entry: the one that docs/methods.md shows, added to a finished study."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_project import CODE, REPOSITORY, SHARED, STUDY, change, error_line, make_project, run_stage
+from test_contract import MODULES, TYPED, module_file, reachable
+from test_pipeline import RUNS, predictions, same_but_for_labels
+from tiny_project import ENCODER, OF_TESTS, SEEDS, TEST_ROWS, contents, make_pipelines, read, run, run_recorded
+
+from threephase.base import paths, run_reports
+from threephase.scores.metrics import METRICS
+from threephase.study import closure
+from threephase.study.schema import read_yaml
+
+PAGE = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
+NEW, FILE = "smoothed", "threephase/methods/smoothed.py"
+# By method that trains an encoder its stage; and the methods that give a head.
+METHODS = {"supcon": "train_method", NEW: "train_method_from_dae"}
+HEADS = ("ncm_ft", "linear_ft")
+ON_HEAD = "train_classifier_on_head_from_pretrained"
+REFUSED_FILE = "threephase/methods/odd.py"
+
+
+def block(language: str) -> str:
+    """The page's block of code."""
+    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return text
+
+
+def add_method(root: Path) -> None:
+    """What the page says: the file, the entry; the study then trains it and the project's own methods."""
+    assert Path(FILE).name in PAGE
+    (root / FILE).write_text(block("python"), encoding="utf-8")
+    (root / "entry.yaml").write_text(block("yaml"), encoding="utf-8")
+    change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
+    (root / "entry.yaml").unlink()
+    change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS]})
+
+
+@pytest.fixture(scope="module")
+def with_methods(study, tmp_path_factory) -> tuple[Path, str]:
+    """The finished study with all methods added, and what dvc printed."""
+    root = study.copy(tmp_path_factory.mktemp("methods") / "project")
+    add_method(root)
+    make_pipelines(root)
+    return root, run(root, "dvc", "repro")
+
+
+def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
+    _, output = with_methods
+    ran = [name for name in re.findall("Running stage '(.*)'", output) if not name.startswith(("collect", "render"))]
+    cells = {method: f"{ENCODER}-{method}" for method in (*METHODS, *HEADS)}
+    assert sorted(ran) == sorted(
+        [
+            "resolve_settings",
+            *(f"{stage}@{cells[method]}-{seed}" for method, stage in METHODS.items() for seed in SEEDS),
+            *(f"train_classifier@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
+            *(f"{ON_HEAD}@{cells[method]}-{seed}" for method in HEADS for seed in SEEDS),
+            *(f"summarize_cell@{cell}" for cell in cells.values()),
+        ]
+    )
+
+
+def test_no_other_settings_and_results_change(study, with_methods):
+    root, _ = with_methods
+    new = re.compile("|".join((*METHODS, *HEADS)))
+    shows = re.compile("collect_results|render_")
+    for folder in ("settings", "splits", "encoders", "histories", "predictions", "vectors"):
+        before, after = (contents(place / RUNS / folder) for place in (study.root, root))
+        assert {name for name in after if name not in before} == {name for name in after if new.search(name)}
+        changed = {name for name in before if before[name] != after[name]}
+        assert all(folder == "settings" and shows.match(name) for name in changed), changed
+
+
+def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
+    root, _ = with_methods
+    results = pd.read_csv(root / "reports/results.csv").set_index("variant")
+    page, stages = read(root, "reports/index.html"), METHODS | dict.fromkeys(HEADS, ON_HEAD)
+    for method, stage in stages.items():
+        rows = results.loc[method]
+        assert set(rows["metric"]) == set(METRICS) and set(rows["n_test"]) == {TEST_ROWS}
+        assert rows[["mean", "ci_low", "ci_high"]].notna().all(axis=None)
+        for seed in SEEDS:
+            for phase in ("encoder", "classifier") if method in METHODS else ("classifier",):
+                where = (root, ENCODER, method, seed, phase)
+                report = run_reports.read(*where, paths.history(*where))
+                assert report["seconds"] > 0 and report["peak_memory_mb"] > 0
+                assert report["updates"] > 0 and report["sequence_updates"] > 0
+        assert f"{stage}:" in read(root, "dvc.yaml")
+    for title in (
+        "Supervised contrastive loss",
+        "Fine-tuning from class means",
+        "Smoothed cross-entropy",
+        "After the method",
+    ):
+        assert title in page
+    differences = pd.read_csv(root / "reports/differences.csv")
+    assert {frozenset(METHODS), frozenset(HEADS), frozenset({NEW, "ft"})} <= set(
+        map(frozenset, zip(differences["variant"], differences["other"], strict=True))
+    )
+
+
+def test_the_settings_are_the_entrys_and_else_those_of_phase_2(with_methods):
+    root, _ = with_methods
+    settings = {name: json.loads(read(root, f"runs/settings/train_method-{ENCODER}-{name}.json")) for name in METHODS}
+    phase_2 = json.loads(read(root, f"runs/settings/train_contrastive-{ENCODER}-cl_ft.json"))["settings"]["contrastive"]
+    assert settings[NEW]["settings"]["method"] == {
+        "file": NEW,
+        "settings": phase_2 | {"epochs": 2, "smoothing": 0.1},
+    }
+    assert settings[NEW]["settings"]["start"] == "dae" and settings["supcon"]["settings"]["start"] == "pretrained"
+    # Each depends on its own file and on no other method's.
+    assert FILE in settings[NEW]["files"] and FILE not in settings["supcon"]["files"]
+    assert "threephase/methods/supcon.py" in settings["supcon"]["files"]
+    assert "threephase/phases/labelled_texts.py" in settings["supcon"]["files"]
+
+
+def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
+    root, _ = with_methods
+    for method, start in {"supcon": f"pretrained/{ENCODER}", NEW: f"encoders/{ENCODER}-dae/0"}.items():
+        weights = [
+            (root / RUNS / place / "model.safetensors").read_bytes()
+            for place in (start, *(f"encoders/{ENCODER}-{method}/{seed}" for seed in SEEDS))
+        ]
+        assert len(set(weights)) == 1 + len(SEEDS)
+        losses = pd.read_csv(root / RUNS / f"histories/{ENCODER}-{method}/0-encoder.csv")["loss"]
+        assert losses.tail(3).mean() < losses.head(3).mean()
+
+
+def test_class_means_and_random_rows_are_two_heads_of_the_same_training(with_methods):
+    root, _ = with_methods
+    settings = [
+        json.loads(read(root, f"runs/settings/train_classifier_on_head-{ENCODER}-{name}.json")) for name in HEADS
+    ]
+    means, random = (each["settings"] for each in settings)
+    assert means.pop("method") == {"file": "ncm_ft", "settings": {"directions": "class_means", "scale": 1.0}}
+    assert random.pop("method") == {"file": "ncm_ft", "settings": {"directions": "random", "scale": 1.0}}
+    assert means == random and means["start"] == "pretrained"
+    assert [candidate["lr"] for candidate in means["classifiers"]] == [5e-5, 1e-4, 2e-4]
+    first = [pd.read_csv(root / RUNS / f"histories/{ENCODER}-{name}/0-classifier.csv")["loss"][0] for name in HEADS]
+    assert first[0] != first[1]
+    # No encoder is trained before phase 3.
+    assert not any((root / RUNS / f"encoders/{ENCODER}-{name}").exists() for name in HEADS)
+
+
+def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_path):
+    finished, output = with_methods
+    root = tmp_path / "project"
+    shutil.copytree(finished, root, symlinks=True)
+    file = root / RUNS / "data/examples.parquet"
+    examples = pd.read_parquet(file)
+    test, names = examples["split"] == "test", sorted(examples["label"].unique())
+    examples.loc[test, "label"] = examples.loc[test, "label"].map(dict(zip(names, names[1:] + names[:1], strict=True)))
+    file.unlink()
+    examples.to_parquet(file, index=False)
+    for method in (*METHODS, *HEADS):
+        for folder in ("encoders", "histories", "predictions") if method in METHODS else ("histories", "predictions"):
+            shutil.rmtree(root / RUNS / folder / f"{ENCODER}-{method}")
+    commands = re.findall("^> (.*)$", output, flags=re.MULTILINE)
+    run_recorded(
+        root,
+        [line for line in commands if re.search(r"train_(method|classifier|classifier_on_head) .*--seed 0$", line)],
+    )
+    for method in (*METHODS, *HEADS):
+        cell = f"{ENCODER}-{method}"
+        for folder in ("encoders", "histories") if method in METHODS else ("histories",):
+            made, clean = (contents(place / RUNS / folder / cell) for place in (root, finished))
+            assert made and made == {name: clean[name] for name in made}
+        clean, poisoned = (predictions(place, cell, 0) for place in (finished, root))
+        assert same_but_for_labels(clean, poisoned) and not clean["label"].equals(poisoned["label"])
+
+
+def test_the_head_of_a_method_is_kept_and_predicts_what_the_study_did(with_methods, tmp_path):
+    root, _ = with_methods
+    code = f"""
+from pathlib import Path
+from threephase.phases.remade_classifier import write_remade
+from threephase.study.read_params import load_study
+folder = Path({str(tmp_path / "kept")!r})
+folder.mkdir()
+print(write_remade(load_study(), {ENCODER!r}, "ncm_ft", 0, folder).variant)
+"""
+    # It refuses a folder whose probabilities are not those of the study.
+    assert run(root, sys.executable, "-c", code).strip().endswith("ncm_ft")
+    assert json.loads((tmp_path / "kept/config.json").read_text())["head_sizes"][1:] == [4]
+
+
+def test_a_method_runs_again_for_the_modules_that_its_file_imports_and_nothing_else_for_it(monkeypatch):
+    of_methods = [name for name in MODULES if name.startswith("threephase.methods.")]
+    assert of_methods
+    monkeypatch.chdir(REPOSITORY)
+    for method in of_methods:
+        for stage in ("train_method", "train_classifier_on_head"):
+            expected = reachable(f"stages.{stage}") | reachable(method)
+            files = {module_file(module).relative_to(REPOSITORY) for module in expected}
+            assert files == set(closure.modules_of(stage, by_name=[method]))
+    for program in (name for name in TYPED if name.startswith("stages.")):
+        assert not reachable(program) & set(of_methods), program
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A small project whose code is a copy, with an entry of the file ``odd.py``, which a test writes."""
+    make_project(tmp_path)
+    for folder in CODE:
+        (tmp_path / folder).unlink()
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    entry = {"title": "Odd", "file": "odd", "makes": ["encoder"], "start": "pretrained", "recipe": None, "settings": {}}
+    change(tmp_path, SHARED, {"methods.odd": entry})
+    change(tmp_path, STUDY, {"variants": ["odd"], f"hyperparameters.{ENCODER}.lr_classifier": 1e-3})
+    return tmp_path
+
+
+GOOD = block("python")
+
+
+@pytest.mark.parametrize(
+    ("code", "settings", "said"),
+    [
+        (
+            GOOD.replace("def train_encoder", "def train"),
+            {},
+            f"{REFUSED_FILE}: got no function train_encoder, expected train_encoder(run, encoder, tokenizer, settings)",
+        ),
+        (
+            GOOD.replace("class Settings", "class Setings"),
+            {},
+            f"{REFUSED_FILE}: got no class Settings, expected a frozen dataclass of its settings",
+        ),
+        (
+            GOOD + "f(:",
+            {},
+            f"{REFUSED_FILE}, line {len(GOOD.splitlines()) + 1}: invalid syntax; expected Python code",
+        ),
+        (
+            GOOD.replace("Settings(Schedule)", "Settings"),
+            {},
+            f"{REFUSED_FILE}: Settings: got no Schedule, expected class Settings(Schedule)",
+        ),
+        (GOOD, {}, f"{SHARED}: methods.odd.settings.smoothing: the key is missing, expected a number"),
+        (
+            GOOD,
+            {"smoothing": 1.0},
+            f"{SHARED}: methods.odd.settings.smoothing: got 1.0, expected a number at least 0 and below 1",
+        ),
+        (GOOD, {"smoothing": "0.1"}, f"{SHARED}: methods.odd.settings.smoothing: got '0.1', expected a number"),
+        (
+            GOOD,
+            {"smothing": 0.1},
+            f"{SHARED}: methods.odd.settings.smothing: unknown key (did you mean 'smoothing'?), expected one of: lr, ",
+        ),
+        (
+            GOOD,
+            {"smoothing": 0.1, "lr": 0},
+            f"{SHARED}: methods.odd.settings.lr: got 0, expected a number above 0 and below 1",
+        ),
+    ],
+)
+def test_a_method_that_cannot_be_trained_is_refused_before_dvc_starts(project, code, settings, said):
+    (project / REFUSED_FILE).write_text(code, encoding="utf-8")
+    change(project, SHARED, {"methods.odd.settings": settings})
+    for command in ("resolve_settings", "check_studies"):
+        assert error_line(run_stage(project, command)).startswith(said)
+
+
+def test_a_method_that_makes_no_head_is_refused_where_the_entry_says_it_does(project):
+    (project / REFUSED_FILE).write_text(GOOD, encoding="utf-8")
+    change(project, SHARED, {"methods.odd.settings": {"smoothing": 0.1}, "methods.odd.makes": ["head"]})
+    said = f"{REFUSED_FILE}: got no function initial_head, expected initial_head(run, encoder, tokenizer, settings)"
+    assert error_line(run_stage(project, "resolve_settings")) == said
