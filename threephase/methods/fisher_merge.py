@@ -1,16 +1,16 @@
 """Merging of phase 1's and cl_ft's transformers, element by element, weighted by their Fisher information.
 
-Formula: theta = sum(l_i F_i theta_i) / sum(l_i F_i); Matena and Raffel 2022, https://arxiv.org/abs/2111.09832, section
-2, and their code, from which what follows is taken where nothing else is said. F_i: the mean over examples of the
-squared gradient of log p(y | x), each example's by itself, without dropout, y drawn from the model, never the label;
-divided by its norm over all weights; that of the first model is at least ``floor`` before. ``mean_merge``: F = 1.
-Phase 1's p is that of a text's tokens, each drawn given the text's own tokens before it. Encoder and decoder share
+Formula: theta = sum(l_i F_i theta_i) / sum(l_i F_i), after Matena and Raffel 2022, https://arxiv.org/abs/2111.09832,
+as their code has it. F_i: the mean over examples of the squared gradient of log p(y | x), each example's by itself,
+without dropout, y the model's and never the label; divided by its norm over all weights; that of the first model is at
+least ``floor`` before. ``mean_merge``: F = 1. Theirs is exact in y, over few classes; a vocabulary needs draws:
+Phase 1's p is that of a text's tokens, each drawn once given the text's own tokens before it. Encoder and decoder share
 weights, so that a gradient sums both uses. No stage keeps the decoder's other weights: phase 1 is repeated for them.
 cl_ft's p is a normal distribution of a pair's label similarity around its cosine; the mean square over what is drawn
 is then the cosine's squared gradient, times a constant that the norm takes away.
 Ours: ``texts`` examples (theirs: 4,096); the added layers are left out, as each is one model's alone, and phase 3 draws
-a new head. Theirs keeps the first model's, so that they choose l by its score; here it is the validation rows' macro F1
-by the nearest class mean, l within 0 and 1 (theirs: with both), of equal ones that nearest to a half.
+a new head. They keep the first model's and choose l by its score; here it is the validation rows' macro F1 by the
+nearest class mean, l within 0 and 1 (theirs: with both), of equal ones that nearest to a half.
 Cost: phase 1 again, a backward pass an example, and for each l the labelled texts once without a gradient.
 """
 
