@@ -13,9 +13,10 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.study.params import DENOISED, METHOD, PRETRAINED, TRAINED_ENCODER_STAGES, Method, Shared, Variant
+from threephase.study.params import DENOISED, METHOD, PRETRAINED, Method, Shared, Variant
 from threephase.study.schema import build, refuse_unknown
 from threephase.study.settings import BothPhases, MethodSettings, Schedule
+from threephase.study.topology import CONTRAST, CONTRAST_PRETRAINED, DENOISE, JOINT_TRAINING
 
 CODE = Path(__file__).parents[1] / paths.METHODS.name  # beside this code, wherever the params files lie
 PACKAGE = ".".join(paths.METHODS.parts)
@@ -41,7 +42,7 @@ def with_methods(shared: Shared) -> Shared:
 
 def _as_variant(method: Method) -> Variant:
     """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that of its start."""
-    start = {PRETRAINED: PRETRAINED, DENOISED: TRAINED_ENCODER_STAGES[0]}.get(method.starts[0])
+    start = {PRETRAINED: PRETRAINED, DENOISED: DENOISE}.get(method.starts[0])
     return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
 
 
@@ -55,7 +56,7 @@ def _check_starts(shared: Shared, name: str, method: Method) -> None:
     making = [
         variant
         for variant, known in shared.variants.items()
-        if known.encoder_from in TRAINED_ENCODER_STAGES[1:] and known.encoder_of is None
+        if known.encoder_from in (CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING) and known.encoder_of is None
     ]
     for start in method.start:
         refuse_unknown(paths.SHARED_PARAMS, place, start, [DENOISED, *making])
