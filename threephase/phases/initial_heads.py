@@ -1,4 +1,7 @@
-"""Phase 3 from the head that a method gives, a single linear layer, in place of one drawn at random; the same loop."""
+"""Phase 3 with what a method gives, in the same loop: a head in place of one drawn at random, or an adapter.
+
+A head is a single linear layer. With an adapter the encoder's own weights stay; behind the training it is merged.
+"""
 
 import copy
 import operator
@@ -11,9 +14,9 @@ from threephase.base.errors import UserError
 from threephase.model.kernels import keep_words
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.classifier import BestTrained, Classifier, Trained, rows_of, train_classifier
+from threephase.phases.classifier import BestTrained, Trained, new_classifier, rows_of, train_classifier
 from threephase.phases.training_run import TrainingRun
-from threephase.study.methods import maker_in, settings_of
+from threephase.study.methods import maker_in, makes, settings_of
 
 
 class LinearHead(nn.Module):
@@ -29,24 +32,33 @@ class LinearHead(nn.Module):
 
 
 def train_best_on_head(run: TrainingRun) -> BestTrained:
-    """As ``train_best`` of the ordinary phase 3; each candidate starts from the same head."""
+    """As ``train_best`` of the ordinary phase 3; each candidate starts from the same head and adapter."""
     encoder = run.load_start()
     tokenizer = run.tokenizer(encoder)
-    head = head_of(run, encoder, tokenizer)
+    head = head_of(run, encoder, tokenizer) if makes(run.settings.method.file, "head") else None
     words = keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
     tried = list(_candidates(run, encoder, head, tokenizer))
     return BestTrained(max(tried, key=operator.attrgetter("score")), tried, tokenizer, words)
 
 
 def _candidates(
-    run: TrainingRun, encoder: SentenceEncoder, head: LinearHead, tokenizer: TextTokenizer
+    run: TrainingRun, encoder: SentenceEncoder, head: LinearHead | None, tokenizer: TextTokenizer
 ) -> Iterator[Trained]:
+    method = run.settings.method
     for settings in run.settings.classifiers:
-        model = Classifier(copy.deepcopy(encoder), copy.deepcopy(head), settings.freeze_encoder)
+        model = new_classifier(copy.deepcopy(encoder), len(run.classes), settings, run.seed)
+        if head is not None:
+            model.head = copy.deepcopy(head)
+        merge = None
+        if makes(method.file, "adapter") and not model.frozen:
+            merge = maker_in(method.file, "adapter")(run, model.encoder, settings_of(method))
         model.to(run.machine.device)
         train, selection = (rows_of(run, part, model, tokenizer) for part in ("train", run.settings.selection_split))
         run.seed_dropout()
-        yield train_classifier(model, train, selection, tokenizer, settings, run.machine, run.seed, run.positive)
+        trained = train_classifier(model, train, selection, tokenizer, settings, run.machine, run.seed, run.positive)
+        if merge:
+            merge()
+        yield trained
 
 
 def head_of(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> LinearHead:

@@ -40,12 +40,13 @@ DESCRIPTIONS = {
     topology.JOINT_TRAINING: "Phases 1 and 2 in one training",
     topology.METHOD: "A method of threephase/methods on the pre-trained encoder",
     topology.METHOD_DENOISED: "A method of threephase/methods behind phase 1",
+    topology.METHOD_SEVERAL: "A method of threephase/methods on several trained encoders",
     topology.CLASSIFY: "Phase 3 on a variant's own encoder",
     topology.CLASSIFY_ABLATION: "Phase 3 behind another imbalance setting; takes over what comes out the same",
     topology.CLASSIFY_ORDINARY: "Phase 3 as many would train it, on three_phase's encoder",
     topology.CLASSIFY_DENOISED: "Phase 3 behind phase 1 alone",
     topology.CLASSIFY_PRETRAINED: "Phase 3 alone, fine-tuning",
-    **dict.fromkeys(topology.ON_HEAD.values(), "Phase 3 from the head that a method gives"),
+    **dict.fromkeys(topology.ON_HEAD.values(), "Phase 3 with the head or the adapter that a method gives"),
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",
@@ -124,7 +125,7 @@ def _training(block: str, trainings: Sequence[Training]) -> str:
         "encoder": list(dict.fromkeys(training.encoder for training in trainings)),
         "variant": list(dict.fromkeys(training.variant for training in trainings)),
     }
-    if len({training.start == training.variant or training.start for training in trainings}) > 1:
+    if len({(training.start == training.variant or training.start, training.others) for training in trainings}) > 1:
         names = ", ".join(matrix["variant"])
         raise UserError(
             f"{paths.SHARED_PARAMS}: variants: got {names} in the stage {first.stage}, which start from different "
@@ -157,7 +158,7 @@ def _starts(training: Training) -> list[str]:
     if training.start is not None:
         own = training.phase == topology.CLASSIFIER_PHASE and training.start == training.variant
         start = "${item.variant}" if own else training.start
-        deps.append(f"runs/encoders/{ENCODER}-{start}/{SEED}")
+        deps += [f"runs/encoders/{ENCODER}-{name}/{SEED}" for name in (start, *training.others)]
     if training.compared is not None:
         other = f"{ENCODER}-{training.compared}"
         deps += [f"runs/encoders/{other}/{SEED}", f"runs/histories/{other}/{SEED}-{training.phase}.csv"]

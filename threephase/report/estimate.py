@@ -158,7 +158,8 @@ def _longest_way(trainings: Sequence[Training], seconds: dict[Training, float]) 
     ways: dict[tuple[str, str], float] = {}
     longest = 0.0
     for training in trainings:
-        way = seconds[training] + ways.get((training.encoder, training.start or ""), 0.0)
+        starts = (training.start or "", *training.others)
+        way = seconds[training] + max(ways.get((training.encoder, start), 0.0) for start in starts)
         if training.phase == topology.ENCODER_PHASE:
             ways[training.encoder, training.variant] = way
         longest = max(longest, way)

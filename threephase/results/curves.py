@@ -52,9 +52,10 @@ def curves_frame(study: Study) -> pd.DataFrame:
         for training in (training for training in trainings(study) if training.stage in curve.stages):
             for seed in study.params.seeds:
                 file = paths.history(study.folder, training.encoder, training.variant, seed, curve.phase)
-                if file.is_file():
+                line = points(pd.read_csv(file), curve) if file.is_file() else ()
+                if len(line):  # a mean of weights trains nothing
                     who = {"curve": curve.name, "encoder": training.encoder, "variant": training.variant, "seed": seed}
-                    frames.append(points(pd.read_csv(file), curve).assign(**who)[CURVE_COLUMNS])
+                    frames.append(line.assign(**who)[CURVE_COLUMNS])
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=CURVE_COLUMNS)
 
 

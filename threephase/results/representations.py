@@ -27,6 +27,7 @@ PHASES = {
     topology.JOINT_TRAINING: ("joint", "After both in one training"),
     topology.METHOD: ("method", "After the method"),
     topology.METHOD_DENOISED: ("phase_1_method", "After phase 1 and the method"),
+    topology.METHOD_SEVERAL: ("merged", "After the method on several"),
 }
 PROJECTIONS = ("pca", "tsne")
 TSNE_SEED, TSNE_PERPLEXITY = 0, 30

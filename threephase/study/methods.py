@@ -15,12 +15,17 @@ from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.study.params import DENOISED, METHOD, PRETRAINED, Method, Shared, Variant
 from threephase.study.schema import build, refuse_unknown
-from threephase.study.settings import MethodSettings, Schedule
-from threephase.study.topology import DENOISE
+from threephase.study.settings import BothPhases, MethodSettings, Schedule
+from threephase.study.topology import CONTRAST, CONTRAST_PRETRAINED, DENOISE, JOINT_TRAINING
 
 CODE = Path(__file__).parents[1] / paths.METHODS.name  # beside this code, wherever the params files lie
 PACKAGE = ".".join(paths.METHODS.parts)
-FUNCTIONS = {"encoder": "train_encoder", "head": "initial_head"}  # by what they make
+# By what they make: the function's name, and its arguments.
+FUNCTIONS = {
+    "encoder": "train_encoder(run, encoder, tokenizer, settings)",
+    "head": "initial_head(run, encoder, tokenizer, settings)",
+    "adapter": "add_adapter(run, encoder, settings)",
+}
 
 
 def with_methods(shared: Shared) -> Shared:
@@ -30,14 +35,31 @@ def with_methods(shared: Shared) -> Shared:
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
+        _check_starts(shared, name, method)
     as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
 
 
 def _as_variant(method: Method) -> Variant:
     """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that of its start."""
-    start = {PRETRAINED: PRETRAINED, DENOISED: DENOISE}[method.start]
+    start = {PRETRAINED: PRETRAINED, DENOISED: DENOISE}.get(method.starts[0])
     return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
+
+
+def _check_starts(shared: Shared, name: str, method: Method) -> None:
+    """Of several starts each is an encoder that phases 1 and 2 make, and so no method's."""
+    place = f"methods.{name}.start"
+    if isinstance(method.start, str):
+        return
+    if "encoder" not in method.makes:
+        raise UserError(f"{paths.SHARED_PARAMS}: {place}: got a list, expected it only where makes has encoder")
+    making = [
+        variant
+        for variant, known in shared.variants.items()
+        if known.encoder_from in (CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING) and known.encoder_of is None
+    ]
+    for start in method.start:
+        refuse_unknown(paths.SHARED_PARAMS, place, start, [DENOISED, *making])
 
 
 def module_name(file: str) -> str:
@@ -57,16 +79,19 @@ def load_method(file: str) -> ModuleType:
 
 
 def maker_in(file: str, made: str) -> Callable[..., Any]:
-    """The function of a method's file that makes the ``encoder`` or the ``head``; refuses a file without it."""
-    module, name = load_method(file), FUNCTIONS[made]
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise UserError(
-            f"{paths.METHODS / file}.py: got no function {name}, expected {name}(run, encoder, tokenizer, settings)"
-        )
-    if made == "encoder" and not issubclass(module.Settings, Schedule):
-        raise UserError(f"{paths.METHODS / file}.py: Settings: got no Schedule, expected class Settings(Schedule)")
-    return function
+    """The function of a method's file that makes a key of ``FUNCTIONS``; refuses a file without it."""
+    place, (name, _) = f"{paths.METHODS / file}.py", FUNCTIONS[made].split("(")
+    if not makes(file, made):
+        raise UserError(f"{place}: got no function {name}, expected {FUNCTIONS[made]}")
+    module = load_method(file)
+    if made == "encoder" and not issubclass(module.Settings, Schedule | BothPhases):
+        raise UserError(f"{place}: Settings: got no Schedule, expected class Settings(Schedule) or (BothPhases)")
+    return getattr(module, name)
+
+
+def makes(file: str, made: str) -> bool:
+    """Whether a method's file has the function for a key of ``FUNCTIONS``."""
+    return callable(getattr(load_method(file), FUNCTIONS[made].split("(")[0], None))
 
 
 def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:

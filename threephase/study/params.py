@@ -32,6 +32,12 @@ def _auto_or_count(value: int | str) -> str | None:
     return None if value == "auto" or (isinstance(value, int) and value > 0) else "auto, or 1 or more"
 
 
+def _start(value: str | list[str]) -> str | None:
+    if isinstance(value, list):
+        return distinct(value)
+    return one_of(PRETRAINED, DENOISED)(value)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Phase 3 as many would train it, whatever the paper's table 5 says: encoder trained, learning rate searched.
@@ -64,16 +70,21 @@ class Variant:
 class Method:
     """A variant of which a file of ``threephase/methods/`` makes the encoder, phase 3's initial head, or both.
 
-    ``start``: the pre-trained encoder or that of phase 1; ``recipe``: of phase 3; ``settings``: those of the file that
-    differ from phase 2. docs/methods.md shows one.
+    ``start``: the pre-trained encoder or that of phase 1, or a list of encoders that phases 1 and 2 make, the first of
+    which is given to the file and the others are loaded by it; ``recipe``: of phase 3; ``settings``: those of the file
+    that differ from phase 2. docs/methods.md shows one.
     """
 
     title: str
     file: str
-    makes: list[str] = checked(each_of("encoder", "head"))
-    start: str = checked(one_of(PRETRAINED, DENOISED))
+    makes: list[str] = checked(each_of("encoder", "head", "adapter"))
+    start: str | list[str] = checked(_start)
     recipe: Recipe | None
     settings: dict[str, MethodValue]
+
+    @property
+    def starts(self) -> list[str]:
+        return [self.start] if isinstance(self.start, str) else self.start
 
 
 @dataclass(frozen=True)

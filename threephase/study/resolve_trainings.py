@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from threephase.study import rules, topology
-from threephase.study.methods import resolved_settings
+from threephase.study.methods import load_method, resolved_settings
 from threephase.study.params import THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
@@ -12,6 +12,7 @@ from threephase.study.settings import (
     PRETRAINED,
     RANDOM,
     BaselineSettings,
+    BothPhases,
     Contrastive,
     Denoising,
     Encoder,
@@ -41,6 +42,7 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         encoder=encoder_settings(study, encoder),
         machine=machine,
         start=training.start or PRETRAINED,
+        others=list(training.others),
         small_sets=rules.small_sets(study, hyperparameters),
     )
     denoising = Denoising(
@@ -79,7 +81,12 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         resolved = resolved_settings(training.variant, method, _schedule(study, encoder, "contrastive"))
         common = dataclasses.replace(common, method=resolved)
     if training.program == topology.METHOD:
-        return common
+        if not issubclass(load_method(method.file).Settings, BothPhases):
+            return common
+        pairs = _pair_rows(study, training)
+        return dataclasses.replace(
+            common, layers=bottleneck + layer, denoising=denoising, contrastive=contrastive, pairs=pairs
+        )
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
     starts_anew = training.start is None and rules.starts_at_random(study, encoder)
@@ -108,7 +115,8 @@ def _schedule(study: Study, encoder: str, phase: str) -> dict[str, Any]:
 
 def _pair_rows(study: Study, training: Training) -> PairRows:
     variants = study.shared.variants
-    definition = variants[training.variant]
+    # A method's pairs are those of three_phase.
+    definition = variants[THREE_PHASE if training.program == topology.METHOD else training.variant]
     counted = definition.pairs_as_many_as
     joint = training.program == topology.JOINT_TRAINING
     return PairRows(

@@ -85,6 +85,15 @@ class Contrastive(Schedule):
 
 
 @dataclass(frozen=True)
+class BothPhases:
+    """Base of a method's settings that reads those of phases 1 and 2, with layers and pairs, as the study has them."""
+
+    def trainings(self) -> int:
+        """How often the method trains both phases, from which its cost is estimated."""
+        return 1
+
+
+@dataclass(frozen=True)
 class MethodSettings:
     """A method's ``file`` in ``threephase/methods/``, and all of its settings by name."""
 
@@ -139,7 +148,8 @@ class Classifying:
 class TrainingSettings:
     """All that one training uses besides its data, its start and its seed.
 
-    ``start``: pretrained, random, or the variant whose encoder it starts from; ``layers``: those that it adds;
+    ``start``: pretrained, random, or the variant whose encoder it starts from; ``others``: the variants whose encoders
+    it loads besides; ``layers``: those that it adds;
     ``same_as``: the variant that it takes over where rows or encoders turn out the same; ``small_sets``: where the
     protocol has a batch size of its own for them; ``classifiers``: candidates, the best is chosen.
     """
@@ -147,6 +157,7 @@ class TrainingSettings:
     encoder: Encoder
     machine: Machine
     start: str = PRETRAINED
+    others: list[str] = dataclasses.field(default_factory=list)
     same_as: str | None = None
     layers: list[str] = dataclasses.field(default_factory=list)
     checkpoint: str = "last"

@@ -14,6 +14,7 @@ RESOLVE = "resolve_settings"
 FETCH, PREPARE, FETCH_ENCODER, SPLIT = DATA_STAGES = ("fetch_data", "prepare_data", "fetch_encoder", "split_data")
 DENOISE, CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING = TRAINED_ENCODER_STAGES
 CONTRAST_ABLATION, METHOD_DENOISED = "train_contrastive_ablation", "train_method_from_dae"
+METHOD_SEVERAL = "train_method_from_several"
 CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
 CLASSIFY_ORDINARY = "train_classifier_ordinary"
 CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
@@ -24,7 +25,7 @@ COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
 )  # fmt: skip
 REPRESENTATIONS = "render_representations"  # before the page, where a study draws its encoders
 AUDIT = "run_audit"  # of the paper, in the default study
-METHOD_STAGES = (METHOD, METHOD_DENOISED)
+METHOD_STAGES = (METHOD, METHOD_DENOISED, METHOD_SEVERAL)
 ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING, *METHOD_STAGES)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
 CLASSIFY_ON_HEAD = "train_classifier_on_head"
@@ -44,7 +45,8 @@ class Training:
     """What one dvc stage trains for every seed.
 
     ``stage``: the name in dvc.yaml; ``program``: the module of ``stages/`` that it runs; ``encoder`` is empty for a
-    baseline that needs none. ``start``: the variant whose encoder it starts from, None for the pre-trained one.
+    baseline that needs none. ``start``: the variant whose encoder it starts from, None for the pre-trained one;
+    ``others``: those whose encoders it needs besides.
     ``compared``: the variant whose training it takes over where both come out the same.
     """
 
@@ -55,6 +57,7 @@ class Training:
     phase: str
     start: str | None = None
     compared: str | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def cell(self) -> str:
@@ -76,16 +79,30 @@ def maker_of(shared: Shared, variant: str) -> str | None:
     return DENOISED if shared.variants[owner].encoder_from == DENOISE else owner
 
 
-def begins_with_phase_1(shared: Shared, variant: str) -> bool:
-    """Whether what makes a variant's encoder starts from that of phase 1."""
-    source = shared.variants[variant].encoder_from
-    return source == CONTRAST or (source == METHOD and shared.methods[variant].start == DENOISED)
+def starts_of(shared: Shared, maker: str) -> list[str]:
+    """The encoders that what makes a variant's own starts from, the first one given; none: the pre-trained one."""
+    source = shared.variants[maker].encoder_from
+    if source == METHOD:
+        return [start for start in shared.methods[maker].starts if start != PRETRAINED]
+    return [DENOISED] if source == CONTRAST else []
+
+
+def makers_behind(shared: Shared, variant: str) -> list[str]:
+    """Who makes the encoder that a variant's phase 3 starts from, behind whose encoders that one starts from."""
+    return _with_starts(shared, maker_of(shared, variant))
+
+
+def _with_starts(shared: Shared, maker: str | None) -> list[str]:
+    if maker in (None, DENOISED):
+        return [DENOISED] * (maker == DENOISED)
+    before = [name for start in starts_of(shared, maker) for name in _with_starts(shared, start)]
+    return [*dict.fromkeys(before), maker]
 
 
 def classifier_program(shared: Shared, variant: str) -> str:
-    """The module of ``stages/`` that runs a variant's phase 3: with the head of a method, or one drawn at random."""
-    has_head = variant in shared.methods and "head" in shared.methods[variant].makes
-    return CLASSIFY_ON_HEAD if has_head else CLASSIFY
+    """The module of ``stages/`` that runs a variant's phase 3: with a method's head or adapter, or without."""
+    made = shared.methods[variant].makes if variant in shared.methods else []
+    return CLASSIFY_ON_HEAD if {"head", "adapter"} & set(made) else CLASSIFY
 
 
 def trainings(study: Study) -> Iterator[Training]:
@@ -103,17 +120,8 @@ def trainings(study: Study) -> Iterator[Training]:
 def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
     """The trainings of phases 1 to 3 on one encoder: of its variants, and of the encoders that they start from."""
     shared, variants = study.shared, study.params.variants_of(encoder)
-    makers = dict.fromkeys(maker_of(shared, variant) for variant in variants)
-    sources = {maker: shared.variants[maker].encoder_from for maker in makers if maker not in (None, DENOISED)}
-    denoised = [maker for maker in sources if begins_with_phase_1(shared, maker)]
-    if DENOISED in makers or denoised:
-        yield Training(DENOISE, DENOISE, encoder, DENOISED, ENCODER_PHASE)
-    for maker, source in sources.items():
-        ablation = is_ablation(shared, maker)
-        start = DENOISED if maker in denoised else None
-        stage = CONTRAST_ABLATION if ablation else METHOD_DENOISED if source == METHOD and start else source
-        program = CONTRAST if stage in PAIR_STAGES else source
-        yield Training(stage, program, encoder, maker, ENCODER_PHASE, start, THREE_PHASE if ablation else None)
+    for maker in dict.fromkeys(maker for variant in variants for maker in makers_behind(shared, variant)):
+        yield _of_maker(shared, encoder, maker)
     for variant in variants:
         definition, ablation = shared.variants[variant], is_ablation(shared, variant)
         stage = CLASSIFY
@@ -130,15 +138,24 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
         yield Training(stage, program, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
 
 
+def _of_maker(shared: Shared, encoder: str, maker: str) -> Training:
+    """The training of an encoder."""
+    if maker == DENOISED:
+        return Training(DENOISE, DENOISE, encoder, DENOISED, ENCODER_PHASE)
+    source, ablation = shared.variants[maker].encoder_from, is_ablation(shared, maker)
+    start, *others = starts_of(shared, maker) or [None]
+    stage = CONTRAST_ABLATION if ablation else source
+    if source == METHOD and start:
+        stage = METHOD_SEVERAL if others else METHOD_DENOISED
+    program = CONTRAST if stage in PAIR_STAGES else source
+    compared = THREE_PHASE if ablation else None
+    return Training(stage, program, encoder, maker, ENCODER_PHASE, start, compared, tuple(others))
+
+
 def trainings_behind(shared: Shared, variant: str) -> list[tuple[str, str]]:
     """Variant and phase of each training that makes a cell, shared ones included, in the order of the phases."""
-    own = [(variant, CLASSIFIER_PHASE)]
-    if variant not in shared.variants:
-        return own
-    maker = maker_of(shared, variant)
-    denoised = [(DENOISED, ENCODER_PHASE)] * (maker == DENOISED or begins_with_phase_1(shared, variant))
-    encoder = [] if maker in (None, DENOISED) else [(maker, ENCODER_PHASE)]
-    return [*denoised, *encoder, *own]
+    makers = makers_behind(shared, variant) if variant in shared.variants else []
+    return [*((maker, ENCODER_PHASE) for maker in makers), (variant, CLASSIFIER_PHASE)]
 
 
 def cells(study: Study) -> list[tuple[str, str]]:

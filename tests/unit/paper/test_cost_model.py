@@ -99,6 +99,23 @@ def test_a_recipe_trains_once_a_learning_rate_and_a_frozen_encoder_costs_no_text
     assert updates_of(study, "train_classifier_from_pretrained", "minilm_l12", "ft") == (70 * train / batch_size, 0)
 
 
+def test_a_method_that_trains_by_both_phases_takes_what_they_take_so_often(tmp_path, monkeypatch):
+    root = make_paper_project(tmp_path / "project")
+    variants = ["three_phase", "lora_three_phase", "mean_merge", "fisher_merge"]
+    change(root, "studies/snips/params.yaml", {"variants.minilm_l12": variants})
+    monkeypatch.chdir(root)
+    study = load_studies()["snips"]
+    phases = [("train_dae", "minilm_l12", "dae"), ("train_contrastive", "minilm_l12", "three_phase")]
+    both = np.sum([updates_of(study, *phase) for phase in phases], axis=0)
+    rates = study.shared.methods["lora_three_phase"].settings["rate_factors"]
+    for times, stage, name in (
+        (len(rates), "train_method", "lora_three_phase"),
+        (0, "train_method_from_several", "mean_merge"),
+        (1, "train_method_from_several", "fisher_merge"),
+    ):
+        assert updates_of(study, stage, "minilm_l12", name) == pytest.approx(times * both)
+
+
 def test_a_small_set_is_trained_in_the_batches_that_its_protocol_has_for_it(tmp_path, monkeypatch):
     root = make_paper_project(tmp_path / "project")
     change(root, "shared.yaml", {"protocols.described.batch_of_small_sets": "fifth"})

@@ -10,7 +10,16 @@ from small_project import REPOSITORY, STUDIES
 from threephase.project.pipeline import pipeline
 from threephase.study.params import Study
 from threephase.study.read_params import load_studies, load_study
-from threephase.study.topology import Training, block_of, cells, command, maker_of, training_stage, trainings
+from threephase.study.topology import (
+    Training,
+    block_of,
+    cells,
+    command,
+    maker_of,
+    training_stage,
+    trainings,
+    trainings_behind,
+)
 
 ENCODER = "minilm_l6"
 # Of the default study: stage, variant, phase, the variant whose encoder it starts from, the one it may take over.
@@ -77,6 +86,12 @@ def test_the_cells_of_the_default_study_in_the_order_of_the_tables(study):
         (["three_phase_ordinary"], ["train_dae", "train_contrastive", "train_classifier_ordinary"]),
         (["ft_ordinary", "ft"], ["train_classifier_from_pretrained"] * 2),
         (["cl_ft"], ["train_contrastive_from_pretrained", "train_classifier"]),
+        # A method on several encoders has them trained, though no variant of the study needs them.
+        (
+            ["mean_merge"],
+            ["train_dae", "train_contrastive_from_pretrained", "train_method_from_several", "train_classifier"],
+        ),
+        (["lora_sum"], ["train_method", "train_classifier_on_head"]),
         ([], []),
     ],
 )
@@ -84,6 +99,14 @@ def test_an_encoder_is_trained_for_who_needs_it_and_once(study, variants, stages
     fewer = with_variants(study, variants, baselines=[])
     assert [training.stage for training in trainings(fewer)] == stages
     assert cells(fewer) == [(ENCODER, variant) for variant in variants]
+
+
+def test_all_trainings_behind_a_method_on_several_encoders_are_its_own_and_theirs(study):
+    behind = [("dae", "encoder"), ("cl_ft", "encoder"), ("mean_merge", "encoder"), ("mean_merge", "classifier")]
+    assert trainings_behind(study.shared, "mean_merge") == behind
+    trained = {training.stage: training for training in trainings(with_variants(study, ["mean_merge", "cl_ft"]))}
+    merge = trained["train_method_from_several"]
+    assert (merge.start, merge.others, merge.program) == ("dae", ("cl_ft",), "train_method")
 
 
 def test_the_ordinary_recipe_starts_from_another_variants_encoder(study):
