@@ -149,13 +149,22 @@ REFUSED = [
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
     (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: "),
-    (SHARED, {"methods.supcon.start": "joint"}, "methods.supcon.start: got 'joint', expected one of: 'pretrained', 'd"),
+    (
+        SHARED,
+        {"methods.supcon.reads": ["joint"]},
+        "methods.supcon.reads: got ['joint'], expected one of these as the first: pretrained, dae",
+    ),
+    (SHARED, {"methods.supcon.reads": []}, "methods.supcon.reads: got [], expected a list of at least one entry, none"),
     (
         SHARED,
         {"methods.supcon.makes": ["vector"]},
         "methods.supcon.makes: got ['vector'], expected a list, none of them",
     ),
-    (SHARED, {"methods.supcon.start": ...}, "methods.supcon.start: the key is missing, expected a text"),
+    (
+        SHARED,
+        {"methods.supcon.reads": ...},
+        "methods.supcon.reads: the key is missing, expected a list, each entry a text",
+    ),
     (
         SHARED,
         {
@@ -163,7 +172,7 @@ REFUSED = [
                 "title": "F",
                 "file": "supcon",
                 "makes": ["encoder"],
-                "start": "dae",
+                "reads": ["dae"],
                 "recipe": None,
                 "settings": {},
             }

@@ -138,11 +138,13 @@ def test_a_repeated_phase_1_is_that_of_the_study(finished):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"start": ["dae", "supcon"]}, "start: got 'supcon', expected one of: dae, three_phase, joint, cl_ft"),
-        ({"start": ["dae", "three_phase_ordinary"]}, "start: got 'three_phase_ordinary', expected one of: dae, three"),
-        ({"start": ["dae", "dae"]}, "start: got ['dae', 'dae'], expected a list of at least one entry, none of them"),
-        ({"start": []}, "start: got [], expected a list of at least one entry, none of them twice"),
-        ({"makes": ["head"]}, "start: got a list, expected it only where makes has encoder"),
+        ({"reads": ["dae", "supcon"]}, "reads: got 'supcon', expected one of: pretrained, dae, noise, pairs"),
+        ({"reads": ["dae", "ft_ordinary"]}, "reads: got 'ft_ordinary', expected one of: pretrained, dae, noise, pairs"),
+        ({"reads": ["dae", "dae"]}, "reads: got ['dae', 'dae'], expected a list of at least one entry, none of them"),
+        (
+            {"makes": ["head"]},
+            "reads: got ['dae', 'cl_ft', 'noise', 'pairs'], expected its first alone, as the method makes no encoder",
+        ),
         ({"settings.weights": "fischer"}, "settings.weights: got 'fischer', expected one of: 'fisher', 'equal'"),
         ({"settings.candidates": 0}, "settings.candidates: got 0, expected a number at least 1"),
     ],

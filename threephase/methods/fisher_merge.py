@@ -31,14 +31,14 @@ from threephase.phases.nearest_mean_score import NearestMeanScore
 from threephase.phases.optimization import Optimization
 from threephase.phases.training_run import TrainingRun
 from threephase.study.schema import checked, number, one_of
-from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, BothPhases
+from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Streams
 
 STARTS = ["dae", "cl_ft"]
 Weights = Mapping[str, Tensor]  # of a transformer, by name
 
 
 @dataclass(frozen=True)
-class Settings(BothPhases):
+class Settings:
     """``candidates``: of l, at equal distances between 0 and 1."""
 
     weights: str = checked(one_of("fisher", "equal"))
@@ -46,14 +46,15 @@ class Settings(BothPhases):
     texts: int = checked(number(least=1))
     floor: float = checked(number(above=0))
 
-    def trainings(self) -> int:
-        return int(self.weights == "fisher")
+    def cost(self, streams: Streams) -> tuple[float, float]:
+        items = int(self.weights == "fisher") * (streams.noised + streams.pairs)
+        return items, 2 * items
 
 
 def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings) -> tuple:
     starts = [run.settings.start, *run.settings.others]
     if starts != STARTS:
-        raise UserError(f"shared.yaml: methods.{run.variant}.start: got {starts}, expected {STARTS}")
+        raise UserError(f"shared.yaml: methods.{run.variant}.reads: got {starts}, expected {STARTS}")
     other, score = run.load_trained(STARTS[1]), NearestMeanScore(run, tokenizer)
     optimization, texts, fishers = Optimization(run.stage, [encoder], run.settings.denoising, 0), 0, None
     if settings.weights == "fisher":

@@ -32,11 +32,11 @@ from threephase.phases.nearest_mean_score import NearestMeanScore
 from threephase.phases.optimization import Optimization
 from threephase.phases.training_run import TrainingRun
 from threephase.study.schema import both, checked, distinct, number, one_of
-from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, BothPhases
+from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Streams
 
 
 @dataclass(frozen=True)
-class Settings(BothPhases):
+class Settings:
     """``rank``: r; ``alpha``: a; ``phases``: how 1 and 2 come together; ``rate_factors``: of their learning rates."""
 
     phases: str = checked(one_of("merged", "summed"))
@@ -44,8 +44,9 @@ class Settings(BothPhases):
     alpha: float = checked(number(above=0))
     rate_factors: list[float] = checked(both(distinct, number(above=0)))
 
-    def trainings(self) -> int:
-        return len(self.rate_factors)
+    def cost(self, streams: Streams) -> tuple[float, float]:
+        items = len(self.rate_factors) * (streams.noised + streams.pairs)
+        return items, 2 * items
 
 
 class LowRank(nn.Module):

@@ -17,7 +17,7 @@ from threephase.study.methods import settings_of
 from threephase.study.paper_params import Costs
 from threephase.study.params import Study
 from threephase.study.resolve import training_settings
-from threephase.study.settings import BothPhases, Machine, Schedule, TrainingSettings
+from threephase.study.settings import Machine, Streams, TrainingSettings
 from threephase.study.topology import Training
 
 BACKWARD_AND_FORWARD = 6  # floating-point operations a token and weight
@@ -122,8 +122,8 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     """Updates of a training, and the texts in them that go through the transformer with a gradient.
 
     Phase 1: each text is encoded and decoded. Phase 2: both sides of a pair. Joint: the longer stream's steps, both
-    streams in each. A method: what its settings say, or both phases one behind the other. Phase 3: none where the
-    encoder is frozen, as its vectors are computed once. What a variant shares with another one it does not train.
+    streams in each. A method: what its settings say. Phase 3: none where the encoder is frozen, as its vectors are
+    computed once. What a variant shares with another one it does not train.
     """
     train, labelled = training_rows(study)
     settings = with_batch_size(training_settings(study, training, ANY_MACHINE), train)
@@ -133,9 +133,6 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
         rows = [candidate.epochs(round(train)) * train for candidate in settings.classifiers]
         frozen = settings.classifiers[0].freeze_encoder  # the candidates differ in their learning rate alone
         return sum(rows) / settings.classifiers[0].batch_size, 0.0 if frozen else float(sum(rows))
-    own = settings_of(settings.method) if settings.method else None
-    if isinstance(own, Schedule):
-        return own.texts(labelled) / own.batch_size, own.texts(labelled)
     texts, pairs = 0.0, 0.0
     if settings.denoising:
         unlabelled = study.dataset.expected.rows_by_split.get("unlabelled", 0)
@@ -143,10 +140,11 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     if settings.contrastive:
         resampled = _resampled(study, settings.pairs.as_many_as or settings.pairs.imbalance)
         pairs = expected_pairs(resampled, settings.contrastive.epochs, len(resampled))
+    if settings.method:
+        own = settings_of(settings.method)
+        items, texts = own.cost(Streams(labelled, texts, pairs))
+        return items / (settings.denoising or settings.contrastive or own).batch_size, texts
     batch_size = (settings.denoising or settings.contrastive).batch_size
-    if isinstance(own, BothPhases):
-        both = own.trainings() * (texts + pairs)
-        return both / batch_size, 2 * both
     longer, in_each_step = max(texts, pairs), 4.0 if texts and pairs else 2.0
     return longer / batch_size, in_each_step * longer
 

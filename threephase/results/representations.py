@@ -26,8 +26,8 @@ PHASES = {
     topology.CONTRAST_PRETRAINED: ("phase_2", "After phase 2 alone"),
     topology.JOINT_TRAINING: ("joint", "After both in one training"),
     topology.METHOD: ("method", "After the method"),
+    topology.METHOD_SEVERAL: ("method", "After the method"),
     topology.METHOD_DENOISED: ("phase_1_method", "After phase 1 and the method"),
-    topology.METHOD_SEVERAL: ("merged", "After the method on several"),
 }
 PROJECTIONS = ("pca", "tsne")
 TSNE_SEED, TSNE_PERPLEXITY = 0, 30

@@ -13,9 +13,9 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.study.params import DENOISED, METHOD, PRETRAINED, Method, Shared, Variant
+from threephase.study.params import DENOISED, METHOD, NOISE, PAIRS, PRETRAINED, Method, Shared, Variant
 from threephase.study.schema import build, refuse_unknown
-from threephase.study.settings import BothPhases, MethodSettings, Schedule
+from threephase.study.settings import MethodSettings
 from threephase.study.topology import CONTRAST, CONTRAST_PRETRAINED, DENOISE, JOINT_TRAINING
 
 CODE = Path(__file__).parents[1] / paths.METHODS.name  # beside this code, wherever the params files lie
@@ -35,31 +35,29 @@ def with_methods(shared: Shared) -> Shared:
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
-        _check_starts(shared, name, method)
+        if "encoder" not in method.makes and len(method.reads) > 1:
+            expected = "its first alone, as the method makes no encoder"
+            raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}.reads: got {method.reads}, expected {expected}")
     as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
 
 
 def _as_variant(method: Method) -> Variant:
-    """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that of its start."""
-    start = {PRETRAINED: PRETRAINED, DENOISED: DENOISE}.get(method.starts[0])
+    """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that which it reads."""
+    start = {PRETRAINED: PRETRAINED, DENOISED: DENOISE}[method.reads[0]]
     return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
 
 
-def _check_starts(shared: Shared, name: str, method: Method) -> None:
-    """Of several starts each is an encoder that phases 1 and 2 make, and so no method's."""
-    place = f"methods.{name}.start"
-    if isinstance(method.start, str):
-        return
-    if "encoder" not in method.makes:
-        raise UserError(f"{paths.SHARED_PARAMS}: {place}: got a list, expected it only where makes has encoder")
+def check_reads(shared: Shared, name: str) -> None:
+    """Refuse what a method reads besides its start and is no encoder of phases 1 and 2, nor their settings."""
     making = [
         variant
         for variant, known in shared.variants.items()
         if known.encoder_from in (CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING) and known.encoder_of is None
     ]
-    for start in method.start:
-        refuse_unknown(paths.SHARED_PARAMS, place, start, [DENOISED, *making])
+    for read in shared.methods[name].reads:
+        known = [PRETRAINED, DENOISED, NOISE, PAIRS, *making]
+        refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.reads", read, known)
 
 
 def module_name(file: str) -> str:
@@ -84,8 +82,8 @@ def maker_in(file: str, made: str) -> Callable[..., Any]:
     if not makes(file, made):
         raise UserError(f"{place}: got no function {name}, expected {FUNCTIONS[made]}")
     module = load_method(file)
-    if made == "encoder" and not issubclass(module.Settings, Schedule | BothPhases):
-        raise UserError(f"{place}: Settings: got no Schedule, expected class Settings(Schedule) or (BothPhases)")
+    if made == "encoder" and not hasattr(module.Settings, "cost"):
+        raise UserError(f"{place}: Settings: got no Schedule, expected class Settings(Schedule) or a function cost")
     return getattr(module, name)
 
 

@@ -22,6 +22,7 @@ PRETRAINED = "pretrained"
 METHOD = "train_method"  # the stage that trains an encoder by a file of threephase/methods/
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic", "embedding_nearest_mean")
 DENOISED = "dae"  # the encoder after phase 1, from which several variants start
+NOISE, PAIRS = "noise", "pairs"  # of phases 1 and 2: what a method may read of the study's settings
 SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a study
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
 
@@ -32,10 +33,9 @@ def _auto_or_count(value: int | str) -> str | None:
     return None if value == "auto" or (isinstance(value, int) and value > 0) else "auto, or 1 or more"
 
 
-def _start(value: str | list[str]) -> str | None:
-    if isinstance(value, list):
-        return distinct(value)
-    return one_of(PRETRAINED, DENOISED)(value)
+def _reads(value: list[str]) -> str | None:
+    starts = (PRETRAINED, DENOISED)
+    return distinct(value) or (None if value[0] in starts else f"one of these as the first: {', '.join(starts)}")
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,19 @@ class Variant:
 
 @dataclass(frozen=True)
 class Method:
-    """A variant of which a file of ``threephase/methods/`` makes the encoder, phase 3's initial head, or both.
+    """A variant of which a file of ``threephase/methods/`` makes what ``makes`` names.
 
-    ``start``: the pre-trained encoder or that of phase 1, or a list of encoders that phases 1 and 2 make, the first of
-    which is given to the file and the others are loaded by it; ``recipe``: of phase 3; ``settings``: those of the file
-    that differ from phase 2. docs/methods.md shows one.
+    ``reads``: the encoder that the file is given, the pre-trained one or phase 1's; behind it what else it uses: other
+    encoders of phases 1 and 2, NOISE, PAIRS. ``recipe``: of phase 3; ``settings``: those of the file that differ
+    from phase 2. docs/methods.md shows one.
     """
 
     title: str
     file: str
     makes: list[str] = checked(each_of("encoder", "head", "adapter"))
-    start: str | list[str] = checked(_start)
+    reads: list[str] = checked(_reads)
     recipe: Recipe | None
     settings: dict[str, MethodValue]
-
-    @property
-    def starts(self) -> list[str]:
-        return [self.start] if isinstance(self.start, str) else self.start
 
 
 @dataclass(frozen=True)

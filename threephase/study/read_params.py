@@ -6,7 +6,7 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError, warn
-from threephase.study.methods import with_methods
+from threephase.study.methods import check_reads, with_methods
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, METHOD, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
 from threephase.study.schema import build, read_yaml, refuse_unknown
@@ -294,6 +294,8 @@ def _check_variants(shared: Shared, params: StudyParams, file: Path) -> None:
             raise UserError(f"{file}: variants: got {variants}, expected none of them twice")
         for variant in variants:
             refuse_unknown(file, "variants", variant, shared.variants)
+            if variant in shared.methods:
+                check_reads(shared, variant)
             if is_ablation(shared, variant) and THREE_PHASE not in variants:
                 raise UserError(f"{file}: variants: {THREE_PHASE!r} is missing, with which {variant!r} is compared")
     if not params.trained() and not params.baselines:

@@ -4,20 +4,20 @@ import dataclasses
 from typing import Any
 
 from threephase.study import rules, topology
-from threephase.study.methods import load_method, resolved_settings
-from threephase.study.params import THREE_PHASE, Study
+from threephase.study.methods import resolved_settings
+from threephase.study.params import NOISE, PAIRS, THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
     CONTRASTIVE_LAYER,
     PRETRAINED,
     RANDOM,
     BaselineSettings,
-    BothPhases,
     Contrastive,
     Denoising,
     Encoder,
     Machine,
     PairRows,
+    Schedule,
     TrainingSettings,
 )
 from threephase.study.topology import Training
@@ -76,17 +76,10 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
             contrastive=contrastive,
             pairs=_pair_rows(study, training),
         )
-    if training.program in (topology.METHOD, topology.CLASSIFY_ON_HEAD):
-        method = study.shared.methods[training.variant]
-        resolved = resolved_settings(training.variant, method, _schedule(study, encoder, "contrastive"))
-        common = dataclasses.replace(common, method=resolved)
+    if training.program in topology.BY_METHOD:
+        common = _with_method(study, training, common, denoising, contrastive)
     if training.program == topology.METHOD:
-        if not issubclass(load_method(method.file).Settings, BothPhases):
-            return common
-        pairs = _pair_rows(study, training)
-        return dataclasses.replace(
-            common, layers=bottleneck + layer, denoising=denoising, contrastive=contrastive, pairs=pairs
-        )
+        return common
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
     starts_anew = training.start is None and rules.starts_at_random(study, encoder)
@@ -98,6 +91,28 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         selection_split=protocol.selection_split,
         positive_class=study.dataset.positive_class,
     )
+
+
+def _with_method(
+    study: Study, training: Training, common: TrainingSettings, denoising: Denoising, contrastive: Contrastive
+) -> TrainingSettings:
+    """The settings with those of a method, and with those of phases 1 and 2 that it reads.
+
+    They have the method's own schedule where it has one: another learning rate of phase 1 must not train it again.
+    """
+    method, protocol = study.shared.methods[training.variant], study.protocol
+    resolved = resolved_settings(training.variant, method, _schedule(study, training.encoder, "contrastive"))
+    own = {field.name for field in dataclasses.fields(Schedule)} & set(resolved.settings)
+    schedule = {name: resolved.settings[name] for name in own}
+    settings = dataclasses.replace(common, method=resolved)
+    if NOISE in method.reads:
+        layers = [BOTTLENECK] * protocol.bottleneck
+        settings = dataclasses.replace(settings, layers=layers, denoising=dataclasses.replace(denoising, **schedule))
+    if PAIRS in method.reads:
+        layers = [*settings.layers, *[CONTRASTIVE_LAYER] * protocol.contrastive_layer]
+        contrastive, pairs = dataclasses.replace(contrastive, **schedule), _pair_rows(study, training)
+        settings = dataclasses.replace(settings, layers=layers, contrastive=contrastive, pairs=pairs)
+    return settings
 
 
 def _schedule(study: Study, encoder: str, phase: str) -> dict[str, Any]:
@@ -116,15 +131,15 @@ def _schedule(study: Study, encoder: str, phase: str) -> dict[str, Any]:
 def _pair_rows(study: Study, training: Training) -> PairRows:
     variants = study.shared.variants
     # A method's pairs are those of three_phase.
-    definition = variants[THREE_PHASE if training.program == topology.METHOD else training.variant]
+    definition = variants[THREE_PHASE if training.variant in study.shared.methods else training.variant]
     counted = definition.pairs_as_many_as
-    joint = training.program == topology.JOINT_TRAINING
+    joint, phase_2 = (training.program == program for program in (topology.JOINT_TRAINING, topology.CONTRAST))
     return PairRows(
         imbalance=definition.imbalance,
         as_many_as=None if counted is None else variants[counted].imbalance,
         compared=None if training.compared is None else variants[training.compared].imbalance,
         keeps_stopword_copies=rules.keeps_stopword_copies(study, training.encoder),
-        holds_back_tenth=not joint and study.protocol.contrastive_validation == "tenth_of_pairs",
+        holds_back_tenth=phase_2 and study.protocol.contrastive_validation == "tenth_of_pairs",
         zero_targets=joint and study.protocol.joint_targets == "zero",
     )
 

@@ -74,23 +74,28 @@ class Schedule:
     warmup: float = checked(number(least=0, most=1))
     clip_gradient: float | None = checked(number(above=0))
 
-    def texts(self, rows: float) -> float:
-        """Texts that go through the encoder with a gradient in a training on so many rows."""
-        return self.epochs * rows
+    def cost(self, streams: "Streams") -> tuple[float, float]:
+        """Of a method: what its batches hold, such as texts or pairs, and texts with a gradient through the encoder."""
+        texts = self.epochs * streams.labelled
+        return texts, texts
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What a training may draw its batches from.
+
+    ``labelled``: texts of one epoch; ``noised``, ``pairs``: those of phases 1 and 2, where the training reads these, of
+    all epochs together.
+    """
+
+    labelled: float
+    noised: float
+    pairs: float
 
 
 @dataclass(frozen=True)
 class Contrastive(Schedule):
     """Phase 2; of joint training only ``epochs`` and ``batch_size`` count."""
-
-
-@dataclass(frozen=True)
-class BothPhases:
-    """Base of a method's settings that reads those of phases 1 and 2, with layers and pairs, as the study has them."""
-
-    def trainings(self) -> int:
-        """How often the method trains both phases, from which its cost is estimated."""
-        return 1
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ CLASSIFY_ON_HEAD = "train_classifier_on_head"
 ON_HEAD = {
     name: name.replace(CLASSIFY, CLASSIFY_ON_HEAD) for name in (CLASSIFY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
 }
+BY_METHOD = (METHOD, CLASSIFY_ON_HEAD)  # the programs that call a method's file
 CLASSIFIER_STAGES = (
     CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED, *ON_HEAD.values(),
 )  # fmt: skip
@@ -80,11 +81,11 @@ def maker_of(shared: Shared, variant: str) -> str | None:
 
 
 def starts_of(shared: Shared, maker: str) -> list[str]:
-    """The encoders that what makes a variant's own starts from, the first one given; none: the pre-trained one."""
+    """The encoders that what makes a variant's own reads, the first one given; none: the pre-trained one."""
     source = shared.variants[maker].encoder_from
     if source == METHOD:
-        return [start for start in shared.methods[maker].starts if start != PRETRAINED]
-    return [DENOISED] if source == CONTRAST else []
+        return [name for name in shared.methods[maker].reads if name in (PRETRAINED, DENOISED, *shared.variants)]
+    return [DENOISED if source == CONTRAST else PRETRAINED]
 
 
 def makers_behind(shared: Shared, variant: str) -> list[str]:
@@ -93,7 +94,7 @@ def makers_behind(shared: Shared, variant: str) -> list[str]:
 
 
 def _with_starts(shared: Shared, maker: str | None) -> list[str]:
-    if maker in (None, DENOISED):
+    if maker in (None, PRETRAINED, DENOISED):
         return [DENOISED] * (maker == DENOISED)
     before = [name for start in starts_of(shared, maker) for name in _with_starts(shared, start)]
     return [*dict.fromkeys(before), maker]
@@ -143,10 +144,11 @@ def _of_maker(shared: Shared, encoder: str, maker: str) -> Training:
     if maker == DENOISED:
         return Training(DENOISE, DENOISE, encoder, DENOISED, ENCODER_PHASE)
     source, ablation = shared.variants[maker].encoder_from, is_ablation(shared, maker)
-    start, *others = starts_of(shared, maker) or [None]
+    start, *others = starts_of(shared, maker)
+    start = None if start == PRETRAINED else start
     stage = CONTRAST_ABLATION if ablation else source
-    if source == METHOD and start:
-        stage = METHOD_SEVERAL if others else METHOD_DENOISED
+    if source == METHOD:
+        stage = METHOD_SEVERAL if others else METHOD_DENOISED if start else METHOD
     program = CONTRAST if stage in PAIR_STAGES else source
     compared = THREE_PHASE if ablation else None
     return Training(stage, program, encoder, maker, ENCODER_PHASE, start, compared, tuple(others))
