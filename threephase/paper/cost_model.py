@@ -135,6 +135,10 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
         return sum(rows) / settings.classifiers[0].batch_size, 0.0 if frozen else float(sum(rows))
     if settings.method:
         schedule = settings_of(settings.method)
+        if settings.pairs:
+            resampled = _resampled(study, settings.pairs.imbalance)
+            pairs = expected_pairs(resampled, schedule.epochs, len(resampled))
+            return pairs / schedule.batch_size, schedule.texts(2 * pairs / schedule.epochs)
         texts = schedule.texts(labelled)
         return texts / schedule.batch_size, texts
     texts, pairs = 0.0, 0.0

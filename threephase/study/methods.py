@@ -36,7 +36,7 @@ def with_methods(shared: Shared) -> Shared:
 def _as_variant(method: Method) -> Variant:
     """What tables, pages and phase 3 know of a method: one that makes no encoder goes on from that of its start."""
     start = {PRETRAINED: PRETRAINED, DENOISED: TRAINED_ENCODER_STAGES[0]}[method.start]
-    return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
+    return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe, method.imbalance)
 
 
 def module_name(file: str) -> str:

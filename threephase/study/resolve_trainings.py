@@ -79,7 +79,9 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         resolved = resolved_settings(training.variant, method, _schedule(study, encoder, "contrastive"))
         common = dataclasses.replace(common, method=resolved)
     if training.program == topology.METHOD:
-        return common
+        # One that is trained on pairs has those of phase 2, and its added layer.
+        draws_pairs = method.imbalance is not None
+        return dataclasses.replace(common, layers=layer, pairs=_pair_rows(study, training)) if draws_pairs else common
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
     starts_anew = training.start is None and rules.starts_at_random(study, encoder)

@@ -75,7 +75,7 @@ class Schedule:
     clip_gradient: float | None = checked(number(above=0))
 
     def texts(self, rows: float) -> float:
-        """Texts that go through the encoder with a gradient in a training on so many rows."""
+        """Texts that go through the encoder with a gradient, of so many rows (or sides of pairs) an epoch."""
         return self.epochs * rows
 
 
