@@ -148,7 +148,7 @@ REFUSED = [
     ),
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
-    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: "),
+    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: aligned_phases"),
     (
         SHARED,
         {"methods.supcon.reads": ["joint"]},

@@ -21,8 +21,14 @@ from threephase.study.schema import read_yaml
 PAGE = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
 NEW, FILE = "smoothed", "threephase/methods/smoothed.py"
 # By method that trains an encoder its stage; and the methods that give a head.
-METHODS = {"supcon": "train_method", NEW: "train_method_from_dae"}
+ON_PAIRS = {
+    "robust_augmentation": "train_method",
+    "model_augmentation": "train_method",
+    "aligned_phases": "train_method_from_dae",
+}
+METHODS = {"supcon": "train_method", NEW: "train_method_from_dae"} | ON_PAIRS
 HEADS = ("ncm_ft", "linear_ft")
+LAYERS = ["contrastive_layer"]
 ON_HEAD = "train_classifier_on_head_from_pretrained"
 REFUSED_FILE = "threephase/methods/odd.py"
 
@@ -121,9 +127,26 @@ def test_the_settings_are_the_entrys_and_else_those_of_phase_2(with_methods):
     assert "threephase/phases/labelled_texts.py" in settings["supcon"]["files"]
 
 
+def test_a_method_on_pairs_has_those_of_phase_2_and_its_layer(with_methods):
+    root, _ = with_methods
+    for method in METHODS:
+        own = json.loads(read(root, f"runs/settings/train_method-{ENCODER}-{method}.json"))["settings"]
+        phase_2 = json.loads(read(root, f"runs/settings/train_contrastive-{ENCODER}-cl_ft.json"))["settings"]
+        if method in ON_PAIRS:
+            assert own["pairs"] == phase_2["pairs"] and own["layers"] == phase_2["layers"] == LAYERS
+        else:
+            assert "pairs" not in own and "layers" not in own
+    for method, of_pairs in {"aligned_phases": "three_phase", "robust_augmentation": "cl_ft"}.items():
+        updates = [
+            len(pd.read_csv(root / RUNS / f"histories/{ENCODER}-{name}/0-encoder.csv")) for name in (method, of_pairs)
+        ]
+        assert updates[0] == updates[1] > 1
+
+
 def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
     root, _ = with_methods
-    for method, start in {"supcon": f"pretrained/{ENCODER}", NEW: f"encoders/{ENCODER}-dae/0"}.items():
+    starts = {"train_method": f"pretrained/{ENCODER}", "train_method_from_dae": f"encoders/{ENCODER}-dae/0"}
+    for method, start in ((method, starts[stage]) for method, stage in METHODS.items()):
         weights = [
             (root / RUNS / place / "model.safetensors").read_bytes()
             for place in (start, *(f"encoders/{ENCODER}-{method}/{seed}" for seed in SEEDS))
@@ -147,6 +170,19 @@ def test_class_means_and_random_rows_are_two_heads_of_the_same_training(with_met
     assert first[0] != first[1]
     # No encoder is trained before phase 3.
     assert not any((root / RUNS / f"encoders/{ENCODER}-{name}").exists() for name in HEADS)
+
+
+def test_label_flips_of_views_are_counted_on_the_validation_rows(with_methods):
+    root, _ = with_methods
+    command = (sys.executable, "-m", "commands.count_label_flips", "--encoder", ENCODER, "--seed", "0")
+    header, *lines = (line.split() for line in run(root, *command).splitlines())
+    assert header == ["way", "texts", "flipped", "right", "right_flipped"]
+    assert [line[0] for line in lines] == ["substitution", "insertion", "masking"]
+    examples = pd.read_parquet(root / RUNS / "splits/0/split.parquet")
+    assert {int(line[1]) for line in lines} == {(examples["part"] == "validation").sum()}
+    # Of the tiny encoder's texts a masked word is often the one that tells the class.
+    assert all(0 <= float(share) <= 100 for line in lines for share in line[2:])
+    assert any(float(line[2]) > 0 for line in lines)
 
 
 def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_path):

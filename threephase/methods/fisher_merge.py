@@ -25,10 +25,10 @@ from threephase.base.errors import UserError
 from threephase.data.randomness import generator, torch_generator
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.contrastive import draw_pairs
-from threephase.phases.denoising import DenoisingBatches, train_denoising
+from threephase.phases.denoising import train_denoising
 from threephase.phases.nearest_mean_score import NearestMeanScore
 from threephase.phases.optimization import Optimization
+from threephase.phases.streams import drawn_pairs, noise_of, noised_texts
 from threephase.phases.training_run import TrainingRun
 from threephase.study.schema import checked, number, one_of
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Streams
@@ -56,7 +56,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     if starts != STARTS:
         raise UserError(f"shared.yaml: methods.{run.variant}.reads: got {starts}, expected {STARTS}")
     other, score = run.load_trained(STARTS[1]), NearestMeanScore(run, tokenizer)
-    optimization, texts, fishers = Optimization(run.stage, [encoder], run.settings.denoising, 0), 0, None
+    optimization, texts, fishers = Optimization(run.stage, [encoder], noise_of(run), 0), 0, None
     if settings.weights == "fisher":
         optimization, first, texts_1 = fisher_of_phase_1(run, tokenizer, settings)
         second, texts_2 = fisher_of_phase_2(run, other, tokenizer, settings)
@@ -110,28 +110,27 @@ def fisher_of_phase_1(run: TrainingRun, tokenizer: TextTokenizer, settings: Sett
     encoder = run.load_pretrained()
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
-    texts = run.trained_on(run.denoising_rows(), tokenizer)["text"].tolist()
-    denoising, device = run.settings.denoising, run.machine.device
-    batches = DenoisingBatches(texts, denoising, tokenizer, run.seed, device)
+    batches, device = noised_texts(run, tokenizer), run.machine.device
     run.seed_dropout()
-    optimization = train_denoising(encoder, decoder, batches, denoising, run.machine)
+    optimization = train_denoising(encoder, decoder, batches, run.settings.denoising, run.machine)
     words = encoder.transformer.embeddings.word_embeddings
     words.shares_gradient = False
     for model in (encoder, decoder):
         model.eval()
     draws = torch_generator(run.seed, "tokens of the Fisher information")
     random = generator(run.seed, "texts of the Fisher information")
+    chosen = random.permutation(len(batches.targets))[: settings.texts]
 
     def logs() -> Iterator[Tensor]:
-        for row in random.permutation(len(texts))[: settings.texts]:
+        for row in chosen:
             noised = tokenizer.pad(tokenizer(batches.noise([row], random), count_cut=False), device)
             ids, _ = tokenizer.pad([batches.targets[row]], device)
             memory = encoder(*noised, stop_before=CONTRASTIVE_LAYER)
             vectors = decoder(encoder.transformer, ids, memory, torch.ones_like(ids[:, 1:], dtype=torch.bool))
             yield log_of_drawn(F.linear(vectors, words.weight, decoder.bias), draws)
 
-    texts_of_fisher = 2 * min(settings.texts, len(texts))  # each is encoded and decoded
-    return optimization, mean_squares(encoder.transformer, logs()), batches.sequence_updates + texts_of_fisher
+    texts = batches.sequence_updates + 2 * len(chosen)  # each is encoded and decoded
+    return optimization, mean_squares(encoder.transformer, logs()), texts
 
 
 def log_of_drawn(logits: Tensor, draws: torch.Generator) -> Tensor:
@@ -144,7 +143,7 @@ def fisher_of_phase_2(
     run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings
 ) -> tuple[dict[str, Tensor], int]:
     """The Fisher information by pairs as phase 2 draws them, and texts with a gradient."""
-    rows, pairs = draw_pairs(run, run.settings.pairs.imbalance, tokenizer)
+    rows, pairs = drawn_pairs(run, tokenizer)
     sequences = tokenizer(rows["text"].tolist())
     chosen = pairs[generator(run.seed, "pairs of the Fisher information").permutation(len(pairs))[: settings.texts]]
     encoder.eval()

@@ -26,10 +26,11 @@ from torch.nn.utils import parametrize
 from threephase.data.randomness import torch_generator
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.contrastive import PairBatches, draw_pairs, pair_losses
-from threephase.phases.denoising import DenoisingBatches, reconstruction_losses
+from threephase.phases.contrastive import pair_losses
+from threephase.phases.denoising import reconstruction_losses
 from threephase.phases.nearest_mean_score import NearestMeanScore
 from threephase.phases.optimization import Optimization
+from threephase.phases.streams import noised_texts, paired_texts
 from threephase.phases.training_run import TrainingRun
 from threephase.study.schema import both, checked, distinct, number, one_of
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Streams
@@ -130,10 +131,8 @@ def phase_1(
 ) -> tuple[Optimization, int]:
     decoder = run.new_decoder(encoder)
     run.add_layer(encoder, BOTTLENECK)
-    texts = run.trained_on(run.denoising_rows(), tokenizer)["text"].tolist()
+    batches, losses = noised_texts(run, tokenizer), partial(reconstruction_losses, encoder, decoder)
     schedule = run.settings.denoising
-    batches = DenoisingBatches(texts, schedule, tokenizer, run.seed, run.machine.device)
-    losses = partial(reconstruction_losses, encoder, decoder)
     return train_adapters(run, "phase 1", [encoder, decoder], batches, losses, schedule, settings, factor)
 
 
@@ -141,10 +140,9 @@ def phase_2(
     run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings, factor: float
 ) -> tuple[Optimization, int]:
     run.add_layer(encoder, CONTRASTIVE_LAYER)
-    rows, pairs = draw_pairs(run, run.settings.pairs.imbalance, tokenizer)
+    batches, losses = paired_texts(run, tokenizer), partial(pair_losses, encoder)
     schedule = run.settings.contrastive
-    batches = PairBatches(rows["text"].tolist(), pairs, schedule, tokenizer, run.seed, run.machine.device)
-    return train_adapters(run, "phase 2", [encoder], batches, partial(pair_losses, encoder), schedule, settings, factor)
+    return train_adapters(run, "phase 2", [encoder], batches, losses, schedule, settings, factor)
 
 
 def train_adapters(run, phase, modules, batches, losses, schedule, settings, factor) -> tuple[Optimization, int]:

@@ -116,6 +116,19 @@ def test_a_method_that_trains_by_both_phases_takes_what_they_take_so_often(tmp_p
         assert updates_of(study, stage, "minilm_l12", name) == pytest.approx(times * both)
 
 
+def test_a_method_on_pairs_takes_the_updates_of_phase_2_and_the_texts_of_its_passes(tmp_path, monkeypatch):
+    root = make_paper_project(tmp_path / "project")
+    passes = {"robust_augmentation": 3, "model_augmentation": 2}
+    change(root, "studies/snips2/params.yaml", {"variants.minilm_l12": ["cl_ft", *passes, "aligned_phases"]})
+    monkeypatch.chdir(root)
+    study = load_studies()["snips2"]
+    updates, texts = updates_of(study, "train_contrastive_from_pretrained", "minilm_l12", "cl_ft")
+    for method, factor in passes.items():
+        assert updates_of(study, "train_method", "minilm_l12", method) == pytest.approx((updates, factor * texts))
+    aligned = updates_of(study, "train_method_from_dae", "minilm_l12", "aligned_phases")
+    assert aligned == pytest.approx((updates, texts))
+
+
 def test_a_small_set_is_trained_in_the_batches_that_its_protocol_has_for_it(tmp_path, monkeypatch):
     root = make_paper_project(tmp_path / "project")
     change(root, "shared.yaml", {"protocols.described.batch_of_small_sets": "fifth"})
