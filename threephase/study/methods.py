@@ -68,8 +68,9 @@ def maker_in(file: str, made: str) -> Callable[..., Any]:
     return function
 
 
-def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
-    """All settings of the method called ``name``: its own, and those ``of_phase_2`` that it has and leaves out.
+def resolved_settings(name: str, method: Method, of_study: Mapping[str, Any]) -> MethodSettings:
+    """All settings of the method called ``name``: its own, and those ``of_study`` that it has and leaves out:
+    the schedule of phase 2 and the noise of phase 1.
 
     Refuses a file without what it makes, and what it does not know or takes for out of range.
     """
@@ -77,7 +78,7 @@ def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) 
         maker_in(method.file, made)
     kind = load_method(method.file).Settings
     known = {field.name for field in dataclasses.fields(kind)}
-    content = {key: value for key, value in of_phase_2.items() if key in known} | method.settings
+    content = {key: value for key, value in of_study.items() if key in known} | method.settings
     settings = build(kind, content, paths.SHARED_PARAMS, f"methods.{name}.settings")
     return MethodSettings(method.file, dataclasses.asdict(settings))
 

@@ -76,7 +76,9 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         )
     if training.program in (topology.METHOD, topology.CLASSIFY_ON_HEAD):
         method = study.shared.methods[training.variant]
-        resolved = resolved_settings(training.variant, method, _schedule(study, encoder, "contrastive"))
+        noise = {"deletion_ratio": denoising.deletion_ratio, "units": denoising.units}
+        of_study = _schedule(study, encoder, "contrastive") | noise
+        resolved = resolved_settings(training.variant, method, of_study)
         common = dataclasses.replace(common, method=resolved)
     if training.program == topology.METHOD:
         return common
