@@ -11,7 +11,18 @@ import pytest
 from small_project import CODE, REPOSITORY, SHARED, STUDY, change, error_line, make_project, run_stage
 from test_contract import MODULES, TYPED, module_file, reachable
 from test_pipeline import RUNS, predictions, same_but_for_labels
-from tiny_project import ENCODER, OF_TESTS, SEEDS, TEST_ROWS, contents, make_pipelines, read, run, run_recorded
+from tiny_project import (
+    CLASS_WORDS,
+    ENCODER,
+    OF_TESTS,
+    SEEDS,
+    TEST_ROWS,
+    contents,
+    make_pipelines,
+    read,
+    run,
+    run_recorded,
+)
 
 from threephase.base import paths, run_reports
 from threephase.scores.metrics import METRICS
@@ -22,9 +33,15 @@ PAGE = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
 NEW, FILE = "smoothed", "threephase/methods/smoothed.py"
 # By method that trains an encoder its stage; and the methods that give a head.
 TRAINED = ("supcon", "diverse_heads", "plain_heads", "joint_with_ce")
-METHODS = dict.fromkeys(TRAINED, "train_method") | {NEW: "train_method_from_dae"}
+WITH_DATA = ("co_finetuning", "traceback_dae", "random_pool_dae")
+METHODS = (
+    dict.fromkeys(TRAINED, "train_method")
+    | dict.fromkeys(WITH_DATA, "train_method_with_data")
+    | {NEW: "train_method_from_dae"}
+)
 HEADS = ("ncm_ft", "linear_ft")
 ON_HEAD = "train_classifier_on_head_from_pretrained"
+OTHER_DATASET = "data/newsgroups.yaml"
 REFUSED_FILE = "threephase/methods/odd.py"
 
 
@@ -42,6 +59,16 @@ def add_method(root: Path) -> None:
     change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
     (root / "entry.yaml").unlink()
     change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS]})
+    write_other_data(root)
+
+
+def write_other_data(root: Path) -> None:
+    """The data set that methods name besides the study's own, as a file of few texts of the same words."""
+    lines = ["text,label_text"]
+    for label, words in CLASS_WORDS.items():
+        lines += [f"{word} or {words.split()[0]} again,{label}" for word in words.split()]
+    (root / "others.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    change(root, OTHER_DATASET, {"source": {"files": "others.csv"}, "sample_rows": 20, "expected": {}})
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +87,7 @@ def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
     assert sorted(ran) == sorted(
         [
             "resolve_settings",
+            *(f"prepare_method_data@{method}" for method in WITH_DATA),
             *(f"{stage}@{cells[method]}-{seed}" for method, stage in METHODS.items() for seed in SEEDS),
             *(f"train_classifier@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
             *(f"{ON_HEAD}@{cells[method]}-{seed}" for method in HEADS for seed in SEEDS),
@@ -124,7 +152,8 @@ def test_the_settings_are_the_entrys_and_else_those_of_phase_2(with_methods):
 
 def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
     root, _ = with_methods
-    for method, start in {"supcon": f"pretrained/{ENCODER}", NEW: f"encoders/{ENCODER}-dae/0"}.items():
+    for method, stage in METHODS.items():
+        start = f"encoders/{ENCODER}-dae/0" if stage == METHODS[NEW] else f"pretrained/{ENCODER}"
         weights = [
             (root / RUNS / place / "model.safetensors").read_bytes()
             for place in (start, *(f"encoders/{ENCODER}-{method}/{seed}" for seed in SEEDS))

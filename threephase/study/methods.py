@@ -29,6 +29,8 @@ def with_methods(shared: Shared) -> Shared:
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
+        if method.data is not None and "encoder" not in method.makes:
+            raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}.data: expected it only where an encoder is made")
     as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
 
@@ -69,10 +71,10 @@ def maker_in(file: str, made: str) -> Callable[..., Any]:
 
 
 def resolved_settings(name: str, method: Method, of_study: Mapping[str, Any]) -> MethodSettings:
-    """All settings of the method called ``name``: its own, and those ``of_study`` that it has and leaves out:
-    the schedule of phase 2 and the noise of phase 1.
+    """All settings of the method called ``name``: its own, and those ``of_study`` that it has and leaves out.
 
-    Refuses a file without what it makes, and what it does not know or takes for out of range.
+    Of the study are phase 2's schedule and phase 1's noise. Refuses a file without what it makes, and what it does not
+    know or takes for out of range.
     """
     for made in method.makes:
         maker_in(method.file, made)

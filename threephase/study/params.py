@@ -65,7 +65,7 @@ class Method:
     """A variant of which a file of ``threephase/methods/`` makes the encoder, phase 3's initial head, or both.
 
     ``start``: the pre-trained encoder or that of phase 1; ``recipe``: of phase 3; ``settings``: those of the file that
-    differ from phase 2. docs/methods.md shows one.
+    differ from phase 2; ``data``: another data set, whose training texts it uses too. docs/methods.md shows one.
     """
 
     title: str
@@ -74,6 +74,7 @@ class Method:
     start: str = checked(one_of(PRETRAINED, DENOISED))
     recipe: Recipe | None
     settings: dict[str, MethodValue]
+    data: str | None = None
 
 
 @dataclass(frozen=True)

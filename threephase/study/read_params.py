@@ -294,6 +294,9 @@ def _check_variants(shared: Shared, params: StudyParams, file: Path) -> None:
             raise UserError(f"{file}: variants: got {variants}, expected none of them twice")
         for variant in variants:
             refuse_unknown(file, "variants", variant, shared.variants)
+            if variant in shared.methods and (data := shared.methods[variant].data) is not None:
+                others = [name for name in dataset_names() if name != params.dataset]
+                refuse_unknown(paths.SHARED_PARAMS, f"methods.{variant}.data", data, others)
             if is_ablation(shared, variant) and THREE_PHASE not in variants:
                 raise UserError(f"{file}: variants: {THREE_PHASE!r} is missing, with which {variant!r} is compared")
     if not params.trained() and not params.baselines:

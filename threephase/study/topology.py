@@ -7,13 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from threephase.base import paths
-from threephase.study.params import DENOISED, METHOD, PRETRAINED, THREE_PHASE, TRAINED_ENCODER_STAGES, Shared, Study
+from threephase.study.params import (
+    DENOISED,
+    METHOD,
+    PRETRAINED,
+    THREE_PHASE,
+    TRAINED_ENCODER_STAGES,
+    Method,
+    Shared,
+    Study,
+)
 
 # In the order in which dvc runs them.
 RESOLVE = "resolve_settings"
 FETCH, PREPARE, FETCH_ENCODER, SPLIT = DATA_STAGES = ("fetch_data", "prepare_data", "fetch_encoder", "split_data")
 DENOISE, CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING = TRAINED_ENCODER_STAGES
 CONTRAST_ABLATION, METHOD_DENOISED = "train_contrastive_ablation", "train_method_from_dae"
+METHOD_DATA, METHOD_WITH_DATA = "prepare_method_data", "train_method_with_data"
 CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
 CLASSIFY_ORDINARY = "train_classifier_ordinary"
 CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
@@ -24,7 +34,7 @@ COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
 )  # fmt: skip
 REPRESENTATIONS = "render_representations"  # before the page, where a study draws its encoders
 AUDIT = "run_audit"  # of the paper, in the default study
-METHOD_STAGES = (METHOD, METHOD_DENOISED)
+METHOD_STAGES = (METHOD, METHOD_DENOISED, METHOD_WITH_DATA)
 ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING, *METHOD_STAGES)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
 CLASSIFY_ON_HEAD = "train_classifier_on_head"
@@ -82,6 +92,20 @@ def begins_with_phase_1(shared: Shared, variant: str) -> bool:
     return source == CONTRAST or (source == METHOD and shared.methods[variant].start == DENOISED)
 
 
+def method_stage(method: Method) -> str:
+    """The stage that trains a method's encoder."""
+    if method.data is not None:
+        return METHOD_WITH_DATA
+    return METHOD_DENOISED if method.start == DENOISED else METHOD
+
+
+def methods_with_data(study: Study) -> dict[str, str]:
+    """By method that a study trains with another data set's texts: the name of that data set."""
+    methods = study.shared.methods
+    trained = (variant for encoder in study.params.encoders for variant in study.params.variants_of(encoder))
+    return {name: methods[name].data for name in trained if name in methods and methods[name].data is not None}
+
+
 def classifier_program(shared: Shared, variant: str) -> str:
     """The module of ``stages/`` that runs a variant's phase 3: with the head of a method, or one drawn at random."""
     has_head = variant in shared.methods and "head" in shared.methods[variant].makes
@@ -111,7 +135,7 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
     for maker, source in sources.items():
         ablation = is_ablation(shared, maker)
         start = DENOISED if maker in denoised else None
-        stage = CONTRAST_ABLATION if ablation else METHOD_DENOISED if source == METHOD and start else source
+        stage = CONTRAST_ABLATION if ablation else method_stage(shared.methods[maker]) if source == METHOD else source
         program = CONTRAST if stage in PAIR_STAGES else source
         yield Training(stage, program, encoder, maker, ENCODER_PHASE, start, THREE_PHASE if ablation else None)
     for variant in variants:

@@ -13,7 +13,7 @@ from threephase.methods.diverse_heads import (
     total_correlation,
 )
 
-STEPS = 200
+STEPS = 400
 
 
 def test_parts_are_as_equal_as_can_be():
@@ -44,8 +44,8 @@ def estimate(vectors: list[list[int]], classes: list[int]) -> float:
         return total_correlation(discriminator, vectors, classes).item()
 
 
-# Both classes have the same design. In this order a shift by one text pairs each value with each equally often.
-FACTORIAL = [[0, 0], [0, 1], [1, 1], [1, 0]]
+# In this order a shift by one text pairs each value with each equally often.
+FACTORIAL = [[0, 0], [0, 1], [1, 0], [1, 1]]
 COPIES = [[0, 0], [0, 0], [1, 1], [1, 1]]
 
 
@@ -60,7 +60,7 @@ COPIES = [[0, 0], [0, 0], [1, 1], [1, 1]]
     ],
 )
 def test_the_estimate_is_the_total_correlation_given_the_class(vectors, expected):
-    assert estimate(vectors, [0] * 4 + [1] * 4) == pytest.approx(expected, abs=0.02)
+    assert estimate(vectors, [0] * 4 + [1] * 4) == pytest.approx(expected, abs=0.03)
 
 
 def test_a_discriminator_that_knows_nothing_has_the_loss_of_a_coin():
