@@ -11,7 +11,18 @@ import pytest
 from small_project import CODE, REPOSITORY, SHARED, STUDY, change, error_line, make_project, run_stage
 from test_contract import MODULES, TYPED, module_file, reachable
 from test_pipeline import RUNS, predictions, same_but_for_labels
-from tiny_project import ENCODER, OF_TESTS, SEEDS, TEST_ROWS, contents, make_pipelines, read, run, run_recorded
+from tiny_project import (
+    CLASS_WORDS,
+    ENCODER,
+    OF_TESTS,
+    SEEDS,
+    TEST_ROWS,
+    contents,
+    make_pipelines,
+    read,
+    run,
+    run_recorded,
+)
 
 from threephase.base import paths, run_reports
 from threephase.scores.metrics import METRICS
@@ -21,15 +32,22 @@ from threephase.study.schema import read_yaml
 PAGE = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
 NEW, FILE = "smoothed", "threephase/methods/smoothed.py"
 # By method that trains an encoder its stage; and the methods that give a head.
-ON_PAIRS = {
-    "robust_augmentation": "train_method",
-    "model_augmentation": "train_method",
-    "aligned_phases": "train_method_from_dae",
+TRAINED = ("supcon", "diverse_heads", "plain_heads", "joint_with_ce", "robust_augmentation", "model_augmentation")
+WITH_DATA = ("co_finetuning", "traceback_dae", "random_pool_dae")
+METHODS = (
+    dict.fromkeys(TRAINED, "train_method")
+    | dict.fromkeys(WITH_DATA, "train_method_with_data")
+    | dict.fromkeys((NEW, "aligned_phases"), "train_method_from_dae")
+)
+# What of phases 1 and 2 methods read.
+READS = dict.fromkeys(("robust_augmentation", "model_augmentation", "aligned_phases"), ["pairs"]) | {
+    "joint_with_ce": ["noise", "pairs"],
+    "traceback_dae": ["noise"],
+    "random_pool_dae": ["noise"],
 }
-METHODS = {"supcon": "train_method", NEW: "train_method_from_dae"} | ON_PAIRS
 HEADS = ("ncm_ft", "linear_ft")
-LAYERS = ["contrastive_layer"]
 ON_HEAD = "train_classifier_on_head_from_pretrained"
+OTHER_DATASET = "data/newsgroups.yaml"
 REFUSED_FILE = "threephase/methods/odd.py"
 
 
@@ -47,6 +65,16 @@ def add_method(root: Path) -> None:
     change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
     (root / "entry.yaml").unlink()
     change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS]})
+    write_other_data(root)
+
+
+def write_other_data(root: Path) -> None:
+    """The data set that methods name besides the study's own, as a file of few texts of the same words."""
+    lines = ["text,label_text"]
+    for label, words in CLASS_WORDS.items():
+        lines += [f"{word} or {words.split()[0]} again,{label}" for word in words.split()]
+    (root / "others.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    change(root, OTHER_DATASET, {"source": {"files": "others.csv"}, "sample_rows": 20, "expected": {}})
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +93,7 @@ def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
     assert sorted(ran) == sorted(
         [
             "resolve_settings",
+            *(f"prepare_method_data@{method}" for method in WITH_DATA),
             *(f"{stage}@{cells[method]}-{seed}" for method, stage in METHODS.items() for seed in SEEDS),
             *(f"train_classifier@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
             *(f"{ON_HEAD}@{cells[method]}-{seed}" for method in HEADS for seed in SEEDS),
@@ -107,7 +136,7 @@ def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
     ):
         assert title in page
     differences = pd.read_csv(root / "reports/differences.csv")
-    assert {frozenset(METHODS), frozenset(HEADS), frozenset({NEW, "ft"})} <= set(
+    assert {frozenset({"supcon", NEW}), frozenset(HEADS), frozenset({NEW, "ft"})} <= set(
         map(frozenset, zip(differences["variant"], differences["other"], strict=True))
     )
 
@@ -127,15 +156,25 @@ def test_the_settings_are_the_entrys_and_else_those_of_phase_2(with_methods):
     assert "threephase/phases/labelled_texts.py" in settings["supcon"]["files"]
 
 
-def test_a_method_on_pairs_has_those_of_phase_2_and_its_layer(with_methods):
+def test_a_method_has_of_phases_1_and_2_what_it_reads_with_its_own_schedule(with_methods):
     root, _ = with_methods
+    settings = {
+        name: json.loads(read(root, f"runs/settings/{program}-{ENCODER}-{name}.json"))["settings"]
+        for program, names in (("train_method", METHODS), ("train_contrastive", ["cl_ft"]), ("train_dae", ["dae"]))
+        for name in names
+    }
     for method in METHODS:
-        own = json.loads(read(root, f"runs/settings/train_method-{ENCODER}-{method}.json"))["settings"]
-        phase_2 = json.loads(read(root, f"runs/settings/train_contrastive-{ENCODER}-cl_ft.json"))["settings"]
-        if method in ON_PAIRS:
-            assert own["pairs"] == phase_2["pairs"] and own["layers"] == phase_2["layers"] == LAYERS
-        else:
-            assert "pairs" not in own and "layers" not in own
+        own, reads = settings[method], READS.get(method, [])
+        noise, pairs = ("noise" in reads, "pairs" in reads)
+        assert ("denoising" in own, "contrastive" in own, "pairs" in own) == (noise, pairs, pairs)
+        assert own.get("layers", []) == ["bottleneck"] * noise + ["contrastive_layer"] * pairs
+        assert own.get("pairs") in (None, settings["cl_ft"]["pairs"])
+        schedule = own["method"]["settings"]
+        if noise:
+            of_phase_1 = settings["dae"]["denoising"]
+            assert own["denoising"] == of_phase_1 | {key: schedule[key] for key in of_phase_1 if key in schedule}
+        if pairs:
+            assert own["contrastive"] == {key: schedule[key] for key in settings["cl_ft"]["contrastive"]}
     for method, of_pairs in {"aligned_phases": "three_phase", "robust_augmentation": "cl_ft"}.items():
         updates = [
             len(pd.read_csv(root / RUNS / f"histories/{ENCODER}-{name}/0-encoder.csv")) for name in (method, of_pairs)
@@ -145,8 +184,8 @@ def test_a_method_on_pairs_has_those_of_phase_2_and_its_layer(with_methods):
 
 def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
     root, _ = with_methods
-    starts = {"train_method": f"pretrained/{ENCODER}", "train_method_from_dae": f"encoders/{ENCODER}-dae/0"}
-    for method, start in ((method, starts[stage]) for method, stage in METHODS.items()):
+    for method, stage in METHODS.items():
+        start = f"encoders/{ENCODER}-dae/0" if stage == METHODS[NEW] else f"pretrained/{ENCODER}"
         weights = [
             (root / RUNS / place / "model.safetensors").read_bytes()
             for place in (start, *(f"encoders/{ENCODER}-{method}/{seed}" for seed in SEEDS))

@@ -69,6 +69,11 @@ def examples(folder: Path) -> Path:
     return folder / RUNS / "data" / "examples.parquet"
 
 
+def method_data(folder: Path, method: str) -> Path:
+    """The training texts of another data set that a method uses."""
+    return folder / RUNS / "method_data" / f"{method}.parquet"
+
+
 def manifest(folder: Path) -> Path:
     return folder / RUNS / "data" / "manifest.json"
 

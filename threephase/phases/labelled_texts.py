@@ -1,15 +1,19 @@
-"""The labelled texts of a training in class-balanced batches: a piece for the loops of methods."""
+"""The labelled texts of a training in class-balanced batches, and a head's loss on them: pieces for methods' loops."""
 
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from threephase.data.randomness import generator
+from threephase.model.machine import autocast
+from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.study.settings import Schedule
+from threephase.phases.losses import classification_loss
+from threephase.phases.optimization import slices
+from threephase.study.settings import Machine, Schedule
 
 if TYPE_CHECKING:
     from threephase.phases.training_run import TrainingRun
@@ -52,3 +56,14 @@ class BalancedBatches:
         """All items in a new order, again and again."""
         while True:
             yield from self.random.permutation(items)
+
+
+def class_losses(
+    encoder: SentenceEncoder, head: nn.Linear, batch: tuple, machine: Machine, pieces: int = 1
+) -> Iterator[Tensor]:
+    """The cross-entropy of one batch, (ids, mask, class numbers), in parts for so many pieces of its texts."""
+    ids, mask, class_ids = batch
+    for piece in slices(len(ids), pieces):
+        with autocast(machine):
+            logits = head(encoder(ids[piece], None if mask is None else mask[piece]))
+        yield len(ids[piece]) / len(ids) * classification_loss(logits, class_ids[piece])

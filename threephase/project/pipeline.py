@@ -41,6 +41,8 @@ DESCRIPTIONS = {
     topology.METHOD: "A method of threephase/methods on the pre-trained encoder",
     topology.METHOD_DENOISED: "A method of threephase/methods behind phase 1",
     topology.METHOD_SEVERAL: "A method of threephase/methods on several trained encoders",
+    topology.METHOD_DATA: "The training texts of another data set that a method uses",
+    topology.METHOD_WITH_DATA: "A method of threephase/methods with the texts of another data set",
     topology.CLASSIFY: "Phase 3 on a variant's own encoder",
     topology.CLASSIFY_ABLATION: "Phase 3 behind another imbalance setting; takes over what comes out the same",
     topology.CLASSIFY_ORDINARY: "Phase 3 as many would train it, on three_phase's encoder",
@@ -58,6 +60,7 @@ DESCRIPTIONS = {
     topology.AUDIT: "What the paper's printed numbers say about each other",
 }
 EXAMPLES, RAW = "runs/data/examples.parquet", ["runs/data/raw.parquet", "runs/data/source.json"]
+OTHER_DATA = "runs/method_data/${item.variant}.parquet"
 RESULTS, CLAIMS = "reports/results.csv", "reports/claims.csv"
 SCORES = """\
       - reports/plots/scores.csv:
@@ -93,6 +96,9 @@ def _inputs(study: Study) -> Iterator[str]:
     yield _stage(topology.RESOLVE, outside_files(study), settings, item=None)
     yield _stage(topology.FETCH, [], RAW)
     yield _stage(topology.PREPARE, RAW, [EXAMPLES, "runs/data/manifest.json"])
+    if methods := list(topology.data_by_method(study)):
+        item, options = CELL[False]
+        yield _stage(topology.METHOD_DATA, [], [OTHER_DATA], item=item, options=options, matrix={"variant": methods})
     files = [f"runs/pretrained/{ENCODER}", f"runs/pretrained/{ENCODER}.json"]
     matrix = {"encoder": study.params.encoders}
     yield _stage(topology.FETCH_ENCODER, [], files, options=f"--encoder {ENCODER}", item=ENCODER, matrix=matrix)
@@ -107,14 +113,16 @@ def outside_files(study: Study) -> list[str]:
     sees what .dvcignore names as well, and Python leaves caches there.
     """
     params = [study.file, *read_params.base_files(study.params.name), paths.SHARED_PARAMS, paths.PAPER_PARAMS]
-    definitions = [paths.dataset_definition(study.params.dataset)]
+    datasets = [study.dataset, *map(read_params.load_dataset, topology.data_by_method(study).values())]
+    definitions = [paths.dataset_definition(dataset.name) for dataset in datasets]
+    own = [file for dataset in datasets for file in dataset.source.own_files]
     definitions += [paths.encoder_definition(encoder) for encoder in study.params.encoders]
     read = {file for program in resolve.programs(study) for file in resolve.files_of(program)}
     others = [file for file in sorted(read) if not set(CODE) & set(file.parents)]
     code = list(CODE)
     if study.folder != Path():
         code = sorted(file for folder in CODE for file in folder.rglob("*.*") if file.suffix in CODE_SUFFIXES)
-    files = dict.fromkeys([*params, *definitions, *study.dataset.source.own_files, *others, *code])
+    files = dict.fromkeys([*params, *definitions, *own, *others, *code])
     return [os.path.relpath(file, study.folder) for file in files]
 
 
@@ -142,7 +150,7 @@ def _training(block: str, trainings: Sequence[Training]) -> str:
     # Which imbalance setting a variant's pairs use stands in its settings; all lie in the seed's folder.
     may_draw_pairs = first.program in (topology.CONTRAST, topology.JOINT_TRAINING, topology.METHOD)
     split = f"runs/splits/{SEED}" if may_draw_pairs else f"runs/splits/{SEED}/split.parquet"
-    deps += [split, *_starts(first)]
+    deps += [split, *_starts(first), *[OTHER_DATA] * (first.stage == topology.METHOD_WITH_DATA)]
     if first.phase == topology.ENCODER_PHASE:
         outs = [f"runs/encoders/{ITEM}/{SEED}"]
     else:

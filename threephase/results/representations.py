@@ -27,6 +27,7 @@ PHASES = {
     topology.JOINT_TRAINING: ("joint", "After both in one training"),
     topology.METHOD: ("method", "After the method"),
     topology.METHOD_SEVERAL: ("method", "After the method"),
+    topology.METHOD_WITH_DATA: ("method", "After the method"),
     topology.METHOD_DENOISED: ("phase_1_method", "After phase 1 and the method"),
 }
 PROJECTIONS = ("pca", "tsne")

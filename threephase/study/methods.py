@@ -6,7 +6,7 @@ depends on it.
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,16 +48,18 @@ def _as_variant(method: Method) -> Variant:
     return Variant(method.title, METHOD if "encoder" in method.makes else start, method.recipe)
 
 
-def check_reads(shared: Shared, name: str) -> None:
-    """Refuse what a method reads besides its start and is no encoder of phases 1 and 2, nor their settings."""
+def check_reads(shared: Shared, name: str, datasets: Collection[str]) -> None:
+    """Refuse what a method reads besides its start and is none of the encoders of phases 1 and 2 or ``datasets``."""
     making = [
         variant
         for variant, known in shared.variants.items()
         if known.encoder_from in (CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING) and known.encoder_of is None
     ]
-    for read in shared.methods[name].reads:
-        known = [PRETRAINED, DENOISED, NOISE, PAIRS, *making]
-        refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.reads", read, known)
+    place, reads = f"methods.{name}.reads", shared.methods[name].reads
+    for read in reads:
+        refuse_unknown(paths.SHARED_PARAMS, place, read, [PRETRAINED, DENOISED, NOISE, PAIRS, *making, *datasets])
+    if len(read_datasets := [read for read in reads if read in datasets]) > 1:
+        raise UserError(f"{paths.SHARED_PARAMS}: {place}: got {read_datasets}, expected one data set at most")
 
 
 def module_name(file: str) -> str:

@@ -295,7 +295,7 @@ def _check_variants(shared: Shared, params: StudyParams, file: Path) -> None:
         for variant in variants:
             refuse_unknown(file, "variants", variant, shared.variants)
             if variant in shared.methods:
-                check_reads(shared, variant)
+                check_reads(shared, variant, [name for name in dataset_names() if name != params.dataset])
             if is_ablation(shared, variant) and THREE_PHASE not in variants:
                 raise UserError(f"{file}: variants: {THREE_PHASE!r} is missing, with which {variant!r} is compared")
     if not params.trained() and not params.baselines:

@@ -14,6 +14,7 @@ from threephase.study import closure, topology
 from threephase.study.methods import module_name
 from threephase.study.paper_params import Paper
 from threephase.study.params import SPLIT_SETTINGS, Study
+from threephase.study.read_params import load_dataset
 from threephase.study.resolve_trainings import baseline_settings, encoder_settings, training_settings
 from threephase.study.settings import DataSettings, Machine, SourceSettings, SplitSettings, TrainingSettings
 from threephase.study.source_params import WORDS, Expected
@@ -119,6 +120,9 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
     # By their content: a study's fetched rows may come from the cache of another study.
     yield Resolved(topology.FETCH, "", DataSettings(fetched, sources), own_files=dataset.source.own_files)
     yield Resolved(topology.PREPARE, "", DataSettings(dataset, sources))
+    for method, name in topology.data_by_method(study).items():
+        other = load_dataset(name)
+        yield Resolved(topology.METHOD_DATA, method, DataSettings(other, sources), own_files=other.source.own_files)
     for encoder in study.params.encoders:
         source = dataclasses.replace(study.shared.encoders[encoder], title="", licence="")
         yield Resolved(topology.FETCH_ENCODER, encoder, SourceSettings(source, sources))

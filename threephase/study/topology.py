@@ -7,14 +7,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from threephase.base import paths
-from threephase.study.params import DENOISED, METHOD, PRETRAINED, THREE_PHASE, TRAINED_ENCODER_STAGES, Shared, Study
+from threephase.study.params import (
+    DENOISED,
+    METHOD,
+    NOISE,
+    PAIRS,
+    PRETRAINED,
+    THREE_PHASE,
+    TRAINED_ENCODER_STAGES,
+    Shared,
+    Study,
+)
 
 # In the order in which dvc runs them.
 RESOLVE = "resolve_settings"
 FETCH, PREPARE, FETCH_ENCODER, SPLIT = DATA_STAGES = ("fetch_data", "prepare_data", "fetch_encoder", "split_data")
 DENOISE, CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING = TRAINED_ENCODER_STAGES
 CONTRAST_ABLATION, METHOD_DENOISED = "train_contrastive_ablation", "train_method_from_dae"
-METHOD_SEVERAL = "train_method_from_several"
+METHOD_SEVERAL, METHOD_WITH_DATA = "train_method_from_several", "train_method_with_data"
+METHOD_DATA = "prepare_method_data"
 CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
 CLASSIFY_ORDINARY = "train_classifier_ordinary"
 CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
@@ -25,7 +36,7 @@ COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
 )  # fmt: skip
 REPRESENTATIONS = "render_representations"  # before the page, where a study draws its encoders
 AUDIT = "run_audit"  # of the paper, in the default study
-METHOD_STAGES = (METHOD, METHOD_DENOISED, METHOD_SEVERAL)
+METHOD_STAGES = (METHOD, METHOD_DENOISED, METHOD_SEVERAL, METHOD_WITH_DATA)
 ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING, *METHOD_STAGES)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
 CLASSIFY_ON_HEAD = "train_classifier_on_head"
@@ -81,11 +92,27 @@ def maker_of(shared: Shared, variant: str) -> str | None:
 
 
 def starts_of(shared: Shared, maker: str) -> list[str]:
-    """The encoders that what makes a variant's own reads, the first one given; none: the pre-trained one."""
+    """The encoders that what makes a variant's own reads, the first one given."""
     source = shared.variants[maker].encoder_from
     if source == METHOD:
-        return [name for name in shared.methods[maker].reads if name in (PRETRAINED, DENOISED, *shared.variants)]
+        return [name for name in shared.methods[maker].reads if name in _encoders(shared)]
     return [DENOISED if source == CONTRAST else PRETRAINED]
+
+
+def data_of(shared: Shared, method: str) -> str | None:
+    """The other data set that a method reads; None: none."""
+    known = (NOISE, PAIRS, *_encoders(shared))
+    return next((name for name in shared.methods[method].reads if name not in known), None)
+
+
+def _encoders(shared: Shared) -> tuple[str, ...]:
+    return PRETRAINED, DENOISED, *shared.variants
+
+
+def data_by_method(study: Study) -> dict[str, str]:
+    """The other data sets that a study's methods read, by method."""
+    methods = [variant for variant in study.params.trained() if variant in study.shared.methods]
+    return {method: name for method in methods if (name := data_of(study.shared, method))}
 
 
 def makers_behind(shared: Shared, variant: str) -> list[str]:
@@ -147,7 +174,9 @@ def _of_maker(shared: Shared, encoder: str, maker: str) -> Training:
     start, *others = starts_of(shared, maker)
     start = None if start == PRETRAINED else start
     stage = CONTRAST_ABLATION if ablation else source
-    if source == METHOD:
+    if source == METHOD and data_of(shared, maker):
+        stage = METHOD_WITH_DATA
+    elif source == METHOD:
         stage = METHOD_SEVERAL if others else METHOD_DENOISED if start else METHOD
     program = CONTRAST if stage in PAIR_STAGES else source
     compared = THREE_PHASE if ablation else None
