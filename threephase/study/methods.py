@@ -20,7 +20,7 @@ from threephase.study.topology import DENOISE
 
 CODE = Path(__file__).parents[1] / paths.METHODS.name  # beside this code, wherever the params files lie
 PACKAGE = ".".join(paths.METHODS.parts)
-FUNCTIONS = {"encoder": "train_encoder", "head": "initial_head"}  # by what they make
+FUNCTIONS = {"encoder": "train_encoder", "head": "initial_head", "classifier": "fitted_classifier"}  # by what they make
 
 
 def with_methods(shared: Shared) -> Shared:
@@ -30,6 +30,12 @@ def with_methods(shared: Shared) -> Shared:
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
+        if "classifier" in method.makes and ("head" in method.makes or method.recipe):
+            given = "a head" if "head" in method.makes else "a recipe"
+            raise UserError(
+                f"{paths.SHARED_PARAMS}: methods.{name}: got {given} beside a classifier, which replaces phase 3; "
+                "expected one of both"
+            )
     as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
 
@@ -57,7 +63,7 @@ def load_method(file: str) -> ModuleType:
 
 
 def maker_in(file: str, made: str) -> Callable[..., Any]:
-    """The function of a method's file that makes the ``encoder`` or the ``head``; refuses a file without it."""
+    """The function of a method's file that makes an encoder, head or classifier; refuses a file without it."""
     module, name = load_method(file), FUNCTIONS[made]
     function = getattr(module, name, None)
     if not callable(function):
@@ -69,16 +75,17 @@ def maker_in(file: str, made: str) -> Callable[..., Any]:
     return function
 
 
-def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
-    """All settings of the method called ``name``: its own, and those ``of_phase_2`` that it has and leaves out.
+def resolved_settings(name: str, method: Method, of_study: Mapping[str, Any]) -> MethodSettings:
+    """All settings of the method called ``name``: its own, and those ``of_study`` that it has and leaves out.
 
-    Refuses a file without what it makes, and what it does not know or takes for out of range.
+    Of the study are phase 2's schedule and phase 1's noise. Refuses a file without what it makes, and what it does not
+    know or takes for out of range.
     """
     for made in method.makes:
         maker_in(method.file, made)
     kind = load_method(method.file).Settings
     known = {field.name for field in dataclasses.fields(kind)}
-    content = {key: value for key, value in of_phase_2.items() if key in known} | method.settings
+    content = {key: value for key, value in of_study.items() if key in known} | method.settings
     settings = build(kind, content, paths.SHARED_PARAMS, f"methods.{name}.settings")
     return MethodSettings(method.file, dataclasses.asdict(settings))
 

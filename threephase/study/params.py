@@ -64,13 +64,14 @@ class Variant:
 class Method:
     """A variant of which a file of ``threephase/methods/`` makes the encoder, phase 3's initial head, or both.
 
-    ``start``: the pre-trained encoder or that of phase 1; ``recipe``: of phase 3; ``settings``: those of the file that
-    differ from phase 2. docs/methods.md shows one.
+    Or a classifier in place of phase 3, of its own encoder or of that of its start. ``start``: the pre-trained encoder
+    or that of phase 1; ``recipe``: of phase 3, None where there is none; ``settings``: those of the file that differ
+    from phase 2. docs/methods.md shows one.
     """
 
     title: str
     file: str
-    makes: list[str] = checked(each_of("encoder", "head"))
+    makes: list[str] = checked(each_of("encoder", "head", "classifier"))
     start: str = checked(one_of(PRETRAINED, DENOISED))
     recipe: Recipe | None
     settings: dict[str, MethodValue]

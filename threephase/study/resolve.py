@@ -75,7 +75,7 @@ def settings_of(study: Study, machine: Machine, paper: Paper) -> Iterator[Resolv
     for training in topology.trainings(study):
         make = baseline_settings if training.stage in topology.BASELINE_STAGES else training_settings
         content = make(study, training, machine)
-        by_method = training.program in (topology.METHOD, topology.CLASSIFY_ON_HEAD)
+        by_method = training.program in topology.BY_METHOD
         method = module_name(content.method.file) if by_method else None
         yield Resolved(training.program, training.cell, content, method=method)
     for encoder, variant in topology.cells(study):

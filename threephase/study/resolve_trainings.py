@@ -74,11 +74,13 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
             contrastive=contrastive,
             pairs=_pair_rows(study, training),
         )
-    if training.program in (topology.METHOD, topology.CLASSIFY_ON_HEAD):
+    if training.program in topology.BY_METHOD:
         method = study.shared.methods[training.variant]
-        resolved = resolved_settings(training.variant, method, _schedule(study, encoder, "contrastive"))
+        noise = {"deletion_ratio": denoising.deletion_ratio, "units": denoising.units}
+        of_study = _schedule(study, encoder, "contrastive") | noise
+        resolved = resolved_settings(training.variant, method, of_study)
         common = dataclasses.replace(common, method=resolved)
-    if training.program == topology.METHOD:
+    if training.program in (topology.METHOD, topology.FIT_CLASSIFIER):
         return common
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
