@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from small_project import CODE, REPOSITORY, SHARED, STUDY, change, error_line, make_project, run_stage
 from test_methods import block
+from tiny_project import ENCODER
 
 REFUSED_FILE = "threephase/methods/odd.py"
 
@@ -19,7 +20,7 @@ def project(tmp_path) -> Path:
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     entry = {"title": "Odd", "file": "odd", "makes": ["encoder"], "start": "pretrained", "recipe": None, "settings": {}}
     change(tmp_path, SHARED, {"methods.odd": entry})
-    change(tmp_path, STUDY, {"variants": ["odd"]})
+    change(tmp_path, STUDY, {"variants": ["odd"], f"hyperparameters.{ENCODER}.lr_classifier": 1e-3})
     return tmp_path
 
 
