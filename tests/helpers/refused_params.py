@@ -148,7 +148,7 @@ REFUSED = [
     ),
     (SHARED, {"statistics.confidence": 95}, "statistics.confidence: got 95, expected a number above 0 and below 1"),
     (SHARED, {"engine.device": "gpu"}, "engine.device: got 'gpu', expected one of: 'auto', 'cpu', 'cuda', 'mps'"),
-    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: ncm_ft"),
+    (SHARED, {"methods.supcon.file": "supkon"}, "methods.supcon.file: got 'supkon', expected one of: cplae"),
     (SHARED, {"methods.supcon.start": "joint"}, "methods.supcon.start: got 'joint', expected one of: 'pretrained', 'd"),
     (
         SHARED,

@@ -49,8 +49,8 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     unlabelled = run.trained_on(run.part("unlabelled"), tokenizer)
     if unlabelled.empty:
         raise UserError(
-            f"{run.stage}: {run.variant}: got no unlabelled texts, expected some: rows of the split unlabelled, or what "
-            "long_tail_ratio leaves over"
+            f"{run.stage}: {run.variant}: got no unlabelled texts, expected some: rows of the split unlabelled, or "
+            "what long_tail_ratio leaves over"
         )
     labelled = Rows(tokenizer(labelled["text"].tolist()), run.class_ids(labelled))
     unlabelled = Rows(tokenizer(unlabelled["text"].tolist()), torch.empty(0))
