@@ -6,15 +6,15 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from small_project import CODE, REPOSITORY, SHARED, STUDY, change, error_line, make_project, run_stage
+from added_methods import FILE, FITTED, HEADS, METHODS, NEW, READS, WITH_DATA, add_method, phase_3
+from small_project import REPOSITORY
 from test_contract import MODULES, TYPED, module_file, reachable
 from test_pipeline import RUNS, predictions, same_but_for_labels
 from tiny_project import (
-    CLASS_WORDS,
     ENCODER,
-    OF_TESTS,
     SEEDS,
     TEST_ROWS,
     contents,
@@ -27,54 +27,8 @@ from tiny_project import (
 from threephase.base import paths, run_reports
 from threephase.scores.metrics import METRICS
 from threephase.study import closure
-from threephase.study.schema import read_yaml
 
-PAGE = (REPOSITORY / "docs/methods.md").read_text(encoding="utf-8")
-NEW, FILE = "smoothed", "threephase/methods/smoothed.py"
-# By method that trains an encoder its stage; and the methods that give a head.
-TRAINED = ("supcon", "diverse_heads", "plain_heads", "joint_with_ce", "robust_augmentation", "model_augmentation")
-WITH_DATA = ("co_finetuning", "traceback_dae", "random_pool_dae")
-METHODS = (
-    dict.fromkeys(TRAINED, "train_method")
-    | dict.fromkeys(WITH_DATA, "train_method_with_data")
-    | dict.fromkeys((NEW, "aligned_phases"), "train_method_from_dae")
-)
-# What of phases 1 and 2 methods read.
-READS = dict.fromkeys(("robust_augmentation", "model_augmentation", "aligned_phases"), ["pairs"]) | {
-    "joint_with_ce": ["noise", "pairs"],
-    "traceback_dae": ["noise"],
-    "random_pool_dae": ["noise"],
-}
-HEADS = ("ncm_ft", "linear_ft")
 ON_HEAD = "train_classifier_on_head_from_pretrained"
-OTHER_DATASET = "data/newsgroups.yaml"
-REFUSED_FILE = "threephase/methods/odd.py"
-
-
-def block(language: str) -> str:
-    """The page's block of code."""
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    return text
-
-
-def add_method(root: Path) -> None:
-    """What the page says: the file, the entry; the study then trains it and the project's own methods."""
-    assert Path(FILE).name in PAGE
-    (root / FILE).write_text(block("python"), encoding="utf-8")
-    (root / "entry.yaml").write_text(block("yaml"), encoding="utf-8")
-    change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
-    (root / "entry.yaml").unlink()
-    change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS]})
-    write_other_data(root)
-
-
-def write_other_data(root: Path) -> None:
-    """The data set that methods name besides the study's own, as a file of few texts of the same words."""
-    lines = ["text,label_text"]
-    for label, words in CLASS_WORDS.items():
-        lines += [f"{word} or {words.split()[0]} again,{label}" for word in words.split()]
-    (root / "others.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    change(root, OTHER_DATASET, {"source": {"files": "others.csv"}, "sample_rows": 20, "expected": {}})
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +49,7 @@ def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
             "resolve_settings",
             *(f"prepare_method_data@{method}" for method in WITH_DATA),
             *(f"{stage}@{cells[method]}-{seed}" for method, stage in METHODS.items() for seed in SEEDS),
-            *(f"train_classifier@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
+            *(f"{phase_3(method)}@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
             *(f"{ON_HEAD}@{cells[method]}-{seed}" for method in HEADS for seed in SEEDS),
             *(f"summarize_cell@{cell}" for cell in cells.values()),
         ]
@@ -126,7 +80,8 @@ def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
                 where = (root, ENCODER, method, seed, phase)
                 report = run_reports.read(*where, paths.history(*where))
                 assert report["seconds"] > 0 and report["peak_memory_mb"] > 0
-                assert report["updates"] > 0 and report["sequence_updates"] > 0
+                trains = phase == "encoder" or method not in FITTED
+                assert (report["updates"] > 0) == (report["sequence_updates"] > 0) == trains
         assert f"{stage}:" in read(root, "dvc.yaml")
     for title in (
         "Supervised contrastive loss",
@@ -191,7 +146,11 @@ def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
             for place in (start, *(f"encoders/{ENCODER}-{method}/{seed}" for seed in SEEDS))
         ]
         assert len(set(weights)) == 1 + len(SEEDS)
-        losses = pd.read_csv(root / RUNS / f"histories/{ENCODER}-{method}/0-encoder.csv")["loss"]
+        history = pd.read_csv(root / RUNS / f"histories/{ENCODER}-{method}/0-encoder.csv")
+        assert history["step"].tolist() == list(range(1, len(history) + 1))
+        losses = history.loc[
+            history["epoch"] == history["epoch"].max(), "loss"
+        ]  # of a teacher and a student the latter's
         assert losses.tail(3).mean() < losses.head(3).mean()
 
 
@@ -224,6 +183,38 @@ def test_label_flips_of_views_are_counted_on_the_validation_rows(with_methods):
     assert any(float(line[2]) > 0 for line in lines)
 
 
+def test_a_fitted_classifier_takes_no_step_and_gives_probabilities(with_methods):
+    root, _ = with_methods
+    for method in FITTED:
+        (line,) = pd.read_csv(root / RUNS / f"histories/{ENCODER}-{method}/0-classifier.csv").to_dict("records")
+        assert line["step"] == line["epoch"] == 0 and line["loss"] >= 0
+        made = predictions(root, f"{ENCODER}-{method}", 0)
+        found = made.filter(like="probability_").to_numpy()
+        assert np.isfinite(found).all() and found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+        settings = json.loads(read(root, f"runs/settings/fit_classifier-{ENCODER}-{method}.json"))
+        assert f"threephase/methods/{method}.py" in settings["files"] and settings["settings"]["start"] == method
+        assert "classifiers" not in settings["settings"]
+    assert (root / RUNS / f"encoders/{ENCODER}-setfit/0").is_dir()
+
+
+def test_a_fitted_classifier_cannot_be_kept(with_methods, tmp_path):
+    root, _ = with_methods
+    code = f"""
+from pathlib import Path
+from threephase.base.errors import UserError
+from threephase.phases.remade_classifier import write_remade
+from threephase.study.read_params import load_study
+try:
+    write_remade(load_study(), {ENCODER!r}, "setfit", 0, Path({str(tmp_path)!r}))
+except UserError as refused:
+    print(refused)
+"""
+    assert run(root, sys.executable, "-c", code).strip() == (
+        "params.yaml: variants: setfit: got a method that fits its own classifier, which no folder keeps; expected one "
+        "that phase 3 trains"
+    )
+
+
 def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_path):
     finished, output = with_methods
     root = tmp_path / "project"
@@ -240,7 +231,11 @@ def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_pat
     commands = re.findall("^> (.*)$", output, flags=re.MULTILINE)
     run_recorded(
         root,
-        [line for line in commands if re.search(r"train_(method|classifier|classifier_on_head) .*--seed 0$", line)],
+        [
+            line
+            for line in commands
+            if re.search(r"(train_method|train_classifier|train_classifier_on_head|fit_classifier) .*--seed 0$", line)
+        ],
     )
     for method in (*METHODS, *HEADS):
         cell = f"{ENCODER}-{method}"
@@ -271,81 +266,9 @@ def test_a_method_runs_again_for_the_modules_that_its_file_imports_and_nothing_e
     assert of_methods
     monkeypatch.chdir(REPOSITORY)
     for method in of_methods:
-        for stage in ("train_method", "train_classifier_on_head"):
+        for stage in ("train_method", "train_classifier_on_head", "fit_classifier"):
             expected = reachable(f"stages.{stage}") | reachable(method)
             files = {module_file(module).relative_to(REPOSITORY) for module in expected}
             assert files == set(closure.modules_of(stage, by_name=[method]))
     for program in (name for name in TYPED if name.startswith("stages.")):
         assert not reachable(program) & set(of_methods), program
-
-
-@pytest.fixture
-def project(tmp_path) -> Path:
-    """A small project whose code is a copy, with an entry of the file ``odd.py``, which a test writes."""
-    make_project(tmp_path)
-    for folder in CODE:
-        (tmp_path / folder).unlink()
-        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    entry = {"title": "Odd", "file": "odd", "makes": ["encoder"], "start": "pretrained", "recipe": None, "settings": {}}
-    change(tmp_path, SHARED, {"methods.odd": entry})
-    change(tmp_path, STUDY, {"variants": ["odd"], f"hyperparameters.{ENCODER}.lr_classifier": 1e-3})
-    return tmp_path
-
-
-GOOD = block("python")
-
-
-@pytest.mark.parametrize(
-    ("code", "settings", "said"),
-    [
-        (
-            GOOD.replace("def train_encoder", "def train"),
-            {},
-            f"{REFUSED_FILE}: got no function train_encoder, expected train_encoder(run, encoder, tokenizer, settings)",
-        ),
-        (
-            GOOD.replace("class Settings", "class Setings"),
-            {},
-            f"{REFUSED_FILE}: got no class Settings, expected a frozen dataclass of its settings",
-        ),
-        (
-            GOOD + "f(:",
-            {},
-            f"{REFUSED_FILE}, line {len(GOOD.splitlines()) + 1}: invalid syntax; expected Python code",
-        ),
-        (
-            GOOD.replace("Settings(Schedule)", "Settings"),
-            {},
-            f"{REFUSED_FILE}: Settings: got no Schedule, expected class Settings(Schedule)",
-        ),
-        (GOOD, {}, f"{SHARED}: methods.odd.settings.smoothing: the key is missing, expected a number"),
-        (
-            GOOD,
-            {"smoothing": 1.0},
-            f"{SHARED}: methods.odd.settings.smoothing: got 1.0, expected a number at least 0 and below 1",
-        ),
-        (GOOD, {"smoothing": "0.1"}, f"{SHARED}: methods.odd.settings.smoothing: got '0.1', expected a number"),
-        (
-            GOOD,
-            {"smothing": 0.1},
-            f"{SHARED}: methods.odd.settings.smothing: unknown key (did you mean 'smoothing'?), expected one of: lr, ",
-        ),
-        (
-            GOOD,
-            {"smoothing": 0.1, "lr": 0},
-            f"{SHARED}: methods.odd.settings.lr: got 0, expected a number above 0 and below 1",
-        ),
-    ],
-)
-def test_a_method_that_cannot_be_trained_is_refused_before_dvc_starts(project, code, settings, said):
-    (project / REFUSED_FILE).write_text(code, encoding="utf-8")
-    change(project, SHARED, {"methods.odd.settings": settings})
-    for command in ("resolve_settings", "check_studies"):
-        assert error_line(run_stage(project, command)).startswith(said)
-
-
-def test_a_method_that_makes_no_head_is_refused_where_the_entry_says_it_does(project):
-    (project / REFUSED_FILE).write_text(GOOD, encoding="utf-8")
-    change(project, SHARED, {"methods.odd.settings": {"smoothing": 0.1}, "methods.odd.makes": ["head"]})
-    said = f"{REFUSED_FILE}: got no function initial_head, expected initial_head(run, encoder, tokenizer, settings)"
-    assert error_line(run_stage(project, "resolve_settings")) == said

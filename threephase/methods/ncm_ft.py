@@ -17,6 +17,7 @@ from threephase.data.randomness import torch_generator
 from threephase.model.embedding import embed
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
+from threephase.phases.prototypes import class_means
 from threephase.phases.training_run import TrainingRun
 from threephase.study.schema import checked, number, one_of
 
@@ -38,12 +39,6 @@ def initial_head(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextToke
         vectors = embed(encoder, tokenizer(train["text"].tolist()), tokenizer, run.machine)
         rows = class_means(vectors, run.class_ids(train), len(run.classes))
     return linear_head(rows, settings.scale)
-
-
-def class_means(vectors: Tensor, class_ids: Tensor, classes: int) -> Tensor:
-    """(classes, size) of vectors (texts, size); zero for a class without a text."""
-    members = F.one_hot(class_ids, classes).T.float()
-    return members @ vectors / members.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def linear_head(directions: Tensor, scale: float) -> nn.Linear:

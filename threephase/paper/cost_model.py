@@ -122,8 +122,8 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     """Updates of a training, and the texts in them that go through the transformer with a gradient.
 
     Phase 1: each text is encoded and decoded. Phase 2: both sides of a pair. Joint: the longer stream's steps, both
-    streams in each. A method: what its settings say. Phase 3: none where the encoder is frozen, as its vectors are
-    computed once. What a variant shares with another one it does not train.
+    streams in each. A method: what its settings say; none for a classifier that it fits. Phase 3: none where the
+    encoder is frozen, as its vectors are computed once. What a variant shares with another one it does not train.
     """
     train, labelled = training_rows(study)
     settings = with_batch_size(training_settings(study, training, ANY_MACHINE), train)
@@ -133,6 +133,8 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
         rows = [candidate.epochs(round(train)) * train for candidate in settings.classifiers]
         frozen = settings.classifiers[0].freeze_encoder  # the candidates differ in their learning rate alone
         return sum(rows) / settings.classifiers[0].batch_size, 0.0 if frozen else float(sum(rows))
+    if training.program == topology.FIT_CLASSIFIER:
+        return 0.0, 0.0
     texts, pairs = 0.0, 0.0
     if settings.denoising:
         unlabelled = study.dataset.expected.rows_by_split.get("unlabelled", 0)

@@ -33,7 +33,7 @@ class BalancedBatches:
         self.class_ids = run.class_ids(rows)
         self.tokenizer, self.device = tokenizer, run.machine.device
         self.draws = max(1, schedule.batch_size // 2)
-        self.texts = schedule.texts(len(rows))
+        self.texts = schedule.epochs * len(rows)
         self.random = generator(run.seed, "class-balanced batches")
         self.sequence_updates = 0
 

@@ -23,7 +23,7 @@ from threephase.phases.training_run import TrainingRun
 from threephase.scores.predictions import PROBABILITY
 from threephase.study.params import Study
 from threephase.study.settings import BaselineSettings, Machine, read_settings
-from threephase.study.topology import BASELINE, CLASSIFIER_PHASE, CLASSIFY, classifier_program
+from threephase.study.topology import BASELINE, CLASSIFIER_PHASE, CLASSIFY, FIT_CLASSIFIER, classifier_program
 
 # Single precision, and a baseline's head is kept as one linear layer whatever scikit-learn computed it from.
 ROUNDING = 1e-5
@@ -39,6 +39,11 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
     predictions = read_table(file)
     if variant in study.shared.variants:
         program = classifier_program(study.shared, variant)
+        if program == FIT_CLASSIFIER:
+            raise UserError(
+                f"{study.file}: variants: {variant}: got a method that fits its own classifier, which no folder keeps; "
+                "expected one that phase 3 trains"
+            )
         run = TrainingRun.from_settings(study.folder, program, encoder, variant, seed, CLASSIFIER_PHASE)
         model, facts, machine = _fine_tuned(run, train_best if program == CLASSIFY else train_best_on_head)
     else:

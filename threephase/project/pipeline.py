@@ -49,6 +49,7 @@ DESCRIPTIONS = {
     topology.CLASSIFY_DENOISED: "Phase 3 behind phase 1 alone",
     topology.CLASSIFY_PRETRAINED: "Phase 3 alone, fine-tuning",
     **dict.fromkeys(topology.ON_HEAD.values(), "Phase 3 with the head or the adapter that a method gives"),
+    **dict.fromkeys(topology.FITTED.values(), "The classifier that a method fits, in place of phase 3"),
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",

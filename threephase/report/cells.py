@@ -24,6 +24,7 @@ PHASES = {
     "train_joint": "phases 1 and 2",
     "train_method": "method",
     "train_classifier": "phase 3",
+    "fit_classifier": "fit",
     "train_baselines": "fit",
 }
 FACTS = {

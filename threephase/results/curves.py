@@ -85,7 +85,7 @@ def updates_of(study: Study, encoder: str, variant: str, curves: pd.DataFrame) -
         if len(ends) < len(study.params.seeds):
             return None
         # A line's first and last point are medians of the first and the last steps, as many each or one more at first.
-        steps = (ends["min"] + ends["max"] - 1).astype(int)
+        steps = (ends["min"] + ends["max"] - 1).astype(int).clip(lower=0)  # a fitted classifier has none
         recipe = study.shared.variants[variant].recipe if phase == CLASSIFIER_PHASE else None
         updates += float(steps.mean()) * (len(recipe.lr_classifier) if recipe else 1)
     return updates

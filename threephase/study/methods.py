@@ -25,6 +25,7 @@ FUNCTIONS = {
     "encoder": "train_encoder(run, encoder, tokenizer, settings)",
     "head": "initial_head(run, encoder, tokenizer, settings)",
     "adapter": "add_adapter(run, encoder, settings)",
+    "classifier": "fitted_classifier(run, encoder, tokenizer, settings)",
 }
 
 
@@ -35,11 +36,22 @@ def with_methods(shared: Shared) -> Shared:
         if name in shared.variants:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
-        if "encoder" not in method.makes and len(method.reads) > 1:
-            expected = "its first alone, as the method makes no encoder"
-            raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}.reads: got {method.reads}, expected {expected}")
+        _check_shape(f"{paths.SHARED_PARAMS}: methods.{name}", method)
     as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
+
+
+def _check_shape(place: str, method: Method) -> None:
+    """Refuse parts of an entry that do not go together."""
+    of_phase_3 = {
+        "a head": "head" in method.makes, "an adapter": "adapter" in method.makes, "a recipe": method.recipe is not None
+    }  # fmt: skip
+    given = [what for what, is_given in of_phase_3.items() if is_given]
+    if "classifier" in method.makes and given:
+        raise UserError(f"{place}: got {given[0]} beside a classifier, which replaces phase 3; expected one of both")
+    if "encoder" not in method.makes and len(method.reads) > 1:
+        expected = "its first alone, as the method makes no encoder"
+        raise UserError(f"{place}.reads: got {method.reads}, expected {expected}")
 
 
 def _as_variant(method: Method) -> Variant:

@@ -71,13 +71,13 @@ class Method:
     """A variant of which a file of ``threephase/methods/`` makes what ``makes`` names.
 
     ``reads``: the encoder that the file is given, the pre-trained one or phase 1's; behind it what else it uses: other
-    encoders of phases 1 and 2, NOISE, PAIRS, another data set's training texts. ``recipe``: of phase 3; ``settings``:
-    those of the file that differ from phase 2. docs/methods.md shows one.
+    encoders of phases 1 and 2, NOISE, PAIRS, another data set's training texts. ``recipe``: of phase 3, None
+    beside a classifier; ``settings``: those of the file that differ from phase 2. docs/methods.md shows one.
     """
 
     title: str
     file: str
-    makes: list[str] = checked(each_of("encoder", "head", "adapter"))
+    makes: list[str] = checked(each_of("encoder", "head", "adapter", "classifier"))
     reads: list[str] = checked(_reads)
     recipe: Recipe | None
     settings: dict[str, MethodValue]

@@ -78,7 +78,7 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         )
     if training.program in topology.BY_METHOD:
         common = _with_method(study, training, common, denoising, contrastive)
-    if training.program == topology.METHOD:
+    if training.program in (topology.METHOD, topology.FIT_CLASSIFIER):
         return common
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)

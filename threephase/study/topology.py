@@ -44,9 +44,13 @@ CLASSIFY_ON_HEAD = "train_classifier_on_head"
 ON_HEAD = {
     name: name.replace(CLASSIFY, CLASSIFY_ON_HEAD) for name in (CLASSIFY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
 }
-BY_METHOD = (METHOD, CLASSIFY_ON_HEAD)  # the programs that call a method's file
+FIT_CLASSIFIER = "fit_classifier"
+# In place of phase 3 the classifier that a method fits.
+FITTED = {name: name.replace(CLASSIFY, FIT_CLASSIFIER) for name in ON_HEAD}
+BY_METHOD = (METHOD, CLASSIFY_ON_HEAD, FIT_CLASSIFIER)  # the programs that call a method's file
 CLASSIFIER_STAGES = (
     CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED, *ON_HEAD.values(),
+    *FITTED.values(),
 )  # fmt: skip
 BASELINE_STAGES = (BASELINE, BASELINE_EMBEDDINGS)
 ENCODER_PHASE, CLASSIFIER_PHASE = "encoder", "classifier"
@@ -128,8 +132,10 @@ def _with_starts(shared: Shared, maker: str | None) -> list[str]:
 
 
 def classifier_program(shared: Shared, variant: str) -> str:
-    """The module of ``stages/`` that runs a variant's phase 3: with a method's head or adapter, or without."""
+    """The module of ``stages/`` that runs a variant's phase 3, or fits a method's classifier in its place."""
     made = shared.methods[variant].makes if variant in shared.methods else []
+    if "classifier" in made:
+        return FIT_CLASSIFIER
     return CLASSIFY_ON_HEAD if {"head", "adapter"} & set(made) else CLASSIFY
 
 
@@ -162,7 +168,7 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
         elif definition.encoder_from == DENOISE:
             stage = CLASSIFY_DENOISED
         compared, program = THREE_PHASE if ablation else None, classifier_program(shared, variant)
-        stage = stage if program == CLASSIFY else ON_HEAD[stage]
+        stage = {CLASSIFY_ON_HEAD: ON_HEAD, FIT_CLASSIFIER: FITTED}.get(program, {}).get(stage, stage)
         yield Training(stage, program, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
 
 

@@ -11,6 +11,7 @@ from threephase.data.randomness import torch_generator
 from threephase.methods import model_augmentation
 from threephase.methods.model_augmentation import Settings, append_layers, through, views_loss
 from threephase.model import encoder_folder
+from threephase.study.settings import Streams
 
 
 @pytest.fixture(scope="module")
@@ -89,4 +90,4 @@ def test_one_layer_may_be_left_out_alone(folder):
 
 
 def test_estimates_count_both_passes():
-    assert settings_of(epochs=3).texts(10) == 60
+    assert settings_of(epochs=3).cost(Streams(labelled=4, noised=0, pairs=10)) == (10, 40)

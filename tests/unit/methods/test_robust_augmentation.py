@@ -13,6 +13,7 @@ from threephase.base.errors import UserError
 from threephase.methods import robust_augmentation
 from threephase.methods.robust_augmentation import Settings, Views, inserted, mask_of, masked, substituted
 from threephase.model.tokens import TextTokenizer
+from threephase.study.settings import Streams
 
 SIMILAR = np.arange(200) + 100  # of piece 7 it is 107
 TEN, THREE = np.arange(10), np.arange(3)
@@ -113,4 +114,4 @@ def test_the_views_change_what_is_learnt_and_the_seed_repeats_it(folder):
 
 
 def test_estimates_count_three_passes():
-    assert settings_of(epochs=3).texts(10) == 90
+    assert settings_of(epochs=3).cost(Streams(labelled=4, noised=0, pairs=10)) == (10, 60)
