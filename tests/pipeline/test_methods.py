@@ -102,6 +102,7 @@ def test_the_settings_are_the_entrys_and_else_those_of_phase_2(with_methods):
     phase_2 = json.loads(read(root, f"runs/settings/train_contrastive-{ENCODER}-cl_ft.json"))["settings"]["contrastive"]
     assert settings[NEW]["settings"]["method"] == {
         "file": NEW,
+        "makes": ["encoder"],
         "settings": phase_2 | {"epochs": 2, "smoothing": 0.1},
     }
     assert settings[NEW]["settings"]["start"] == "dae" and settings["supcon"]["settings"]["start"] == "pretrained"
@@ -148,9 +149,8 @@ def test_training_changes_the_encoder_and_lowers_the_loss(with_methods):
         assert len(set(weights)) == 1 + len(SEEDS)
         history = pd.read_csv(root / RUNS / f"histories/{ENCODER}-{method}/0-encoder.csv")
         assert history["step"].tolist() == list(range(1, len(history) + 1))
-        losses = history.loc[
-            history["epoch"] == history["epoch"].max(), "loss"
-        ]  # of a teacher and a student the latter's
+        last = history["epoch"] == history["epoch"].max()  # of a teacher and a student the latter's
+        losses = history.loc[last, "loss"]
         assert losses.tail(3).mean() < losses.head(3).mean()
 
 

@@ -16,7 +16,7 @@ from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.classifier import BestTrained, Trained, new_classifier, rows_of, train_classifier
 from threephase.phases.training_run import TrainingRun
-from threephase.study.methods import maker_in, makes, settings_of
+from threephase.study.methods import maker_in, settings_of
 
 
 class LinearHead(nn.Module):
@@ -35,7 +35,7 @@ def train_best_on_head(run: TrainingRun) -> BestTrained:
     """As ``train_best`` of the ordinary phase 3; each candidate starts from the same head and adapter."""
     encoder = run.load_start()
     tokenizer = run.tokenizer(encoder)
-    head = head_of(run, encoder, tokenizer) if makes(run.settings.method.file, "head") else None
+    head = head_of(run, encoder, tokenizer) if "head" in run.settings.method.makes else None
     words = keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
     tried = list(_candidates(run, encoder, head, tokenizer))
     return BestTrained(max(tried, key=operator.attrgetter("score")), tried, tokenizer, words)
@@ -50,7 +50,7 @@ def _candidates(
         if head is not None:
             model.head = copy.deepcopy(head)
         merge = None
-        if makes(method.file, "adapter") and not model.frozen:
+        if "adapter" in method.makes and not model.frozen:
             merge = maker_in(method.file, "adapter")(run, model.encoder, settings_of(method))
         model.to(run.machine.device)
         train, selection = (rows_of(run, part, model, tokenizer) for part in ("train", run.settings.selection_split))

@@ -92,18 +92,13 @@ def load_method(file: str) -> ModuleType:
 
 def maker_in(file: str, made: str) -> Callable[..., Any]:
     """The function of a method's file that makes a key of ``FUNCTIONS``; refuses a file without it."""
-    place, (name, _) = f"{paths.METHODS / file}.py", FUNCTIONS[made].split("(")
-    if not makes(file, made):
+    module, place, (name, _) = load_method(file), f"{paths.METHODS / file}.py", FUNCTIONS[made].split("(")
+    function = getattr(module, name, None)
+    if not callable(function):
         raise UserError(f"{place}: got no function {name}, expected {FUNCTIONS[made]}")
-    module = load_method(file)
     if made == "encoder" and not hasattr(module.Settings, "cost"):
         raise UserError(f"{place}: Settings: got no Schedule, expected class Settings(Schedule) or a function cost")
-    return getattr(module, name)
-
-
-def makes(file: str, made: str) -> bool:
-    """Whether a method's file has the function for a key of ``FUNCTIONS``."""
-    return callable(getattr(load_method(file), FUNCTIONS[made].split("(")[0], None))
+    return function
 
 
 def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
@@ -117,7 +112,7 @@ def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) 
     known = {field.name for field in dataclasses.fields(kind)}
     content = {key: value for key, value in of_phase_2.items() if key in known} | method.settings
     settings = build(kind, content, paths.SHARED_PARAMS, f"methods.{name}.settings")
-    return MethodSettings(method.file, dataclasses.asdict(settings))
+    return MethodSettings(method.file, method.makes, dataclasses.asdict(settings))
 
 
 def settings_of(resolved: MethodSettings) -> Any:

@@ -100,9 +100,10 @@ class Contrastive(Schedule):
 
 @dataclass(frozen=True)
 class MethodSettings:
-    """A method's ``file`` in ``threephase/methods/``, and all of its settings by name."""
+    """A method's ``file`` in ``threephase/methods/``, what it ``makes``, and all of its settings by name."""
 
     file: str
+    makes: list[str]
     settings: dict[str, MethodValue]
 
 
