@@ -26,6 +26,7 @@ from torch.nn.utils import parametrize
 from threephase.data.randomness import torch_generator
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
+from threephase.phases.consecutive import consecutive
 from threephase.phases.contrastive import pair_losses
 from threephase.phases.denoising import reconstruction_losses
 from threephase.phases.nearest_mean_score import NearestMeanScore
@@ -111,11 +112,9 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     encoder.added = best.added
     encoder.transformer.load_state_dict(best.transformer.state_dict())
     updates = sum(texts for *_, of_factor in tried for _, texts in of_factor)
-    (optimization, _), (last, _) = phases
-    last.progress.start = tried[0][-1][0][0].progress.start  # the texts of all factors are counted
-    last.history = optimization.history + [line | {"step": line["step"] + optimization.steps} for line in last.history]
-    last.steps += optimization.steps
-    return last, updates
+    optimization = consecutive(*(of_phase for of_phase, _ in phases))
+    optimization.progress.start = tried[0][-1][0][0].progress.start  # the texts of all factors are counted
+    return optimization, updates
 
 
 def add_difference(encoder: SentenceEncoder, other: SentenceEncoder, start: SentenceEncoder) -> None:

@@ -28,6 +28,7 @@ from threephase.model.kernels import keep_words, restore_words
 from threephase.model.models import SentenceEncoder, linear
 from threephase.model.tokens import TextTokenizer, length_buckets
 from threephase.phases.classifier import Classifier, Rows, batch_losses, predict
+from threephase.phases.consecutive import consecutive
 from threephase.phases.initial_heads import LinearHead
 from threephase.phases.optimization import Optimization, slices
 from threephase.phases.training_run import TrainingRun
@@ -66,7 +67,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     steps = max(steps, math.ceil(len(unlabelled) / settings.batch_size))
     by_student = student.train(labelled, steps, unlabelled, soft)
     restore_words(encoder, all_words)
-    return _one_behind_the_other(by_teacher, by_student), teacher.texts + student.texts
+    return consecutive(by_teacher, by_student), teacher.texts + student.texts
 
 
 class _Training:
@@ -114,11 +115,3 @@ class _Training:
 def divergence(soft: Tensor, logits: Tensor) -> Tensor:
     """Mean of KL(``soft`` || softmax of the logits) over the texts, both (texts, classes), in nats."""
     return F.kl_div(logits.float().log_softmax(dim=1), soft, reduction="batchmean")
-
-
-def _one_behind_the_other(first: Optimization, second: Optimization) -> Optimization:
-    """The second with the history of both: the teacher's steps are epoch 1, the student's epoch 2."""
-    later = [line | {"step": first.steps + line["step"], "epoch": 2} for line in second.history]
-    second.history, second.steps = first.history + later, first.steps + second.steps
-    second.progress.start = first.progress.start
-    return second

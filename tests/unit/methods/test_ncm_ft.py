@@ -44,7 +44,8 @@ def test_a_class_without_a_training_text_has_a_row_of_zeros():
 
 
 def test_a_head_of_another_size_is_refused(monkeypatch):
-    run = SimpleNamespace(settings=SimpleNamespace(method=MethodSettings("odd", ["head"], {})), classes=["a", "b", "c", "d"])
+    settings = SimpleNamespace(method=MethodSettings("odd", ["head"], {}))
+    run = SimpleNamespace(settings=settings, classes=["a", "b", "c", "d"])
     encoder = SimpleNamespace(hidden_size=32)
     monkeypatch.setattr(initial_heads, "settings_of", lambda _: None)
     monkeypatch.setattr(initial_heads, "maker_in", lambda *_: lambda *_: nn.Linear(8, 3))

@@ -1,6 +1,7 @@
 """What trainings are expected to cost, by hand, and beside the pairs and rates that are measured."""
 
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -127,6 +128,26 @@ def test_a_method_on_pairs_takes_the_updates_of_phase_2_and_the_texts_of_its_pas
         assert updates_of(study, "train_method", "minilm_l12", method) == pytest.approx((updates, factor * texts))
     aligned = updates_of(study, "train_method_from_dae", "minilm_l12", "aligned_phases")
     assert aligned == pytest.approx((updates, texts))
+
+
+def test_a_method_takes_the_longest_of_what_it_draws_from_with_its_own_epochs(tmp_path, monkeypatch):
+    root = make_paper_project(tmp_path / "project")
+    methods = ["co_finetuning", "joint_with_ce", "traceback_dae"]
+    shutil.copy(REPOSITORY / "data/newsgroups.yaml", root / "data")
+    change(root, "studies/snips2/params.yaml", {"variants.minilm_l12": ["cl_ft", *methods]})
+    monkeypatch.chdir(root)
+    study = load_studies()["snips2"]
+    trained, rows = study.params.hyperparameters["minilm_l12"], study.dataset.expected.rows_by_split
+    labelled = trained.epochs_contrastive * training_rows(study)[1]
+    noised = labelled + trained.epochs_contrastive * rows.get("unlabelled", 0)
+    pairs = updates_of(study, "train_contrastive_from_pretrained", "minilm_l12", "cl_ft")[0] * trained.batch_size
+    for stage, method, items, in_each in (
+        ("train_method_with_data", "co_finetuning", labelled, 2),
+        ("train_method", "joint_with_ce", max(noised, pairs), 5),
+        ("train_method_with_data", "traceback_dae", noised, 6),
+    ):
+        expected = (items / trained.batch_size, in_each * items)
+        assert updates_of(study, stage, "minilm_l12", method) == pytest.approx(expected)
 
 
 def test_a_small_set_is_trained_in_the_batches_that_its_protocol_has_for_it(tmp_path, monkeypatch):
