@@ -140,10 +140,11 @@ class StudyFiles:
             return []
         entries = json.loads(listing.read_text(encoding="utf-8"))
         newest = {str(folder / entry["relpath"]): entry["md5"] for entry in entries}
+        makes_results = (topology.SPLIT, topology.METHOD_DATA, "train_", topology.FIT_CLASSIFIER)
         before = [
             stage.name
             for stage in self._stages
-            if stage.name.startswith((topology.SPLIT, "train_")) and any(out.hash_info for out in stage.outs)
+            if stage.name.startswith(makes_results) and any(out.hash_info for out in stage.outs)
             for dep in stage.deps
             if dep.hash_info.value != newest.get(str(self._within(dep.fs_path)), dep.hash_info.value)
         ]
