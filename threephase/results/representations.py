@@ -64,7 +64,8 @@ def _fine_tuned(study: Study, encoder: str, start: str) -> list[Panel]:
     panels = []
     for variant in study.params.variants_of(encoder):
         starts = topology.maker_of(study.shared, variant) or ""
-        if starts == start and (study.shared.variants[variant].recipe or not frozen):
+        fitted = topology.classifier_program(study.shared, variant) == topology.FIT_CLASSIFIER
+        if starts == start and not fitted and (study.shared.variants[variant].recipe or not frozen):
             title = "Phase 3 from random weights" if not start and starts_at_random(study, encoder) else "After phase 3"
             panels.append(Panel(FINE_TUNED_PHASE, variant, title, study.title(variant)))
     return panels

@@ -146,6 +146,17 @@ def test_phase_3_has_a_panel_where_it_trains_the_encoder(study):
     assert [panel.phase for panel in frozen][-4:] == ["phases_1_2", "phase_3", "phase_2", "joint"]
 
 
+def test_methods_have_panels_and_a_fitted_classifier_changes_no_encoder(study):
+    methods = ["ncm_ft", "supcon", "setfit", "mean_merge", "co_finetuning", "aligned_phases"]
+    trained = dataclasses.replace(study, params=dataclasses.replace(study.params, variants=methods))
+    assert [(panel.phase, panel.variant) for panel in panels_of(trained, ENCODER)] == [
+        ("pretrained", ""), ("phase_3", "ncm_ft"), ("phase_1", "dae"), ("phase_2", "cl_ft"),
+        ("method", "supcon"), ("phase_3", "supcon"), ("method", "setfit"), ("method", "mean_merge"),
+        ("phase_3", "mean_merge"), ("method", "co_finetuning"), ("phase_3", "co_finetuning"),
+        ("phase_1_method", "aligned_phases"), ("phase_3", "aligned_phases"),
+    ]  # fmt: skip
+
+
 def tables(study, classes=("x", "y", "z"), rows=12):
     """Points and separation as ``represent`` gives them, of made-up vectors."""
     random, points, separation = np.random.default_rng(0), [], []
