@@ -132,7 +132,7 @@ def test_an_edit_of_a_method_runs_that_method_again_and_no_other(project):
 
 def test_a_new_method_changes_no_settings_of_another_study(project):
     before = settings()
-    entry = {"title": "A", "file": "supcon", "makes": ["encoder"], "start": "dae", "recipe": None, "settings": {}}
+    entry = {"title": "A", "file": "supcon", "makes": ["encoder"], "reads": ["dae"], "recipe": None, "settings": {}}
     change(project, SHARED, {"methods.another": entry})
     # What shows a study knows the titles of all variants.
     assert changed(before, settings()) <= SHOWN
