@@ -130,6 +130,17 @@ def test_an_edit_of_a_method_runs_that_method_again_and_no_other(project):
     assert changed(before, settings()) == PHASE_2 | trainings | SHOWN
 
 
+def test_of_phase_1_a_method_runs_again_for_what_it_reads(project):
+    """Of its own schedule another learning rate of phase 1 is no part; the noise is."""
+    change(project, STUDY, {"variants": [*VARIANTS, "supcon", "joint_with_ce"], f"{OF}.lr_classifier": 1e-3})
+    before = settings()
+    change(project, STUDY, {f"{OF}.lr_dae": 7e-4})
+    assert not any(name.startswith("train_method-") for name in changed(before, settings()))
+    change(project, STUDY, {f"{OF}.deletion_ratio": 0.3})
+    methods = {name for name in changed(before, settings()) if name.startswith("train_method-")}
+    assert methods == {"train_method-minilm_l6-joint_with_ce"}
+
+
 def test_a_new_method_changes_no_settings_of_another_study(project):
     before = settings()
     entry = {"title": "A", "file": "supcon", "makes": ["encoder"], "reads": ["dae"], "recipe": None, "settings": {}}
