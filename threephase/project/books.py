@@ -15,9 +15,11 @@ from typing import Any
 import networkx
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
+from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError, rwlock
 from dvc.stage import Stage
 from dvc.stage.cache import RunCacheNotFoundError, _get_cache_hash
 from dvc.stage.serialize import to_single_stage_lockfile
@@ -34,6 +36,18 @@ class StudyHeld(UserError):
     """Another process of dvc works in the study."""
 
 
+def drop_cut_off_list(folder: str) -> None:
+    """Remove dvc's list of the paths in use where a kill cut it off: every later command of dvc would refuse to work.
+
+    The caller holds dvc's lock on the study, so that no other process writes that list at this moment.
+    """
+    try:
+        with rwlock(folder, localfs, "", [], [], hardlink=False):
+            pass
+    except RWLockFileCorruptedError:
+        Path(folder, RWLOCK_FILE).unlink()
+
+
 class Books:
     """The stages of a study that lead to its targets, by the names that dvc gives them, in dvc's order.
 
@@ -47,6 +61,7 @@ class Books:
         try:
             self.repo = ends.enter_context(Repo(str(folder)))
             ends.enter_context(lock_repo(self.repo))
+            drop_cut_off_list(self.repo.tmp_dir)
             ends.enter_context(self.repo.scm_context(quiet=True))
             file = os.path.join(self.repo.root_dir, paths.PIPELINE)
             stages = collect_stages(self.repo, [f"{file}:{name}" for name in targets] or [file])

@@ -179,7 +179,9 @@ class OwnAnswer:
             said.append(f"On the test rows {_quoted(first)} is ahead of it by {first.comparison.stated} points{too}.")
         if alike := self._ended(NO_LEAD, NOT_FOUND, SAME_PREDICTIONS):
             said.append(f"{_listed(alike)} {AS_GOOD} from it on {self.n_test} test rows{self._cheapest(alike)}.")
-            said += [method.comparison.small for method in alike if method.comparison.small][:1]
+            # The largest of them, which holds for each: what one comparison finds another may not.
+            sized = [method.comparison for method in alike if method.comparison.small]
+            said += [each.small for each in sorted(sized, key=lambda each: each.detectable)[-1:]]
         if worse := self._ended(BEHIND):
             first, *others = worse
             found = first.comparison

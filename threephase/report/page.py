@@ -69,7 +69,7 @@ def render_page(finished: Finished, texts: bool, with_costs: bool, beside: Seque
         intervals=[kind for kind in dict.fromkeys(finished.results["ci_kind"]) if kind != ROWS_ONLY],
         margin=f"{study.shared.verdicts.claim_margin:g}",
         results=run,
-        again="make repro" if study.folder == Path() else f"make repro STUDY={study.params.name}",
+        of_study="" if study.folder == Path() else f" STUDY={study.params.name}",
         **_not_run(finished, rows),
         details=[details(finished, row, with_costs) for row in run],
         addresses={number["anchor"] for row in run for number in row["numbers"] if number},

@@ -117,7 +117,8 @@ def test_a_number_opens_by_keyboard_and_escape_leads_back(browser, pages, name):
     assert browser.driver.current_url.endswith(f"#{CELL}")
     browser.press(Keys.ESCAPE)
     assert not browser.all(OPEN) and browser.focused == cell
-    assert "#" not in browser.driver.current_url
+    # The browser tells the page of the closed panel a moment after it.
+    WebDriverWait(browser.driver, 5).until(lambda driver: "#" not in driver.current_url)
 
 
 def test_the_command_behind_a_number_is_copied(browser, pages):

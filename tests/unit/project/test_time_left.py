@@ -24,7 +24,7 @@ def test_every_training_waits_for_one_of_its_phase(stage):
 
 def test_the_phases_are_the_modules_of_the_stages():
     assert {Task(None, stage, set(), 0.0).program for stage in STAGES} == {
-        topology.DENOISE, topology.CONTRAST, topology.JOINT_TRAINING, topology.CLASSIFY,
+        topology.DENOISE, topology.CONTRAST, topology.JOINT_TRAINING, topology.METHOD, topology.CLASSIFY,
     }  # fmt: skip
     for stage in (*topology.BASELINE_STAGES, topology.SPLIT):
         assert Task(None, f"{stage}@x", set(), 0.0).program == stage

@@ -99,8 +99,9 @@ def test_a_sentence_is_that_of_its_verdict(study, verdict, low, high, outcome, w
 
 def test_every_curve_has_a_panel_a_training_with_a_line_a_seed(study):
     figures = curves_context(read_finished(study))
-    assert [figure["title"] for figure in figures] == [TEXTS[curve.name][0] for curve in CURVES]
-    for figure, curve in zip(figures, CURVES, strict=True):
+    trained = [curve for curve in CURVES if curve.name != "method"]  # of which this study has none
+    assert [figure["title"] for figure in figures] == [TEXTS[curve.name][0] for curve in trained]
+    for figure, curve in zip(figures, trained, strict=True):
         assert [panel["title"] for panel in figure["panels"]] == [
             row.label for row in rows_of_stages(study, curve.stages)
         ]

@@ -174,11 +174,10 @@ def answer_of(base, methods, name, best=None, seeds=(0, 1, 2)) -> OwnAnswer:
 
 
 def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
-    undecided = comparison(-2.5, 3.0, UNDECIDED, detectable=4.2)
     methods = [
         method("A", 90.0, 0),
-        method("B", 90.2, 500, undecided),
-        method("C", 89.9, 900, undecided),
+        method("B", 90.2, 500, comparison(-2.5, 3.0, UNDECIDED, detectable=4.2)),
+        method("C", 89.9, 900, comparison(-8.0, 9.0, UNDECIDED, detectable=12.1)),
         method("D", 80.0, 300, comparison(-15.0, -5.0, NOT_SUPPORTED)),
         method("E", 70.0, 0, comparison(-28.0, -12.0, NOT_SUPPORTED)),
     ]
@@ -187,7 +186,7 @@ def test_methods_that_cant_be_told_apart_are_named_and_the_cheapest_said(base):
     assert answer.sentences == [
         "It reaches a macro F1 of 90.0% [88.0, 92.0], the mean of 3 seeds on 120 test rows, with its 95% interval.",
         "“B” and “C” can't be told apart from it on 120 test rows; “A” is the cheapest to train.",
-        "A lead of 4.2 points would be found in 80% of such studies.",
+        "A lead of 12.1 points would be found in 80% of such studies.",
         "It is ahead of “D” by +10.0 [5.0, 15.0] points, and of “E”.",
         "It trains no encoder.",
         "It was chosen on the validation rows: within one standard error of the best there, “B”, at 50% of its updates "
