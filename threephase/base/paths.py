@@ -11,6 +11,7 @@ from threephase.base.errors import UserError
 SHARED_PARAMS = Path("shared.yaml")
 DATA = Path("data")
 STUDIES = Path("studies")
+LABEL_CURVES = STUDIES / "label_curves.yaml"
 ENCODERS = Path("encoders")
 METHODS = Path("threephase/methods")
 PAPER = Path("paper")
@@ -28,6 +29,7 @@ PUBLISHED = REPORTS / "published"
 ALL_STUDIES, PUBLISHED_STUDIES = REPORTS / "studies.html", PUBLISHED / "index.html"  # pages over several studies
 PUBLISHED_AUDIT = PUBLISHED / "audit.json"
 DATA_AUDIT = PUBLISHED / "data_audit.json"
+PUBLISHED_LABELS = PUBLISHED / "labels" / "index.html"  # how many labels each method needs
 README = Path("README.md")
 ENGINE_CHOICE = Path(".engine.json")
 PARAMS, RESOLVED, PIPELINE, LOCK, RUNS = "params.yaml", "resolved.yaml", "dvc.yaml", "dvc.lock", "runs"  # of a study

@@ -170,15 +170,15 @@ class OwnAnswer:
         if few := self._ended(FEW):
             least = self.study.shared.statistics.min_seeds_for_seed_variance
             said.append(
-                f"Whether it is ahead of {_listed(few)} can't be told: that takes {least} {self.units(least)} or more "
+                f"Whether it is ahead of {listed(few)} can't be told: that takes {least} {self.units(least)} or more "
                 f"(seeds in {self.study.file})."
             )
         if better := self._ended(AHEAD):
             first, *others = better
-            too = f", and so {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
+            too = f", and so {'is' if len(others) == 1 else 'are'} {listed(others)}" if others else ""
             said.append(f"On the test rows {_quoted(first)} is ahead of it by {first.comparison.stated} points{too}.")
         if alike := self._ended(NO_LEAD, NOT_FOUND, SAME_PREDICTIONS):
-            said.append(f"{_listed(alike)} {AS_GOOD} from it on {self.n_test} test rows{self._cheapest(alike)}.")
+            said.append(f"{listed(alike)} {AS_GOOD} from it on {self.n_test} test rows{self._cheapest(alike)}.")
             # The largest of them, which holds for each: what one comparison finds another may not.
             sized = [method.comparison for method in alike if method.comparison.small]
             said += [each.small for each in sorted(sized, key=lambda each: each.detectable)[-1:]]
@@ -187,7 +187,7 @@ class OwnAnswer:
             found = first.comparison
             turned = format_difference(-found.difference, -found.high, -found.low)
             everyone = len(worse) == len(self.methods) - 1
-            too = f", and of {'every other method' if everyone else _listed(others)}" if others else ""
+            too = f", and of {'every other method' if everyone else listed(others)}" if others else ""
             said.append(f"It is ahead of {_quoted(first)} by {turned} points{too}.")
         return said
 
@@ -196,7 +196,7 @@ class OwnAnswer:
         if self.chosen.updates is None or any(method.updates is None for method in others):
             return ""
         if cheaper := [method for method in others if method.updates < self.chosen.updates]:
-            which = _listed(cheaper) if len(cheaper) < len(others) else "each"
+            which = listed(cheaper) if len(cheaper) < len(others) else "each"
             return f"; {which} {'are' if 1 < len(cheaper) < len(others) else 'is'} cheaper to train"
         is_cheapest = all(method.updates > self.chosen.updates for method in others)
         return f"; {_quoted(self.chosen)} is the cheapest to train" if is_cheapest else "; none is cheaper to train"
@@ -256,7 +256,7 @@ def own_answer(finished: Finished) -> OwnAnswer:
     scores = {method.key: method.validation for method in methods if method.validation}
     learning = {method.key: method for method in methods if method.validation and method.row.variant != GUESSING}
     choice, guessing_wins = None, False
-    if learning and study.protocol.selection_split == "validation":  # else the test rows chose epochs and C
+    if learning and study.protocol.selection_split != "test":  # where the test rows chose epochs and C
         # What has no recorded training is preferred to nothing.
         costs = {method.key: math.inf if method.updates is None else method.updates for method in methods}
         choice = choose({key: scores[key] for key in learning}, costs)
@@ -291,7 +291,7 @@ def _compared(finished: Finished, chosen: Row, other: Row) -> Judged | None:
     return lead(finished, next(iter(encoders), ""), other.variant, chosen.variant)
 
 
-def _listed(methods: Sequence[Method]) -> str:
+def listed(methods: Sequence[Method]) -> str:
     """Their titles; of more than ``MOST_NAMES`` the first ones, and how many more."""
     titles = [_quoted(method) for method in methods]
     if len(titles) > MOST_NAMES:

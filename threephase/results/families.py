@@ -34,7 +34,7 @@ def with_holm(studies: Sequence[tuple[Study, pd.DataFrame]]) -> pd.DataFrame:
     joined = pd.concat([with_names(study, claims) for study, claims in studies], ignore_index=True)
     _refuse_twice(joined)
     family = joined.groupby(studies[0][0].shared.statistics.holm_family, sort=False)
-    return joined.assign(p_holm=family["p_value"].transform(_holm))
+    return joined.assign(p_holm=family["p_value"].transform(holm))
 
 
 def _refuse_twice(claims: pd.DataFrame) -> None:
@@ -49,7 +49,8 @@ def _refuse_twice(claims: pd.DataFrame) -> None:
         )
 
 
-def _holm(p_values: pd.Series) -> pd.Series:
+def holm(p_values: pd.Series) -> pd.Series:
+    """The p-values adjusted by Holm's method; a missing one stays missing and does not count."""
     from statsmodels.stats.multitest import multipletests
 
     adjusted, known = pd.Series(np.nan, index=p_values.index), p_values.notna()
