@@ -1,0 +1,144 @@
+"""The page, the figure and README's part on how many labels each method needs."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from threephase.base import paths
+from threephase.report.answer import metric_name
+from threephase.report.claims import format_p
+from threephase.report.drawing import Scale, colour, scale_of
+from threephase.report.judged import judged
+from threephase.report.labels import Labels, labels_text, stated
+from threephase.report.layout import link, render, render_drawing
+from threephase.report.own_answer import listed
+from threephase.results.tables import MISSING, escape_markdown, format_number
+from threephase.scores.statistics import Interval
+
+COMMAND = "python -m commands.render_labels"
+TABLE, PICTURE = paths.PUBLISHED_LABELS.with_name("table.csv"), paths.PUBLISHED_LABELS.with_name("figure.svg")
+WIDTH, HEIGHT = 340, 200  # of a panel, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 40, 326, 8, 172
+BEHIND_THE_LAST = 1.5  # doublings: where the column with all labels stands
+Line = Sequence[tuple[int | None, Interval]]
+
+
+def render_labels(labels: Labels) -> str:
+    """The whole page as text."""
+    study, studies = labels.points[0].finished.study, [point.finished for point in labels.points]
+    rule = study.shared.statistics
+    return render(
+        "labels.html.j2",
+        labels=labels,
+        listed=listed,
+        stated=stated,
+        confidence=f"{rule.confidence:.0%}",
+        power=f"{rule.detectable_power:.0%}",
+        encoder=study.shared.encoders[study.params.encoders[0]].title,
+        seeds=sorted({len(finished.study.params.seeds) for finished in studies}),
+        pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies},
+        validated=[finished.name for finished in studies if finished.study.protocol.selection_split != "none"],
+        family=_family(labels),
+        variants=dict.fromkeys(variant for point in labels.points for variant in point.column.rows),
+        differences=[
+            _panel(labels, f"{line.dataset}: {line.pair}", {line.variant: line.band}, line.variant, zero=True)
+            for line in labels.crossed()
+        ],
+        band=study.title(labels.named.family.variant),
+        **_curves(labels),
+    )
+
+
+def draw(labels: Labels) -> str:
+    """The curves of all data sets as a drawing of its own."""
+    return render_drawing("labels.svg.j2", **_curves(labels))
+
+
+def readme_part(labels: Labels) -> str:
+    """What to use, a line a data set."""
+    return "".join(f"- {escape_markdown(sentence)}\n" for sentence in labels.sentences())
+
+
+def _family(labels: Labels) -> list[dict[str, Any]]:
+    """A row a comparison of the family."""
+    studies = {(point.finished.study.params.dataset, point.shots): point.finished.study for point in labels.points}
+    return [
+        {
+            "dataset": studies[line["dataset"], line["shots"]].dataset.title,
+            "shots": line["shots"],
+            "judged": judged(studies[line["dataset"], line["shots"]], line),
+            "p": [format_p(line[name]) for name in ("p_value", "p_holm")],
+            "detectable": [
+                MISSING if pd.isna(line[name]) else format_number(line[name])
+                for name in ("detectable", "detectable_holm")
+            ],
+        }
+        for line in labels.family.to_dict("records")
+    ]
+
+
+def _curves(labels: Labels) -> dict[str, Any]:
+    """For each data set the means of all methods by labels a class, and the band of the family's variant."""
+    study, panels = labels.points[0].finished.study, []
+    for points in labels.curves:
+        lines = {
+            variant: [(p.shots, p.column.mean(variant)) for p in points if variant in p.column.rows]
+            for variant in _methods(labels)
+        }
+        title = f"{points[0].dataset}, {metric_name(points[0].finished.study.params.primary_metric)}"
+        panels.append(_panel(labels, title, lines, labels.named.family.variant))
+    legend = [{"title": study.title(variant)} | _look(labels, variant) for variant in _methods(labels)]
+    places = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "bottom": BOTTOM}
+    return {"panels": panels, "legend": legend} | places
+
+
+def _methods(labels: Labels) -> list[str]:
+    """All methods of all columns, in the order of the tables."""
+    return [*dict.fromkeys(variant for point in labels.points for variant in point.column.methods)]
+
+
+def _look(labels: Labels, variant: str) -> dict[str, Any]:
+    baselines = labels.points[0].finished.study.shared.baselines
+    return {"colour": colour(_methods(labels).index(variant)), "dashed": variant in baselines}
+
+
+def _panel(labels: Labels, title: str, lines: Mapping[str, Line], banded: str, zero: bool = False) -> dict[str, Any]:
+    """Lines, the band of one of them and ticks as places; ``zero``: with a line there."""
+    shown = {name: line for name, line in lines.items() if line}
+    values = [interval.mean for line in shown.values() for _, interval in line]
+    values += [bound for _, interval in shown.get(banded, []) for bound in (interval.low, interval.high)]
+    up = scale_of([*values, *[0.0] * zero], 7)
+    return {
+        "title": title,
+        "lines": [
+            _look(labels, name)
+            | {"points": [(_x(labels, shots), _y(up, interval.mean)) for shots, interval in line]}
+            | {"band": _band(labels, up, line) if name == banded else ""}
+            for name, line in shown.items()
+        ],
+        "up": [(_y(up, value), text) for value, (_, text) in zip(up.values, up.ticks, strict=True)],
+        "zero": _y(up, 0.0) if zero else None,
+        "across": [(_x(labels, shots), labels_text(shots)) for shots in labels.named.shots],
+    }
+
+
+def _band(labels: Labels, up: Scale, line: Line) -> str:
+    """The outline of a band: along its upper bounds and back along the lower ones."""
+    upper = [(_x(labels, shots), _y(up, interval.high)) for shots, interval in line]
+    lower = [(_x(labels, shots), _y(up, interval.low)) for shots, interval in line]
+    return " ".join(f"{x:g},{y:g}" for x, y in itertools.chain(upper, reversed(lower)))
+
+
+def _x(labels: Labels, shots: int | None) -> float:
+    """On a scale of doublings, with all labels behind the last number."""
+    known = [math.log2(number) for number in labels.named.shots if number is not None]
+    last = max(known) + BEHIND_THE_LAST * (None in labels.named.shots)
+    value = last if shots is None else math.log2(shots)
+    return round(LEFT + (value - min(known)) / max(last - min(known), 1) * (RIGHT - LEFT), 1)
+
+
+def _y(scale: Scale, value: float) -> float:
+    return round(BOTTOM - scale.share(value) * (BOTTOM - TOP), 1)
