@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := add audit bench bench-smoke compare gc help image index install lint page-test paper-graph pipelines plan predict \
+GOALS := add audit bench bench-smoke compare gc help image index install labels lint page-test paper-graph pipelines plan predict \
   preview publish remote repro requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
@@ -83,6 +83,9 @@ remote: .venv/installed ## one default remote of dvc for all studies: make remot
 
 index: .venv/installed ## the page over all studies that have results: reports/studies.html, studies.md, studies.tex
 	@python -m commands.render_index
+
+labels: .venv/installed ## how many labels each method needs, from the published columns: reports/published/labels/
+	@python -m commands.render_labels
 
 table: .venv/installed ## one table of the paper beside ours, complete: make table TABLE=3 ENCODER=minilm_l12 [PROTOCOL=released]
 	@$(call need,TABLE,a number,make table TABLE=3 ENCODER=minilm_l12)

@@ -133,7 +133,7 @@ class Labels:
     def table(self) -> pd.DataFrame:
         """A row for every column and method: percent with intervals that hold together in the column, and costs."""
         rows = []
-        for point, method in ((point, method) for point in self.points for method in point.answer.methods):
+        for point, method in ((each, method) for each in self.points for method in each.answer.methods):
             interval, params = point.column.mean(method.row.variant), point.finished.study.params
             of_column = (params.dataset, point.text, point.labels, method.row.variant, params.primary_metric)
             scores = (interval.mean, interval.low, interval.high, interval.kind, method.validated)

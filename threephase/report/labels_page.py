@@ -58,8 +58,17 @@ def draw(labels: Labels) -> str:
 
 
 def readme_part(labels: Labels) -> str:
-    """What to use, a line a data set."""
-    return "".join(f"- {escape_markdown(sentence)}\n" for sentence in labels.sentences())
+    """What to use with the numbers of labels that the family tests, by data set."""
+    lines = []
+    for shots in labels.named.family.shots:
+        uses = {}
+        for point in labels.points:
+            if point.shots == shots and point.answer.chosen:
+                uses.setdefault(point.answer.chosen.title, []).append(point.finished.study.params.dataset)
+        named = ", ".join(f"“{title}” ({', '.join(datasets)})" for title, datasets in uses.items())
+        lines += [f"With {shots} labels a class use {escape_markdown(named)}."] if uses else []
+    told = labels.sentences()[-1].removesuffix(".")
+    return " ".join([*lines, f"{told}: [all numbers]({TABLE.as_posix()})."])
 
 
 def _family(labels: Labels) -> list[dict[str, Any]]:
