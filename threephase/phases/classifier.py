@@ -135,7 +135,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier with the weights of its best epoch; ``scores``: every metric in percent, by epoch, of none unless scored.
+    """A classifier with the weights of its best epoch; ``scores``: every metric in percent, by epoch, if scored.
 
     ``sequence_updates``: texts that went through the encoder with a gradient; ``epochs``: how many were trained.
     """
