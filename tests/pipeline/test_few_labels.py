@@ -1,4 +1,4 @@
-"""Studies of few labels through ``dvc repro``: no validation label is learnt from, and phase 1 is trained once for all."""
+"""Studies of few labels through ``dvc repro``: no validation label is learnt, and phase 1 is trained once for all."""
 
 import json
 import re
