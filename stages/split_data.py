@@ -12,7 +12,7 @@ def main() -> None:
 
     from threephase.base.files import new_folder, read_table, write_table
     from threephase.data.imbalance import resample
-    from threephase.data.splits import draw_split
+    from threephase.data.splits import draw_split, of_phase_1
     from threephase.study.settings import SplitSettings, read_settings
 
     settings, source = read_settings(SplitSettings, folder, "split_data"), paths.examples(folder)
@@ -31,4 +31,5 @@ def main() -> None:
             copies = pd.crosstab(rows["label"], rows["stop_words_deleted"])
             counts[name], counts[f"{name}_stopword_copies"] = copies[False], copies.get(True, 0)
         write_table(new / "split.parquet", split)
+        write_table(new / "phase_1.parquet", of_phase_1(split, settings))
         write_table(new / "class_counts.csv", counts.fillna(0).astype(int).reset_index())

@@ -26,7 +26,7 @@ def main() -> None:
         parts, classes = read_parts(folder, seed)
         predicted = {part: rows for part, rows in parts.items() if part != "train"}
         features = features_of(variant, parts, vectors, settings.units)
-        probabilities, chosen = fit_and_predict(variant, features, parts, classes, settings)
+        probabilities, chosen = fit_and_predict(variant, features, parts, classes, settings, seed)
         result = paths.predictions(folder, encoder, variant, seed)
         write_table(result, predictions_table(predicted, probabilities, classes))
         report = {

@@ -1,5 +1,6 @@
 """Published columns of curves over numbers of labels, from made-up predictions; all tables are truly computed."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ def publish_columns(
     """Publish columns of bbc below ``root``, the working directory: by labels a class the shares of right answers."""
     for shots, shares in columns.items():
         study = make_own_study(root, seeds, SHARES | dict(shares))
+        study = dataclasses.replace(study, params=dataclasses.replace(study.params, shots=shots))
         folder = paths.published(column_name("bbc", shots))
         for name in FILES:
             write_text(folder / name, (paths.reports(study.folder) / name).read_text(encoding="utf-8"))

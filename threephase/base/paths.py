@@ -100,7 +100,11 @@ def cell_name(encoder: str, variant: str) -> str:
 
 
 def splits(folder: Path, seed: int) -> Path:
-    """Folder of one seed's split: ``split.parquet``, ``contrastive_<setting>.parquet``, ``class_counts.csv``."""
+    """Folder of one seed's split.
+
+    ``split.parquet``, ``phase_1.parquet`` (as phase 1 is told it), ``contrastive_<setting>.parquet``,
+    ``class_counts.csv``.
+    """
     return folder / RUNS / "splits" / str(seed)
 
 

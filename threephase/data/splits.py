@@ -5,6 +5,7 @@ import pandas as pd
 
 from threephase.base.errors import UserError, warn
 from threephase.data.randomness import generator
+from threephase.study.params import NO_ROWS
 from threephase.study.settings import SplitSettings
 
 
@@ -15,7 +16,7 @@ def draw_split(examples: pd.DataFrame, settings: SplitSettings, seed: int, origi
     validation set is kept; otherwise ``validation_share`` of the training rows is drawn, with the classes in their
     natural balance, unless the protocol cuts none. With ``train_rows`` so many of the training rows are drawn, in the
     same balance, and the split has no row for the others. With a ``long_tail_ratio`` the training part is cut to class
-    sizes that fall geometrically, and the others are unlabelled.
+    sizes that fall geometrically, and with ``shots`` to so many rows a class; the others are unlabelled.
     """
     folds = settings.folds
     part = examples["split"].copy()
@@ -40,7 +41,9 @@ def draw_split(examples: pd.DataFrame, settings: SplitSettings, seed: int, origi
         labels = examples.loc[part == "train", "label"]
         kept = _long_tail(labels, settings, seed, origin)
         part[labels.index.difference(kept)] = "unlabelled"
-    if not (part == settings.selection_split).any():
+    if settings.shots is not None:
+        part[_beyond_shots(examples.loc[part == "train", "label"], settings.shots, seed)] = "unlabelled"
+    if settings.selection_split != NO_ROWS and not (part == settings.selection_split).any():
         raise UserError(
             f"{origin}: got no {settings.selection_split} rows, expected some to choose the best epoch by; "
             "set validation_cut to true or selection_split to test in the protocol"
@@ -49,6 +52,17 @@ def draw_split(examples: pd.DataFrame, settings: SplitSettings, seed: int, origi
     everywhere = settings.rows_of_phases_1_2 == "all_without_test_set" and folds is not None
     adapts = part != "unlabelled" if everywhere else part == "train"
     return pd.DataFrame({"example_id": examples["example_id"], "part": part, "adapts": adapts})
+
+
+def of_phase_1(split: pd.DataFrame, settings: SplitSettings) -> pd.DataFrame:
+    """The split as phase 1 is told it, which has the texts alone: no training row has a label there.
+
+    So it is the same for any number of labels. Where the settings of phase 1 depend on them, it is the split itself.
+    """
+    if settings.phase_1_knows_labels:
+        return split
+    train = split["part"] == "train"
+    return split.assign(part=split["part"].mask(train, "unlabelled"), adapts=split["adapts"] & ~train)
 
 
 def _check_classes(labels: pd.Series, part: pd.Series, seed: int, origin: str) -> None:
@@ -96,6 +110,12 @@ def _beyond(labels: pd.Series, train_rows: int, seed: int, origin: str) -> pd.In
     if len(labels) < train_rows:
         raise UserError(f"{origin}: got {len(labels)} rows for training, expected at least {train_rows} (train_rows)")
     return _stratified_share(labels, 1 - train_rows / len(labels), generator(seed, "training rows"))
+
+
+def _beyond_shots(labels: pd.Series, shots: int, seed: int) -> pd.Index:
+    """The rows of each class behind its first ``shots``, in an order that is the same for every number of them."""
+    shuffled = labels.iloc[generator(seed, "shots").permutation(len(labels))]
+    return shuffled.index[shuffled.groupby(shuffled).cumcount() >= shots]
 
 
 def _long_tail(labels: pd.Series, settings: SplitSettings, seed: int, origin: str) -> pd.Index:

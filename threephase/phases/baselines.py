@@ -9,8 +9,10 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.files import read_table
+from threephase.data.randomness import generator
 from threephase.model import encoder_files
 from threephase.scores.metrics import scores
+from threephase.study.params import NO_ROWS
 from threephase.study.settings import BaselineSettings
 from threephase.study.source_params import CHARACTERS, WORDS
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from threephase.study.settings import Machine
 
 MAX_ITERATIONS = 1000
+MOST_FOLDS = 5
 # Of texts without spaces runs of one to three characters: most of their words are no longer.
 COUNTED = {WORDS: {}, CHARACTERS: {"analyzer": "char", "ngram_range": (1, 3)}}
 
@@ -94,12 +97,13 @@ def fit_and_predict(
     parts: dict[str, pd.DataFrame],
     classes: list[str],
     settings: BaselineSettings,
+    seed: int,
 ) -> tuple[dict[str, np.ndarray], float | None]:
     """Probabilities, (rows, classes), of validation and test rows, and the C chosen on the protocol's selection rows.
 
     Of equally good values the smallest C (the strongest regularization) is taken; only logistic regression has one.
     """
-    strength, model = fit(variant, features, parts, classes, settings)
+    strength, model = fit(variant, features, parts, classes, settings, seed)
     columns = [classes.index(name) for name in model.classes_]
     probabilities = {}
     for part in (part for part in parts if part != "train"):
@@ -114,11 +118,12 @@ def fit(
     parts: dict[str, pd.DataFrame],
     classes: list[str],
     settings: BaselineSettings,
+    seed: int,
 ) -> tuple[float | None, Any]:
     """The C that was chosen and the model fitted with it, whose ``classes_`` are those of the training part."""
     labels = {part: rows["label"].to_numpy() for part, rows in parts.items()}
     models, chosen_by = _models(variant, settings.strengths), settings.selection_split
-    return best_model(models, features, labels, classes, settings.selection_metric, chosen_by)[1:]
+    return best_model(models, features, labels, classes, settings.selection_metric, chosen_by, seed)[1:]
 
 
 class NearestMean:
@@ -155,13 +160,47 @@ def best_model(
     classes: list[str],
     metric: str,
     chosen_by: str,
-) -> tuple[float, float | None, Any]:
-    """Fit all on the training part; score (percent) on the part ``chosen_by``, strength and model of the first best."""
+    seed: int,
+) -> tuple[float | None, float | None, Any]:
+    """Fit all on the training part; score (percent) on the part ``chosen_by``, strength and model of the first best.
+
+    Where no rows choose, the score is that of a cross-validation within the training part, whose folds ``seed`` draws.
+    """
+    if chosen_by == NO_ROWS:
+        score, (strength, model) = _best_within(models, features["train"], labels["train"], classes, metric, seed)
+        return score, strength, model.fit(features["train"], labels["train"])
     fitted = []
     for strength, model in models:
         predicted = model.fit(features["train"], labels["train"]).predict(features[chosen_by])
         fitted.append((scores(labels[chosen_by], predicted, classes)[metric], strength, model))
     return max(fitted, key=operator.itemgetter(0))
+
+
+def _best_within(
+    models: list[tuple[float | None, Any]],
+    features: Any,
+    labels: np.ndarray,
+    classes: list[str],
+    metric: str,
+    seed: int,
+) -> tuple[float | None, tuple[float | None, Any]]:
+    """Score, and strength and model, of the first best by the predictions of all left-out folds together.
+
+    Stratified, with min(``MOST_FOLDS``, rows of the smallest class) folds. Where that is one, or there is one model,
+    nothing is scored; of several strengths the middle one is taken, of an even number the lower.
+    """
+    folds = min(MOST_FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
+    if folds == 1 or len(models) == 1:
+        return None, models[(len(models) - 1) // 2]
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    random = int(generator(seed, "folds of C").integers(2**31))
+    drawn = list(StratifiedKFold(folds, shuffle=True, random_state=random).split(features, labels))
+    scored = []
+    for candidate in models:
+        predicted = cross_val_predict(candidate[1], features, labels, cv=drawn)
+        scored.append((scores(labels, predicted, classes)[metric], candidate))
+    return max(scored, key=operator.itemgetter(0))
 
 
 def logistic_regressions(strengths: list[float]) -> list[tuple[float, Any]]:

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,21 @@ from threephase.phases.losses import classification_loss
 from threephase.phases.optimization import Optimization, slices
 from threephase.phases.stopping import new_stopping
 from threephase.scores.metrics import scores
+from threephase.study.params import NO_ROWS
 from threephase.study.settings import Classifying, Machine
 
 if TYPE_CHECKING:
     from threephase.phases.training_run import TrainingRun
 
+# What a method does to a new classifier before it is trained; returns what is to be done behind it, if anything.
+Begin = Callable[["Classifier"], Callable[[], None] | None]
+Given = Callable[["TrainingRun", SentenceEncoder, TextTokenizer], Begin]
+
 
 def train_classifier(
     model: "Classifier",
     train: "Rows",
-    selection: "Rows",
+    selection: "Rows | None",
     tokenizer: TextTokenizer,
     settings: Classifying,
     machine: Machine,
@@ -42,7 +47,7 @@ def train_classifier(
     """Train in place and leave the weights of the best epoch; ``positive``: the number of the positive class, if any.
 
     The best epoch has the highest selection metric on the ``selection`` rows, ties by lower loss; the rule of
-    ``settings.stopping`` may end training early.
+    ``settings.stopping`` may end training early. Without such rows all epochs are trained and the last one is kept.
     """
     random = generator(seed, "batch order classifier")
     epochs = settings.epochs(len(train))
@@ -57,6 +62,8 @@ def train_classifier(
             loss = optimization.backward(partial(batch_losses, model, train, batch, tokenizer, machine))
             learning_rate = optimization.step()
             optimization.log(loss, learning_rate, epoch)
+        if selection is None:
+            continue
         of_epoch, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
         by_epoch.append(of_epoch)
         metric = of_epoch[settings.selection_metric]
@@ -67,28 +74,40 @@ def train_classifier(
         if stopping.ends(is_better, selection_loss, warming_up=optimization.steps <= optimization.warmup_steps):
             break
     model.load_state_dict(best_weights, strict=False)
-    sequence_updates = 0 if model.frozen else len(by_epoch) * len(train)
-    return Trained(model, settings, optimization, sequence_updates, best_epoch, by_epoch)
+    sequence_updates = 0 if model.frozen else epoch * len(train)
+    return Trained(model, settings, optimization, sequence_updates, epoch, best_epoch or epoch, by_epoch)
 
 
-def train_best(run: "TrainingRun") -> "BestTrained":
-    """Train every candidate of a run's settings and choose the best."""
+def train_best(run: "TrainingRun", given: Given | None = None) -> "BestTrained":
+    """Train every candidate of a run's settings and choose the best; a method is ``given`` a say in how each begins."""
     encoder = run.load_start()
     tokenizer = run.tokenizer(encoder)
+    begin = given(run, encoder, tokenizer) if given else None
     # Those of the test texts as well, for the predictions; without a gradient their vectors decide nothing.
     words = keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
-    tried = [train_candidate(run, encoder, tokenizer, settings) for settings in run.settings.classifiers]
+    tried = [train_candidate(run, encoder, tokenizer, settings, begin) for settings in run.settings.classifiers]
     return BestTrained(max(tried, key=operator.attrgetter("score")), tried, tokenizer, words)
 
 
 def train_candidate(
-    run: "TrainingRun", encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Classifying
+    run: "TrainingRun",
+    encoder: SentenceEncoder,
+    tokenizer: TextTokenizer,
+    settings: Classifying,
+    begin: Begin | None = None,
 ) -> "Trained":
     """Train one candidate of a run's settings on a copy of the encoder."""
-    model = new_classifier(copy.deepcopy(encoder), len(run.classes), settings, run.seed).to(run.machine.device)
-    train, selection = (rows_of(run, part, model, tokenizer) for part in ("train", run.settings.selection_split))
+    model = new_classifier(copy.deepcopy(encoder), len(run.classes), settings, run.seed)
+    end = begin(model) if begin else None
+    model.to(run.machine.device)
+    chosen_by = run.settings.selection_split
+    train = rows_of(run, "train", model, tokenizer)
+    selection = None if chosen_by == NO_ROWS else rows_of(run, chosen_by, model, tokenizer)
     run.seed_dropout()
-    return train_classifier(model, train, selection, tokenizer, settings, run.machine, run.seed, run.positive)
+    trained = train_classifier(model, train, selection, tokenizer, settings, run.machine, run.seed, run.positive)
+    if end:
+        end()
+    return trained
 
 
 def rows_of(run: "TrainingRun", part: str, model: "Classifier", tokenizer: TextTokenizer) -> "Rows":
@@ -116,29 +135,31 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier with the weights of its best epoch; ``scores``: every metric in percent, by epoch.
+    """A classifier with the weights of its best epoch; ``scores``: every metric in percent, by epoch, if scored.
 
-    ``sequence_updates``: texts that went through the encoder with a gradient.
+    ``sequence_updates``: texts that went through the encoder with a gradient; ``epochs``: how many were trained.
     """
 
     model: "Classifier"
     settings: Classifying
     optimization: Optimization
     sequence_updates: int
+    epochs: int
     best_epoch: int
     scores: list[dict[str, float]]
 
     @property
-    def score(self) -> float:
-        """The selection metric of the best epoch."""
-        return self.scores[self.best_epoch - 1][self.settings.selection_metric]
+    def score(self) -> float | None:
+        """The selection metric of the best epoch; None where nothing was scored."""
+        return self.scores[self.best_epoch - 1][self.settings.selection_metric] if self.scores else None
 
     def facts(self, tried: Sequence["Trained"]) -> dict[str, Any]:
         """What the report says of it and of what it was chosen from; each metric's best may be another epoch's."""
+        metrics = self.scores[0] if self.scores else ()
         return dataclasses.asdict(self.settings) | {
             "best_epoch": self.best_epoch,
-            "epochs": len(self.scores),
-            "best_of_each_metric": {name: max(epoch[name] for epoch in self.scores) for name in self.scores[0]},
+            "epochs": self.epochs,
+            "best_of_each_metric": {name: max(epoch[name] for epoch in self.scores) for name in metrics},
             "tried": [
                 {"lr": other.settings.lr, "best_epoch": other.best_epoch, "score": other.score} for other in tried
             ],

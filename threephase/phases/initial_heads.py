@@ -1,20 +1,18 @@
-"""Phase 3 with what a method gives, in the same loop: a head in place of one drawn at random, or an adapter.
+"""What a method gives phase 3: a head in place of one drawn at random, or an adapter.
 
 A head is a single linear layer. With an adapter the encoder's own weights stay; behind the training it is merged.
 """
 
 import copy
-import operator
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.model.kernels import keep_words
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
-from threephase.phases.classifier import BestTrained, Trained, new_classifier, rows_of, train_classifier
+from threephase.phases.classifier import Begin, Classifier
 from threephase.phases.training_run import TrainingRun
 from threephase.study.methods import maker_in, settings_of
 
@@ -31,34 +29,19 @@ class LinearHead(nn.Module):
         return self.output(vectors)
 
 
-def train_best_on_head(run: TrainingRun) -> BestTrained:
-    """As ``train_best`` of the ordinary phase 3; each candidate starts from the same head and adapter."""
-    encoder = run.load_start()
-    tokenizer = run.tokenizer(encoder)
-    head = head_of(run, encoder, tokenizer) if "head" in run.settings.method.makes else None
-    words = keep_words(encoder, tokenizer(run.labelled_texts(tokenizer), count_cut=False))
-    tried = list(_candidates(run, encoder, head, tokenizer))
-    return BestTrained(max(tried, key=operator.attrgetter("score")), tried, tokenizer, words)
-
-
-def _candidates(
-    run: TrainingRun, encoder: SentenceEncoder, head: LinearHead | None, tokenizer: TextTokenizer
-) -> Iterator[Trained]:
+def given_by_method(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> Begin:
+    """How each candidate of phase 3 begins: with the same head, and with an adapter, which is merged at the end."""
     method = run.settings.method
-    for settings in run.settings.classifiers:
-        model = new_classifier(copy.deepcopy(encoder), len(run.classes), settings, run.seed)
+    head = head_of(run, encoder, tokenizer) if "head" in method.makes else None
+
+    def begin(model: Classifier) -> Callable[[], None] | None:
         if head is not None:
             model.head = copy.deepcopy(head)
-        merge = None
-        if "adapter" in method.makes and not model.frozen:
-            merge = maker_in(method.file, "adapter")(run, model.encoder, settings_of(method))
-        model.to(run.machine.device)
-        train, selection = (rows_of(run, part, model, tokenizer) for part in ("train", run.settings.selection_split))
-        run.seed_dropout()
-        trained = train_classifier(model, train, selection, tokenizer, settings, run.machine, run.seed, run.positive)
-        if merge:
-            merge()
-        yield trained
+        if "adapter" not in method.makes or model.frozen:
+            return None
+        return maker_in(method.file, "adapter")(run, model.encoder, settings_of(method))
+
+    return begin
 
 
 def head_of(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> LinearHead:

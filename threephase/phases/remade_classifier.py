@@ -3,7 +3,6 @@
 The same settings, seed and start give the same bytes, and so the predictions of the study.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from threephase.base.files import read_table, sha256_of
 from threephase.model import encoder_folder
 from threephase.model.kernels import restore_words
 from threephase.phases import baselines, kept_classifier
-from threephase.phases.classifier import BestTrained, train_best
-from threephase.phases.initial_heads import train_best_on_head
+from threephase.phases.classifier import Given, train_best
+from threephase.phases.initial_heads import given_by_method
 from threephase.phases.kept_classifier import EMBEDDINGS, FINE_TUNED, WORDS, Description, KeptClassifier, Model
 from threephase.phases.training_run import TrainingRun
 from threephase.scores.predictions import PROBABILITY
@@ -45,7 +44,7 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
                 "expected one that phase 3 trains"
             )
         run = TrainingRun.from_settings(study.folder, program, encoder, variant, seed, CLASSIFIER_PHASE)
-        model, facts, machine = _fine_tuned(run, train_best if program == CLASSIFY else train_best_on_head)
+        model, facts, machine = _fine_tuned(run, None if program == CLASSIFY else given_by_method)
     else:
         model, facts, machine = _baseline(study.folder, encoder, variant, seed)
     described = Description(
@@ -68,9 +67,9 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
     return described
 
 
-def _fine_tuned(run: TrainingRun, train: Callable[[TrainingRun], BestTrained]) -> tuple[Model, dict[str, Any], Machine]:
+def _fine_tuned(run: TrainingRun, given: Given | None) -> tuple[Model, dict[str, Any], Machine]:
     """The classifier of phase 3, what is to be said of it, and the machine that it was trained on."""
-    done = train(run)
+    done = train_best(run, given)
     trained = done.best.model
     restore_words(trained.encoder, done.words)
     head = [
@@ -92,7 +91,7 @@ def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Mode
     vectors = baselines.embeddings(folder, settings) if encoder else None
     parts, classes = baselines.read_parts(folder, seed)
     features = baselines.features_of(variant, parts, vectors, settings.units)
-    _, fitted = baselines.fit(variant, features, parts, classes, settings)
+    _, fitted = baselines.fit(variant, features, parts, classes, settings, seed)
     facts = {"features": WORDS, "max_tokens": None, "takes_first_piece": False, "head": None}
     layers = [linear(fitted, classes)]
     if encoder:

@@ -169,5 +169,5 @@ def _fitting(workload: Workload, texts: Sequence[str]) -> float:
     )  # import scikit-learn before the clock runs
     start = time.perf_counter()
     features = features_of("tfidf_logistic", parts, units=settings.units)
-    fit("tfidf_logistic", features, parts, sorted(set(labels)), settings)
+    fit("tfidf_logistic", features, parts, sorted(set(labels)), settings, 0)
     return (time.perf_counter() - start) / len(rows)

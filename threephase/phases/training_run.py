@@ -23,6 +23,7 @@ from threephase.model.tokens import TextTokenizer, cut_rows, first_pieces, resol
 from threephase.phases.optimization import Optimization
 from threephase.phases.small_sets import with_batch_size
 from threephase.study.settings import PRETRAINED, RANDOM, Machine, TrainingSettings, read_settings
+from threephase.study.topology import DENOISE
 
 
 @dataclass
@@ -59,7 +60,8 @@ class TrainingRun:
         set_up(self.machine)
         self.split_folder = paths.splits(self.folder, self.seed)
         self.pretrained_folder = paths.pretrained_encoder(self.folder, self.encoder)
-        self.inputs: list[Path] = [paths.examples(self.folder), self.split_folder / "split.parquet"]
+        self.split_file = self.split_folder / ("phase_1.parquet" if self.stage == DENOISE else "split.parquet")
+        self.inputs: list[Path] = [paths.examples(self.folder), self.split_file]
 
     @cached_property
     def settings(self) -> TrainingSettings:
@@ -68,8 +70,8 @@ class TrainingRun:
 
     @cached_property
     def examples(self) -> pd.DataFrame:
-        """All examples with the column ``part`` of this seed's split."""
-        split = read_table(self.split_folder / "split.parquet")
+        """All examples with the columns ``part`` and ``adapts`` of this seed's split."""
+        split = read_table(self.split_file)
         return read_table(paths.examples(self.folder)).merge(split, on="example_id", validate="one_to_one")
 
     @cached_property

@@ -150,8 +150,8 @@ def _training(block: str, trainings: Sequence[Training]) -> str:
         return _stage(first.stage, [*deps, "runs/splits"], outs, options=options, matrix=matrix, **about)
     # Which imbalance setting a variant's pairs use stands in its settings; all lie in the seed's folder.
     may_draw_pairs = first.program in (topology.CONTRAST, topology.JOINT_TRAINING, topology.METHOD)
-    split = f"runs/splits/{SEED}" if may_draw_pairs else f"runs/splits/{SEED}/split.parquet"
-    deps += [split, *_starts(first), *[OTHER_DATA] * (first.stage == topology.METHOD_WITH_DATA)]
+    split = "" if may_draw_pairs else "/phase_1.parquet" if first.program == topology.DENOISE else "/split.parquet"
+    deps += [f"runs/splits/{SEED}{split}", *_starts(first), *[OTHER_DATA] * (first.stage == topology.METHOD_WITH_DATA)]
     if first.phase == topology.ENCODER_PHASE:
         outs = [f"runs/encoders/{ITEM}/{SEED}"]
     else:

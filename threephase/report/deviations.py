@@ -13,6 +13,7 @@ from threephase.results.tables import format_setting
 from threephase.study.params import Shared, Study
 
 PROTOCOL_TEXTS = dict(zip(PROTOCOLS, ("by the paper’s text", "by the authors’ code"), strict=True))
+PROTOCOL_TEXTS["few_labels"] = "by the paper’s text with every label counted"
 TOLD = ("Study", "Variant", "Difference", "Effect")  # the columns of that item that a page shows
 INTERVAL = re.compile(r"([+-]\d+\.\d) \[(-?\d+\.\d), (-?\d+\.\d)\]$")
 
@@ -79,6 +80,7 @@ def how_run(study: Study) -> str:
         keys = ", ".join(f"{name}: {format_setting(here)}" for name, (_, here) in changed.items())
         rules = f"{protocol_text(DESCRIBED)}, except for {within(changed)} ({keys})"
     rows = f", {params.train_rows:,} training rows" if params.train_rows else ""
+    rows += f", {params.shots} labelled rows a class" if params.shots else ""
     unit = "seed" if study.dataset.folds is None else "fold"
     return f"{rules}{rows}, {len(params.seeds)} {unit}{'s' * (len(params.seeds) != 1)}"
 

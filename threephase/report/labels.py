@@ -195,6 +195,13 @@ def read_labels(named: LabelCurves, published: Mapping[str, Finished]) -> Labels
     for dataset in named.datasets:
         columns = {shots: published.get(column_name(dataset, shots)) for shots in named.shots}
         there = {shots: finished for shots, finished in columns.items() if finished}
+        for shots, finished in there.items():
+            params = finished.study.params
+            if (params.dataset, params.shots) != (dataset, shots):
+                raise UserError(
+                    f"{finished.folder / paths.PARAMS}: got dataset {params.dataset}, shots {params.shots}, expected "
+                    f"{dataset}, {shots}, as {paths.LABEL_CURVES} has them"
+                )
         points += [_point(*column) for column in zip(there, _with_phase_1([*there.values()]), strict=True)]
     if not points:
         first = column_name(named.datasets[0], named.shots[0])
@@ -211,7 +218,7 @@ def _with_phase_1(columns: Sequence[Finished]) -> list[Finished]:
     reports = {(run.encoder, run.seed): run.report for run in runs}
     return [
         replace(finished, trainings=[
-            replace(run, report=reports.get((run.encoder, run.seed))) if run.variant == DENOISED else run
+            replace(run, report=run.report or reports.get((run.encoder, run.seed))) if run.variant == DENOISED else run
             for run in finished.trainings
         ])
         for finished in columns

@@ -17,6 +17,7 @@ from threephase.report.layout import link, render, render_drawing
 from threephase.report.own_answer import listed
 from threephase.results.tables import MISSING, escape_markdown, format_number
 from threephase.scores.statistics import Interval
+from threephase.study.params import NO_ROWS
 
 COMMAND = "python -m commands.render_labels"
 TABLE, PICTURE = paths.PUBLISHED_LABELS.with_name("table.csv"), paths.PUBLISHED_LABELS.with_name("figure.svg")
@@ -40,7 +41,7 @@ def render_labels(labels: Labels) -> str:
         encoder=study.shared.encoders[study.params.encoders[0]].title,
         seeds=sorted({len(finished.study.params.seeds) for finished in studies}),
         pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies},
-        validated=[finished.name for finished in studies if finished.study.protocol.selection_split != "none"],
+        validated=[finished.name for finished in studies if finished.study.protocol.selection_split != NO_ROWS],
         family=_family(labels),
         variants=dict.fromkeys(variant for point in labels.points for variant in point.column.rows),
         differences=[

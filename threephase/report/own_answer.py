@@ -256,7 +256,7 @@ def own_answer(finished: Finished) -> OwnAnswer:
     scores = {method.key: method.validation for method in methods if method.validation}
     learning = {method.key: method for method in methods if method.validation and method.row.variant != GUESSING}
     choice, guessing_wins = None, False
-    if learning and study.protocol.selection_split != "test":  # where the test rows chose epochs and C
+    if learning and study.protocol.selection_split != "test":  # which would have chosen epochs and C
         # What has no recorded training is preferred to nothing.
         costs = {method.key: math.inf if method.updates is None else method.updates for method in methods}
         choice = choose({key: scores[key] for key in learning}, costs)

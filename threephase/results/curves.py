@@ -7,6 +7,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.study.params import Study
+from threephase.study.rules import candidates_for
 from threephase.study.topology import (
     CLASSIFIER_PHASE,
     CLASSIFIER_STAGES,
@@ -86,8 +87,8 @@ def updates_of(study: Study, encoder: str, variant: str, curves: pd.DataFrame) -
             return None
         # A line's first and last point are medians of the first and the last steps, as many each or one more at first.
         steps = (ends["min"] + ends["max"] - 1).astype(int).clip(lower=0)  # a fitted classifier has none
-        recipe = study.shared.variants[variant].recipe if phase == CLASSIFIER_PHASE else None
-        updates += float(steps.mean()) * (len(recipe.lr_classifier) if recipe else 1)
+        candidates = candidates_for(study, encoder, variant) if phase == CLASSIFIER_PHASE else [None]
+        updates += float(steps.mean()) * len(candidates)
     return updates
 
 

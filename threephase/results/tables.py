@@ -68,6 +68,7 @@ def caption(study: Study, results: pd.DataFrame) -> str:
     kinds = " or ".join(dict.fromkeys(results["ci_kind"])) or "none"
     seeds, rows = len(params.seeds), " or ".join(str(count) for count in dict.fromkeys(results["n_test"]))
     tail = f" (long-tailed training part, {params.long_tail_ratio:g} to 1)" if params.long_tail_ratio else ""
+    tail += f" ({params.shots} labelled training rows a class)" if params.shots else ""
     unit = "seed" if study.dataset.folds is None else "fold"
     return (
         f"{study.dataset.title}{tail}, {encoders}, protocol {params.protocol}: "

@@ -23,7 +23,8 @@ METHOD = "train_method"  # the stage that trains an encoder by a file of threeph
 BASELINES = ("majority", "tfidf_logistic", "embedding_logistic", "embedding_nearest_mean")
 DENOISED = "dae"  # the encoder after phase 1, from which several variants start
 NOISE, PAIRS = "noise", "pairs"  # of phases 1 and 2: what a method may read of the study's settings
-SPLIT_SETTINGS = ("validation_share", "train_rows", "long_tail_ratio", "long_tail_largest")  # of a study
+SPLIT_SETTINGS = ("validation_share", "train_rows", "shots", "long_tail_ratio", "long_tail_largest")  # of a study
+NO_ROWS = "none"  # the selection split where no rows choose epoch, learning rate or C
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
 
 MethodValue = bool | int | float | str | list[float] | None  # of a method's settings
@@ -101,7 +102,7 @@ class Protocol:
     encoder_in_phase_3: str = checked(one_of("as_configured", "frozen_if_sentence_encoder"))
     head_activation: str = checked(one_of("relu", "none"))
     ft_start: str = checked(one_of("pretrained", "random_unless_sentence_encoder", "random"))
-    selection_split: str = checked(one_of("validation", "test"))
+    selection_split: str = checked(one_of("validation", "test", NO_ROWS))
     validation_cut: bool
     rows_of_phases_1_2: str = checked(one_of("training", "all_without_test_set"))
     contrastive_validation: str = checked(one_of("none", "tenth_of_pairs"))
@@ -221,6 +222,7 @@ class StudyParams:
 
     ``variants``: those that are trained, a list for all encoders or one an encoder. ``draw_encoders``: whether vectors
     are drawn before and after the phases. ``train_rows``: how many training rows are drawn for each seed; None: all.
+    ``shots``: how many of them a class keep their label, or all that it has; None: all.
     """
 
     name: str
@@ -238,6 +240,7 @@ class StudyParams:
     long_tail_ratio: float | None = checked(number(least=1))
     long_tail_largest: int | None = checked(number(least=1))
     hyperparameters: dict[str, Hyperparameters]
+    shots: int | None = checked(number(least=1), default=None)
 
     def variants_of(self, encoder: str) -> list[str]:
         """The variants that are trained on an encoder, in the order of the tables."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError, warn
+from threephase.study.counted_labels import check_labels
 from threephase.study.methods import check_reads, with_methods
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, METHOD, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
@@ -241,6 +242,7 @@ def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
         refuse_unknown(file, "baselines", baseline, shared.baselines)
     _check_variants(shared, params, file)
     _check_split(params, file)
+    check_labels(shared, params, file)
     for encoder in params.hyperparameters:
         refuse_unknown(file, "hyperparameters", encoder, shared.encoders)
         _check_hyperparameters(shared, params, encoder, file)

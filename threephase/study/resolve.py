@@ -10,7 +10,7 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.files import files_in
-from threephase.study import closure, topology
+from threephase.study import closure, rules, topology
 from threephase.study.methods import module_name
 from threephase.study.paper_params import Paper
 from threephase.study.params import SPLIT_SETTINGS, Study
@@ -134,6 +134,7 @@ def split_settings(study: Study) -> SplitSettings:
         folds=study.dataset.folds,
         imbalance=study.shared.imbalance,
         units=study.dataset.units,
+        phase_1_knows_labels=rules.phase_1_knows_labels(study),
         **{key: getattr(study.params, key) for key in SPLIT_SETTINGS},
         **{key: getattr(study.protocol, key) for key in of_protocol},
     )

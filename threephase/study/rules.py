@@ -6,7 +6,7 @@ docs/protocols.md says in words what each value of a switch does.
 import dataclasses
 from typing import Any
 
-from threephase.study.params import Hyperparameters, Study
+from threephase.study.params import NO_ROWS, Hyperparameters, Study
 from threephase.study.settings import Classifying, Contrastive, Denoising, SmallSets
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
@@ -20,6 +20,13 @@ def small_sets(study: Study, settings: Hyperparameters) -> SmallSets | None:
     if study.protocol.batch_of_small_sets == "fifth":
         return SmallSets(SMALL_SET_ROWS, max(1, int(SMALL_SET_SHARE * settings.batch_size)))
     return None
+
+
+def phase_1_knows_labels(study: Study) -> bool:
+    """Whether phase 1 must be told which rows have a label: its batch size, checkpoint or limit depends on them."""
+    lengths = [study.params.hyperparameters[encoder].max_length for encoder in study.params.encoders]
+    protocol = study.protocol
+    return protocol.batch_of_small_sets == "fifth" or protocol.dae_checkpoint == "best_look" or "estimate" in lengths
 
 
 def freezes_encoder(study: Study, encoder: str, settings: Hyperparameters) -> bool:
@@ -70,10 +77,15 @@ def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
 
 
 def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying]:
-    """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe."""
+    """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe.
+
+    Where no rows choose among a recipe's, the one in the middle, of an even number the lower one.
+    """
     settings, training = study.params.hyperparameters[encoder], study.shared.training
     recipe = study.shared.variants[variant].recipe
     rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
+    if study.protocol.selection_split == NO_ROWS:
+        rates = [sorted(rates)[(len(rates) - 1) // 2]]  # nothing chooses: the middle one, fixed beforehand
     epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
     return [
         Classifying(

@@ -197,7 +197,7 @@ class BaselineSettings:
 class SplitSettings:
     """How a seed's rows are drawn, and what each imbalance setting makes of the training part.
 
-    ``units``: what stop-words are picked from.
+    ``phase_1_knows_labels``: whether it is told which rows have one; ``units``: what stop-words are picked from.
     """
 
     folds: int | None
@@ -209,8 +209,10 @@ class SplitSettings:
     selection_split: str
     rows_of_phases_1_2: str
     no_imbalance_lowercase: bool
+    phase_1_knows_labels: bool
     imbalance: dict[str, Imbalance]
     units: str = WORDS
+    shots: int | None = None
 
 
 @dataclass(frozen=True)

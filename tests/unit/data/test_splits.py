@@ -11,7 +11,7 @@ from small_project import REPOSITORY
 
 from threephase.base.errors import UserError
 from threephase.data.cleaning import with_test_rows
-from threephase.data.splits import draw_split
+from threephase.data.splits import draw_split, of_phase_1
 from threephase.study.read_params import load_study
 from threephase.study.resolve import split_settings
 
@@ -250,3 +250,57 @@ def test_released_code_sees_all_rows_of_a_set_without_test_rows_in_phases_1_and_
 def test_rows_that_choose_the_epoch_must_exist(plain):
     with pytest.raises(UserError, match="got no validation rows, expected some to choose the best epoch by"):
         draw_split(with_tests([40, 40]), replace(plain, validation_cut=False), 0, ORIGIN)
+
+
+def test_rows_need_not_exist_where_none_choose(plain):
+    chosen = replace(plain, validation_cut=False, selection_split="none")
+    assert set(draw_split(with_tests([40, 40]), chosen, 0, ORIGIN)["part"]) == {"train", "test"}
+
+
+@settings(deadline=None)
+@given(sizes=st.lists(st.integers(3, 60), min_size=2, max_size=6), seed=seeds)
+def test_shots_are_so_many_a_class_or_all_within_those_of_more_shots(plain, sizes, seed):
+    examples = with_tests(sizes)
+    assume(round(0.2 * sum(sizes)) > 0)
+    whole = draw_split(examples, plain, seed, ORIGIN)
+    before, available = set(), part_sizes(examples, whole, "train")
+    assume((available > 0).sum() > 1)
+    for shots in (1, 4, 8, 100):
+        split = draw_split(examples, replace(plain, shots=shots), seed, ORIGIN)
+        assert part_sizes(examples, split, "train").tolist() == available.clip(upper=shots).tolist()
+        kept = set(split.index[split["part"] == "train"])
+        assert before <= kept and (split["adapts"] == (split["part"] == "train")).all()
+        # Test and validation rows are those of the whole part, and what loses its label stays as unlabelled.
+        for part in ("test", "validation"):
+            assert ((split["part"] == part) == (whole["part"] == part)).all()
+        assert ((split["part"] == "unlabelled") == ((whole["part"] == "train") & ~split.index.isin(kept))).all()
+        before = kept
+    assert split.equals(whole)
+
+
+def test_another_seed_draws_other_shots(plain):
+    examples, chosen = with_tests([40, 40]), replace(plain, shots=4, validation_cut=False, selection_split="none")
+    parts = [draw_split(examples, chosen, seed, ORIGIN)["part"] for seed in range(60)]
+    drawn = np.mean([part == "train" for part in parts], axis=0)[examples["split"] == "train"]
+    assert drawn.min() > 0 and drawn.max() < 0.4 and drawn.mean() == pytest.approx(0.1)
+
+
+def test_phase_1_is_told_the_same_of_any_number_of_labels(plain):
+    examples = pd.concat([with_tests([30, 20]), rows([7, 7], "unlabelled", 50)], ignore_index=True)
+    cuts = [{}, {"shots": 2}, {"shots": 8}, {"long_tail_ratio": 2, "long_tail_largest": 8}]
+    told = []
+    for cut in cuts:
+        chosen = replace(plain, **cut)
+        split = draw_split(examples, chosen, 0, ORIGIN)
+        told.append(of_phase_1(split, chosen))
+        assert of_phase_1(split, replace(chosen, phase_1_knows_labels=True)).equals(split)
+    assert all(of_cut.equals(told[0]) for of_cut in told) and not told[0]["adapts"].any()
+    assert told[0]["part"].value_counts().to_dict() == {"unlabelled": 54, "test": 20, "validation": 10}
+
+
+def test_phase_1_keeps_the_labels_of_rows_that_are_no_training_rows(plain):
+    released = {"rows_of_phases_1_2": "all_without_test_set", "folds": 5}
+    split = draw_split(rows([40, 40, 20]), replace(plain, **released), 0, ORIGIN)
+    told = of_phase_1(split, plain)
+    assert (told["adapts"] == (split["part"] != "train")).all()
+    assert (told["adapts"] | (told["part"] == "unlabelled")).equals(split["adapts"])

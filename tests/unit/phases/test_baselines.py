@@ -87,7 +87,7 @@ def test_the_parts_are_those_of_the_split(project):
 def test_the_majority_class_is_that_of_the_training_part(settings):
     parts = PARTS | {"validation": rows(*[("x", "fruit")] * 5), "test": rows(*[("x", "tree")] * 4)}
     features = features_of("majority", parts)
-    probabilities, strength = fit_and_predict("majority", features, parts, CLASSES, settings)
+    probabilities, strength = fit_and_predict("majority", features, parts, CLASSES, settings, 0)
     assert strength is None and set(probabilities) == {"validation", "test"}
     for part, values in probabilities.items():
         assert np.array_equal(values, np.tile([0.0, 1.0, 0.0], (len(parts[part]), 1)))
@@ -99,7 +99,7 @@ def test_a_class_without_training_rows_gets_no_probability(settings, variant):
     # The absent class first, so that the columns of all others move.
     named = {part: frame.assign(label=frame["label"].replace("tree", "a tree")) for part, frame in PARTS.items()}
     classes = ["a tree", "fruit", "metal"]
-    probabilities, strength = fit_and_predict(variant, features, named, classes, settings)
+    probabilities, strength = fit_and_predict(variant, features, named, classes, settings, 0)
     for part in ("validation", "test"):
         assert probabilities[part].shape == (len(PARTS[part]), 3)
         assert (probabilities[part][:, 0] == 0).all()
@@ -120,7 +120,7 @@ def test_a_text_is_of_the_class_whose_mean_vector_is_nearest(settings):
         for part, labels in {"train": ["a", "a", "b"], "validation": ["a"] * 3, "test": ["a", "b"]}.items()
     }
     features = {part: np.array(values, dtype=float) for part, values in vectors.items()}
-    probabilities, strength = fit_and_predict("embedding_nearest_mean", features, parts, ["a", "b"], settings)
+    probabilities, strength = fit_and_predict("embedding_nearest_mean", features, parts, ["a", "b"], settings, 0)
     # The means are (1, 0) and (0, 4): squared distances 3.61 and 5.41, then 5.29 and 3.89.
     assert strength is None and probabilities["test"].argmax(axis=1).tolist() == [0, 1]
     np.testing.assert_allclose(probabilities["test"][0], [1 / (1 + np.exp(-0.9)), 1 / (1 + np.exp(0.9))])
@@ -146,7 +146,7 @@ def test_c_is_chosen_on_test_rows_where_the_protocol_selects_by_them(project):
     settings, (features, parts) = settings_of("tfidf_logistic"), line()
     # The protocol cuts no validation part.
     features, parts = ({part: by_part[part] for part in ("train", "test")} for by_part in (features, parts))
-    probabilities, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings)
+    probabilities, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings, 0)
     assert set(probabilities) == {"test"}
     scores = {}
     for c in STRENGTHS:
@@ -171,7 +171,7 @@ def test_c_is_chosen_by_the_primary_metric_on_validation_rows(project, metric):
     best = min(c for c in STRENGTHS if scores[c] == max(scores.values()))
     # The two metrics disagree, and more than one C is best for each.
     assert len(set(scores.values())) == 2 and (best == STRENGTHS[0]) == (metric == "accuracy")
-    probabilities, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings)
+    probabilities, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings, 0)
     assert strength == best
     model = LogisticRegression(C=best, max_iter=1000).fit(features["train"], parts["train"]["label"])
     np.testing.assert_allclose(probabilities["test"], model.predict_proba(features["test"]))
@@ -181,7 +181,7 @@ def test_of_equally_good_values_the_smallest_c_is_taken_in_whatever_order_they_a
     change(project, SHARED, {"baseline_inverse_regularization": [100.0, 0.1, 10.0, 1.0]})
     x, frame = part_on_a_line([-1.0] * 5 + [1.0] * 5, "a" * 5 + "b" * 5)
     features, parts = dict.fromkeys(("train", "validation", "test"), x), dict.fromkeys(PARTS, frame)
-    _, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings_of("tfidf_logistic"))
+    _, strength = fit_and_predict("tfidf_logistic", features, parts, ["a", "b"], settings_of("tfidf_logistic"), 0)
     assert strength == 0.1
 
 

@@ -152,6 +152,12 @@ def test_no_sentence_contradicts_its_interval(tmp_path, monkeypatch, number):
     assert labels.sentences()[-1] == f"In {clear} of 3 columns the method to use is ahead of every other one."
 
 
+def test_a_column_whose_study_has_another_number_of_labels_is_refused(columns):
+    paths.published("bbc_labels_16").rename(paths.published("bbc_labels_32"))
+    with pytest.raises(UserError, match="bbc_labels_32/params.yaml: got dataset bbc, shots 16, expected bbc, 32, as "):
+        labels_here()
+
+
 def test_without_a_published_column_the_command_says_what_to_type(columns):
     shutil.rmtree(paths.PUBLISHED)
     with pytest.raises(UserError, match="got no column of .*; run: make repro STUDY=bbc_labels_4 && make publish"):
