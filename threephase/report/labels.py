@@ -55,6 +55,13 @@ class Point:
         return labels_text(self.shots)
 
     @property
+    def use(self) -> str:
+        """What to use, within a sentence."""
+        if self.answer.chosen is None:
+            return "no method can be chosen"
+        return "no method is worth its training" if self.answer.guessing_wins else f"use {listed([self.answer.chosen])}"
+
+    @property
     def labels(self) -> float | None:
         """Training labels of all classes, the mean of the seeds; None where they were not counted."""
         counts = self.finished.class_counts
@@ -182,9 +189,8 @@ class Labels:
 def _uses(points: Iterable[Point]) -> list[str]:
     """What to use, neighbouring columns with the same method taken together."""
     said = []
-    for title, group in itertools.groupby(points, lambda point: point.answer.chosen and point.answer.chosen.title):
+    for use, group in itertools.groupby(points, lambda point: point.use):
         texts = [point.text for point in group]
-        use = f"use “{title}”" if title else "no method can be chosen"
         said.append(f"with {' to '.join(dict.fromkeys((texts[0], texts[-1])))} labels a class {use}")
     return said
 

@@ -63,11 +63,10 @@ def readme_part(labels: Labels) -> str:
     lines = []
     for shots in labels.named.family.shots:
         uses = {}
-        for point in labels.points:
-            if point.shots == shots and point.answer.chosen:
-                uses.setdefault(point.answer.chosen.title, []).append(point.finished.study.params.dataset)
-        named = ", ".join(f"“{title}” ({', '.join(datasets)})" for title, datasets in uses.items())
-        lines += [f"With {shots} labels a class use {escape_markdown(named)}."] if uses else []
+        for point in (point for point in labels.points if point.shots == shots):
+            uses.setdefault(point.use, []).append(point.finished.study.params.dataset)
+        named = ", ".join(f"{use} ({', '.join(datasets)})" for use, datasets in uses.items())
+        lines += [f"With {shots} labels a class {escape_markdown(named)}."] if uses else []
     told = labels.sentences()[-1].removesuffix(".")
     return " ".join([*lines, f"{told}: [all numbers]({TABLE.as_posix()})."])
 
