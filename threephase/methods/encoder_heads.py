@@ -3,7 +3,7 @@
 Both read the sentence vectors before the added layers, scaled to unit length, as the baselines read the untouched
 encoder's. The probe is their logistic regression: of the same values of C the best on the rows that choose. The nearest
 class mean is theirs too, which chooses nothing. Source of the probe: Alain and Bengio 2016,
-https://arxiv.org/abs/1610.01644, section 3.1, here of the sentence vector alone, after the training.
+https://arxiv.org/abs/1610.01644; theirs reads every layer while the network trains, ours the sentence vector behind it.
 Phase 2 and most methods have seen the labels of the training rows that both are fitted on.
 Cost: the training rows and those that choose once without a gradient.
 """
