@@ -23,6 +23,14 @@ METHODS = (
     | dict.fromkeys((NEW, "aligned_phases"), "train_method_from_dae")
 )
 HEADS = ("ncm_ft", "linear_ft")
+# Further heads of trained encoders, by name the stage.
+ON_ENCODERS = {
+    "three_phase_probe": "fit_classifier_from_three_phase",
+    "three_phase_nearest_mean": "fit_classifier_from_three_phase",
+    "cl_ft_probe": "fit_classifier_from_cl_ft",
+    "dae_ft_nearest_mean": "fit_classifier_from_dae",
+    "supcon_probe": "fit_classifier_from_supcon",
+}
 # What of phases 1 and 2 they read.
 READS = {
     "joint_with_ce": ["noise", "pairs"],
@@ -50,7 +58,8 @@ def add_method(root: Path) -> None:
     (root / "entry.yaml").write_text(block("yaml"), encoding="utf-8")
     change(root, SHARED, {f"methods.{NEW}": read_yaml(root / "entry.yaml")["methods"][NEW]})
     (root / "entry.yaml").unlink()
-    change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS]})
+    change(root, SHARED, {"methods.setfit.settings.lr": 1e-3})  # its own rate is for an encoder that knows words
+    change(root, STUDY, {"variants": [*OF_TESTS["variants"], *METHODS, *HEADS, *ON_ENCODERS]})
     write_other_data(root)
 
 

@@ -145,7 +145,7 @@ def _curves(study: Study, random: np.random.Generator) -> pd.DataFrame:
     points = [
         (curve.name, training.encoder, training.variant, seed, x, y)
         for curve, training, seed in itertools.product(CURVES, trainings(study), study.params.seeds)
-        if training.stage in curve.stages
+        if training.program in curve.programs
         for x, y in enumerate(random.normal(10.0 ** random.integers(-3, 4), 1, random.integers(1, 11)), 1)
     ]
     return pd.DataFrame(points, columns=CURVE_COLUMNS)

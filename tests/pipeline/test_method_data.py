@@ -19,9 +19,9 @@ def project(tmp_path) -> Path:
 
 
 def test_the_stage_of_the_data_comes_before_that_of_the_method(project):
+    assert run_stage(project, "write_pipelines").returncode == 0
     assert run_stage(project, "resolve_settings").returncode == 0
     assert (project / "runs/settings/prepare_method_data-co_finetuning.json").is_file()
-    assert run_stage(project, "write_pipelines").returncode == 0
     pipeline = (project / "dvc.yaml").read_text(encoding="utf-8")
     made, read = "      - runs/method_data/${item.variant}.parquet\n", pipeline.index("  train_method_with_data:\n")
     assert pipeline.count(made) == 2 and pipeline.index(made) < read < pipeline.rindex(made)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from added_methods import FILE, FITTED, HEADS, METHODS, NEW, READS, WITH_DATA, add_method, phase_3
+from added_methods import FILE, FITTED, HEADS, METHODS, NEW, ON_ENCODERS, READS, WITH_DATA, add_method, phase_3
 from small_project import REPOSITORY
 from test_contract import MODULES, TYPED, module_file, reachable
 from test_pipeline import RUNS, predictions, same_but_for_labels
@@ -43,7 +43,7 @@ def with_methods(study, tmp_path_factory) -> tuple[Path, str]:
 def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
     _, output = with_methods
     ran = [name for name in re.findall("Running stage '(.*)'", output) if not name.startswith(("collect", "render"))]
-    cells = {method: f"{ENCODER}-{method}" for method in (*METHODS, *HEADS)}
+    cells = {method: f"{ENCODER}-{method}" for method in (*METHODS, *HEADS, *ON_ENCODERS)}
     assert sorted(ran) == sorted(
         [
             "resolve_settings",
@@ -51,6 +51,7 @@ def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
             *(f"{stage}@{cells[method]}-{seed}" for method, stage in METHODS.items() for seed in SEEDS),
             *(f"{phase_3(method)}@{cells[method]}-{seed}" for method in METHODS for seed in SEEDS),
             *(f"{ON_HEAD}@{cells[method]}-{seed}" for method in HEADS for seed in SEEDS),
+            *(f"{stage}@{cells[head]}-{seed}" for head, stage in ON_ENCODERS.items() for seed in SEEDS),
             *(f"summarize_cell@{cell}" for cell in cells.values()),
         ]
     )
@@ -58,7 +59,7 @@ def test_nothing_runs_but_the_methods_and_what_shows_the_study(with_methods):
 
 def test_no_other_settings_and_results_change(study, with_methods):
     root, _ = with_methods
-    new = re.compile("|".join((*METHODS, *HEADS)))
+    new = re.compile("|".join((*METHODS, *HEADS, *ON_ENCODERS)))
     shows = re.compile("collect_results|render_")
     for folder in ("settings", "splits", "encoders", "histories", "predictions", "vectors"):
         before, after = (contents(place / RUNS / folder) for place in (study.root, root))
@@ -70,7 +71,7 @@ def test_no_other_settings_and_results_change(study, with_methods):
 def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
     root, _ = with_methods
     results = pd.read_csv(root / "reports/results.csv").set_index("variant")
-    page, stages = read(root, "reports/index.html"), METHODS | dict.fromkeys(HEADS, ON_HEAD)
+    page, stages = read(root, "reports/index.html"), METHODS | ON_ENCODERS | dict.fromkeys(HEADS, ON_HEAD)
     for method, stage in stages.items():
         rows = results.loc[method]
         assert set(rows["metric"]) == set(METRICS) and set(rows["n_test"]) == {TEST_ROWS}
@@ -80,7 +81,7 @@ def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
                 where = (root, ENCODER, method, seed, phase)
                 report = run_reports.read(*where, paths.history(*where))
                 assert report["seconds"] > 0 and report["peak_memory_mb"] > 0
-                trains = phase == "encoder" or method not in FITTED
+                trains = phase == "encoder" or method not in (*FITTED, *ON_ENCODERS)
                 assert (report["updates"] > 0) == (report["sequence_updates"] > 0) == trains
         assert f"{stage}:" in read(root, "dvc.yaml")
     for title in (
@@ -88,6 +89,8 @@ def test_methods_are_rows_with_intervals_seconds_and_memory(with_methods):
         "Fine-tuning from class means",
         "Smoothed cross-entropy",
         "After the method",
+        "Supervised contrastive loss, probe",
+        "DAE + FT, nearest class mean",
     ):
         assert title in page
     differences = pd.read_csv(root / "reports/differences.csv")
@@ -128,7 +131,8 @@ def test_a_method_has_of_phases_1_and_2_what_it_reads_with_its_own_schedule(with
         schedule = own["method"]["settings"]
         if noise:
             of_phase_1 = settings["dae"]["denoising"]
-            assert own["denoising"] == of_phase_1 | {key: schedule[key] for key in of_phase_1 if key in schedule}
+            of_schedule = of_phase_1.keys() & settings["cl_ft"]["contrastive"].keys() & schedule.keys()
+            assert own["denoising"] == of_phase_1 | {key: schedule[key] for key in of_schedule}
         if pairs:
             assert own["contrastive"] == {key: schedule[key] for key in settings["cl_ft"]["contrastive"]}
     for method, of_pairs in {"aligned_phases": "three_phase", "robust_augmentation": "cl_ft"}.items():
@@ -160,8 +164,16 @@ def test_class_means_and_random_rows_are_two_heads_of_the_same_training(with_met
         json.loads(read(root, f"runs/settings/train_classifier_on_head-{ENCODER}-{name}.json")) for name in HEADS
     ]
     means, random = (each["settings"] for each in settings)
-    assert means.pop("method") == {"file": "ncm_ft", "settings": {"directions": "class_means", "scale": 1.0}}
-    assert random.pop("method") == {"file": "ncm_ft", "settings": {"directions": "random", "scale": 1.0}}
+    assert means.pop("method") == {
+        "file": "ncm_ft",
+        "makes": ["head"],
+        "settings": {"directions": "class_means", "scale": 1.0},
+    }
+    assert random.pop("method") == {
+        "file": "ncm_ft",
+        "makes": ["head"],
+        "settings": {"directions": "random", "scale": 1.0},
+    }
     assert means == random and means["start"] == "pretrained"
     assert [candidate["lr"] for candidate in means["classifiers"]] == [5e-5, 1e-4, 2e-4]
     first = [pd.read_csv(root / RUNS / f"histories/{ENCODER}-{name}/0-classifier.csv")["loss"][0] for name in HEADS]
@@ -197,6 +209,25 @@ def test_a_fitted_classifier_takes_no_step_and_gives_probabilities(with_methods)
     assert (root / RUNS / f"encoders/{ENCODER}-setfit/0").is_dir()
 
 
+def test_heads_read_the_encoder_of_their_variant_and_choose_as_the_baselines_do(with_methods):
+    root, _ = with_methods
+    baseline = json.loads(read(root, f"runs/settings/train_baselines-{ENCODER}-embedding_logistic.json"))["settings"]
+    for head, stage in ON_ENCODERS.items():
+        settings = json.loads(read(root, f"runs/settings/fit_classifier-{ENCODER}-{head}.json"))
+        start, own = stage.removeprefix("fit_classifier_from_"), settings["settings"]
+        strengths = baseline["strengths"] if head.endswith("_probe") else None
+        assert own["method"] == {"file": "encoder_heads", "makes": ["classifier"], "settings": {"strengths": strengths}}
+        assert (own["start"], own["selection_split"]) == (start, baseline["selection_split"])
+        assert own["selection_metric"] == baseline["selection_metric"] and "classifiers" not in own
+        assert "threephase/methods/encoder_heads.py" in settings["files"]
+        where = (root, ENCODER, head, SEEDS[0], "classifier")
+        report = run_reports.read(*where, paths.history(*where))
+        assert any(f"encoders/{ENCODER}-{start}/{SEEDS[0]}/" in file for file in report["inputs"])
+        assert not (root / RUNS / f"encoders/{ENCODER}-{head}").exists()
+    read_by = {head: predictions(root, f"{ENCODER}-{head}", 0).filter(like="probability_") for head in ON_ENCODERS}
+    assert len({frame.to_numpy().tobytes() for frame in read_by.values()}) == len(ON_ENCODERS)
+
+
 def test_a_fitted_classifier_cannot_be_kept(with_methods, tmp_path):
     root, _ = with_methods
     code = f"""
@@ -215,7 +246,7 @@ except UserError as refused:
     )
 
 
-def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_path):
+def test_poisoned_test_labels_change_no_weight_of_a_method_and_no_head(with_methods, tmp_path):
     finished, output = with_methods
     root = tmp_path / "project"
     shutil.copytree(finished, root, symlinks=True)
@@ -225,7 +256,7 @@ def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_pat
     examples.loc[test, "label"] = examples.loc[test, "label"].map(dict(zip(names, names[1:] + names[:1], strict=True)))
     file.unlink()
     examples.to_parquet(file, index=False)
-    for method in (*METHODS, *HEADS):
+    for method in (*METHODS, *HEADS, *ON_ENCODERS):
         for folder in ("encoders", "histories", "predictions") if method in METHODS else ("histories", "predictions"):
             shutil.rmtree(root / RUNS / folder / f"{ENCODER}-{method}")
     commands = re.findall("^> (.*)$", output, flags=re.MULTILINE)
@@ -237,7 +268,7 @@ def test_poisoned_test_labels_change_no_weight_of_a_method(with_methods, tmp_pat
             if re.search(r"(train_method|train_classifier|train_classifier_on_head|fit_classifier) .*--seed 0$", line)
         ],
     )
-    for method in (*METHODS, *HEADS):
+    for method in (*METHODS, *HEADS, *ON_ENCODERS):
         cell = f"{ENCODER}-{method}"
         for folder in ("encoders", "histories") if method in METHODS else ("histories",):
             made, clean = (contents(place / RUNS / folder / cell) for place in (root, finished))

@@ -22,6 +22,7 @@ from threephase.model.kernels import keep_words, restore_words
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.contrastive import PairBatches, pair_losses
+from threephase.phases.fitted_classifiers import of_vectors
 from threephase.phases.optimization import Optimization
 from threephase.phases.pairs import Pairs
 from threephase.phases.training_run import TrainingRun
@@ -93,15 +94,8 @@ def fitted_classifier(
 ) -> Callable[[list[str]], np.ndarray]:
     from sklearn.linear_model import LogisticRegression
 
-    train = run.trained_on(run.part("train"), tokenizer)
-    vectors = unit_vectors(encoder, tokenizer(train["text"].tolist()), tokenizer, run.machine)
-    head = LogisticRegression(C=settings.inverse_regularization).fit(vectors, train["label"])
-    columns = [run.classes.index(label) for label in head.classes_]
+    def vectors(texts: list[str]) -> np.ndarray:
+        return unit_vectors(encoder, tokenizer(texts), tokenizer, run.machine)
 
-    def probabilities(texts: list[str]) -> np.ndarray:
-        found = np.zeros((len(texts), len(run.classes)))
-        vectors = unit_vectors(encoder, tokenizer(texts), tokenizer, run.machine)
-        found[:, columns] = head.predict_proba(vectors)
-        return found
-
-    return probabilities
+    train, head = run.trained_on(run.part("train"), tokenizer), LogisticRegression(C=settings.inverse_regularization)
+    return of_vectors(run, head.fit(vectors(train["text"].tolist()), train["label"]), vectors)

@@ -1,6 +1,7 @@
 """The classifier that a method fits in place of phase 3, without a gradient."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,21 @@ def fit(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) ->
                 f"{paths.METHODS / method.file}.py: fitted_classifier: got probabilities of shape {found.shape}, "
                 f"expected {expected}, texts x classes"
             )
+        return found
+
+    return probabilities
+
+
+def of_vectors(run: TrainingRun, model: Any, vectors: Callable[[list[str]], np.ndarray]) -> Probabilities:
+    """What gives texts the probabilities of a fitted model of scikit-learn, a class that it does not know 0.
+
+    ``vectors``: what it was fitted on, (texts, size), of texts.
+    """
+    columns = [run.classes.index(label) for label in model.classes_]
+
+    def probabilities(texts: list[str]) -> np.ndarray:
+        found = np.zeros((len(texts), len(run.classes)))
+        found[:, columns] = model.predict_proba(vectors(texts))
         return found
 
     return probabilities

@@ -13,7 +13,7 @@ from pathlib import Path
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.study import read_params, resolve, topology
-from threephase.study.params import Study
+from threephase.study.params import DENOISED, PRETRAINED, Study
 from threephase.study.topology import Training, block_of
 
 HEADER = """\
@@ -45,11 +45,8 @@ DESCRIPTIONS = {
     topology.METHOD_WITH_DATA: "A method of threephase/methods with the texts of another data set",
     topology.CLASSIFY: "Phase 3 on a variant's own encoder",
     topology.CLASSIFY_ABLATION: "Phase 3 behind another imbalance setting; takes over what comes out the same",
-    topology.CLASSIFY_ORDINARY: "Phase 3 as many would train it, on three_phase's encoder",
-    topology.CLASSIFY_DENOISED: "Phase 3 behind phase 1 alone",
-    topology.CLASSIFY_PRETRAINED: "Phase 3 alone, fine-tuning",
-    **dict.fromkeys(topology.ON_HEAD.values(), "Phase 3 with the head or the adapter that a method gives"),
-    **dict.fromkeys(topology.FITTED.values(), "The classifier that a method fits, in place of phase 3"),
+    f"{topology.CLASSIFY}_from_{DENOISED}": "Phase 3 behind phase 1 alone",
+    f"{topology.CLASSIFY}_from_{PRETRAINED}": "Phase 3 alone, fine-tuning",
     topology.BASELINE: "A baseline without an encoder, all seeds",
     topology.BASELINE_EMBEDDINGS: "A baseline on the untouched encoder's embeddings, all seeds",
     topology.SUMMARIZE: "A cell's metrics over the seeds",
@@ -59,6 +56,12 @@ DESCRIPTIONS = {
     topology.REPORT: "The page",
     topology.SUMMARY: "The results as text, which the terminal shows",
     topology.AUDIT: "What the paper's printed numbers say about each other",
+}
+# Of other stages, by their program.
+OF_PROGRAM = {
+    topology.CLASSIFY: "Phase 3 on another variant's encoder",
+    topology.CLASSIFY_ON_HEAD: "Phase 3 with the head or the adapter that a method gives",
+    topology.FIT_CLASSIFIER: "The classifier that a method fits, in place of phase 3",
 }
 EXAMPLES, RAW = "runs/data/examples.parquet", ["runs/data/raw.parquet", "runs/data/source.json"]
 OTHER_DATA = "runs/method_data/${item.variant}.parquet"
@@ -137,8 +140,8 @@ def _training(block: str, trainings: Sequence[Training]) -> str:
     if len({(training.start == training.variant or training.start, training.others) for training in trainings}) > 1:
         names = ", ".join(matrix["variant"])
         raise UserError(
-            f"{paths.SHARED_PARAMS}: variants: got {names} in the stage {first.stage}, which start from different "
-            "encoders; expected one encoder_of for all of them"
+            f"{paths.SHARED_PARAMS}: methods: got {names} in the stage {first.stage}, which read different encoders; "
+            "expected the same reads for all of them"
         )
     item, options = CELL[bool(first.encoder)]
     if not first.encoder:
@@ -243,7 +246,8 @@ def _stage(
     ``item``: which of the program's settings files it reads, None for none.
     """
     program = program or stage
-    lines = [f"  {block or stage}:", f"    desc: {DESCRIPTIONS[stage]}", *["    matrix:"] * bool(matrix)]
+    description = DESCRIPTIONS.get(stage) or OF_PROGRAM[program]
+    lines = [f"  {block or stage}:", f"    desc: {description}", *["    matrix:"] * bool(matrix)]
     for key, values in (matrix or {}).items():
         lines.append(f"      {key}: {values if isinstance(values, str) else '[' + ', '.join(values) + ']'}")
     settings = [] if item is None else [paths.settings(Path(), program, item).as_posix()]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from threephase.report.drawing import Scale, colour, scale_of
 from threephase.report.finished import Finished
-from threephase.report.rows import of_cell, rows_of_stages
+from threephase.report.rows import of_cell, rows_of_programs
 from threephase.results.curves import CURVES, Curve, unfinished
 from threephase.results.tables import METRIC_TITLES
 from threephase.study.params import Study
@@ -35,7 +35,7 @@ def _figure(finished: Finished, curve: Curve) -> dict[str, Any]:
     title, unit = TEXTS[curve.name]
     across, up = scale_of([0.0, *points["x"]], 5), scale_of(points["y"], 5)
     panels, moving = [], []
-    for row in rows_of_stages(study, curve.stages):
+    for row in rows_of_programs(study, curve.programs):
         by_seed = {seed: line for seed, line in of_cell(points, row).groupby("seed")}
         lines = [
             {"colour": colour(number), "points": _places(by_seed[seed], across, up)}

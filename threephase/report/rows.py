@@ -23,9 +23,9 @@ def rows_of(study: Study) -> list[Row]:
     return [_row(study, encoder, variant) for encoder, variant in cells(study)]
 
 
-def rows_of_stages(study: Study, stages: Sequence[str]) -> list[Row]:
-    """The rows of what the ``stages`` train: cells, and where phase 1 is among them the encoder after it."""
-    trained = {(training.encoder, training.variant) for training in trainings(study) if training.stage in stages}
+def rows_of_programs(study: Study, programs: Sequence[str]) -> list[Row]:
+    """The rows of what the ``programs`` train: cells, and where phase 1 is among them the encoder after it."""
+    trained = {(training.encoder, training.variant) for training in trainings(study) if training.program in programs}
     denoised = [_row(study, encoder, DENOISED) for encoder in study.params.encoders]
     return [row for row in (*denoised, *rows_of(study)) if (row.encoder, row.variant) in trained]
 

@@ -10,11 +10,11 @@ from threephase.study.params import Study
 from threephase.study.rules import candidates_for
 from threephase.study.topology import (
     CLASSIFIER_PHASE,
-    CLASSIFIER_STAGES,
+    CLASSIFIER_PROGRAMS,
+    CONTRAST,
     DENOISE,
     JOINT_TRAINING,
-    METHOD_STAGES,
-    PAIR_STAGES,
+    METHOD,
     trainings,
     trainings_behind,
 )
@@ -26,22 +26,22 @@ STILL_FALLING = 0.1  # share of a loss's whole fall that its last quarter may no
 
 @dataclass(frozen=True)
 class Curve:
-    """A kind of curve: which stages' trainings have it, in which history file, which of its columns against which."""
+    """A kind of curve: which programs' trainings have it, in which history file, which of its columns against which."""
 
     name: str
-    stages: tuple[str, ...]
+    programs: tuple[str, ...]
     phase: str
     x: str
     y: str
 
 
-VALIDATION = Curve("validation", CLASSIFIER_STAGES, "classifier", "epoch", "validation_metric")
+VALIDATION = Curve("validation", CLASSIFIER_PROGRAMS, "classifier", "epoch", "validation_metric")
 CURVES = (
     Curve("denoising", (DENOISE,), "encoder", "step", "loss"),
-    Curve("contrastive", PAIR_STAGES, "encoder", "step", "loss"),
+    Curve("contrastive", (CONTRAST,), "encoder", "step", "loss"),
     Curve("joint", (JOINT_TRAINING,), "encoder", "step", "loss"),
-    Curve("method", METHOD_STAGES, "encoder", "step", "loss"),
-    Curve("classifier", CLASSIFIER_STAGES, "classifier", "step", "loss"),
+    Curve("method", (METHOD,), "encoder", "step", "loss"),
+    Curve("classifier", CLASSIFIER_PROGRAMS, "classifier", "step", "loss"),
     VALIDATION,
 )
 
@@ -50,7 +50,7 @@ def curves_frame(study: Study) -> pd.DataFrame:
     """``curves.csv``: the points of every curve, encoder, variant and seed; a training without a history has none."""
     frames = []
     for curve in CURVES:
-        for training in (training for training in trainings(study) if training.stage in curve.stages):
+        for training in (training for training in trainings(study) if training.program in curve.programs):
             for seed in study.params.seeds:
                 file = paths.history(study.folder, training.encoder, training.variant, seed, curve.phase)
                 line = points(pd.read_csv(file), curve) if file.is_file() else ()

@@ -37,8 +37,34 @@ def with_methods(shared: Shared) -> Shared:
             raise UserError(f"{paths.SHARED_PARAMS}: methods.{name}: got the name of a variant, expected another one")
         refuse_unknown(paths.SHARED_PARAMS, f"methods.{name}.file", method.file, files)
         _check_shape(f"{paths.SHARED_PARAMS}: methods.{name}", method)
+    for name, head in shared.heads.items():
+        refuse_unknown(paths.SHARED_PARAMS, f"heads.{name}.file", head.file, files)
     as_variants = {name: _as_variant(method) for name, method in shared.methods.items()}
     return dataclasses.replace(shared, variants=shared.variants | as_variants)
+
+
+def with_heads(shared: Shared, named: Collection[str], file: Path) -> Shared:
+    """The shared params with the heads that a study's ``file`` has ``named``: each reads the encoder of its variant."""
+    variants, methods = dict(shared.variants), dict(shared.methods)
+    for name in named:
+        for suffix, head in shared.heads.items():
+            owner = name.removesuffix(f"_{suffix}")
+            if name in shared.variants or owner not in shared.variants or owner == name:
+                continue
+            makes = shared.variants[owner]
+            if makes.encoder_from == PRETRAINED or makes.encoder_of is not None:
+                expected = f"the {head.title} of a variant that has its own; of the pre-trained one a baseline"
+                raise UserError(f"{file}: variants: got {name!r}, but {owner} makes no encoder; expected {expected}")
+            title = f"{makes.title}, {head.title}"
+            variants[name] = Variant(title, makes.encoder_from, None, encoder_of=owner)
+            methods[name] = Method(title, head.file, ["classifier"], [owner], None, head.settings)
+    return dataclasses.replace(shared, variants=variants, methods=methods)
+
+
+def place_of(shared: Shared, name: str) -> str:
+    """The key of the shared params that describes a method, or the head that a variant names."""
+    owner = shared.variants[name].encoder_of
+    return f"methods.{name}" if owner is None else f"heads.{name.removeprefix(f'{owner}_')}"
 
 
 def _check_shape(place: str, method: Method) -> None:
@@ -101,8 +127,8 @@ def maker_in(file: str, made: str) -> Callable[..., Any]:
     return function
 
 
-def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
-    """All settings of the method called ``name``: its own, and those ``of_phase_2`` that it has and leaves out.
+def resolved_settings(place: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
+    """All settings of the method at ``place``: its own, and those ``of_phase_2`` that it has and leaves out.
 
     Refuses a file without what it makes, and what it does not know or takes for out of range.
     """
@@ -111,7 +137,7 @@ def resolved_settings(name: str, method: Method, of_phase_2: Mapping[str, Any]) 
     kind = load_method(method.file).Settings
     known = {field.name for field in dataclasses.fields(kind)}
     content = {key: value for key, value in of_phase_2.items() if key in known} | method.settings
-    settings = build(kind, content, paths.SHARED_PARAMS, f"methods.{name}.settings")
+    settings = build(kind, content, paths.SHARED_PARAMS, f"{place}.settings")
     return MethodSettings(method.file, method.makes, dataclasses.asdict(settings))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from threephase.base import paths
+from threephase.study.judging_params import Claim, Statistics, Verdicts
 from threephase.study.schema import (
     both,
     checked,
@@ -85,6 +86,15 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Head:
+    """A classifier that a file of ``threephase/methods/`` fits on the encoder of any variant: <variant>_<head>."""
+
+    title: str
+    file: str
+    settings: dict[str, MethodValue]
+
+
+@dataclass(frozen=True)
 class Baseline:
     """What a practitioner would try first, without any training of the encoder."""
 
@@ -144,33 +154,6 @@ class Imbalance:
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """How uncertainty is stated; ``holm_family``: what comparisons share whose p-values are adjusted together."""
-
-    confidence: float = checked(number(above=0, below=1))
-    min_seeds_for_seed_variance: int = checked(number(least=2))
-    detectable_power: float = checked(number(above=0.5, below=1))
-    holm_family: list[str] = checked(each_of("protocol", "encoder"))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """``variant`` is claimed to be better than each of ``others`` on the primary metric."""
-
-    text: str
-    variant: str
-    others: list[str] = checked(distinct)
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """Rules, in percentage points, fixed before any run."""
-
-    claim_margin: float = checked(number(least=0))
-    undecided_interval_width: float = checked(number(above=0))
-
-
-@dataclass(frozen=True)
 class Engine:
     """Where and how precisely the trainings run, and on how many threads of a CPU."""
 
@@ -182,12 +165,16 @@ class Engine:
 
 @dataclass(frozen=True)
 class Shared:
-    """``shared.yaml``, with the definitions of ``encoders/``; ``variants`` are also those of the methods."""
+    """``shared.yaml``, with the definitions of ``encoders/``.
+
+    ``variants`` are also those of the methods; of a study, ``methods`` are also the ``heads`` that it names.
+    """
 
     sources: Sources
     encoders: dict[str, EncoderSource] = checked(not_empty)
     variants: dict[str, Variant] = checked(not_empty)
     methods: dict[str, Method]
+    heads: dict[str, Head]
     baselines: dict[str, Baseline] = checked(not_empty)
     baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
     protocols: dict[str, Protocol] = checked(not_empty)

@@ -7,12 +7,12 @@ from typing import Any
 from threephase.base import paths
 from threephase.base.errors import UserError, warn
 from threephase.study.counted_labels import check_labels
-from threephase.study.methods import check_reads, with_methods
+from threephase.study.methods import check_reads, with_heads, with_methods
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, METHOD, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
 from threephase.study.schema import build, read_yaml, refuse_unknown
 from threephase.study.source_params import SPLITS, Dataset, EncoderSource
-from threephase.study.topology import DENOISE, is_ablation
+from threephase.study.topology import DENOISE, FIT_CLASSIFIER, classifier_program, is_ablation, maker_of
 
 ENCODER_KEYS = {
     "python_package": ("package", "version", "folder", "sha256"),
@@ -231,6 +231,7 @@ def _checked(shared: Shared, name: str, folder: Path, content: dict[str, Any], f
         if isinstance(named := getattr(params, key), dict):
             own = {encoder: value for encoder, value in named.items() if encoder not in others}
             params = dataclasses.replace(params, **{key: own})
+    shared = with_heads(shared, params.trained(), file)
     return Study(shared, params, _check_params(shared, params, file), folder)
 
 
@@ -282,7 +283,8 @@ def _check_hyperparameters(shared: Shared, params: StudyParams, encoder: str, fi
         for variant in by_variant:
             refuse_unknown(file, f"{place}.{key}", variant, shared.variants)
         for variant in params.variants_of(encoder) if encoder in params.encoders else []:
-            if shared.variants[variant].recipe is None and variant not in by_variant:
+            fitted = classifier_program(shared, variant) == FIT_CLASSIFIER
+            if shared.variants[variant].recipe is None and not fitted and variant not in by_variant:
                 raise UserError(f"{file}: {place}.{key}.{variant}: the key is missing, expected a number")
 
 
@@ -296,9 +298,10 @@ def _check_variants(shared: Shared, params: StudyParams, file: Path) -> None:
             raise UserError(f"{file}: variants: got {variants}, expected none of them twice")
         for variant in variants:
             refuse_unknown(file, "variants", variant, shared.variants)
-            if variant in shared.methods:
-                check_reads(shared, variant, [name for name in dataset_names() if name != params.dataset])
-            if is_ablation(shared, variant) and THREE_PHASE not in variants:
+            maker = maker_of(shared, variant)
+            if maker in shared.methods:
+                check_reads(shared, maker, [name for name in dataset_names() if name != params.dataset])
+            if maker in shared.variants and is_ablation(shared, maker) and THREE_PHASE not in variants:
                 raise UserError(f"{file}: variants: {THREE_PHASE!r} is missing, with which {variant!r} is compared")
     if not params.trained() and not params.baselines:
         known = ", ".join(shared.variants)

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from threephase.study import rules, topology
-from threephase.study.methods import resolved_settings
+from threephase.study.methods import place_of, resolved_settings
 from threephase.study.params import NOISE, PAIRS, THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
@@ -78,8 +78,11 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         )
     if training.program in topology.BY_METHOD:
         common = _with_method(study, training, common, denoising, contrastive)
-    if training.program in (topology.METHOD, topology.FIT_CLASSIFIER):
+    if training.program == topology.METHOD:
         return common
+    common = dataclasses.replace(common, selection_split=protocol.selection_split)
+    if training.program == topology.FIT_CLASSIFIER:
+        return dataclasses.replace(common, selection_metric=study.params.primary_metric)
     candidates = rules.candidates_for(study, encoder, training.variant)
     same = training.compared and candidates == rules.candidates_for(study, encoder, training.compared)
     starts_anew = training.start is None and rules.starts_at_random(study, encoder)
@@ -88,7 +91,6 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         start=RANDOM if starts_anew else common.start,
         same_as=training.compared if same else None,
         classifiers=candidates,
-        selection_split=protocol.selection_split,
         positive_class=study.dataset.positive_class,
     )
 
@@ -101,7 +103,8 @@ def _with_method(
     They have the method's own schedule where it has one: another learning rate of phase 1 must not train it again.
     """
     method, protocol = study.shared.methods[training.variant], study.protocol
-    resolved = resolved_settings(training.variant, method, _schedule(study, training.encoder, "contrastive"))
+    of_phase_2 = _schedule(study, training.encoder, "contrastive")
+    resolved = resolved_settings(place_of(study.shared, training.variant), method, of_phase_2)
     own = {field.name for field in dataclasses.fields(Schedule)} & set(resolved.settings)
     schedule = {name: resolved.settings[name] for name in own}
     settings = dataclasses.replace(common, method=resolved)

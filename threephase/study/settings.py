@@ -157,7 +157,8 @@ class TrainingSettings:
     ``start``: pretrained, random, or the variant whose encoder it starts from; ``others``: the variants whose encoders
     it loads besides; ``layers``: those that it adds;
     ``same_as``: the variant that it takes over where rows or encoders turn out the same; ``small_sets``: where the
-    protocol has a batch size of its own for them; ``classifiers``: candidates, the best is chosen.
+    protocol has a batch size of its own for them; ``classifiers``: candidates, the best is chosen;
+    ``selection_metric``: what a classifier that a method fits chooses by.
     """
 
     encoder: Encoder
@@ -174,6 +175,7 @@ class TrainingSettings:
     method: MethodSettings | None = None
     classifiers: list[Classifying] = dataclasses.field(default_factory=list)
     selection_split: str | None = None
+    selection_metric: str | None = None
     positive_class: str | None = None
 
 

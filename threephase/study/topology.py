@@ -26,9 +26,12 @@ DENOISE, CONTRAST, CONTRAST_PRETRAINED, JOINT_TRAINING = TRAINED_ENCODER_STAGES
 CONTRAST_ABLATION, METHOD_DENOISED = "train_contrastive_ablation", "train_method_from_dae"
 METHOD_SEVERAL, METHOD_WITH_DATA = "train_method_from_several", "train_method_with_data"
 METHOD_DATA = "prepare_method_data"
-CLASSIFY, CLASSIFY_ABLATION = "train_classifier", "train_classifier_ablation"
-CLASSIFY_ORDINARY = "train_classifier_ordinary"
-CLASSIFY_DENOISED, CLASSIFY_PRETRAINED = "train_classifier_from_dae", "train_classifier_from_pretrained"
+# Phase 3, the same with the head or the adapter of a method, and the classifier that a method fits in its place. On an
+# encoder that is not the variant's own the stage is named by whose it is.
+CLASSIFY, CLASSIFY_ON_HEAD, FIT_CLASSIFIER = CLASSIFIER_PROGRAMS = (
+    "train_classifier", "train_classifier_on_head", "fit_classifier",
+)  # fmt: skip
+CLASSIFY_ABLATION = "train_classifier_ablation"
 BASELINE, BASELINE_EMBEDDINGS = "train_baselines", "train_baselines_on_embeddings"
 SUMMARIZE, SUMMARIZE_OTHER = "summarize_cell", "summarize_cell_without_encoder"
 COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
@@ -36,22 +39,11 @@ COLLECT, TABLES, REPORT, SUMMARY = REPORT_STAGES = (
 )  # fmt: skip
 REPRESENTATIONS = "render_representations"  # before the page, where a study draws its encoders
 AUDIT = "run_audit"  # of the paper, in the default study
-METHOD_STAGES = (METHOD, METHOD_DENOISED, METHOD_SEVERAL, METHOD_WITH_DATA)
-ENCODER_STAGES = (DENOISE, CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED, JOINT_TRAINING, *METHOD_STAGES)
 PAIR_STAGES = (CONTRAST, CONTRAST_ABLATION, CONTRAST_PRETRAINED)
-CLASSIFY_ON_HEAD = "train_classifier_on_head"
-# Phase 3 with the head of a method, by the stage that draws its own.
-ON_HEAD = {
-    name: name.replace(CLASSIFY, CLASSIFY_ON_HEAD) for name in (CLASSIFY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED)
-}
-FIT_CLASSIFIER = "fit_classifier"
-# In place of phase 3 the classifier that a method fits.
-FITTED = {name: name.replace(CLASSIFY, FIT_CLASSIFIER) for name in ON_HEAD}
-BY_METHOD = (METHOD, CLASSIFY_ON_HEAD, FIT_CLASSIFIER)  # the programs that call a method's file
-CLASSIFIER_STAGES = (
-    CLASSIFY, CLASSIFY_ABLATION, CLASSIFY_ORDINARY, CLASSIFY_DENOISED, CLASSIFY_PRETRAINED, *ON_HEAD.values(),
-    *FITTED.values(),
+ENCODER_STAGES = (
+    DENOISE, *PAIR_STAGES, JOINT_TRAINING, METHOD, METHOD_DENOISED, METHOD_SEVERAL, METHOD_WITH_DATA,
 )  # fmt: skip
+BY_METHOD = (METHOD, CLASSIFY_ON_HEAD, FIT_CLASSIFIER)  # the programs that call a method's file
 BASELINE_STAGES = (BASELINE, BASELINE_EMBEDDINGS)
 ENCODER_PHASE, CLASSIFIER_PHASE = "encoder", "classifier"
 
@@ -115,7 +107,8 @@ def _encoders(shared: Shared) -> tuple[str, ...]:
 
 def data_by_method(study: Study) -> dict[str, str]:
     """The other data sets that a study's methods read, by method."""
-    methods = [variant for variant in study.params.trained() if variant in study.shared.methods]
+    makers = dict.fromkeys(maker_of(study.shared, variant) for variant in study.params.trained())
+    methods = [maker for maker in makers if maker in study.shared.methods]
     return {method: name for method in methods if (name := data_of(study.shared, method))}
 
 
@@ -139,16 +132,32 @@ def classifier_program(shared: Shared, variant: str) -> str:
     return CLASSIFY_ON_HEAD if {"head", "adapter"} & set(made) else CLASSIFY
 
 
+def _classifier_stage(shared: Shared, variant: str) -> str:
+    """The stage of a variant's phase 3, named by whose encoder it starts from where that is not its own."""
+    start, program = maker_of(shared, variant), classifier_program(shared, variant)
+    if is_ablation(shared, variant):
+        return CLASSIFY_ABLATION
+    return program if start == variant else f"{program}_from_{start or PRETRAINED}"
+
+
 def trainings(study: Study) -> Iterator[Training]:
     """Every training of a study, in the order of the phases; each is run for every seed."""
     with_encoder = [training for encoder in study.params.encoders for training in _of_encoder(study, encoder)]
-    for stage in (*ENCODER_STAGES, *CLASSIFIER_STAGES):
-        yield from (training for training in with_encoder if training.stage == stage)
+    yield from sorted(with_encoder, key=_place)
     for baseline in study.other_baselines():
         yield Training(BASELINE, BASELINE, "", baseline, CLASSIFIER_PHASE)
     for encoder in study.params.encoders:
         for baseline in study.encoder_baselines():
             yield Training(BASELINE_EMBEDDINGS, BASELINE, encoder, baseline, CLASSIFIER_PHASE)
+
+
+def _place(training: Training) -> tuple:
+    """Where a training stands: phases 1 and 2, then phase 3; there what starts from its own encoder comes first."""
+    if training.phase == ENCODER_PHASE:
+        return 0, ENCODER_STAGES.index(training.stage)
+    start, program = training.start, CLASSIFIER_PROGRAMS.index(training.program)
+    further = (start is None, start == DENOISED, start != training.variant, training.compared is not None)
+    return 1, program, *further, training.stage
 
 
 def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
@@ -157,18 +166,8 @@ def _of_encoder(study: Study, encoder: str) -> Iterator[Training]:
     for maker in dict.fromkeys(maker for variant in variants for maker in makers_behind(shared, variant)):
         yield _of_maker(shared, encoder, maker)
     for variant in variants:
-        definition, ablation = shared.variants[variant], is_ablation(shared, variant)
-        stage = CLASSIFY
-        if definition.encoder_from == PRETRAINED:
-            stage = CLASSIFY_PRETRAINED
-        elif definition.encoder_of is not None:
-            stage = CLASSIFY_ORDINARY
-        elif ablation:
-            stage = CLASSIFY_ABLATION
-        elif definition.encoder_from == DENOISE:
-            stage = CLASSIFY_DENOISED
-        compared, program = THREE_PHASE if ablation else None, classifier_program(shared, variant)
-        stage = {CLASSIFY_ON_HEAD: ON_HEAD, FIT_CLASSIFIER: FITTED}.get(program, {}).get(stage, stage)
+        stage, program = _classifier_stage(shared, variant), classifier_program(shared, variant)
+        compared = THREE_PHASE if is_ablation(shared, variant) else None
         yield Training(stage, program, encoder, variant, CLASSIFIER_PHASE, maker_of(shared, variant), compared)
 
 

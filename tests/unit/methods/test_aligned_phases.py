@@ -8,9 +8,9 @@ from method_run import LABELS, MACHINE, SCHEDULE, MethodRun, start_of
 from tiny_encoder import TEXTS, make_bert
 
 from threephase.base.errors import UserError
-from threephase.data.randomness import generator, torch_generator
+from threephase.data.randomness import generator
 from threephase.methods import aligned_phases
-from threephase.methods.aligned_phases import Settings, alignment_loss, new_translator
+from threephase.methods.aligned_phases import Settings, alignment_loss
 from threephase.phases.contrastive import PairBatches, train_contrastive
 from threephase.phases.pairs import make_pairs
 from threephase.study.settings import CONTRASTIVE_LAYER, Contrastive, Schedule
@@ -63,29 +63,10 @@ def test_the_alignment_reaches_the_encoder_but_in_the_translators_warm_up(folder
     assert len(optimization.history) == optimization.steps > 1
 
 
-def test_the_vectors_of_phase_1_are_easier_to_find_in_an_aligned_encoder(folder):
-    """A new translator that is fitted afterwards comes nearer; the target itself never moves."""
-
-    def distance(state) -> float:
-        encoder, tokenizer = start_of(folder, behind_phase_1=True)
-        ids, mask = tokenizer.pad(tokenizer(TEXTS), "cpu")
-        encoder.eval()
-        with torch.no_grad():
-            targets = encoder(ids, mask)
-            MethodRun(Schedule(**SCHEDULE)).add_layer(encoder, CONTRASTIVE_LAYER)
-            encoder.load_state_dict(state)
-            vectors = encoder(ids, mask)
-        translator = new_translator(encoder.hidden_size, torch_generator(5, "another"))
-        optimizer = torch.optim.SGD(translator.parameters(), lr=0.05)
-        for _ in range(100):
-            optimizer.zero_grad()
-            loss = alignment_loss(translator(vectors), targets)
-            loss.backward()
-            optimizer.step()
-        return loss.item()
-
-    longer = {"epochs": 20, "translator_warmup": 0.1}
-    assert distance(trained(folder, weight=20.0, **longer)[0]) < distance(trained(folder, weight=0.0, **longer)[0])
+def test_training_finds_the_vectors_of_phase_1_in_the_new_ones(folder):
+    # At this weight the loss is the alignment's, but for a thousandth.
+    losses = trained(folder, weight=1e3, epochs=20, translator_warmup=0.1)[1].history_table()["loss"]
+    assert losses.tail(5).mean() < losses.head(5).mean() / 2
 
 
 def test_an_entry_that_does_not_read_pairs_is_refused(folder):

@@ -5,7 +5,8 @@ import pytest
 from threephase.project.distribution import Distribution, Task
 from threephase.study import topology
 
-STAGES = (*topology.ENCODER_STAGES, *topology.CLASSIFIER_STAGES)
+CLASSIFIERS = (topology.CLASSIFY, topology.CLASSIFY_ABLATION, topology.CLASSIFY_ON_HEAD)
+STAGES = (*topology.ENCODER_STAGES, *CLASSIFIERS, *(f"{topology.CLASSIFY}_from_{of}" for of in ("dae", "cl_ft")))
 
 
 def left(seconds: dict[str, list[float]], *stages: str) -> float | None:

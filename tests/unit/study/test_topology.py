@@ -7,7 +7,9 @@ import re
 import pytest
 from small_project import REPOSITORY, STUDIES
 
+from threephase.base.errors import UserError
 from threephase.project.pipeline import pipeline
+from threephase.study.methods import with_heads
 from threephase.study.params import Study
 from threephase.study.read_params import load_studies, load_study
 from threephase.study.topology import (
@@ -15,6 +17,7 @@ from threephase.study.topology import (
     block_of,
     cells,
     command,
+    data_by_method,
     maker_of,
     training_stage,
     trainings,
@@ -50,7 +53,8 @@ def study(monkeypatch) -> Study:
 
 
 def with_variants(study: Study, variants, **values) -> Study:
-    return dataclasses.replace(study, params=dataclasses.replace(study.params, variants=variants, **values))
+    shared, params = with_heads(study.shared, variants, study.file), {"variants": variants, **values}
+    return dataclasses.replace(study, shared=shared, params=dataclasses.replace(study.params, **params))
 
 
 def test_the_trainings_of_the_default_study_and_what_each_starts_from(study):
@@ -83,7 +87,21 @@ def test_the_cells_of_the_default_study_in_the_order_of_the_tables(study):
         (["ft"], ["train_classifier_from_pretrained"]),
         # Phase 1 is trained for who starts from it, though its own variant is no cell.
         (["three_phase"], ["train_dae", "train_contrastive", "train_classifier"]),
-        (["three_phase_ordinary"], ["train_dae", "train_contrastive", "train_classifier_ordinary"]),
+        (["three_phase_ordinary"], ["train_dae", "train_contrastive", "train_classifier_from_three_phase"]),
+        (
+            ["cl_ft", "cl_ft_ordinary"],
+            ["train_contrastive_from_pretrained", "train_classifier", "train_classifier_from_cl_ft"],
+        ),
+        # Both heads are fitted on the one encoder, which the study trains for them alone.
+        (
+            ["cl_ft_probe", "cl_ft_nearest_mean"],
+            ["train_contrastive_from_pretrained", *["fit_classifier_from_cl_ft"] * 2],
+        ),
+        (["dae_ft_probe"], ["train_dae", "fit_classifier_from_dae"]),
+        (["supcon_probe"], ["train_method", "fit_classifier_from_supcon"]),
+        (["setfit", "setfit_probe"], ["train_method", "fit_classifier", "fit_classifier_from_setfit"]),
+        (["co_finetuning_nearest_mean"], ["train_method_with_data", "fit_classifier_from_co_finetuning"]),
+        (["ncm_ft", "prototypes"], ["train_method", "train_classifier_on_head_from_pretrained", "fit_classifier"]),
         (["ft_ordinary", "ft"], ["train_classifier_from_pretrained"] * 2),
         (["cl_ft"], ["train_contrastive_from_pretrained", "train_classifier"]),
         # A method on several encoders has them trained, though no variant of the study needs them.
@@ -115,6 +133,34 @@ def test_the_ordinary_recipe_starts_from_another_variants_encoder(study):
     assert by_variant["three_phase_ordinary"].start == by_variant["three_phase"].start == "three_phase"
     assert by_variant["three_phase_ordinary"].compared is None
     assert maker_of(study.shared, "ft_ordinary") is None
+
+
+def test_a_head_is_one_more_variant_on_the_encoder_of_another(study):
+    heads = with_variants(study, ["three_phase_probe", "supcon_nearest_mean"])
+    assert heads.title("three_phase_probe") == "Three phases, probe"
+    assert heads.title("supcon_nearest_mean") == "Supervised contrastive loss, nearest class mean"
+    assert [maker_of(heads.shared, variant) for variant in heads.params.variants] == ["three_phase", "supcon"]
+    behind = [("dae", "encoder"), ("three_phase", "encoder"), ("three_phase_probe", "classifier")]
+    assert trainings_behind(heads.shared, "three_phase_probe") == behind
+    assert study.shared.variants.keys() < heads.shared.variants.keys()
+    text = pipeline(heads)
+    (block,) = re.findall(r"^  fit_classifier_from_supcon:\n((?:    .*\n)*)", text, flags=re.MULTILINE)
+    assert "- runs/encoders/${item.encoder}-supcon/${item.seed}\n" in block and "[supcon_nearest_mean]" in block
+    # The other data set of a method is prepared for its heads too.
+    assert data_by_method(with_variants(study, ["co_finetuning_probe"])) == {"co_finetuning": "newsgroups"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ft_probe", "got 'ft_probe', but ft makes no encoder; expected the probe of a variant that has its own"),
+        ("cl_ft_ordinary_nearest_mean", "but cl_ft_ordinary makes no encoder; expected the nearest class mean of"),
+        ("ncm_ft_probe", "but ncm_ft makes no encoder"),
+    ],
+)
+def test_a_head_of_a_variant_without_an_encoder_is_refused(study, name, said):
+    with pytest.raises(UserError, match=rf"^params.yaml: variants: .*{re.escape(said)}"):
+        with_variants(study, [name])
 
 
 def test_commands_are_typed_in_the_top_folder(study):
