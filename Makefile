@@ -113,7 +113,7 @@ verify: .venv/installed ## your own run of a published study against reports/pub
 	@python -m commands.verify_published $(OF_STUDY)
 
 test: .venv/installed ## the whole test suite
-	@python -m pytest -q -n logical --maxprocesses 8 --dist loadgroup tests/unit tests/pipeline
+	@python -m pytest -q -n logical --maxprocesses 8 --dist loadfile tests/unit tests/pipeline
 
 paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
 	@python -m pytest -q tests/acceptance/test_paper_graph.py

@@ -1,4 +1,4 @@
-"""The trained projects that several files of tests read, made once on first use, and a core for each worker."""
+"""The trained projects that several files of tests read, made once a worker on first use, and a core for each worker."""
 
 import os
 import re
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import tiny_project
 
-TRAINED = {"study", "second_study", "released_study"}
 RELEASED = ("three_phase", "joint", "no_imbalance", "cl_ft", "ft")
 
 
@@ -31,14 +30,6 @@ def all_cores():
     os.sched_setaffinity(0, range(os.cpu_count()))
     yield
     os.sched_setaffinity(0, cores)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with tests that read a trained project go to one worker, so that it is trained once; others by file."""
-    trained = {item.path for item in items if TRAINED & set(getattr(item, "fixturenames", ()))}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("trained" if item.path in trained else item.path.name))
 
 
 @dataclass(frozen=True)
