@@ -1,4 +1,4 @@
-"""The trained projects that several files of tests read, made once a worker on first use, and a core for each worker."""
+"""The trained projects that several files of tests read, made on first use by each worker, which has its own core."""
 
 import os
 import re
