@@ -66,9 +66,9 @@ def test_the_class_of_the_nearest_mean_by_hand(monkeypatch):
     assert (found[:, [0, 2]] == 0).all() and not encoder.added  # classes without a training text
 
 
-@pytest.mark.parametrize(("metric", "chosen"), [("macro_f1", 100.0), ("accuracy", 0.01)])
+@pytest.mark.parametrize(("metric", "chosen"), [("macro_f1", 1.0), ("accuracy", 0.01)])
 def test_the_probe_takes_the_c_that_the_selection_rows_choose(monkeypatch, capsys, metric, chosen):
-    """A large class a and a small one b: with a small C nothing is called b, with a large one too much is."""
+    """A large class a and a small one b: with C = 0.01 nothing is called b, with a larger one too much is."""
     train = rows(*[("-1 0", "a")] * 20, *[("1 0", "b")] * 4)
     validation = rows(*[("-1 0", "a")] * 7, *[("1 0", "a")] * 3, *[("1 0", "b")] * 2)
     run, encoder = Run(metric, train=train, validation=validation), encoder_of_points(monkeypatch)
