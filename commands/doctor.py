@@ -8,7 +8,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from dvc.config import ConfigError
+from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 
@@ -19,13 +19,14 @@ from threephase.project import leftovers
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    folders = [Path(), *sorted(config.parent.parent for config in paths.STUDIES.glob("*/.dvc/config"))]
+    # In which dvc has ever run.
+    folders = [Path(), *sorted(place.parent.parent for place in paths.STUDIES.glob("*/.dvc/tmp"))]
     caches, busy, cleared = {}, [], 0
     with contextlib.ExitStack() as ends:
         for folder in folders:
             try:
                 repo = ends.enter_context(Repo(str(folder)))
-            except ConfigError as error:
+            except DvcException as error:
                 raise UserError(f"{folder}: {first_line(error)}; expected a project of dvc's") from None
             cleared += tell(leftovers.free_links(repo))
             try:
