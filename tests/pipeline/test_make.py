@@ -223,11 +223,10 @@ def test_no_word_of_a_reader_is_run(project, word):
         "table": ["TABLE", "ENCODER", "PROTOCOL"],
         "compare": ["A", "B"],
         "predict": ["FILE", "OUTPUT"],
-        "add": ["STUDY", "FILE", "TEXT", "LABEL"],
         "remote": ["URL"],
     }.items():
         result = make(project, command, *(f"{name}={word}" for name in names))
-        assert command == "add" or word in result.stdout + (project / "dvc-was-started").read_text()
+        assert word in result.stdout
         assert not (project / "pwned").exists()
 
 
