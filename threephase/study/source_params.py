@@ -21,6 +21,13 @@ def _counts_by_split(value: dict[str, dict[str, int]]) -> str | None:
     return next(filter(None, map(COUNTS, value.values())), None)
 
 
+def paths_to_read(value: str | dict[str, str]) -> str | None:
+    """Files that stand in dvc.yaml, in which a line end or a template of dvc's would be more than a path."""
+    files = [value] if isinstance(value, str) else value.values()
+    good = bool(value) and all(file.isprintable() and "${" not in file for file in files)
+    return None if good else "something that is not empty, paths without line ends and ${"
+
+
 def one_character(text: str) -> str | None:
     """What separates the fields of a row."""
     return None if len(text) == 1 else "one character"
@@ -108,14 +115,14 @@ class DataSource:
     hub: HubSource | None = None
     folder: str | None = checked(not_empty, default=None)
     python_package: PackageSource | None = None
-    files: str | dict[str, str] | None = checked(not_empty, default=None)
+    files: str | dict[str, str] | None = checked(paths_to_read, default=None)
     splits: dict[str, str] | None = None
     split_column: str | None = None
     encoding: str | None = None
     separator: str | None = checked(one_character, default=None)
     quote: str = checked(at_most_one_character, default='"')
     header: bool = True
-    label_files: str | dict[str, str] | None = checked(not_empty, default=None)
+    label_files: str | dict[str, str] | None = checked(paths_to_read, default=None)
     label_from: str | None = checked(one_of(*LABEL_FROM), default=None)
 
     @property
