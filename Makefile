@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := add audit bench bench-smoke compare gc help image index install labels lint page-test paper-graph pipelines plan predict \
-  preview publish remote repro requirements slurm-test studies table tables test verify
+GOALS := add advisories audit bench bench-smoke compare doctor gc help image index install labels lint page-test paper-graph \
+  pipelines plan predict preview publish remote repro requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
 UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
@@ -15,21 +15,23 @@ NEWER = expected Python 3.11 or newer (make PYTHON=python3.11 ...)
 need = test -n "$${$(1):-}" || { echo "error: $(1): got nothing, expected $(2), as in: $(3)" >&2; exit 2; }
 ADD := make add STUDY=my_data FILE=reviews.csv
 # Whatever takes STUDY=name takes the default study where it is left out.
-OF_STUDY = $(if $(STUDY),--study "$(STUDY)")
+OF_STUDY = $(if $(STUDY),--study "$$STUDY")
 FOLDER = $(patsubst %params.yaml,%,$(if $(STUDY),$(wildcard studies/$(STUDY)/params.yaml)))
 # What may hold any sign reaches the shell in its environment, where no quote of it ends a word.
-override FILE := $(value FILE)
-override TEXT := $(value TEXT)
-override LABEL := $(value LABEL)
-override OUTPUT := $(value OUTPUT)
-export FILE TEXT LABEL OUTPUT
+GIVEN := FILE TEXT LABEL OUTPUT STUDY WORKERS TABLE ENCODER PROTOCOL URL A B
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
 # dvc starts the stages as `python ...`: the environment's Python comes first, active or not.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1: /'
 
-.venv/installed: requirements.txt
+INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# All that is installed, with the checksum of each file.
+PINNED := requirements.txt requirements-cuda.txt performance/requirements.txt tests/acceptance/browser/requirements.txt tools/requirements.txt
+
+.venv/installed: requirements.txt requirements-cuda.txt
 	@command -v git >/dev/null || { echo "error: git is missing; install it and run again" >&2; exit 2; }
 	@top=$$(git rev-parse --show-toplevel 2>&1 | sed 1q) || :; [ "$$top" = "$$(pwd -P)" ] || { \
 	  echo "error: $$(pwd -P): got no git repository of its own ($$top), which dvc needs; type:" \
@@ -41,14 +43,16 @@ help: ## the commands
 	  echo "error: got $$($(PYTHON) --version), $(NEWER)" >&2; exit 2; }
 	@echo "installing the packages of requirements.txt into .venv, once"
 	@$(PYTHON) -m venv .venv
-	@pip install --quiet --disable-pip-version-check -r requirements.txt || { \
+	@{ $(INSTALL) -r requirements.txt && { python -c \
+	  'from importlib.metadata import version; raise SystemExit("+cpu" not in version("torch"))' || \
+	  $(INSTALL) -r requirements-cuda.txt; }; } || { \
 	  echo "error: the packages could not be installed; the first run needs the network (pip's message stands above)" >&2; exit 2; }
 	@touch $@
 
 repro: .venv/installed ## the default study, its table, and where the pages are; another one: make repro STUDY=snips_l6
 	@python -m commands.check_studies $(OF_STUDY)
 	@python -m commands.choose_engine $(OF_STUDY)
-	@python -m commands.distribute $(if $(WORKERS),--workers "$(WORKERS)") $(OF_STUDY)
+	@python -m commands.distribute $(if $(WORKERS),--workers "$$WORKERS") $(OF_STUDY)
 	@cat $(FOLDER)reports/summary.txt
 	@python -m commands.render_costs $(OF_STUDY)
 	@python -m commands.render_index
@@ -75,11 +79,14 @@ preview: .venv/installed ## what dvc would train, and why, before it does: make 
 gc: .venv/installed ## take out of dvc's cache what no study and no experiment needs; make gc DRY=1 only tells
 	@python -m commands.clean_cache $(if $(DRY),--dry)
 
+doctor: .venv/installed ## clear what a killed dvc left in any study, verify dvc's whole cache, and remove what is corrupt
+	@python -m commands.doctor
+
 remote: .venv/installed ## one default remote of dvc for all studies: make remote URL=...
 	@$(call need,URL,a folder or an address,make remote URL=/mnt/cache)
-	@dvc remote add --quiet --default --force storage "$(URL)"
+	@dvc remote add --quiet --default --force storage "$$URL"
 	@python -m commands.write_pipelines
-	@echo "storage: $(URL) is the default remote of all studies; to keep it: git add .dvc/config studies"
+	@echo "storage: $$URL is the default remote of all studies; to keep it: git add .dvc/config studies"
 
 index: .venv/installed ## the page over all studies that have results: reports/studies.html, studies.md, studies.tex
 	@python -m commands.render_index
@@ -89,7 +96,7 @@ labels: .venv/installed ## how many labels each method needs, from the published
 
 table: .venv/installed ## one table of the paper beside ours, complete: make table TABLE=3 ENCODER=minilm_l12 [PROTOCOL=released]
 	@$(call need,TABLE,a number,make table TABLE=3 ENCODER=minilm_l12)
-	@python -m commands.make_table --table "$(TABLE)" --encoder "$(ENCODER)" --protocol "$(PROTOCOL)"
+	@python -m commands.make_table --table "$$TABLE" --encoder "$$ENCODER" --protocol "$$PROTOCOL"
 
 tables: .venv/installed ## the paper's tables beside ours, from the cells that exist; runs nothing
 	@python -m commands.make_table
@@ -107,7 +114,7 @@ audit: .venv/installed ## the audit of the paper with our published runs: report
 	@python -m commands.publish_audit
 
 compare: .venv/installed ## two revisions or studies, with paired intervals: make compare A=HEAD~1 B=my-experiment [STUDY=snips_l6]
-	@python -m commands.compare_revisions --first "$(or $(A),HEAD)" --second "$(or $(B),workspace)" $(OF_STUDY)
+	@python -m commands.compare_revisions --first "$${A:-HEAD}" --second "$${B:-workspace}" $(OF_STUDY)
 
 verify: .venv/installed ## your own run of a published study against reports/published/: make verify [STUDY=snips_l6]
 	@python -m commands.verify_published $(OF_STUDY)
@@ -130,7 +137,7 @@ slurm-test: .venv/installed ## a small study by jobs of Slurm, which is installe
 	@python -m pytest -q -rs tests/acceptance/slurm
 
 .venv/peers: .venv/installed performance/requirements.txt
-	@pip install --quiet --disable-pip-version-check -c requirements.txt -r performance/requirements.txt
+	@$(INSTALL) -r performance/requirements.txt
 	@touch $@
 
 bench: .venv/peers ## our phases beside the peers' on the same work (within an hour; the data sets must be prepared)
@@ -150,7 +157,12 @@ lint: .venv/installed ## ruff
 pipelines: .venv/installed ## complete every folder with a params.yaml in studies/, and the default study: dvc.yaml and the like
 	@python -m commands.write_pipelines
 
-requirements: .venv/installed ## pin requirements.in again
-	@pip install --quiet --disable-pip-version-check pip-tools
-	@pip-compile --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links --strip-extras -o requirements.txt requirements.in
-	@sed 's/+cpu$$//' requirements.txt > requirements.tmp && mv requirements.tmp requirements.txt
+.venv/tools: .venv/installed tools/requirements.txt
+	@$(INSTALL) -r tools/requirements.txt
+	@touch $@
+
+requirements: .venv/tools ## pin the requirements.in again, with the checksum of each file
+	@python -m commands.pin_requirements
+
+advisories: .venv/tools ## known weaknesses of the pinned packages, by pip-audit (needs the network)
+	@pip-audit --require-hashes --disable-pip --progress-spinner off $(addprefix -r ,$(PINNED))

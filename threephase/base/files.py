@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from threephase.base.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What a spreadsheet would run; a number with its sign is none, and apostrophes before it stand for themselves.
+FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-](?![\d.]+$))")
 
 
 def _temporary_name(path: Path) -> Path:
@@ -70,12 +74,37 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_table(path: Path, frame: "pd.DataFrame") -> None:
-    """Write a data frame as CSV or Parquet, by the suffix of ``path``."""
+    """Write a data frame as CSV or Parquet, by the suffix of ``path``.
+
+    In CSV a text that a spreadsheet would run begins with an apostrophe, which ``read_csv`` takes away.
+    """
     with new_file(path) as temporary:
         if path.suffix == ".parquet":
             frame.to_parquet(temporary, index=False)
         else:
-            frame.to_csv(temporary, index=False, lineterminator="\n")
+            harmless = _with_texts(frame, lambda text: f"'{text}" if FORMULA.match(text) else text)
+            harmless.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path, **options: Any) -> "pd.DataFrame":
+    """Read a table that ``write_table`` wrote, as pandas does with its ``options``."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, **options)
+    return _with_texts(frame, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text)
+
+
+def _with_texts(frame: "pd.DataFrame", change: Callable[[str], str]) -> "pd.DataFrame":
+    """A data frame with each of its texts changed."""
+    from pandas.api.types import is_numeric_dtype
+
+    changed = {}
+    for name in frame.columns:
+        if not is_numeric_dtype(frame[name]):
+            column = frame[name].map(lambda cell: change(cell) if isinstance(cell, str) else cell)
+            if not column.equals(frame[name]):
+                changed[name] = column
+    return frame.assign(**changed)
 
 
 def read_table(path: Path) -> "pd.DataFrame":
@@ -83,7 +112,7 @@ def read_table(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     refuse_missing(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    return pd.read_parquet(path) if path.suffix == ".parquet" else read_csv(path)
 
 
 def read_json(path: Path) -> Any:

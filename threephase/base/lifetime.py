@@ -6,6 +6,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 OWNER = "STAGE_OWNER"  # the worker's process that runs a stage, where dvc does not
 
@@ -13,6 +17,12 @@ OWNER = "STAGE_OWNER"  # the worker's process that runs a stage, where dvc does 
 def runs_under_dvc() -> bool:
     """Whether dvc started this process or one above it."""
     return "DVC_STAGE" in os.environ
+
+
+def is_dvc(process: "psutil.Process") -> bool:
+    """Whether a process is dvc, or keeps its books in its place."""
+    names = [Path(word).name for word in process.cmdline()[:3]]
+    return any("dvc" in name or name == "commands.distribute" for name in names)
 
 
 def end_with_dvc() -> None:
@@ -28,7 +38,7 @@ def end_with_dvc() -> None:
     owner, watched = int(os.environ.get(OWNER, 0)), []
     for ancestor in psutil.Process().parents():
         watched.append(ancestor)
-        if ancestor.pid == owner or any("dvc" in Path(word).name for word in ancestor.cmdline()[:3]):
+        if ancestor.pid == owner or is_dvc(ancestor):
             break
     else:
         if not owner:

@@ -12,11 +12,13 @@ def package_folder(package: str, version: str, folder: str, file: Path) -> Path:
     try:
         installed = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        raise UserError(f"{file}: package {package}: not installed; run pip install -r requirements.txt") from None
+        raise UserError(
+            f"{file}: package {package}: not installed; run pip install --no-deps -r requirements.txt"
+        ) from None
     if installed != version:
         raise UserError(
             f"{file}: package {package}: got version {installed}, expected {version}; "
-            "run pip install -r requirements.txt"
+            "run pip install --no-deps -r requirements.txt"
         )
     module, _, rest = folder.partition("/")
     spec = importlib.util.find_spec(module)

@@ -42,7 +42,7 @@ def find_encoder(name: str, source: EncoderSource, settings: Sources) -> tuple[P
             return download(source.id, source.revision, "model", list(NAMES), _folder_remedy(name)), source.origin, MEND
         if kind == source.source == "python_package":
             package = package_folder(source.package, source.version, source.folder, paths.SHARED_PARAMS)
-            return package, source.origin, "pip install --force-reinstall -r requirements.txt"
+            return package, source.origin, "pip install --no-deps --force-reinstall -r requirements.txt"
     raise UserError(
         f"{paths.encoder_definition(name)}: source: got {source.origin}, which sources.order ({settings.order}) does "
         f"not reach; {_folder_remedy(name)}, or extend the order"

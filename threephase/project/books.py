@@ -1,32 +1,32 @@
 """dvc's books of one study while others run its stages: what must run, its outputs in the cache, its lock.
 
-Every use of dvc's Python interface stands here: dvc promises its command line alone, and requirements.txt pins it. The
-calls are those of ``dvc repro``, so that lock and outputs come out as the same bytes.
+Every use of dvc's Python interface stands here and in ``leftovers``: dvc promises its command line alone, and
+requirements.txt pins it. The calls are those of ``dvc repro``, so that lock and outputs come out as the same bytes.
 """
 
 import contextlib
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import networkx
-from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
-from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
-from dvc.rwlock import RWLOCK_FILE, RWLockFileCorruptedError, rwlock
 from dvc.stage import Stage
 from dvc.stage.cache import RunCacheNotFoundError, _get_cache_hash
-from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
 from dvc.utils.serialize import modify_yaml
 
 from threephase.base import paths
 from threephase.base.errors import UserError
+from threephase.base.files import new_file
+from threephase.project import leftovers
 
 TRIES, WAIT = 5, 1.0  # of a transfer, and the seconds between the first two; each wait is twice the one before
 Entry = dict[str, Any]  # a stage's command, dependencies and outputs with their checksums, as in dvc.lock
@@ -34,18 +34,6 @@ Entry = dict[str, Any]  # a stage's command, dependencies and outputs with their
 
 class StudyHeld(UserError):
     """Another process of dvc works in the study."""
-
-
-def drop_cut_off_list(folder: str) -> None:
-    """Remove dvc's list of the paths in use where a kill cut it off: every later command of dvc would refuse to work.
-
-    The caller holds dvc's lock on the study, so that no other process writes that list at this moment.
-    """
-    try:
-        with rwlock(folder, localfs, "", [], [], hardlink=False):
-            pass
-    except RWLockFileCorruptedError:
-        Path(folder, RWLOCK_FILE).unlink()
 
 
 class Books:
@@ -61,7 +49,8 @@ class Books:
         try:
             self.repo = ends.enter_context(Repo(str(folder)))
             ends.enter_context(lock_repo(self.repo))
-            drop_cut_off_list(self.repo.tmp_dir)
+            for line in leftovers.clear(self.repo):
+                print(line)
             ends.enter_context(self.repo.scm_context(quiet=True))
             file = os.path.join(self.repo.root_dir, paths.PIPELINE)
             stages = collect_stages(self.repo, [f"{file}:{name}" for name in targets] or [file])
@@ -113,13 +102,22 @@ class Books:
         made = [stage for name, stage in self.stages.items() if name in self.made]
         if not made:
             return
-        file = os.path.join(self.repo.root_dir, paths.LOCK)
-        Lockfile(self.repo, file).dump_stages(made)
-        # An earlier call that failed left gaps, and dvc adds what fills them at the end.
-        with modify_yaml(file) as content:
-            entries, order = content["stages"], {name: number for number, name in enumerate(self.stages)}
-            for name in sorted(entries, key=lambda name: order.get(name, len(order))):
-                entries.move_to_end(name)
+        file = Path(self.repo.root_dir, paths.LOCK)
+        # As dvc's Lockfile.dump_stages, which writes in place: a kill would cut the file off.
+        with new_file(file) as temporary:
+            if file.is_file():
+                shutil.copyfile(file, temporary)
+            with modify_yaml(temporary) as content:
+                if not content:
+                    content["schema"] = "2.0"
+                entries = content.setdefault("stages", {})
+                for stage in made:
+                    entries.update(to_lockfile(stage))
+                # An earlier call that failed left gaps, and what fills them was added at the end.
+                order = {name: number for number, name in enumerate(self.stages)}
+                for name in sorted(entries, key=lambda name: order.get(name, len(order))):
+                    entries[name] = entries.pop(name)
+        self.repo.scm_context.track_file(os.path.relpath(file))
         self.made.clear()
 
     def runs_here(self, name: str) -> bool:

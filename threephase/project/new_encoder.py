@@ -41,7 +41,7 @@ def encoder_named(given: str, shared: Shared) -> tuple[str, dict[str, Any] | Non
             f"--encoder: got {given!r}, expected one of {', '.join(shared.encoders)}, {HUB}ID@REVISION, or a folder"
         )
     title = identifier.rpartition("/")[2]
-    name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "own_encoder"
+    name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60] or "own_encoder"
     if known := shared.encoders.get(name):
         if any(getattr(known, key) != value for key, value in place.items()):
             raise UserError(

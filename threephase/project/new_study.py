@@ -1,7 +1,6 @@
 """What a user's own texts need: a data set's definition, and a study's folder that runs as it stands."""
 
 import dataclasses
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from threephase.base import paths
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, shortened
 from threephase.base.files import write_text
 from threephase.data import cleaning
 from threephase.data.labels import MISSING, canonical
@@ -19,7 +18,7 @@ from threephase.data.sources import read_source
 from threephase.project import project
 from threephase.study import read_params
 from threephase.study.params import Shared, Study, StudyParams
-from threephase.study.schema import build
+from threephase.study.schema import build, named
 from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
 TEST_SHARE = 0.2
@@ -43,8 +42,8 @@ ABOUT_STUDY = """\
 
 def check_name(name: str) -> None:
     """Refuse a name that is no plain word, or that is taken."""
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
-        raise UserError(f"name: got {name!r}, expected a letter, then letters, digits or _")
+    if expected := named(name):
+        raise UserError(f"name: got {shortened(repr(name))}, expected {expected}")
     folders = read_params.study_folders()
     files = [paths.dataset_definition(name), paths.STUDIES / name, paths.published(name)]
     taken = [file for file in files if file.exists()]

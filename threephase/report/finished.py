@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from threephase.base import paths
+from threephase.base.files import read_csv
 from threephase.results.costs import RecordedTraining, read_published_reports, read_reports
 from threephase.results.curves import CURVE_COLUMNS
 from threephase.results.results import read_results
@@ -108,4 +109,4 @@ def _finished(study: Study, folder: Path, trainings: list[RecordedTraining]) -> 
 
 def _read(file: Path) -> pd.DataFrame | None:
     """A table that only pages read; None where it is not there."""
-    return pd.read_csv(file, **NAMES, na_values=dict.fromkeys(NUMBERS, "")) if file.is_file() else None
+    return read_csv(file, **NAMES, na_values=dict.fromkeys(NUMBERS, "")) if file.is_file() else None

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from threephase.base import paths
+from threephase.base.files import read_csv
 from threephase.study.params import Study
 
 
@@ -11,5 +12,5 @@ def class_counts_frame(study: Study) -> pd.DataFrame:
     frames = []
     for seed in study.params.seeds:
         file = paths.splits(study.folder, seed) / "class_counts.csv"
-        frames.append(pd.read_csv(file, dtype={"label": str}, keep_default_na=False).assign(seed=seed))
+        frames.append(read_csv(file, dtype={"label": str}, keep_default_na=False).assign(seed=seed))
     return pd.concat(frames, ignore_index=True)

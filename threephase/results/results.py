@@ -9,6 +9,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError
+from threephase.base.files import read_csv
 from threephase.results.cells import Cell
 from threephase.scores.metrics import metrics_of
 from threephase.study.params import THREE_PHASE, Study
@@ -130,7 +131,7 @@ def read_results(file: Path) -> pd.DataFrame:
 
 def read_frame(file: Path) -> pd.DataFrame:
     """Read a table of results; an empty text stays one, "none" or "NA" stay texts, an empty number is missing."""
-    columns = pd.read_csv(file, nrows=0).columns
+    columns = read_csv(file, nrows=0).columns
     numbers = {name: [""] for name in columns if name not in TEXT_COLUMNS}
     texts = {name: str for name in columns if name in TEXT_COLUMNS}
-    return pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=numbers)
+    return read_csv(file, dtype=texts, keep_default_na=False, na_values=numbers)

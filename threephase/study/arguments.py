@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, shortened
 from threephase.study.read_params import study_folders
+from threephase.study.schema import listed, named
 
 
 def stage_parser(about: str, *options: str) -> argparse.ArgumentParser:
@@ -22,14 +23,21 @@ def stage_parser(about: str, *options: str) -> argparse.ArgumentParser:
     }
     for option in options:
         name, needed = option.removesuffix("?"), not option.endswith("?")
-        how = {"type": int if name == "seed" else str, "required": needed, "default": None if needed else ""}
+        how = {"type": int if name == "seed" else a_name, "required": needed, "default": None if needed else ""}
         parser.add_argument(f"--{name}", help=help_of[name], **how)
     return parser
+
+
+def a_name(value: str) -> str:
+    """A word of the command line that becomes part of paths."""
+    if expected := named(value):
+        raise UserError(f"--encoder, --variant: got {shortened(repr(value))}, expected {expected}")
+    return value
 
 
 def folder_of(study: str) -> Path:
     """The folder of a study by its name."""
     folders = study_folders()
     if study not in folders:
-        raise UserError(f"--study: got {study!r}, expected one of: {', '.join(folders)}")
+        raise UserError(f"--study: got {shortened(repr(study))}, expected one of: {listed(folders)}")
     return folders[study]

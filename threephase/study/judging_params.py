@@ -10,7 +10,7 @@ class Statistics:
     """How uncertainty is stated; ``holm_family``: what comparisons share whose p-values are adjusted together."""
 
     confidence: float = checked(number(above=0, below=1))
-    min_seeds_for_seed_variance: int = checked(number(least=2))
+    min_seeds_for_seed_variance: int = checked(number(least=2, most=1_000))
     detectable_power: float = checked(number(above=0.5, below=1))
     holm_family: list[str] = checked(each_of("protocol", "encoder"))
 
@@ -28,5 +28,5 @@ class Claim:
 class Verdicts:
     """Rules, in percentage points, fixed before any run."""
 
-    claim_margin: float = checked(number(least=0))
-    undecided_interval_width: float = checked(number(above=0))
+    claim_margin: float = checked(number(least=0, most=100))
+    undecided_interval_width: float = checked(number(above=0, most=100))

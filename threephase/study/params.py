@@ -10,13 +10,14 @@ from threephase.study.schema import (
     checked,
     distinct,
     each_of,
+    named,
     none_twice,
     not_empty,
     number,
     one_of,
     refuse_unknown,
 )
-from threephase.study.source_params import Dataset, EncoderSource, Sources
+from threephase.study.source_params import MOST_ROWS, ROWS, Dataset, EncoderSource, Sources
 
 TRAINED_ENCODER_STAGES = ("train_dae", "train_contrastive", "train_contrastive_from_pretrained", "train_joint")
 PRETRAINED = "pretrained"
@@ -28,11 +29,28 @@ SPLIT_SETTINGS = ("validation_share", "train_rows", "shots", "long_tail_ratio", 
 NO_ROWS = "none"  # the selection split where no rows choose epoch, learning rate or C
 THREE_PHASE = "three_phase"  # what the ablations of phase 2 share where their imbalance setting changes nothing
 
+# Bounds that several settings share: wider than anything sensible, so that a slip of the pen is refused.
+RATE = number(above=0, below=1)
+SHARE = number(least=0, most=1)
+EPOCHS = number(least=1, most=10_000)
+UPDATES = number(least=1, most=10_000_000)
+SIZE = number(least=1, most=65_536)
+EPS = number(above=0, most=0.1)
+CLIPPING = number(above=0, most=1_000)
+RATIO = number(least=1, most=1_000_000)
+SEED = number(least=0, most=2**32 - 1)
+MOST_SEEDS, MOST_THREADS, MOST_TOKENS = 1_000, 1_024, 65_536
+
 MethodValue = bool | int | float | str | list[float] | None  # of a method's settings
 
 
 def _auto_or_count(value: int | str) -> str | None:
-    return None if value == "auto" or (isinstance(value, int) and value > 0) else "auto, or 1 or more"
+    good = value == "auto" or (isinstance(value, int) and 1 <= value <= MOST_THREADS)
+    return None if good else f"auto, or 1 to {MOST_THREADS:,}"
+
+
+def _seeds(value: list[int]) -> str | None:
+    return distinct(value) or SEED(value) or (None if len(value) <= MOST_SEEDS else f"{MOST_SEEDS:,} at most")
 
 
 def _reads(value: list[str]) -> str | None:
@@ -47,9 +65,9 @@ class Recipe:
     Few rows get more epochs than ``max_epochs_classifier``: as many as make ``min_updates_classifier`` updates.
     """
 
-    lr_classifier: list[float] = checked(both(distinct, number(above=0, below=1)))
-    max_epochs_classifier: int = checked(number(least=1))
-    min_updates_classifier: int = checked(number(least=1))
+    lr_classifier: list[float] = checked(both(distinct, RATE))
+    max_epochs_classifier: int = checked(EPOCHS)
+    min_updates_classifier: int = checked(UPDATES)
 
 
 @dataclass(frozen=True)
@@ -125,32 +143,32 @@ class Protocol:
     dae_checkpoint: str = checked(one_of("last", "best_look"))
     contrastive_checkpoint: str = checked(one_of("last", "best_look"))
     stopping: str = checked(one_of("patience", "restarts"))
-    clip_gradient: float | None = checked(number(above=0))
+    clip_gradient: float | None = checked(CLIPPING)
 
 
 @dataclass(frozen=True)
 class Training:
     """Settings of the paper's text that no data set changes; warm-ups are shares of all steps."""
 
-    warmup_dae: float = checked(number(least=0, most=1))
-    warmup_contrastive: float = checked(number(least=0, most=1))
-    warmup_joint: float = checked(number(least=0, most=1))
-    warmup_classifier: float = checked(number(least=0, most=1))
-    adam_eps_dae: float = checked(number(above=0))
-    adam_eps_contrastive: float = checked(number(above=0))
-    weight_decay_classifier: float = checked(number(least=0))
-    clip_gradient_phases_1_2: float = checked(number(above=0))
-    head_hidden_size: int = checked(number(least=1))
+    warmup_dae: float = checked(SHARE)
+    warmup_contrastive: float = checked(SHARE)
+    warmup_joint: float = checked(SHARE)
+    warmup_classifier: float = checked(SHARE)
+    adam_eps_dae: float = checked(EPS)
+    adam_eps_contrastive: float = checked(EPS)
+    weight_decay_classifier: float = checked(SHARE)
+    clip_gradient_phases_1_2: float = checked(CLIPPING)
+    head_hidden_size: int = checked(SIZE)
     head_dropout: float = checked(number(least=0, below=1))
-    patience: int = checked(number(least=1))
+    patience: int = checked(EPOCHS)
 
 
 @dataclass(frozen=True)
 class Imbalance:
     """Bounds of the imbalance correction of phase 2."""
 
-    min_ratio: float = checked(number(least=1))
-    max_ratio: float = checked(number(above=1))
+    min_ratio: float = checked(RATIO)
+    max_ratio: float = checked(number(above=1, most=1_000_000))
 
 
 @dataclass(frozen=True)
@@ -159,7 +177,7 @@ class Engine:
 
     device: str = checked(one_of("auto", "cpu", "cuda", "mps"))
     precision: str = checked(one_of("auto", "fp32", "bf16"))
-    bf16_min_speedup: float = checked(number(above=0))
+    bf16_min_speedup: float = checked(number(above=0, most=1_000))
     threads: int | str = checked(_auto_or_count)
 
 
@@ -171,17 +189,17 @@ class Shared:
     """
 
     sources: Sources
-    encoders: dict[str, EncoderSource] = checked(not_empty)
-    variants: dict[str, Variant] = checked(not_empty)
-    methods: dict[str, Method]
-    heads: dict[str, Head]
-    baselines: dict[str, Baseline] = checked(not_empty)
-    baseline_inverse_regularization: list[float] = checked(both(distinct, number(above=0)))
-    protocols: dict[str, Protocol] = checked(not_empty)
+    encoders: dict[str, EncoderSource] = checked(both(not_empty, named))
+    variants: dict[str, Variant] = checked(both(not_empty, named))
+    methods: dict[str, Method] = checked(named)
+    heads: dict[str, Head] = checked(named)
+    baselines: dict[str, Baseline] = checked(both(not_empty, named))
+    baseline_inverse_regularization: list[float] = checked(both(distinct, number(least=1e-9, most=1e9)))
+    protocols: dict[str, Protocol] = checked(both(not_empty, named))
     training: Training
-    imbalance: dict[str, Imbalance]
+    imbalance: dict[str, Imbalance] = checked(named)
     statistics: Statistics
-    claims: dict[str, Claim]
+    claims: dict[str, Claim] = checked(named)
     verdicts: Verdicts
     engine: Engine
 
@@ -190,15 +208,15 @@ class Shared:
 class Hyperparameters:
     """Table 5 of the paper for one encoder; the classifier's two may be one value or a map by variant."""
 
-    lr_dae: float = checked(number(above=0, below=1))
-    epochs_dae: int = checked(number(least=1))
+    lr_dae: float = checked(RATE)
+    epochs_dae: int = checked(EPOCHS)
     deletion_ratio: float = checked(number(least=0, below=1))
-    lr_contrastive: float = checked(number(above=0, below=1))
-    epochs_contrastive: int = checked(number(least=1))
-    lr_classifier: float | dict[str, float] = checked(number(above=0, below=1))
-    max_epochs_classifier: int | dict[str, int] = checked(number(least=1))
-    batch_size: int = checked(number(least=1))
-    adam_eps: float = checked(number(above=0))
+    lr_contrastive: float = checked(RATE)
+    epochs_contrastive: int = checked(EPOCHS)
+    lr_classifier: float | dict[str, float] = checked(RATE)
+    max_epochs_classifier: int | dict[str, int] = checked(EPOCHS)
+    batch_size: int = checked(SIZE)
+    adam_eps: float = checked(EPS)
     max_length: int | str
     freeze_encoder: bool
 
@@ -212,22 +230,22 @@ class StudyParams:
     ``shots``: how many of them a class keep their label, or all that it has; None: all.
     """
 
-    name: str
+    name: str = checked(named)
     dataset: str
     protocol: str
     reproduces_paper: bool
     primary_metric: str = checked(one_of("accuracy", "macro_f1"))
-    seeds: list[int] = checked(distinct)
+    seeds: list[int] = checked(_seeds)
     encoders: list[str] = checked(distinct)
     variants: list[str] | dict[str, list[str]]
     baselines: list[str] = checked(none_twice)
     draw_encoders: bool
     validation_share: float = checked(number(above=0, below=1))
-    train_rows: int | None = checked(number(least=2))
-    long_tail_ratio: float | None = checked(number(least=1))
-    long_tail_largest: int | None = checked(number(least=1))
+    train_rows: int | None = checked(ROWS)
+    long_tail_ratio: float | None = checked(RATIO)
+    long_tail_largest: int | None = checked(number(least=1, most=MOST_ROWS))
     hyperparameters: dict[str, Hyperparameters]
-    shots: int | None = checked(number(least=1), default=None)
+    shots: int | None = checked(number(least=1, most=MOST_ROWS), default=None)
 
     def variants_of(self, encoder: str) -> list[str]:
         """The variants that are trained on an encoder, in the order of the tables."""

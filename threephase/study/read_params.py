@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from threephase.base import paths
-from threephase.base.errors import UserError, warn
+from threephase.base.errors import UserError, shortened, warn
 from threephase.study.counted_labels import check_labels
 from threephase.study.methods import check_reads, with_heads, with_methods
 from threephase.study.paper_params import Paper
-from threephase.study.params import BASELINES, METHOD, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
+from threephase.study.params import BASELINES, METHOD, MOST_TOKENS, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
 from threephase.study.schema import build, read_yaml, refuse_unknown
 from threephase.study.source_params import SPLITS, Dataset, EncoderSource
 from threephase.study.topology import DENOISE, FIT_CLASSIFIER, classifier_program, is_ablation, maker_of
@@ -73,8 +73,9 @@ def load_dataset(name: str) -> Dataset:
     if dataset.name != name:
         raise UserError(f"{file}: name: got {dataset.name!r}, expected the file's name {name!r}")
     _check_source(dataset, file)
-    if dataset.class_names is not None and dataset.positive_class is not None:
-        refuse_unknown(file, "positive_class", dataset.positive_class, list(dataset.class_names.values()))
+    classes = dataset.expected.labels if dataset.class_names is None else dataset.class_names.values()
+    if classes is not None and dataset.positive_class is not None:
+        refuse_unknown(file, "positive_class", dataset.positive_class, list(classes))
     return dataset
 
 
@@ -117,7 +118,7 @@ def study_folders() -> dict[str, Path]:
     """The folder of every study by its name, the default study first."""
     default = read_yaml(Path(paths.PARAMS)).get("name")
     if not isinstance(default, str):
-        raise UserError(f"{paths.PARAMS}: name: got {default!r}, expected a name for the default study")
+        raise UserError(f"{paths.PARAMS}: name: got {shortened(repr(default))}, expected a name for the default study")
     others = sorted(file.parent for file in paths.STUDIES.glob(f"*/{paths.PARAMS}"))
     for folder in others:
         if folder.name == default:
@@ -197,7 +198,7 @@ def with_base(name: str, folders: dict[str, Path]) -> dict[str, Any]:
     for part in [*(read_yaml(paths.study_params(folders[base])) for base in reversed(_bases(name, folders))), own]:
         content = _over(content, part)
     if own.get("name", name) != name:
-        raise UserError(f"{file}: name: got {own['name']!r}, expected the folder's name {name!r}")
+        raise UserError(f"{file}: name: got {shortened(repr(own['name']))}, expected the folder's name {name!r}")
     if "seeds" not in own:
         raise UserError(f"{file}: seeds: the key is missing, expected a list; dvc reads it there, not from a base")
     return {"name": name} | {key: value for key, value in content.items() if key not in ("base", "name")}
@@ -256,8 +257,6 @@ def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
 
 def _check_split(params: StudyParams, file: Path) -> None:
     ratio, largest = params.long_tail_ratio, params.long_tail_largest
-    if min(params.seeds) < 0:
-        raise UserError(f"{file}: seeds: got {params.seeds}, expected whole numbers of at least 0")
     if (ratio is None) != (largest is None):
         raise UserError(f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null")
     if None not in (ratio, params.train_rows):
@@ -272,10 +271,9 @@ def _check_split(params: StudyParams, file: Path) -> None:
 def _check_hyperparameters(shared: Shared, params: StudyParams, encoder: str, file: Path) -> None:
     settings, place = params.hyperparameters[encoder], f"hyperparameters.{encoder}"
     length = settings.max_length
-    if length not in ("model", "estimate") and not (isinstance(length, int) and length >= 3):
-        raise UserError(
-            f"{file}: {place}.max_length: got {length!r}, expected a whole number of at least 3, model or estimate"
-        )
+    if length not in ("model", "estimate") and not (isinstance(length, int) and 3 <= length <= MOST_TOKENS):
+        expected = f"a whole number of 3 to {MOST_TOKENS:,}, model or estimate"
+        raise UserError(f"{file}: {place}.max_length: got {shortened(repr(length))}, expected {expected}")
     for key in ("lr_classifier", "max_epochs_classifier"):
         by_variant = getattr(settings, key)
         if not isinstance(by_variant, dict):

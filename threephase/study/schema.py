@@ -3,8 +3,8 @@
 import dataclasses
 import difflib
 import json
-import math
 import operator
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -13,8 +13,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import Node
 
-from threephase.base.errors import UserError, shortened
+from threephase.base.errors import UserError, first_line, shortened
+
+# What reading a file may cost: its bytes, and the entries and levels that it has with its aliases written out.
+MOST_BYTES, MOST_ENTRIES, MOST_LEVELS = 200_000, 20_000, 20
+LARGEST = 1e15  # number, wherever no other bound is given
+NAME = re.compile("[a-z0-9][a-z0-9_]{0,59}")
+A_NAME = "small letters, digits and _, at most 60 and none of the first a _"
 
 Check = Callable[[Any], str | None]
 """Gets a value of the right type; returns what was expected where the value is refused."""
@@ -37,7 +44,7 @@ def number(
         numbers = [item for item in values if isinstance(item, int | float)]
         if all(holds(item, bound) for item in numbers for _, holds, bound in given):
             return None
-        return "a number " + " and ".join(f"{word} {bound:g}" for word, _, bound in given)
+        return "a number " + " and ".join(f"{word} {bound:,.10g}" for word, _, bound in given)
 
     return check
 
@@ -45,6 +52,13 @@ def number(
 def one_of(*allowed: Any) -> Check:
     """One of the values listed."""
     return lambda value: None if value in allowed else "one of: " + ", ".join(map(_show, allowed))
+
+
+def named(value: str | Collection[str]) -> str | None:
+    """A name, or all those of a list or of a mapping's keys: what may stand in a path and on a command line."""
+    names = [value] if isinstance(value, str) else value
+    odd = next((name for name in names if not NAME.fullmatch(name)), None)
+    return None if odd is None else f"as a name {A_NAME}, unlike {_show(odd)}"
 
 
 def not_empty(value: Any) -> str | None:
@@ -78,24 +92,57 @@ def both(first: Check, second: Check) -> Check:
 
 def refuse_unknown(file: Path, key: str, value: str, known: Collection[str]) -> None:
     """Refuse a name that is not among those known; ``file`` and ``key`` name the place."""
-    if value not in known:
-        raise UserError(f"{file}: {key}: got {value!r}, expected one of: {', '.join(known) or '(none)'}")
+    if not isinstance(value, str) or value not in known:
+        raise UserError(f"{file}: {key}: got {_show(value)}, expected one of: {listed(known)}")
+
+
+def listed(names: Collection[str]) -> str:
+    """Names within a message, cut where they are many."""
+    return shortened(", ".join(names), 150) or "(none)"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping as YAML 1.2, as dvc does (PyYAML would take ``2e-05`` for a text)."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth, yaml.composer.warn_double_anchors = MOST_LEVELS, False
     try:
-        content = YAML(typ="safe", pure=True).load(path)
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        node = None if len(text) > MOST_BYTES else yaml.compose(text)
+        entries, levels = (MOST_ENTRIES + 1, 0) if len(text) > MOST_BYTES else _size(node, {})
+        if entries > MOST_ENTRIES or levels > MOST_LEVELS:
+            expected = f"{MOST_BYTES:,} bytes, {MOST_ENTRIES:,} entries and {MOST_LEVELS} levels at most"
+            raise UserError(
+                f"{path}: got more than a file of parameters holds, expected {expected}, aliases written out"
+            )
+        content = None if node is None else yaml.constructor.construct_document(node)
+        repr(content)  # a ValueError for numbers of thousands of digits, which no message could show
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; expected a YAML file of parameters") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; expected a YAML file of parameters") from None
+    except (YAMLError, ValueError, TypeError, LookupError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        problem = shortened(first_line(getattr(error, "problem", None) or error), 100)
         raise UserError(f"{path}{where}: {problem}; expected valid YAML 1.2 with each key once") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: got {_show(content)}, expected a mapping of keys")
     return content
+
+
+def _size(node: Node | None, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """The entries and levels that a node has with its aliases written out; one that holds itself has too many."""
+    if node is None:
+        return 0, 0
+    if id(node) not in known:
+        known[id(node)] = MOST_ENTRIES + 1, 0  # until it is known
+        values = [] if isinstance(node.value, str) else node.value
+        parts = [part for value in values for part in (value if isinstance(value, tuple) else [value])]
+        sizes = [_size(part, known) for part in parts]
+        levels = max((levels for _, levels in sizes), default=0)
+        known[id(node)] = 1 + sum(entries for entries, _ in sizes), 1 + levels
+    return known[id(node)]
 
 
 def build(cls: type, content: Any, file: Path, key: str = "") -> Any:
@@ -112,7 +159,7 @@ def build(cls: type, content: Any, file: Path, key: str = "") -> Any:
         if name not in fields:
             near = difflib.get_close_matches(str(name), fields, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise UserError(f"{file}: {_join(key, name)}: unknown key{hint}, expected one of: {', '.join(fields)}")
+            raise UserError(f"{file}: {_join(key, name)}: unknown key{hint}, expected one of: {listed(fields)}")
     hints = typing.get_type_hints(cls)
     values = {}
     for name, field in fields.items():
@@ -146,6 +193,8 @@ def _convert(hint: Any, value: Any, file: Path, key: str) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping):
             raise _refusal(file, key, value, _type_name(hint))
+        if len({str(name) for name in value}) < len(value):
+            raise _refusal(file, key, value, "keys that differ as texts")
         return {str(name): _convert(arguments[1], item, file, _join(key, name)) for name, item in value.items()}
     if not _is_plain(hint, value):
         raise _refusal(file, key, value, _type_name(hint))
@@ -156,9 +205,9 @@ def _is_plain(hint: Any, value: Any) -> bool:
     if hint is types.NoneType:
         return value is None
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
     return hint in (str, bool) and isinstance(value, hint)
 
 
@@ -180,7 +229,7 @@ def _refusal(file: Path, key: str, value: Any, expected: str) -> UserError:
 
 
 def _join(key: str, name: object) -> str:
-    return f"{key}.{name}" if key else str(name)
+    return shortened(f"{key}.{name}" if key else str(name), 100)
 
 
 def _show(value: Any) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.files import read_json
-from threephase.study.params import Imbalance, MethodValue
-from threephase.study.schema import build, checked, number
+from threephase.study.params import CLIPPING, EPOCHS, EPS, RATE, SHARE, SIZE, Imbalance, MethodValue
+from threephase.study.schema import build, checked
 from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
 BOTTLENECK, CONTRASTIVE_LAYER = "bottleneck", "contrastive_layer"  # the layers that phases 1 and 2 add
@@ -67,12 +67,12 @@ class Denoising:
 class Schedule:
     """How long and how fast an encoder is trained; ``warmup`` is a share of all updates."""
 
-    lr: float = checked(number(above=0, below=1))
-    epochs: int = checked(number(least=1))
-    batch_size: int = checked(number(least=1))
-    adam_eps: float = checked(number(above=0))
-    warmup: float = checked(number(least=0, most=1))
-    clip_gradient: float | None = checked(number(above=0))
+    lr: float = checked(RATE)
+    epochs: int = checked(EPOCHS)
+    batch_size: int = checked(SIZE)
+    adam_eps: float = checked(EPS)
+    warmup: float = checked(SHARE)
+    clip_gradient: float | None = checked(CLIPPING)
 
     def cost(self, streams: "Streams") -> tuple[float, float]:
         """Of a method: what its batches hold, such as texts or pairs, and texts with a gradient through the encoder."""

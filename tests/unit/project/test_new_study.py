@@ -196,7 +196,7 @@ def test_splits_of_a_column_or_of_files_are_kept(project):
         ("default", {}, "name: got 'default', for which params.yaml exists; expected another name"),
         ("other", {}, "name: got 'other', for which studies/other exists; expected another name"),
         ("kept", {}, "name: got 'kept', for which reports/published/kept exists; expected another name"),
-        ("../mine", {}, "name: got '../mine', expected a letter, then letters, digits or _"),
+        ("../mine", {}, "name: got '../mine', expected as a name small letters, digits and _, at mos"),
         ("mine", {"text_column": "text"}, "reviews.csv: got columns review, topic, part, stars, expected 'text' among"),
         ("mine", {"label_column": "label"}, "reviews.csv: got columns review, topic, part, stars, expected 'label' am"),
         ("mine", {"split_column": "fold"}, "reviews.csv: got columns review, topic, part, stars, expected 'fold' amon"),

@@ -13,6 +13,7 @@ from threephase.study.schema import (
     build,
     checked,
     distinct,
+    named,
     none_twice,
     not_empty,
     number,
@@ -83,6 +84,14 @@ REFUSED = [
     ({"names": ["a", "a"]}, "names: got ['a', 'a'], expected a list of at least one entry, none of them twice"),
     ({"sections": {"one": {"rate": 2}}}, "sections.one.rate: got 2, expected a number above 0 and at most 1"),
     ({"sections": ["one"]}, "sections: got ['one'], expected a mapping, each value a mapping of keys"),
+    (
+        {"sections": {1: {"rate": 1}, "1": {"rate": 1}}},
+        "sections: got {1: {'rate': 1}, '1': {'rate': 1}}, expected keys",
+    ),
+    ({"count": 10**16}, "count: got 10000000000000000, expected a whole number"),
+    ({"count": 10**400}, "count: got 1000000000000"),
+    ({"inner": {"rate": 10**400}}, "inner.rate: got 1000000000000"),
+    ({"ratio": -1e16}, "ratio: got -1e+16, expected a number or null"),
     ({"flag": 1}, "flag: got 1, expected true or false"),
     ({"flag": "yes"}, "flag: got 'yes', expected true or false"),
 ]
@@ -138,6 +147,17 @@ def test_checks_say_what_is_expected():
     assert both(distinct, number(above=0))([1, 2]) is None
 
 
+@pytest.mark.parametrize("name", ["a", "7", "bbc_ten_seeds", "a" * 60])
+def test_a_name(name):
+    assert named(name) is None and named([name, "b"]) is None and named({name: 1}) is None
+
+
+@pytest.mark.parametrize("name", ["", "_a", "A", "a-b", "a b", "a.b", "../a", "a;b", "$(a)", "é", "a\n", "a" * 61])
+def test_what_is_no_name(name):
+    for value in (name, ["a", name], {"a": 1, name: 2}):
+        assert named(value).startswith("as a name small letters, digits and _, at most 60")
+
+
 def test_refuse_unknown():
     refuse_unknown(FILE, "variants", "ft", ["ft"])
     with pytest.raises(UserError, match=r"^some/params.yaml: variants: got 'tf', expected one of: ft, joint$"):
@@ -163,6 +183,19 @@ def test_yaml_is_read_as_version_1_2(tmp_path):
         (b"a: \x00\n", ": "),
         (b"", ": got null, expected a mapping of keys"),
         (b"- a\n", ": got ['a'], expected a mapping of keys"),
+        (b"a: 2024-13-45\n", ": month must be in 1..12"),
+        (b"a: " + b"9" * 5000, ": Exceeds the limit"),
+        (b"a: 0x" + b"f" * 5000, ": Exceeds the limit"),
+        (b"a: " + b"[" * 21 + b"]" * 21, ", line 1: "),
+        (b"a: &a [*a]\n", ": got more than a file of parameters holds"),
+        (b"a: &a [1]\n" + b"".join(b"b%d: &b%d [*b%d]\n" % (n, n, n - 1) for n in range(1, 2)), ", line 2: "),
+        (
+            b"a0: &a0 [1, 2]\n" + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b"*a%d," % (n - 1) * 9) for n in range(1, 30)),
+            ": got",
+        ),
+        (b"a0: &a0 [1]\n" + b"".join(b"a%d: &a%d [*a%d]\n" % (n, n, n - 1) for n in range(1, 30)), ": got more than"),
+        (b"a: [" + b"1," * 20_001 + b"]\n", ": got more than a file of parameters holds"),
+        (b"a: " + b"x" * 200_001, ": got more than a file of parameters holds"),
     ],
 )
 def test_what_is_not_a_mapping_in_yaml_is_refused(tmp_path, content, said):
@@ -171,6 +204,11 @@ def test_what_is_not_a_mapping_in_yaml_is_refused(tmp_path, content, said):
     with pytest.raises(UserError) as refusal:
         read_yaml(file)
     assert str(refusal.value).startswith(f"{file}{said}") and "\n" not in str(refusal.value)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(UserError, match="Is a directory; expected a YAML file of parameters$"):
+        read_yaml(tmp_path)
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -11,6 +11,16 @@ REFUSED = [
     (DATASET, {"source": {}}, "source: got none, expected one of: hub, folder, python_package, files"),
     (DATASET, {"source": {"hug": "x"}}, "source.hug: unknown key (did you mean 'hub'?), expected one of: hub, folder"),
     (DATASET, {"source": {"files": ""}}, "source.files: got '', expected something that is not empty"),
+    (
+        DATASET,
+        {"source": {"files": "a\n  x:\n    cmd:\n    - touch b"}},
+        "source.files: got 'a\\n x:\\n cmd:\\n - touch",
+    ),
+    (
+        DATASET,
+        {"source": {"files": {"train": "${x}"}}},
+        "source.files: got {'train': '${x}'}, expected something that ",
+    ),
     (DATASET, {"source": {"files": "a.csv", "folder": "b"}}, "source.folder: got it besides source.files, expected yo"),
     (DATASET, {"source": {"files": {"dev": "a.csv"}}}, "source.files: got 'dev', expected one of: train, validation, "),
     (

@@ -1,0 +1,180 @@
+"""What a killed dvc leaves does not block the next one, and what is corrupt in its cache is found and made again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_project import link_code
+from tiny_project import environment, run
+
+PIPELINE = """\
+stages:
+  make:
+    cmd: mkdir out && echo {name} > out/a && echo other > out/b
+    outs: [out]
+  count:
+    cmd: wc -l out/a > count
+    deps: [out]
+    outs: [count]
+"""
+DOCTOR = (sys.executable, "-m", "commands.doctor")
+GONE = 2**22 + 1  # above the greatest number of a process
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A finished default project and a finished study, which share a cache."""
+    root = tmp_path / "project"
+    root.mkdir()
+    link_code(root)
+    run(root, "git", "init", "--quiet")
+    run(root, "dvc", "init", "--quiet")
+    for folder in (root, root / "studies/a"):
+        (folder / ".dvc").mkdir(parents=True, exist_ok=True)
+        if folder != root:
+            (folder / ".dvc/config").write_text("[cache]\n    dir = ../../../.dvc/cache\n")
+        (folder / "dvc.yaml").write_text(PIPELINE.format(name=folder.name))
+        run(folder, "dvc", "repro")
+    return root
+
+
+def made(root: Path) -> dict[str, bytes]:
+    names = ("dvc.lock", "out/a", "out/b", "count")
+    return {f"{folder}{name}": (root / folder / name).read_bytes() for folder in ("", "studies/a/") for name in names}
+
+
+def objects(root: Path) -> list[Path]:
+    return sorted(file for file in (root / ".dvc/cache").rglob("*") if file.is_file())
+
+
+def repro_both(root: Path) -> None:
+    for folder in (root, root / "studies/a"):
+        run(folder, "dvc", "repro")
+
+
+def test_what_is_whole_stays(root):
+    before = {file: file.read_bytes() for file in objects(root)}
+    said = run(root, *DOCTOR)
+    assert said == (
+        f"2 projects of dvc: 0 leftovers of killed processes cleared\n"
+        f".dvc/cache/files/md5: {len(before)} entries of dvc's cache read, 0 removed\n"
+    )
+    assert len(before) == 11 and {file: file.read_bytes() for file in objects(root)} == before
+
+
+def list_of(**modes) -> str:
+    return json.dumps({"write": {}, "read": {}} | modes)
+
+
+@pytest.mark.parametrize("folder", ["", "studies/a/"])
+@pytest.mark.parametrize(
+    "left",
+    ["", "{", '{"write": {"/x": {"pid', "[]", "\xff", list_of(write={"": {"pid": GONE, "cmd": "dvc repro"}})],
+)
+def test_a_list_that_a_killed_dvc_left_blocks_no_study(root, folder, left):
+    place, expected = root / folder, made(root)
+    (place / ".dvc/tmp/rwlock").write_bytes(left.encode("latin-1").replace(b'""', json.dumps(f"{place}/out").encode()))
+    said = run(root, *DOCTOR)
+    assert f"{folder}.dvc/tmp/rwlock: " in said and "1 leftovers of killed processes cleared" in said
+    run(place, "dvc", "repro")
+    assert made(root) == expected
+
+
+def test_the_number_of_a_killed_dvc_may_be_another_programs_by_now(root):
+    user = {"pid": os.getpid(), "cmd": "dvc repro"}
+    (root / ".dvc/tmp/rwlock").write_text(list_of(write={f"{root}/out": user}, read={f"{root}/dvc.yaml": [user]}))
+    (root / "count").unlink()
+    run(root, "dvc", "repro", "--force", expected=255)
+    assert ".dvc/tmp/rwlock: took out the processes that are gone\n" in run(root, *DOCTOR)
+    run(root, "dvc", "repro", "--force")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.97])
+def test_a_lock_that_was_cut_off_comes_back_from_the_cache(root, share):
+    expected = made(root)
+    lock = root / "dvc.lock"
+    lock.write_bytes(lock.read_bytes()[: int(share * len(lock.read_bytes()))])
+    run(root, *DOCTOR)
+    said = run(root, "dvc", "repro")
+    assert "is cached - skipping run" in said or "didn't change" in said
+    assert "Running stage" not in said and made(root) == expected
+
+
+def test_a_conflict_of_git_is_left_to_a_person(root):
+    (root / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n=======\nschema: '2.0'\n>>>>>>> other\n")
+    assert "error: dvc.lock: got a conflict that git left" in run(root, *DOCTOR, expected=2)
+    assert (root / "dvc.lock").is_file()
+
+
+def test_any_flipped_bit_in_the_cache_is_found_and_the_same_bytes_are_made_again(root):
+    draw, expected, cache = random.Random(0), made(root), objects(root)
+    whole = {file: file.read_bytes() for file in cache}
+    for file in cache:
+        content = bytearray(whole[file])
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        file.chmod(0o644)
+        file.write_bytes(content)
+    said = run(root, *DOCTOR)
+    assert f"{len(cache)} entries of dvc's cache read, {len(cache)} removed" in said
+    assert said.count("removed, as its content is not what its name says") == len(cache)
+    assert objects(root) == []
+    repro_both(root)
+    assert made(root) == expected and {file: file.read_bytes() for file in objects(root)} == whole
+
+
+def test_what_a_killed_dvc_had_not_finished_leaves_the_cache(root):
+    cache = objects(root)
+    for file in (cache[0], cache[-1]):
+        file.with_name(".abcdef.tmp").write_bytes(b"half")
+    assert "2 removed" in run(root, *DOCTOR) and objects(root) == cache
+
+
+def test_a_lock_by_links_outlives_a_kill_and_goes(root):
+    run(root, "dvc", "config", "core.hardlink_lock", "true")
+    (root / "dvc.yaml").write_text("stages:\n  wait:\n    cmd: sleep 60\n    outs: [never]\n")
+    process = subprocess.Popen(["dvc", "repro"], cwd=root, env=environment(root))
+    lock = root / ".dvc/tmp/lock"
+    while not lock.exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert lock.exists()
+    run(root, "dvc", "status", expected=255)
+    assert f"{lock.relative_to(root)}: removed, as no dvc runs on this machine\n" in run(root, *DOCTOR)
+    run(root, "dvc", "status")
+
+
+def test_the_cache_is_not_touched_while_dvc_works(root):
+    (root / "dvc.yaml").write_text("stages:\n  wait:\n    cmd: sleep 60\n    outs: [never]\n")
+    process = subprocess.Popen(["dvc", "repro"], cwd=root, env=environment(root), stdout=subprocess.PIPE, text=True)
+    try:
+        while "> sleep" not in process.stdout.readline():
+            assert process.poll() is None
+        before = objects(root)
+        before[0].chmod(0o644)
+        before[0].write_bytes(b"corrupt")
+        said = run(root, *DOCTOR, expected=2)
+        assert "error: dvc's cache: not read, as dvc works in .; run make doctor when it has ended" in said
+        assert objects(root) == before
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_after_a_kill_at_a_random_moment_the_next_dvc_goes_on(root, seed):
+    draw, expected = random.Random(seed), made(root)
+    for _ in range(2):
+        process = subprocess.Popen(["dvc", "repro", "--force"], cwd=root, env=environment(root))
+        time.sleep(draw.uniform(0.3, 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        run(root, *DOCTOR)
+        run(root, "dvc", "repro")
+        assert made(root) == expected

@@ -1,0 +1,158 @@
+"""What a killed dvc leaves behind and would block the next one, and what of its cache is not what its name says.
+
+dvc moves objects and finished runs into its cache whole. It writes in place its list of the paths in use, and dvc.lock.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+from dvc.exceptions import DvcException
+from dvc.lock import make_lock
+from dvc.repo import Repo
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+from dvc.rwlock import SCHEMA as PATHS_IN_USE
+from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA, COMPILED_LOCKFILE_SCHEMA
+from dvc.stage.cache import _get_cache_hash
+from dvc.utils.serialize import load_yaml
+from voluptuous import Invalid, Schema
+
+from threephase.base import paths
+from threephase.base.errors import UserError
+from threephase.base.files import write_text
+from threephase.base.lifetime import is_dvc
+
+CONFLICT = "<<<<<<< "  # git's, which only a person can solve
+
+
+def clear(repo: Repo) -> list[str]:
+    """Take away what a killed dvc left in a project that would block the next one; returns a line for each.
+
+    The caller holds dvc's lock on the project, so that no other process writes these files at this moment.
+    """
+    return [*_clear_paths_in_use(repo), *_clear_lock_file(repo)]
+
+
+def _shown(file: Path) -> str:
+    return os.path.relpath(file)
+
+
+def _clear_paths_in_use(repo: Repo) -> list[str]:
+    """Take processes that are gone out of dvc's list of the paths in use, or the list where a kill cut it off."""
+    file, guard = Path(repo.tmp_dir, RWLOCK_FILE), os.path.join(repo.tmp_dir, RWLOCK_LOCK)
+    with make_lock(guard, tmp_dir=repo.tmp_dir, hardlink_lock=_locks_by_links(repo)):
+        try:
+            listed = PATHS_IN_USE(json.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return []
+        except (ValueError, Invalid):
+            file.unlink()
+            return [f"{_shown(file)}: removed, as it was cut off: dvc's list of the paths in use"]
+        writing = {path: user for path, user in listed["write"].items() if _lives(user["pid"])}
+        reading = {path: [user for user in users if _lives(user["pid"])] for path, users in listed["read"].items()}
+        if (writing, reading) == (listed["write"], listed["read"]):
+            return []
+        write_text(
+            file, json.dumps({"write": writing, "read": {path: users for path, users in reading.items() if users}})
+        )
+        return [f"{_shown(file)}: took out the processes that are gone"]
+
+
+def in_use(repo: Repo) -> bool:
+    """Whether a process of dvc works in a project that ``clear`` has been through."""
+    file = Path(repo.tmp_dir, RWLOCK_FILE)
+    return file.is_file() and any(json.loads(file.read_text(encoding="utf-8")).values())
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is a dvc that runs: the number of one that is gone may be another program's by now."""
+    try:
+        return is_dvc(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _clear_lock_file(repo: Repo) -> list[str]:
+    """Remove a ``dvc.lock`` that dvc would refuse to read; what is finished comes back from the cache."""
+    file = Path(repo.root_dir, paths.LOCK)
+    if not file.is_file() or _read(file, COMPILED_LOCKFILE_SCHEMA) is not None:
+        return []
+    if CONFLICT in file.read_text(encoding="utf-8", errors="replace"):
+        raise UserError(
+            f"{_shown(file)}: got a conflict that git left, expected one side: git checkout --ours {file.name}"
+        )
+    file.unlink()
+    return [f"{_shown(file)}: removed, as it was cut off; what is finished comes back from dvc's cache"]
+
+
+def _read(file: Path, schema: Schema) -> dict[str, Any] | None:
+    """What dvc wrote as YAML; None where dvc would refuse it."""
+    try:
+        schema(content := load_yaml(file))
+    except (DvcException, Invalid, ValueError):
+        return None
+    return content
+
+
+def _locks_by_links(repo: Repo) -> bool:
+    return repo.config["core"].get("hardlink_lock", False)
+
+
+def free_links(repo: Repo) -> list[str]:
+    """Remove the locks of a project that dvc locks by hard links, which outlive a kill, if no dvc runs here.
+
+    They don't say whose they are and may be another machine's: only for a person who asks for it.
+    """
+    places = [Path(repo.tmp_dir, name) for name in ("lock", RWLOCK_LOCK)] if _locks_by_links(repo) else []
+    locks = [place for place in places if place.exists()]
+    if locks and any(_lives(pid) for pid in psutil.pids() if pid != os.getpid()):
+        return []
+    for lock in locks:
+        lock.unlink()
+    return [f"{_shown(lock)}: removed, as no dvc runs on this machine" for lock in locks]
+
+
+def check_cache(repo: Repo) -> tuple[int, list[str]]:
+    """Read all of dvc's cache and remove the objects and finished runs that are not what their names say.
+
+    Returns how many were read, and a line for each that was removed. No dvc may work with the cache meanwhile.
+    """
+    checks = dict.fromkeys(sorted(Path(repo.cache.local.path).glob("??/*")), _is_whole_object)
+    checks |= dict.fromkeys(sorted(Path(repo.stage_cache.cache_dir).glob("??/*/*")), _is_whole_run)
+    said = []
+    for file, is_whole in checks.items():
+        if file.suffix == ".tmp":  # so dvc calls what it has not finished
+            said.append(f"{_shown(file)}: removed, as a killed dvc had not finished it")
+        elif not is_whole(file):
+            said.append(f"{_shown(file)}: removed, as its content is not what its name says")
+        else:
+            continue
+        file.unlink()
+    return len(checks), said
+
+
+def _is_whole_object(file: Path) -> bool:
+    """Whether an object, a file's content or a folder's list, has the MD5 that it is called by."""
+    try:
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "md5").hexdigest()
+    except OSError as error:
+        if error.errno != errno.EIO:  # a disk that has lost it
+            raise UserError(f"{_shown(file)}: {error.strerror}; expected an object of dvc's cache") from None
+        return False
+    return found == file.parent.name + file.stem
+
+
+def _is_whole_run(file: Path) -> bool:
+    """Whether a finished run has the checksums of its whole, and of what it read, that it and its folder are called."""
+    entry = _read(file, COMPILED_LOCK_FILE_STAGE_SCHEMA)
+    return entry is not None and (_get_cache_hash(entry), _get_cache_hash(entry, key=True)) == (
+        file.name,
+        file.parent.name,
+    )
