@@ -30,7 +30,7 @@ def stage_parser(about: str, *options: str) -> argparse.ArgumentParser:
 
 def a_name(value: str) -> str:
     """A word of the command line that becomes part of paths."""
-    if expected := named(value):
+    if value and (expected := named(value)):  # a stage that needs none has an empty one
         raise UserError(f"--encoder, --variant: got {shortened(repr(value))}, expected {expected}")
     return value
 
