@@ -91,12 +91,9 @@ PLUMBING = {
     "threephase.study": "a docstring",
     "threephase.study.arguments": "the command line, which dvc compares",
     "threephase.study.closure": "which code counts; its outcome stands in the settings",
-<<<<<<< HEAD
     "threephase.study.judging_params": "the parameters' names and bounds for statistics, claims and verdicts",
     "threephase.study.label_params": "names and bounds of studies/label_curves.yaml",
-=======
     "threephase.study.counted_labels": "which parameters are refused",
->>>>>>> a08e99af4c53b40e090f9ad03d6daa4d7a25d175
     "threephase.study.methods": "finds a method's file, whose checksum stands in the settings",
     "threephase.study.paper_params": "names and bounds of paper/params.yaml",
     "threephase.study.params": "the parameters' names and bounds; their values stand in the settings",
