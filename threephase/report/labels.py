@@ -19,10 +19,12 @@ from threephase.scores.statistics import ROWS_ONLY, Interval
 from threephase.study.label_params import LabelCurves, column_name
 from threephase.study.params import DENOISED
 
+ALL = "all"  # how the column with all labels is called
+
 
 def labels_text(shots: int | None) -> str:
     """How many labels a class a column has."""
-    return "all" if shots is None else str(shots)
+    return ALL if shots is None else str(shots)
 
 
 def stated(interval: Interval) -> str:
@@ -126,6 +128,11 @@ class Labels:
         return [[*points] for _, points in itertools.groupby(self.points, lambda point: point.dataset)]
 
     @property
+    def titles(self) -> dict[str, str]:
+        """Of all that some column runs, in the order of the tables."""
+        return {name: point.finished.study.title(name) for point in self.points for name in point.column.rows}
+
+    @property
     def missing(self) -> list[str]:
         """The studies of the curves that are not published."""
         names = itertools.starmap(column_name, itertools.product(self.named.datasets, self.named.shots))
@@ -158,13 +165,13 @@ class Labels:
 
     def tested(self) -> str:
         """What became of the family."""
-        frame, study = self.family, self.points[0].finished.study
+        frame, rule = self.family, self.points[0].finished.study.shared.statistics
         if frame.empty:
             return "None of them is published yet."
-        shown = frame["p_holm"] <= 1 - study.shared.statistics.confidence
+        shown = frame["p_holm"] <= 1 - rule.confidence
         ahead, back = (int((shown & (frame["difference"] * way > 0)).sum()) for way in (1, -1))
         return (
-            f"“{study.title(self.named.family.variant)}” is ahead in {ahead} of {len(frame)} published comparisons and "
+            f"“{self.titles[self.named.family.variant]}” is ahead in {ahead} of {len(frame)} published comparisons and "
             f"behind in {back}; in {len(frame) - ahead - back} the two can't be told apart."
         )
 
@@ -173,16 +180,16 @@ class Labels:
         found = []
         for points, (first, other) in itertools.product(self.curves, self.named.crossings):
             both = [point for point in points if {first, other} <= point.column.rows.keys()]
-            count = len(self.named.shots)
+            if not both:
+                continue
+            count, titles = len(self.named.shots), [self.titles[variant] for variant in (first, other)]
             band = [(point.shots, point.column.difference(first, other, count)) for point in both]
-            titles = [points[0].finished.study.title(variant) for variant in (first, other)]
             turns = [
                 f"“{titles[sign < 0]}” overtakes between {labels_text(before)} and {labels_text(after)}"
                 for before, after, sign in crossings(band)
             ]
-            if band:
-                told = "; ".join(turns) or "not located"
-                found.append(Crossing(points[0].dataset, first, " minus ".join(titles), band, told))
+            told = "; ".join(turns) or "not located"
+            found.append(Crossing(points[0].dataset, first, " minus ".join(titles), band, told))
         return found
 
 
@@ -191,7 +198,8 @@ def _uses(points: Iterable[Point]) -> list[str]:
     said = []
     for use, group in itertools.groupby(points, lambda point: point.use):
         texts = [point.text for point in group]
-        said.append(f"with {' to '.join(dict.fromkeys((texts[0], texts[-1])))} labels a class {use}")
+        span = " to ".join(dict.fromkeys((texts[0], texts[-1])))
+        said.append(f"with {span} labels{' a class' * (span != ALL)} {use}")
     return said
 
 

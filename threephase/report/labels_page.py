@@ -15,6 +15,7 @@ from threephase.report.judged import judged
 from threephase.report.labels import Labels, labels_text, stated
 from threephase.report.layout import link, render, render_drawing
 from threephase.report.own_answer import listed
+from threephase.results.choice import GUESSING
 from threephase.results.tables import MISSING, escape_markdown, format_number
 from threephase.scores.statistics import Interval
 from threephase.study.params import NO_ROWS
@@ -43,12 +44,11 @@ def render_labels(labels: Labels) -> str:
         pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies},
         validated=[finished.name for finished in studies if finished.study.protocol.selection_split != NO_ROWS],
         family=_family(labels),
-        variants=dict.fromkeys(variant for point in labels.points for variant in point.column.rows),
         differences=[
             _panel(labels, f"{line.dataset}: {line.pair}", {line.variant: line.band}, line.variant, zero=True)
             for line in labels.crossed()
         ],
-        band=study.title(labels.named.family.variant),
+        band=labels.titles.get(labels.named.family.variant, ""),
         **_curves(labels),
     )
 
@@ -91,7 +91,7 @@ def _family(labels: Labels) -> list[dict[str, Any]]:
 
 def _curves(labels: Labels) -> dict[str, Any]:
     """For each data set the means of all methods by labels a class, and the band of the family's variant."""
-    study, panels = labels.points[0].finished.study, []
+    panels = []
     for points in labels.curves:
         lines = {
             variant: [(p.shots, p.column.mean(variant)) for p in points if variant in p.column.rows]
@@ -99,14 +99,14 @@ def _curves(labels: Labels) -> dict[str, Any]:
         }
         title = f"{points[0].dataset}, {metric_name(points[0].finished.study.params.primary_metric)}"
         panels.append(_panel(labels, title, lines, labels.named.family.variant))
-    legend = [{"title": study.title(variant)} | _look(labels, variant) for variant in _methods(labels)]
+    legend = [{"title": labels.titles[variant]} | _look(labels, variant) for variant in _methods(labels)]
     places = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "bottom": BOTTOM}
     return {"panels": panels, "legend": legend} | places
 
 
 def _methods(labels: Labels) -> list[str]:
     """All methods of all columns, in the order of the tables."""
-    return [*dict.fromkeys(variant for point in labels.points for variant in point.column.methods)]
+    return [variant for variant in labels.titles if variant != GUESSING]
 
 
 def _look(labels: Labels, variant: str) -> dict[str, Any]:

@@ -12,14 +12,13 @@ from threephase.report.finished import Finished
 from threephase.report.judged import AHEAD, BEHIND, FEW, NO_LEAD, NOT_FOUND, Judged
 from threephase.report.rows import Row, of_cell, rows_of
 from threephase.results.cells import pools_folds
-from threephase.results.choice import MOST_OF_THE_COST, Choice, choose
+from threephase.results.choice import GUESSING, MOST_OF_THE_COST, Choice, choose
 from threephase.results.curves import updates_of
 from threephase.results.tables import METRIC_TITLES, format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import ROWS_ONLY, SAME_PREDICTIONS
 from threephase.study.params import Study
 from threephase.study.source_params import CHARACTERS, WORDS
 
-GUESSING = "majority"
 # What the comparison of a method with the one to use comes to.
 AS_GOOD = "can't be told apart"
 SAID = {

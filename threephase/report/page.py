@@ -19,8 +19,9 @@ from threephase.report.finished import Finished, has_more_seeds
 from threephase.report.judged import AHEAD, FEW, judged
 from threephase.report.layout import link, render
 from threephase.report.mistake_pictures import mistakes_context
-from threephase.report.own_answer import GUESSING, own_answer
+from threephase.report.own_answer import own_answer
 from threephase.report.rows import Row, rows_of
+from threephase.results.choice import GUESSING
 from threephase.results.costs import costs, environment, inputs
 from threephase.results.curves import LEAST_STEPS
 from threephase.results.tables import METRIC_TITLES, format_setting

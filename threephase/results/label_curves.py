@@ -14,14 +14,13 @@ import pandas as pd
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.results.cells import predictions_by_cell
+from threephase.results.choice import GUESSING
 from threephase.results.differences import CellRows, compare, rows_of, verdict
 from threephase.results.families import holm
 from threephase.scores import statistics
 from threephase.scores.statistics import Interval
 from threephase.study.label_params import LabelCurves
 from threephase.study.params import Study
-
-GUESSING = "majority"  # learns nothing, so that it is no method here
 
 
 @dataclass(frozen=True)
