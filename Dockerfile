@@ -5,7 +5,7 @@ RUN useradd --create-home reader && install --directory --owner=reader --group=r
 USER reader
 WORKDIR /study
 # The packages first: they change less often than the code.
-COPY --chown=reader:reader Makefile requirements.txt requirements-cuda.txt ./
+COPY --chown=reader:reader Makefile requirements.txt requirements-torch.txt requirements-torch-cpu.txt ./
 RUN git init --quiet && make .venv/installed && rm -r .git
 COPY --chown=reader:reader .git .git
 RUN git reset --quiet --hard && make .venv/installed

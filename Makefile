@@ -29,9 +29,9 @@ help: ## the commands
 
 INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 # All that is installed, with the checksum of each file.
-PINNED := requirements.txt requirements-cuda.txt performance/requirements.txt tests/acceptance/browser/requirements.txt tools/requirements.txt
+PINNED := requirements.txt requirements-torch.txt performance/requirements.txt tests/acceptance/browser/requirements.txt tools/requirements.txt
 
-.venv/installed: requirements.txt requirements-cuda.txt
+.venv/installed: requirements.txt requirements-torch.txt requirements-torch-cpu.txt
 	@command -v git >/dev/null || { echo "error: git is missing; install it and run again" >&2; exit 2; }
 	@top=$$(git rev-parse --show-toplevel 2>&1 | sed 1q) || :; [ "$$top" = "$$(pwd -P)" ] || { \
 	  echo "error: $$(pwd -P): got no git repository of its own ($$top), which dvc needs; type:" \
@@ -43,9 +43,8 @@ PINNED := requirements.txt requirements-cuda.txt performance/requirements.txt te
 	  echo "error: got $$($(PYTHON) --version), $(NEWER)" >&2; exit 2; }
 	@echo "installing the packages of requirements.txt into .venv, once"
 	@$(PYTHON) -m venv .venv
-	@{ $(INSTALL) -r requirements.txt && { python -c \
-	  'from importlib.metadata import version; raise SystemExit("+cpu" not in version("torch"))' || \
-	  $(INSTALL) -r requirements-cuda.txt; }; } || { \
+	@{ $(INSTALL) -r requirements.txt && \
+	  { $(INSTALL) -r requirements-torch-cpu.txt 2>/dev/null || $(INSTALL) -r requirements-torch.txt; }; } || { \
 	  echo "error: the packages could not be installed; the first run needs the network (pip's message stands above)" >&2; exit 2; }
 	@touch $@
 

@@ -11,23 +11,24 @@ from threephase.base.errors import UserError, run_stage
 from threephase.base.files import write_text
 
 COMPILE = "uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate"
-MAIN, CUDA = Path("requirements.txt"), Path("requirements-cuda.txt")
+MAIN = Path("requirements.txt")
 # What is installed beside the main packages.
 OTHERS = [Path(folder, MAIN) for folder in ("performance", "tests/acceptance/browser", "tools")]
-OF_CUDA = ("cuda-", "nvidia-", "triton")
-# PyTorch's own build for CPUs, torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl, serves as well.
-TORCH_CPU = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
+# PyTorch apart: as PyPI has it, on Linux with the libraries of CUDA, or its own build for CPUs where pip can find that.
+TORCH, TORCH_CPU = Path("requirements-torch.txt"), Path("requirements-torch-cpu.txt")
+OF_TORCH = ("torch", "cuda-", "nvidia-", "triton")
+# Of torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl; a newer version has another one.
+CPU_BUILD = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
 
 
 def main() -> None:
     pinned = compiled(MAIN, "--universal")
-    cuda = {name: lines for name, lines in pinned.items() if name.startswith(OF_CUDA)}
-    own = {name: lines for name, lines in pinned.items() if name not in cuda}
-    own["torch"] += f" \\\n    --hash={TORCH_CPU}"
-    write(MAIN, own)
-    write(CUDA, cuda)
+    torch = {name: lines for name, lines in pinned.items() if name.startswith(OF_TORCH)}
+    write(MAIN, {name: lines for name, lines in pinned.items() if name not in torch})
+    write(TORCH, torch)
+    write(TORCH_CPU, {"torch": f"{torch['torch'].split()[0]}+cpu \\\n    --hash={CPU_BUILD}"})
     for file in OTHERS:
-        pinned_too = compiled(file, "--constraint", str(MAIN), "--constraint", str(CUDA))
+        pinned_too = compiled(file, "--constraint", str(MAIN), "--constraint", str(TORCH))
         # Not pip itself, of which an environment has its own.
         write(file, {name: lines for name, lines in pinned_too.items() if name not in {*pinned, "pip"}})
 

@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP))
 
-from threephase.base.errors import MOST, UserError  # noqa: E402
+from threephase.base.errors import UserError  # noqa: E402
 from threephase.project.pipeline import pipeline  # noqa: E402
 from threephase.study import read_params, schema  # noqa: E402
 
@@ -167,7 +167,7 @@ def attempt(good: tuple) -> tuple[str, str]:
             read = read_all()
     except UserError as error:
         said = str(error)
-        bad = len(said) > MOST or not said.isprintable() or printed.getvalue()
+        bad = len(said) > schema.MOST or not said.isprintable() or printed.getvalue()
         return ("not one short line" if bad else "refused"), f"{said!r} {printed.getvalue()[:200]}"
     except TooSlow:
         return "too slow", f"{time.monotonic() - start:.0f} s"

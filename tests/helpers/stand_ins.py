@@ -29,7 +29,7 @@ def bare_project(tmp_path: Path) -> Path:
     executable(tmp_path / "bin/git", "pwd -P")  # a repository's top folder is what the installation asks for
     root = tmp_path / "project"
     root.mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-cuda.txt"):
+    for name in ("Makefile", "requirements.txt", "requirements-torch.txt", "requirements-torch-cpu.txt"):
         shutil.copy(REPOSITORY / name, root / name)
     return root
 

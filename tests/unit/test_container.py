@@ -44,7 +44,7 @@ def test_packages_are_installed_by_the_makefile_alone():
     targets = {command[1] for command in commands() if command[0] == "make"}
     assert targets == {".venv/installed"}
     rule = (REPOSITORY / "Makefile").read_text(encoding="utf-8").split("\n.venv/installed: ")[1].split("\n\n")[0]
-    assert "$(INSTALL) -r requirements.txt" in rule and rule.startswith("requirements.txt requirements-cuda.txt\n")
+    assert "$(INSTALL) -r requirements.txt" in rule and rule.startswith("requirements.txt requirements-torch.txt ")
 
 
 def test_it_ends_as_a_user_without_rights_in_a_folder_of_its_own():

@@ -25,11 +25,18 @@ def test_every_package_stands_once_with_its_checksums():
     assert len(names) == len(set(names)) and {"torch", "dvc", "nvidia-nccl-cu13", "setfit", "selenium"} <= set(names)
 
 
-@pytest.mark.parametrize("file", [file for file in PINNED if "cuda" not in file])
+@pytest.mark.parametrize("file", [file for file in PINNED if "torch" not in file])
 def test_what_is_asked_for_is_pinned(file):
     asked = (REPOSITORY / file).with_suffix(".in").read_text(encoding="utf-8")
     lines = [line.split("#")[0].split("==")[0].strip() for line in asked.splitlines()]
-    assert {re.sub("[._]", "-", name.lower()) for name in lines if name} <= {*packages(file)}
+    known = {*packages(file), *packages("requirements-torch.txt")}
+    assert {re.sub("[._]", "-", name.lower()) for name in lines if name} <= known
+
+
+def test_the_build_for_cpus_is_of_the_same_version():
+    lines = [(REPOSITORY / f"requirements-torch{of}.txt").read_text(encoding="utf-8").split() for of in ("", "-cpu")]
+    (version,) = [word for word in lines[0] if word.startswith("torch==")]
+    assert lines[1][0] == f"{version}+cpu" and lines[1][-1].startswith("--hash=sha256:")
 
 
 def test_nothing_is_installed_without_checksums():

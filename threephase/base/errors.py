@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from threephase.base.lifetime import end_under_dvc, end_with_dvc
 
-MOST = 300  # characters of a message, whatever the input
-
 
 class UserError(Exception):
     """Something the user can mend; its message is one line: got, expected, what to do."""
@@ -60,8 +58,8 @@ def shortened(text: str, most: int = 60) -> str:
 
 
 def one_line(message: str) -> str:
-    """A message without line ends and signs that steer a terminal, cut where it is too long."""
-    return shortened(" ".join("".join(sign if sign.isprintable() else " " for sign in message).split()), MOST)
+    """A message without line ends and signs that steer a terminal."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in message).split())
 
 
 def fail(message: str) -> None:

@@ -81,7 +81,7 @@ def _lives(pid: int) -> bool:
 def _clear_lock_file(repo: Repo) -> list[str]:
     """Remove a ``dvc.lock`` that dvc would refuse to read; what is finished comes back from the cache."""
     file = Path(repo.root_dir, paths.LOCK)
-    if not file.is_file() or _read(file, COMPILED_LOCKFILE_SCHEMA) is not None:
+    if not file.is_file() or _is_whole_lock(file):
         return []
     if CONFLICT in file.read_text(encoding="utf-8", errors="replace"):
         raise UserError(
@@ -89,6 +89,16 @@ def _clear_lock_file(repo: Repo) -> list[str]:
         )
     file.unlink()
     return [f"{_shown(file)}: removed, as it was cut off; what is finished comes back from dvc's cache"]
+
+
+def _is_whole_lock(file: Path) -> bool:
+    """Whether dvc can read a ``dvc.lock`` and its last output is all there: a part of a lock may be a lock as well."""
+    content = _read(file, COMPILED_LOCKFILE_SCHEMA)
+    if content is None or not file.read_bytes().endswith(b"\n"):
+        return False
+    outputs = list(content.get("stages", {}).values())[-1:]
+    last = (outputs[0].get("outs") or [{}])[-1] if outputs else {"size": 0}
+    return "size" in last and ("nfiles" in last or not last.get("md5", "").endswith(".dir"))
 
 
 def _read(file: Path, schema: Schema) -> dict[str, Any] | None:

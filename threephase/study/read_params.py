@@ -10,7 +10,7 @@ from threephase.study.counted_labels import check_labels
 from threephase.study.methods import check_reads, with_heads, with_methods
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, METHOD, MOST_TOKENS, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
-from threephase.study.schema import build, read_yaml, refuse_unknown
+from threephase.study.schema import build, in_short, read_yaml, refuse_unknown
 from threephase.study.source_params import SPLITS, Dataset, EncoderSource
 from threephase.study.topology import DENOISE, FIT_CLASSIFIER, classifier_program, is_ablation, maker_of
 
@@ -21,6 +21,7 @@ ENCODER_KEYS = {
 }
 
 
+@in_short()
 def load_shared() -> Shared:
     """Read and check ``shared.yaml`` and the definitions of ``encoders/``."""
     encoders = {file.stem: _load_encoder(file) for file in sorted(paths.ENCODERS.glob("*.yaml"))}
@@ -65,6 +66,7 @@ def dataset_names() -> list[str]:
     return sorted(file.stem for file in paths.DATA.glob("*.yaml"))
 
 
+@in_short()
 def load_dataset(name: str) -> Dataset:
     """Read and check ``data/<name>.yaml``."""
     file = paths.dataset_definition(name)
@@ -109,11 +111,13 @@ def load_datasets() -> dict[str, Dataset]:
     return {name: load_dataset(name) for name in dataset_names()}
 
 
+@in_short()
 def load_paper() -> Paper:
     """Read and check ``paper/params.yaml``."""
     return build(Paper, read_yaml(paths.PAPER_PARAMS), paths.PAPER_PARAMS)
 
 
+@in_short()
 def study_folders() -> dict[str, Path]:
     """The folder of every study by its name, the default study first."""
     default = read_yaml(Path(paths.PARAMS)).get("name")
@@ -180,6 +184,7 @@ def base_files(name: str) -> list[Path]:
     return [paths.study_params(study_folders()[base]) for base in _bases(name, study_folders())]
 
 
+@in_short()
 def _bases(name: str, folders: dict[str, Path]) -> list[str]:
     names, file = [name], paths.study_params(folders[name])
     while (base := read_yaml(file).get("base")) is not None:
@@ -191,6 +196,7 @@ def _bases(name: str, folders: dict[str, Path]) -> list[str]:
     return names[1:]
 
 
+@in_short()
 def with_base(name: str, folders: dict[str, Path]) -> dict[str, Any]:
     """A study's keys over those of its bases, a mapping's one by one."""
     file, content = paths.study_params(folders[name]), {}
@@ -213,6 +219,7 @@ def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+@in_short()
 def _checked(shared: Shared, name: str, folder: Path, content: dict[str, Any], file: Path) -> Study:
     params = build(StudyParams, content, file)
     if params.name != name:

@@ -1,5 +1,6 @@
 """Frozen dataclasses from YAML mappings: unknown, missing, ill-typed and out-of-range keys are refused by name."""
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -7,7 +8,7 @@ import operator
 import re
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from threephase.base.errors import UserError, first_line, shortened
 
 # What reading a file may cost: its bytes, and the entries and levels that it has with its aliases written out.
 MOST_BYTES, MOST_ENTRIES, MOST_LEVELS = 200_000, 20_000, 20
+MOST = 300  # characters of a message
 LARGEST = 1e15  # number, wherever no other bound is given
 NAME = re.compile("[a-z0-9][a-z0-9_]{0,59}")
 A_NAME = "small letters, digits and _, at most 60 and none of the first a _"
@@ -99,6 +101,15 @@ def refuse_unknown(file: Path, key: str, value: str, known: Collection[str]) -> 
 def listed(names: Collection[str]) -> str:
     """Names within a message, cut where they are many."""
     return shortened(", ".join(names), 150) or "(none)"
+
+
+@contextlib.contextmanager
+def in_short() -> Iterator[None]:
+    """What refuses params takes at most MOST characters, whatever stands in them."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(shortened(str(error), MOST)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
