@@ -93,7 +93,7 @@ PLUMBING = {
     "threephase.study.closure": "which code counts; its outcome stands in the settings",
     "threephase.study.judging_params": "the parameters' names and bounds for statistics, claims and verdicts",
     "threephase.study.label_params": "names and bounds of studies/label_curves.yaml",
-    "threephase.study.counted_labels": "which parameters are refused",
+    "threephase.study.labelled_rows": "which parameters are refused",
     "threephase.study.methods": "finds a method's file, whose checksum stands in the settings",
     "threephase.study.paper_params": "names and bounds of paper/params.yaml",
     "threephase.study.params": "the parameters' names and bounds; their values stand in the settings",

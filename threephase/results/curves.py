@@ -7,7 +7,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.study.params import Study
-from threephase.study.rules import candidates_for
+from threephase.study.rules import rates_tried
 from threephase.study.topology import (
     CLASSIFIER_PHASE,
     CLASSIFIER_PROGRAMS,
@@ -87,8 +87,7 @@ def updates_of(study: Study, encoder: str, variant: str, curves: pd.DataFrame) -
             return None
         # A line's first and last point are medians of the first and the last steps, as many each or one more at first.
         steps = (ends["min"] + ends["max"] - 1).astype(int).clip(lower=0)  # a fitted classifier has none
-        candidates = candidates_for(study, encoder, variant) if phase == CLASSIFIER_PHASE else [None]
-        updates += float(steps.mean()) * len(candidates)
+        updates += float(steps.mean()) * (rates_tried(study, variant) if phase == CLASSIFIER_PHASE else 1)
     return updates
 
 

@@ -45,8 +45,9 @@ class Stored:
 
 
 def own_settings(study: Study) -> Settings:
-    """The keys of a study's params file, those of its base filled in, in the form of ``resolved.yaml``."""
-    return {key: value for key, value in dataclasses.asdict(study.params).items() if key != "name"}
+    """The keys of a study's params file, those of its base filled in, but for what a file may leave out and does."""
+    left_out = {field.name: field.default for field in dataclasses.fields(study.params)} | {"name": study.params.name}
+    return {key: value for key, value in dataclasses.asdict(study.params).items() if value != left_out[key]}
 
 
 def changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.errors import UserError, shortened, warn
-from threephase.study.counted_labels import check_labels
+from threephase.study.labelled_rows import check_labels, check_split
 from threephase.study.methods import check_reads, with_heads, with_methods
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, METHOD, MOST_TOKENS, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
@@ -250,7 +250,7 @@ def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
     for baseline in params.baselines:
         refuse_unknown(file, "baselines", baseline, shared.baselines)
     _check_variants(shared, params, file)
-    _check_split(params, file)
+    check_split(params, file)
     check_labels(shared, params, file)
     for encoder in params.hyperparameters:
         refuse_unknown(file, "hyperparameters", encoder, shared.encoders)
@@ -260,19 +260,6 @@ def _check_params(shared: Shared, params: StudyParams, file: Path) -> Dataset:
             f"{file}: seeds: got {params.seeds}, expected folds of {params.dataset}: 0 to {dataset.folds - 1}"
         )
     return dataset
-
-
-def _check_split(params: StudyParams, file: Path) -> None:
-    ratio, largest = params.long_tail_ratio, params.long_tail_largest
-    if (ratio is None) != (largest is None):
-        raise UserError(f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null")
-    if None not in (ratio, params.train_rows):
-        raise UserError(f"{file}: train_rows: got {params.train_rows}, expected null where long_tail_ratio is a number")
-    if ratio is not None and largest < ratio:
-        raise UserError(
-            f"{file}: long_tail_largest: got {largest}, expected at least long_tail_ratio ({ratio:g}), so that the "
-            "smallest class keeps a row"
-        )
 
 
 def _check_hyperparameters(shared: Shared, params: StudyParams, encoder: str, file: Path) -> None:

@@ -76,6 +76,12 @@ def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
     return value[variant] if isinstance(value, dict) else value
 
 
+def rates_tried(study: Study, variant: str) -> int:
+    """How many learning rates phase 3 chooses from."""
+    recipe = study.shared.variants[variant].recipe
+    return len(recipe.lr_classifier) if recipe and study.protocol.selection_split != NO_ROWS else 1
+
+
 def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying]:
     """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe.
 

@@ -14,7 +14,7 @@ from threephase.base.errors import UserError
 from threephase.phases.baselines import best_model, fit_and_predict, logistic_regressions
 from threephase.phases.losses import classification_loss
 from threephase.study import resolve
-from threephase.study.counted_labels import check_labels
+from threephase.study.labelled_rows import check_labels
 from threephase.study.read_params import load_study
 from threephase.study.resolve_trainings import baseline_settings, training_settings
 from threephase.study.rules import candidates_for, phase_1_knows_labels

@@ -81,7 +81,7 @@ def test_no_sentence_contradicts_its_interval(base, tmp_path, tens):
 
 
 def test_the_check_finds_a_sentence_that_contradicts_its_interval(base, tmp_path):
-    studies = (random_study(base, number, tmp_path, drawn=False) for number in range(50))
+    studies = (random_study(base, number, tmp_path, drawn=False) for number in range(500))
     pages = (render_page(finished, texts=False, with_costs=False) for finished in studies)
     page = next(page for page in pages if "holds 0 as well as" in page)
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""What a study of few labels may not say, so that it learns and chooses by no labels but those that it counts."""
+"""Which rows a study may train on, and that one of few labels learns and chooses by no labels but those it counts."""
 
 from pathlib import Path
 
@@ -13,11 +13,25 @@ TOP = Path(__file__).parents[2]  # of this code, wherever the params files lie
 CHOOSES = Path("threephase/phases/nearest_mean_score.py")  # by validation rows
 
 
-def check_labels(shared: Shared, params: StudyParams, file: Path) -> None:
-    """Refuse ``shots`` beside another cut of the training part, and what learns or chooses by labels not counted."""
+def check_split(params: StudyParams, file: Path) -> None:
+    """Refuse cuts of the training part that do not go together."""
+    ratio, largest = params.long_tail_ratio, params.long_tail_largest
+    if (ratio is None) != (largest is None):
+        raise UserError(f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null")
+    if None not in (ratio, params.train_rows):
+        raise UserError(f"{file}: train_rows: got {params.train_rows}, expected null where long_tail_ratio is a number")
     for key in ("long_tail_ratio", "train_rows"):
         if None not in (params.shots, getattr(params, key)):
             raise UserError(f"{file}: shots: got {params.shots}, expected null where {key} is a number")
+    if ratio is not None and largest < ratio:
+        raise UserError(
+            f"{file}: long_tail_largest: got {largest}, expected at least long_tail_ratio ({ratio:g}), so that the "
+            "smallest class keeps a row"
+        )
+
+
+def check_labels(shared: Shared, params: StudyParams, file: Path) -> None:
+    """Refuse what learns or chooses by labels that are not counted, where the protocol counts all."""
     protocol = shared.protocols[params.protocol]
     if protocol.selection_split != NO_ROWS:
         return
