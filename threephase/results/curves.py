@@ -87,8 +87,8 @@ def updates_of(study: Study, encoder: str, variant: str, curves: pd.DataFrame) -
             return None
         # A line's first and last point are medians of the first and the last steps, as many each or one more at first.
         steps = (ends["min"] + ends["max"] - 1).astype(int).clip(lower=0)  # a fitted classifier has none
-        candidates = candidates_for(study, encoder, variant) if phase == CLASSIFIER_PHASE else [None]
-        updates += float(steps.mean()) * len(candidates)
+        recipe = study.shared.variants[variant].recipe if phase == CLASSIFIER_PHASE else None
+        updates += float(steps.mean()) * (len(candidates_for(study, encoder, variant)) if recipe else 1)
     return updates
 
 
