@@ -91,6 +91,7 @@ PLUMBING = {
     "threephase.study": "a docstring",
     "threephase.study.arguments": "the command line, which dvc compares",
     "threephase.study.closure": "which code counts; its outcome stands in the settings",
+    "threephase.study.counted_labels": "which parameters are refused",
     "threephase.study.label_params": "names and bounds of studies/label_curves.yaml",
     "threephase.study.methods": "finds a method's file, whose checksum stands in the settings",
     "threephase.study.paper_params": "names and bounds of paper/params.yaml",
