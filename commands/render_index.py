@@ -8,6 +8,7 @@ import argparse
 
 from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
+from threephase.study.params import NO_ROWS
 from threephase.study.read_params import load_datasets, load_paper, load_published, load_shared, load_studies
 
 
@@ -26,11 +27,13 @@ def main() -> None:
     from threephase.report.page import render_page
 
     finished = finished_published(kept) if published else finished_here(studies)
-    if not finished:
+    # Studies of few labels ask another question, on a page of its own.
+    asking = [study for study in finished if study.study.protocol.selection_split != NO_ROWS]
+    if not asking:
         where, make = (paths.PUBLISHED, "make publish STUDY=...") if published else (paths.REPORTS, "make repro")
         raise UserError(f"{where}: got no study with results, expected at least one; run: {make}")
     work = numbers.Reproduction(numbers.read_numbers(), settings, shared, studies, published=published)
-    shown = overview.Overview(work, finished, {name: dataset.title for name, dataset in datasets.items()})
+    shown = overview.Overview(work, asking, {name: dataset.title for name, dataset in datasets.items()})
     frames = overview_tables.tables(shown)
     write_text(shown.page.with_name(f"{shown.tables}.md"), overview_tables.as_markdown(frames))
     write_text(shown.page.with_name(f"{shown.tables}.tex"), overview_tables.as_latex(frames))

@@ -1,5 +1,6 @@
 """Supervised contrastive learning on pairs (the paper's phase 2)."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -50,7 +51,7 @@ def train_contrastive(
 
 
 class PairBatches:
-    """Batches of pairs in which each distinct text stands once."""
+    """Batches of pairs in which each distinct text stands once; few pairs are passed over again (``Schedule``)."""
 
     def __init__(
         self, texts: list[str], pairs: Pairs, settings: Contrastive, tokenizer: TextTokenizer, seed: int, device: str
@@ -58,19 +59,21 @@ class PairBatches:
         self.text_ids, distinct = pd.factorize(np.array(texts, dtype=object))
         self.sequences = tokenizer(list(distinct))
         self.pairs, self.batch_size = pairs, settings.batch_size
+        self.passes = settings.passes(math.ceil(len(pairs) / settings.batch_size))
         self.tokenizer, self.device = tokenizer, device
         self.random = generator(seed, "batch order contrastive")
         self.sequence_updates = 0
 
     def __len__(self) -> int:
-        return math.ceil(len(self.pairs) / self.batch_size)
+        return self.passes * math.ceil(len(self.pairs) / self.batch_size)
 
     def __iter__(self):
         """Yields ids and mask of the distinct texts, rows of both sides among them, and label similarities."""
         text_lengths = np.array([len(ids) for ids in self.sequences])[self.text_ids]
         lengths = np.maximum(text_lengths[self.pairs.left], text_lengths[self.pairs.right])
-        order = self.random.permutation(len(self.pairs))
-        for batch in length_buckets(order, lengths, self.batch_size, self.random):
+        orders = (self.random.permutation(len(self.pairs)) for _ in range(self.passes))
+        buckets = (length_buckets(order, lengths, self.batch_size, self.random) for order in orders)
+        for batch in itertools.chain.from_iterable(buckets):
             pairs = self.pairs[batch]
             sides = self.text_ids[np.concatenate([pairs.left, pairs.right])]
             distinct, places = np.unique(sides, return_inverse=True)

@@ -24,7 +24,7 @@ class BalancedBatches:
 
     A batch has ``batch_size`` // 2 draws (at least one), each of a class and two of its texts: classes come in shuffled
     rounds, and so do the texts of a class. A class of one text gives it twice. One pass makes ``epochs`` x rows texts,
-    rounded up to whole batches.
+    rounded up to whole batches, and ``min_updates`` batches at least.
     """
 
     def __init__(self, run: "TrainingRun", tokenizer: TextTokenizer, schedule: Schedule):
@@ -33,12 +33,12 @@ class BalancedBatches:
         self.class_ids = run.class_ids(rows)
         self.tokenizer, self.device = tokenizer, run.machine.device
         self.draws = max(1, schedule.batch_size // 2)
-        self.texts = schedule.epochs * len(rows)
+        self.texts, self.least = schedule.epochs * len(rows), schedule.min_updates or 0
         self.random = generator(run.seed, "class-balanced batches")
         self.sequence_updates = 0
 
     def __len__(self) -> int:
-        return math.ceil(self.texts / (2 * self.draws))
+        return max(math.ceil(self.texts / (2 * self.draws)), self.least)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         """Yields ids and mask, (texts, tokens), and class numbers, (texts,)."""

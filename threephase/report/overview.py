@@ -132,7 +132,14 @@ def render_overview(overview: Overview) -> str:
         protocols=shown_protocols(work.shared),
         made=[{"name": member.name, "cost": costs(member.trainings)[-1]} for member in finished],
         citation=citation(),
+        labels=_page_of_labels(overview),
     )
+
+
+def _page_of_labels(overview: Overview) -> str | None:
+    """Where the page of how many labels each method needs lies, beside that of the published studies."""
+    there = overview.work.published and paths.PUBLISHED_LABELS.is_file()
+    return link(paths.PUBLISHED_LABELS, overview.page.parent) if there else None
 
 
 def _over_all(verdicts: pd.DataFrame, claim: str) -> list[str]:

@@ -226,8 +226,8 @@ class StudyParams:
     """A study's ``params.yaml``, its base filled in: a data set under one protocol with its settings.
 
     ``variants``: those that are trained, a list for all encoders or one an encoder. ``draw_encoders``: whether vectors
-    are drawn before and after the phases. ``train_rows``: how many training rows are drawn for each seed; None: all.
-    ``shots``: how many of them a class keep their label, or all that it has; None: all.
+    are drawn before and after the phases. ``train_rows``: how many training rows a seed has, ``shots``: how
+    many a class keep their label; None: all. ``min_updates_contrastive``: phase 2 passes over few pairs again.
     """
 
     name: str = checked(named)
@@ -246,6 +246,7 @@ class StudyParams:
     long_tail_largest: int | None = checked(number(least=1, most=MOST_ROWS))
     hyperparameters: dict[str, Hyperparameters]
     shots: int | None = checked(number(least=1, most=MOST_ROWS), default=None)
+    min_updates_contrastive: int | None = checked(UPDATES, default=None)
 
     def variants_of(self, encoder: str) -> list[str]:
         """The variants that are trained on an encoder, in the order of the tables."""

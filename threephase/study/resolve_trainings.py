@@ -48,7 +48,7 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
     denoising = Denoising(
         deletion_ratio=hyperparameters.deletion_ratio, units=study.dataset.units, **_schedule(study, encoder, "dae")
     )
-    contrastive = Contrastive(**_schedule(study, encoder, "contrastive"))
+    contrastive = Contrastive(**_of_phase_2(study, encoder))
     bottleneck = [BOTTLENECK] * protocol.bottleneck
     layer = [CONTRASTIVE_LAYER] * protocol.contrastive_layer
     if training.program == topology.DENOISE:
@@ -68,7 +68,7 @@ def training_settings(study: Study, training: Training, machine: Machine) -> Tra
         denoising, contrastive = rules.joint_settings(study, denoising, contrastive)
         # It has one schedule: another learning rate of phase 2 must not train it again.
         schedule = {name: getattr(denoising, name) for name in ("lr", "adam_eps", "warmup", "clip_gradient")}
-        contrastive = dataclasses.replace(contrastive, **schedule)
+        contrastive = dataclasses.replace(contrastive, **schedule, min_updates=None)
         return dataclasses.replace(
             common,
             layers=bottleneck + layer,
@@ -103,14 +103,15 @@ def _with_method(
     They have the method's own schedule where it has one: another learning rate of phase 1 must not train it again.
     """
     method, protocol = study.shared.methods[training.variant], study.protocol
-    of_phase_2 = _schedule(study, training.encoder, "contrastive")
-    resolved = resolved_settings(place_of(study.shared, training.variant), method, of_phase_2)
+    place, of_phase_2 = place_of(study.shared, training.variant), _of_phase_2(study, training.encoder)
+    resolved = resolved_settings(place, method, of_phase_2)
     own = {field.name for field in dataclasses.fields(Schedule)} & set(resolved.settings)
     schedule = {name: resolved.settings[name] for name in own}
     settings = dataclasses.replace(common, method=resolved)
     if NOISE in method.reads:
         layers = [BOTTLENECK] * protocol.bottleneck
-        settings = dataclasses.replace(settings, layers=layers, denoising=dataclasses.replace(denoising, **schedule))
+        own = {name: value for name, value in schedule.items() if hasattr(denoising, name)}
+        settings = dataclasses.replace(settings, layers=layers, denoising=dataclasses.replace(denoising, **own))
     if PAIRS in method.reads:
         layers = [*settings.layers, *[CONTRASTIVE_LAYER] * protocol.contrastive_layer]
         contrastive, pairs = dataclasses.replace(contrastive, **schedule), _pair_rows(study, training)
@@ -129,6 +130,10 @@ def _schedule(study: Study, encoder: str, phase: str) -> dict[str, Any]:
         "warmup": getattr(training, f"warmup_{phase}"),
         "clip_gradient": training.clip_gradient_phases_1_2,
     }
+
+
+def _of_phase_2(study: Study, encoder: str) -> dict[str, Any]:
+    return _schedule(study, encoder, "contrastive") | {"min_updates": study.params.min_updates_contrastive}
 
 
 def _pair_rows(study: Study, training: Training) -> PairRows:

@@ -12,7 +12,7 @@ from typing import Any
 
 from threephase.base import paths
 from threephase.base.files import read_json
-from threephase.study.params import CLIPPING, EPOCHS, EPS, RATE, SHARE, SIZE, Imbalance, MethodValue
+from threephase.study.params import CLIPPING, EPOCHS, EPS, RATE, SHARE, SIZE, UPDATES, Imbalance, MethodValue
 from threephase.study.schema import build, checked
 from threephase.study.source_params import WORDS, Dataset, EncoderSource, Sources
 
@@ -65,7 +65,10 @@ class Denoising:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast an encoder is trained; ``warmup`` is a share of all updates."""
+    """How long and how fast an encoder is trained; ``warmup`` is a share of all updates.
+
+    ``min_updates``: batches of fewer are passed over again until there are so many; None: never.
+    """
 
     lr: float = checked(RATE)
     epochs: int = checked(EPOCHS)
@@ -73,6 +76,13 @@ class Schedule:
     adam_eps: float = checked(EPS)
     warmup: float = checked(SHARE)
     clip_gradient: float | None = checked(CLIPPING)
+
+    _: dataclasses.KW_ONLY
+    min_updates: int | None = checked(UPDATES, default=None)
+
+    def passes(self, updates: int) -> int:
+        """How often batches of so many ``updates`` are passed over."""
+        return math.ceil(max(updates, self.min_updates or 0) / updates)
 
     def cost(self, streams: "Streams") -> tuple[float, float]:
         """Of a method: what its batches hold, such as texts or pairs, and texts with a gradient through the encoder."""

@@ -125,3 +125,7 @@ def test_batches_repeat_with_the_seed_and_hold_at_least_a_pair():
     first, second = ([ids.tolist() for ids, _, _ in batches_of()] for _ in range(2))
     assert first == second
     assert [len(ids) for ids, _, _ in batches_of(batch_size=1)] == [2] * 18
+
+
+def test_few_texts_make_as_many_updates_as_are_asked_for():
+    assert len(list(batches_of(min_updates=20))) == 20 and len(batches_of(min_updates=3)) == 6

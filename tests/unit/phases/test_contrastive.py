@@ -230,3 +230,24 @@ def test_a_tenth_of_the_pairs_is_held_back(pairs, kept):
     whole = pairs_of()[np.arange(pairs) % len(pairs_of())]
     left = without_held_back(whole)
     assert len(left) == kept and np.array_equal(left.left, whole.left[:kept])
+
+
+def test_few_pairs_are_passed_over_again_in_new_orders(folder):
+    _, tokenizer = new_encoder(folder)
+    pairs = pairs_of()
+    once, again = (list(batches_of(tokenizer, pairs, batch_size=8, min_updates=least)) for least in (None, 7))
+    updates = math.ceil(len(pairs) / 8)
+    assert len(once) == updates < 7 and len(again) == math.ceil(7 / updates) * updates
+    # The first pass is that of a training without it; the next ones have the same pairs in another order.
+    assert all(
+        torch.equal(a, b)
+        for first, second in zip(once, again, strict=False)
+        for a, b in zip(first, second, strict=True)
+        if a is not None
+    )
+    passes = [
+        torch.cat([batch[4] for batch in again[start : start + updates]]) for start in range(0, len(again), updates)
+    ]
+    assert all(torch.equal(each.sort().values, passes[0].sort().values) for each in passes)
+    assert not torch.equal(passes[0], passes[1])
+    assert len(batches_of(tokenizer, pairs, batch_size=8, min_updates=updates)) == updates
