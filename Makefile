@@ -164,4 +164,4 @@ requirements: .venv/tools ## pin the requirements.in again, with the checksum of
 	@python -m commands.pin_requirements
 
 advisories: .venv/tools ## known weaknesses of the pinned packages, by pip-audit (needs the network)
-	@pip-audit --require-hashes --disable-pip --progress-spinner off $(addprefix -r ,$(PINNED))
+	@pip-audit --strict --require-hashes --disable-pip --progress-spinner off $(addprefix -r ,$(PINNED))

@@ -247,7 +247,8 @@ def changed_value(draw: random.Random, content: dict[str, Any]) -> tuple[str, st
         raw = draw.choice([*NUMBERS, *NUMBERS, *OTHERS] if isinstance(old, int | float) else [*NUMBERS, *OTHERS])
         parent[key], told = MARK, f"{key} = {raw[:80]}"
     elif kind < 0.7 and isinstance(parent, dict):
-        parent[mistyped(draw, str(key))], told = parent.pop(key), f"key {key} mistyped ="
+        new = mistyped(draw, str(key))
+        parent[new], told = parent.pop(key), f"key {key} mistyped{' =' * (new != str(key))}"
     elif kind < 0.8:
         if isinstance(parent, dict):
             parent.pop(key)

@@ -68,10 +68,11 @@ def in_use(repo: Repo) -> bool:
     return file.is_file() and any(json.loads(file.read_text(encoding="utf-8")).values())
 
 
-def _lives(pid: int) -> bool:
-    """Whether a process is a dvc that runs: the number of one that is gone may be another program's by now."""
+def _lives(pid: int, below: str = os.sep) -> bool:
+    """Whether a process is a dvc that runs, in or below a folder; the number may be another program's by now."""
     try:
-        return is_dvc(psutil.Process(pid))
+        process = psutil.Process(pid)
+        return is_dvc(process) and Path(process.cwd()).is_relative_to(below)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
@@ -117,15 +118,16 @@ def _locks_by_links(repo: Repo) -> bool:
 def free_links(repo: Repo) -> list[str]:
     """Remove the locks of a project that dvc locks by hard links, which outlive a kill, if no dvc runs here.
 
-    They don't say whose they are and may be another machine's: only for a person who asks for it.
+    Here is in or below the working folder, on this machine. They don't say whose they are and may be another machine's:
+    only for a person who asks for it.
     """
     places = [Path(repo.tmp_dir, name) for name in ("lock", RWLOCK_LOCK)] if _locks_by_links(repo) else []
     locks = [place for place in places if place.exists()]
-    if locks and any(_lives(pid) for pid in psutil.pids() if pid != os.getpid()):
+    if locks and any(_lives(pid, os.getcwd()) for pid in psutil.pids() if pid != os.getpid()):
         return []
     for lock in locks:
         lock.unlink()
-    return [f"{_shown(lock)}: removed, as no dvc runs on this machine" for lock in locks]
+    return [f"{_shown(lock)}: removed, as no dvc of this machine runs here" for lock in locks]
 
 
 def check_cache(repo: Repo) -> tuple[int, list[str]]:
