@@ -3,6 +3,7 @@
 For Linux and macOS and every Python from 3.11 on. Packages are installed as pinned, without asking what they need.
 """
 
+import argparse
 import re
 import subprocess
 from pathlib import Path
@@ -22,6 +23,7 @@ CPU_BUILD = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     pinned = compiled(MAIN, "--universal")
     torch = {name: lines for name, lines in pinned.items() if name.startswith(OF_TORCH)}
     write(MAIN, {name: lines for name, lines in pinned.items() if name not in torch})

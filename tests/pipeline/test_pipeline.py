@@ -111,7 +111,8 @@ def test_reports_say_who_with_what_and_how_fast(study):
     for report in reports:
         # Who, resolved settings, rows, time, memory, processor, versions, code.
         assert {"stage", "encoder", "variant", "seed", "phase"} <= set(report)
-        assert report["settings"] and report["rows"]["train"] > 0 and report["seconds"] > 0
+        part = "unlabelled" if report["stage"] == "train_dae" else "train"  # phase 1 is not told which rows have labels
+        assert report["settings"] and report["rows"][part] > 0 and report["seconds"] > 0
         assert report["peak_memory_mb"] > 0 and report["cpu_model"] and {"torch", "python"} <= set(report["versions"])
         assert "cpu_flags" in report and "revision" in report
         if report["stage"] != "train_baselines":

@@ -20,6 +20,7 @@ NOT_IN_SETTINGS = {
     f"{SHARED}:baselines.*.needs_encoder": "the same",
     f"{SHARED}:variants.*.encoder_from": "the same",
     f"{SHARED}:variants.*.encoder_of": "the same",
+    f"{SHARED}:protocols.*.selection_split": "read to refuse what learns by labels that are not counted",
 }
 # Files that a stage may read without depending on them.
 NOT_DEPENDED_ON = {

@@ -142,7 +142,7 @@ def trainings(ancestor: psutil.Process) -> list[psutil.Process]:
 @pytest.mark.parametrize("moment", ["while it starts", "while it trains"])
 def test_a_training_ends_with_a_killed_dvc(study, tmp_path, moment):
     root = study.copy(tmp_path / "project")
-    change(root, STUDY, {f"hyperparameters.{ENCODER}.epochs_dae": 100_000})
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.epochs_dae": 10_000})
     with started(root, "dvc", "repro", f"train_dae@{DAE}-{SEED}") as dvc:
         (training, *_) = wait_for(lambda: trainings(psutil.Process(dvc.pid)))
         if moment == "while it trains":

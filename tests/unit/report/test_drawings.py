@@ -16,7 +16,7 @@ from threephase.report.curves import BOTTOM, LEFT, RIGHT, TEXTS, TOP, curves_con
 from threephase.report.drawing import MOST_TICKS, scale_of
 from threephase.report.finished import read_finished
 from threephase.report.judged import judged
-from threephase.report.rows import rows_of, rows_of_stages
+from threephase.report.rows import rows_of, rows_of_programs
 from threephase.results.curves import CURVES, LEAST_STEPS, MOST_POINTS, VALIDATION, points, unfinished
 from threephase.results.results import read_results
 from threephase.scores.statistics import SEEDS_AND_ROWS
@@ -103,7 +103,7 @@ def test_every_curve_has_a_panel_a_training_with_a_line_a_seed(study):
     assert [figure["title"] for figure in figures] == [TEXTS[curve.name][0] for curve in trained]
     for figure, curve in zip(figures, trained, strict=True):
         assert [panel["title"] for panel in figure["panels"]] == [
-            row.label for row in rows_of_stages(study, curve.stages)
+            row.label for row in rows_of_programs(study, curve.programs)
         ]
         for panel in figure["panels"]:
             assert [line["colour"] for line in panel["lines"]] == ["c0", "c1"]
