@@ -15,8 +15,9 @@ from threephase.base.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a spreadsheet would run; a number with its sign is none, and apostrophes before it stand for themselves.
-FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-](?![\d.]+$))")
+# What a spreadsheet would run; numbers with their signs are none, and apostrophes before it stand for themselves.
+NUMBERS = r"[+-]?[\d.]+(?:e[+-]?\d+)?(?:, [+-]?[\d.]+)*$"
+FORMULA = re.compile(rf"'*(?:[=@\t\r]|(?=[+-])(?!{NUMBERS}))")
 
 
 def _temporary_name(path: Path) -> Path:

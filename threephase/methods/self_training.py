@@ -59,7 +59,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     all_words = keep_words(encoder, [*labelled.sequences, *unlabelled.sequences])
 
     teacher = _Training(run, tokenizer, settings, deepcopy(encoder), "teacher")
-    steps = settings.epochs * math.ceil(len(labelled) / settings.batch_size)
+    steps = max(settings.epochs * math.ceil(len(labelled) / settings.batch_size), settings.min_updates or 0)
     by_teacher = teacher.train(labelled, steps)
     soft = predict(teacher.model, unlabelled, tokenizer, run.machine).softmax(dim=1)
 

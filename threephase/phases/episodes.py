@@ -20,7 +20,8 @@ class Episodes:
     An episode has as many classes as the batch size holds with ``support`` + ``query`` texts each, at least two, and of
     each class as many times those as it then still holds. Support and query have no text in common; a class with too
     few texts gives up queries first, and a class of one text gives it to both. Classes come in shuffled rounds. One
-    pass makes ``epochs`` x rows texts where no class has too few, rounded up to whole episodes.
+    pass makes ``epochs`` x rows texts where no class has too few, rounded up to whole episodes, and at least
+    ``min_updates`` episodes.
     """
 
     def __init__(self, run: "TrainingRun", tokenizer: TextTokenizer, schedule: Schedule, support: int, query: int):
@@ -33,7 +34,8 @@ class Episodes:
         self.classes = min(len(self.rows_of), max(2, schedule.batch_size // texts_of_class))
         times = max(1, schedule.batch_size // (self.classes * texts_of_class))
         self.support, self.query = times * support, times * query
-        self.episodes = math.ceil(schedule.epochs * len(rows) / (self.classes * (self.support + self.query)))
+        episodes = math.ceil(schedule.epochs * len(rows) / (self.classes * (self.support + self.query)))
+        self.episodes = max(episodes, schedule.min_updates or 0)
         self.random = generator(run.seed, "episodes")
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from threephase.base.errors import UserError
 from threephase.base.files import write_text
 from threephase.base.lifetime import is_dvc
 
+UNFINISHED = 3600.0  # seconds, after which nobody writes an object of the cache any more
 CONFLICT = "<<<<<<< "  # git's, which only a person can solve
 
 
@@ -139,7 +141,9 @@ def check_cache(repo: Repo) -> tuple[int, list[str]]:
     checks |= dict.fromkeys(sorted(Path(repo.stage_cache.cache_dir).glob("??/*/*")), _is_whole_run)
     said = []
     for file, is_whole in checks.items():
-        if file.suffix == ".tmp":  # so dvc calls what it has not finished
+        if file.suffix == ".tmp":  # so dvc calls what it has not finished, perhaps in another clone with this cache
+            if time.time() - file.stat().st_mtime < UNFINISHED:
+                continue
             said.append(f"{_shown(file)}: removed, as a killed dvc had not finished it")
         elif not is_whole(file):
             said.append(f"{_shown(file)}: removed, as its content is not what its name says")

@@ -97,6 +97,14 @@ class Point:
         said += [f"{AS_GOOD} from {listed(alike)}"] if alike else []
         return "; ".join(said) or "ahead of every other method"
 
+    @property
+    def told_briefly(self) -> str:
+        """The same by the number of methods."""
+        better, alike = len(self.of_sign(-1)), len(self.of_sign(0))
+        said = [f"{better} of {len(self.against)} others ahead of it"] if better else []
+        said += [f"{alike} of {len(self.against)} others not told from it"] if alike else []
+        return ", ".join(said) or "ahead of every other method"
+
     def score(self, method: Method) -> str:
         """A method's mean with its interval."""
         interval = self.column.mean(method.row.variant)
@@ -216,6 +224,7 @@ def read_labels(named: LabelCurves, published: Mapping[str, Finished]) -> Labels
                     f"{finished.folder / paths.PARAMS}: got dataset {params.dataset}, shots {params.shots}, expected "
                     f"{dataset}, {shots}, as {paths.LABEL_CURVES} has them"
                 )
+            _refuse_other_question(finished, next(iter(there.values())))
         points += [_point(*column) for column in zip(there, _with_phase_1([*there.values()]), strict=True)]
     if not points:
         first = column_name(named.datasets[0], named.shots[0])
@@ -224,6 +233,16 @@ def read_labels(named: LabelCurves, published: Mapping[str, Finished]) -> Labels
             f"STUDY={first} && make publish STUDY={first}"
         )
     return Labels(named, points)
+
+
+def _refuse_other_question(finished: Finished, first: Finished) -> None:
+    """Columns of a data set differ in their labels alone."""
+    for key in ("protocol", "encoders", "primary_metric", "seeds"):
+        got, expected = (getattr(member.study.params, key) for member in (finished, first))
+        if got != expected:
+            raise UserError(
+                f"{finished.folder / paths.PARAMS}: {key}: got {got}, expected {expected}, as {first.name} has it"
+            )
 
 
 def _with_phase_1(columns: Sequence[Finished]) -> list[Finished]:

@@ -17,7 +17,7 @@ from threephase.report.layout import link, render, render_drawing
 from threephase.report.own_answer import listed
 from threephase.results.choice import GUESSING
 from threephase.results.tables import MISSING, escape_markdown, format_number
-from threephase.scores.statistics import Interval
+from threephase.scores.statistics import ROWS_ONLY, Interval
 from threephase.study.params import NO_ROWS
 
 COMMAND = "python -m commands.render_labels"
@@ -64,8 +64,8 @@ def readme_part(labels: Labels) -> str:
     for shots in labels.named.family.shots:
         uses = {}
         for point in (point for point in labels.points if point.shots == shots):
-            uses.setdefault(point.use, []).append(point.finished.study.params.dataset)
-        named = ", ".join(f"{use} ({', '.join(datasets)})" for use, datasets in uses.items())
+            uses.setdefault(point.use, []).append(f"{point.finished.study.params.dataset}: {point.told_briefly}")
+        named = ", ".join(f"{use} ({'; '.join(datasets)})" for use, datasets in uses.items())
         lines += [f"With {shots} labels a class {escape_markdown(named)}."] if uses else []
     told = labels.sentences()[-1].removesuffix(".")
     return " ".join([*lines, f"{told}: [all numbers]({TABLE.as_posix()})."])
@@ -125,13 +125,17 @@ def _panel(labels: Labels, title: str, lines: Mapping[str, Line], banded: str, z
         "lines": [
             _look(labels, name)
             | {"points": [(_x(labels, shots), _y(up, interval.mean)) for shots, interval in line]}
-            | {"band": _band(labels, up, line) if name == banded else ""}
+            | {"band": _band(labels, up, line) if name == banded and _covers_seeds(line) else ""}
             for name, line in shown.items()
         ],
         "up": [(_y(up, value), text) for value, (_, text) in zip(up.values, up.ticks, strict=True)],
         "zero": _y(up, 0.0) if zero else None,
         "across": [(_x(labels, shots), labels_text(shots)) for shots in labels.named.shots],
     }
+
+
+def _covers_seeds(line: Line) -> bool:
+    return all(interval.kind != ROWS_ONLY for _, interval in line)
 
 
 def _band(labels: Labels, up: Scale, line: Line) -> str:

@@ -40,7 +40,8 @@ def check_labels(shared: Shared, params: StudyParams, file: Path) -> None:
             f"{paths.SHARED_PARAMS}: protocols.{params.protocol}.rows_of_phases_1_2: got "
             f"{protocol.rows_of_phases_1_2!r}, expected 'training' where selection_split is none: every label counts"
         )
-    for method in (variant for variant in params.trained() if variant in shared.methods):
+    used = dict.fromkeys(name for own in params.trained() for name in (own, *topology.makers_behind(shared, own)))
+    for method in (name for name in used if name in shared.methods):
         if CHOOSES in modules_of(topology.METHOD, by_name=[module_name(shared.methods[method].file)], top=TOP):
             raise UserError(
                 f"{file}: variants: got {method!r}, which chooses on validation rows; expected none of these, as "

@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all, also where the process is killed in the middle."""
 
+import csv
 import hashlib
 import os
 import signal
@@ -155,12 +156,12 @@ def test_sha256_is_that_of_the_content(tmp_path):
 
 
 def test_a_spreadsheet_runs_no_text_of_a_table_and_each_comes_back_as_it_was(tmp_path):
-    texts = ["=1+1", "+a", "-a", "@a", "\ta", "'=1", "''+a", "-", "'quoted'", "-1", "+2.5", "plain", ""]
+    texts = ["=1+1", "+a", "-a", "@a", "\ta", "'=1", "''+a", "-", "'quoted'", "-1", "+2.5", "+1.5, -0.2", "plain", ""]
     frame = pd.DataFrame({"label": texts, "number": -1.5, "@name": ["=x", *texts[1:]]})
     write_table(tmp_path / "table.csv", frame)
-    cells = [line.partition(",")[0].strip('"') for line in (tmp_path / "table.csv").read_text().splitlines()[1:]]
+    cells = [cells[0] for cells in csv.reader((tmp_path / "table.csv").read_text().splitlines()[1:])]
     assert cells == [
-        "'=1+1", "'+a", "'-a", "'@a", "'\ta", "''=1", "'''+a", "'-", "'quoted'", "-1", "+2.5", "plain", "",
+        "'=1+1", "'+a", "'-a", "'@a", "'\ta", "''=1", "'''+a", "'-", "'quoted'", "-1", "+2.5", "+1.5, -0.2", "plain", "",
     ]  # fmt: skip
     read = read_csv(tmp_path / "table.csv", dtype={"label": str, "@name": str}, keep_default_na=False)
     assert read.to_dict("list") == frame.to_dict("list")

@@ -32,8 +32,8 @@ class Run(SimpleNamespace):
 
     stage, seed, machine = "fit_classifier", 0, MACHINE
 
-    def __init__(self, metric: str = "macro_f1", **parts: pd.DataFrame):
-        settings = SimpleNamespace(selection_split="validation", selection_metric=metric)
+    def __init__(self, metric: str = "macro_f1", chosen_by: str = "validation", **parts: pd.DataFrame):
+        settings = SimpleNamespace(selection_split=chosen_by, selection_metric=metric)
         super().__init__(parts=parts, classes=["a", "b", "c", "d"], settings=settings)
 
     def part(self, name: str) -> pd.DataFrame:
@@ -77,6 +77,12 @@ def test_the_probe_takes_the_c_that_the_selection_rows_choose(monkeypatch, capsy
     features, places = np.array([[-1.0, 0]] * 20 + [[1.0, 0]] * 4), np.array([[-1.0, 0], [1.0, 0]])
     expected = LogisticRegression(C=chosen, max_iter=MAX_ITERATIONS).fit(features, train["label"])
     assert found[:, :2] == pytest.approx(expected.predict_proba(places)) and (found[:, 2:] == 0).all()
+
+
+def test_where_no_rows_choose_the_probe_takes_the_middle_c(monkeypatch, capsys):
+    run = Run(chosen_by="none", train=rows(("-1 0", "a"), ("1 0", "b"), ("2 0", "b"), ("-2 0", "a")))
+    fitted_classifier(run, encoder_of_points(monkeypatch), list, PROBE)
+    assert capsys.readouterr().out == "fit_classifier: C = 1\n"
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,7 @@ def test_an_episode_fills_the_batch_with_classes_then_with_texts():
     episodes = episodes_of()  # 10 texts hold two classes of 2 + 3
     assert (episodes.classes, episodes.support, episodes.query) == (2, 2, 3)
     assert len(episodes) == math.ceil(3 * 23 / 10) == len(list(episodes))
+    assert len(list(episodes_of(min_updates=40))) == 40
     wide = episodes_of(batch_size=64)  # all five classes, twice 2 + 3 texts of each
     assert (wide.classes, wide.support, wide.query) == (5, 4, 6)
 

@@ -15,6 +15,7 @@ from threephase.phases.baselines import best_model, fit_and_predict, logistic_re
 from threephase.phases.losses import classification_loss
 from threephase.study import resolve
 from threephase.study.labelled_rows import check_labels
+from threephase.study.methods import with_heads
 from threephase.study.read_params import load_study
 from threephase.study.resolve_trainings import baseline_settings, training_settings
 from threephase.study.rules import candidates_for, phase_1_knows_labels
@@ -154,6 +155,10 @@ def test_labels_that_are_not_counted_are_refused():
         other = changed(study, variants=["ft_ordinary", method])
         with pytest.raises(UserError, match=f"variants: got '{method}', which chooses on validation rows; expected"):
             check_labels(other.shared, other.params, other.file)
+    # Nor do they behind a head.
+    shared = with_heads(study.shared, ["fisher_merge_probe"], study.file)
+    with pytest.raises(UserError, match="variants: got 'fisher_merge', which chooses"):
+        check_labels(shared, changed(study, variants=["fisher_merge_probe"]).params, study.file)
     # No other method looks at them.
     others = set(study.shared.methods) - {"fisher_merge", "mean_merge", "lora_three_phase", "lora_sum"}
     other = changed(study, variants=sorted(others))
