@@ -161,7 +161,8 @@ def test_a_spreadsheet_runs_no_text_of_a_table_and_each_comes_back_as_it_was(tmp
     write_table(tmp_path / "table.csv", frame)
     cells = [cells[0] for cells in csv.reader((tmp_path / "table.csv").read_text().splitlines()[1:])]
     assert cells == [
-        "'=1+1", "'+a", "'-a", "'@a", "'\ta", "''=1", "'''+a", "'-", "'quoted'", "-1", "+2.5", "+1.5, -0.2", "plain", "",
+        "'=1+1", "'+a", "'-a", "'@a", "'\ta", "''=1", "'''+a", "'-", "'quoted'", "-1", "+2.5", "+1.5, -0.2",
+        "plain", "",
     ]  # fmt: skip
     read = read_csv(tmp_path / "table.csv", dtype={"label": str, "@name": str}, keep_default_na=False)
     assert read.to_dict("list") == frame.to_dict("list")
