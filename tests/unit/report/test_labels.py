@@ -52,9 +52,14 @@ def test_the_answer_comes_first_and_readme_says_the_same(columns, monkeypatch):
     assert said[0].endswith(f"64 labels a class use “{THREE}”.")
     answer = page.text[page.text.index("It depends on how many labels") :]
     assert " ".join([*said, "Of what was named beforehand:", labels.tested()]) in answer
+    told = {point.shots: point.told_briefly for point in labels.points}
     assert (
-        f"With 8 labels a class use “{SIMPLE}” (bbc). With 64 labels a class use “{THREE}” (bbc)." in written["readme"]
+        f"With 8 labels a class use “{SIMPLE}” (bbc: {told[8]}). "
+        f"With 64 labels a class use “{THREE}” (bbc: {told[64]})." in written["readme"]
     )
+    point = labels.points[0]
+    behind, alike = (len([one for _, one in point.against if sign_of(one) == sign]) for sign in (-1, 0))
+    assert all(f"{number} of {len(point.against)} others" in point.told_briefly for number in (behind, alike) if number)
     assert readme_part(labels) in written["readme"] and "(reports/published/labels/table.csv)" in written["readme"]
     assert "## What to distrust" in written["readme"]
 
