@@ -67,8 +67,7 @@ def readme_part(labels: Labels) -> str:
             uses.setdefault(point.use, []).append(f"{point.finished.study.params.dataset}: {point.told_briefly}")
         named = ", ".join(f"{use} ({'; '.join(datasets)})" for use, datasets in uses.items())
         lines += [f"With {shots} labels a class {escape_markdown(named)}."] if uses else []
-    told = labels.sentences()[-1].removesuffix(".")
-    return " ".join([*lines, f"{told}: [all numbers]({TABLE.as_posix()})."])
+    return " ".join([*lines, f"[All numbers]({TABLE.as_posix()})."])
 
 
 def _family(labels: Labels) -> list[dict[str, Any]]:
