@@ -15,7 +15,7 @@ from threephase.revisions.published import check_tables, params_text
 from threephase.study.read_params import load_paper, load_published, load_study
 from threephase.study.topology import cells, trainings
 
-PUBLISHED = sorted(folder.name for folder in (REPOSITORY / paths.PUBLISHED).iterdir() if folder.is_dir())
+PUBLISHED = sorted(file.parent.name for file in (REPOSITORY / paths.PUBLISHED).glob(f"*/{paths.PARAMS}"))
 
 
 @pytest.fixture(scope="module", params=PUBLISHED)
