@@ -125,6 +125,11 @@ def history(folder: Path, encoder: str, variant: str, seed: int, phase: str) -> 
     return folder / RUNS / "histories" / cell_name(encoder, variant) / f"{seed}-{phase}.csv"
 
 
+def unfinished(folder: Path, stage: str, encoder: str, variant: str, seed: int) -> Path:
+    """Folder of what a training that is not over has saved of itself. No output of dvc."""
+    return folder / RUNS / "unfinished" / f"{stage}-{cell_name(encoder, variant)}-{seed}"
+
+
 def run_report(folder: Path, encoder: str, variant: str, seed: int, phase: str) -> Path:
     """What two identical trainings may differ in: seconds, memory, machine. No output of dvc."""
     return folder / RUNS / "reports" / cell_name(encoder, variant) / f"{seed}-{phase}.json"

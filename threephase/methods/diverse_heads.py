@@ -51,7 +51,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     encoder.train()
     optimization = Optimization(run.stage, [encoder, heads], settings, len(batches))
     own = dataclasses.replace(settings, lr=settings.discriminator_lr)
-    telling_apart = Optimization(f"{run.stage}, discriminator", [discriminator], own, len(batches))
+    telling_apart = Optimization(f"{run.stage}, discriminator", [discriminator], own, len(batches), beside=optimization)
     seen: list[Tensor] = []
 
     def losses(batch: tuple, _: int) -> list[Tensor]:

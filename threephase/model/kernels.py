@@ -5,6 +5,7 @@ Torch's own dropout takes as long there as half of the matrix products. On a GPU
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,21 @@ def seed_dropout(seed: int, purpose: str) -> None:
     value = derived_seed(seed, purpose)
     _generator = np.random.SFC64(value)
     torch.manual_seed(value)
+
+
+def random_state() -> dict[str, Any]:
+    """That of all that ``seed_dropout`` seeds, in plain numbers and tensors."""
+    own = _generator.state
+    own |= {"state": {name: value.tolist() for name, value in own["state"].items()}}
+    return {"own": own, "torch": torch.get_rng_state(), "gpus": torch.cuda.get_rng_state_all()}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Go on from what ``random_state`` gave."""
+    own = state["own"]
+    _generator.state = own | {"state": {name: np.array(value, np.uint64) for name, value in own["state"].items()}}
+    torch.set_rng_state(state["torch"])
+    torch.cuda.set_rng_state_all(state["gpus"])
 
 
 def dropout(values: Tensor, probability: float, training: bool) -> Tensor:

@@ -1,7 +1,7 @@
 """Choosing the checkpoint of phases 1 and 2 among several, as the authors' code does."""
 
-import copy
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from threephase.data.randomness import generator
 from threephase.model.embedding import embed
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
+from threephase.phases.optimization import Optimization
 from threephase.phases.pairs import label_levels, make_pairs
 from threephase.study.settings import Machine
 
@@ -61,22 +62,18 @@ class BestCheckpoint:
     def __init__(self, encoder: SentenceEncoder, score: PairScore, checkpoints: int, steps: int):
         self.encoder, self.score = encoder, score
         self.steps = {math.ceil(steps * number / checkpoints) for number in range(1, checkpoints + 1)}
-        self.best, self.best_step, self.weights = -math.inf, 0, {}
+        self.best, self.best_step = -math.inf, 0
 
-    def after(self, step: int) -> None:
-        """To be called after every step, with its number from 1."""
-        if step not in self.steps:
+    def after(self, optimization: Optimization) -> None:
+        """To be called after every step."""
+        if optimization.steps not in self.steps:
             return
-        score = self.score(self.encoder)
+        score = optimization.look(partial(self.score, self.encoder))
         score = -math.inf if math.isnan(score) else score  # no rank correlation of equal cosines
         self.encoder.train()
-        if score > self.best or not self.weights:
-            self.best, self.best_step = score, step
-            self.weights = copy.deepcopy(self.encoder.state_dict())
-
-    def restore(self) -> None:
-        """Give the encoder the best weights."""
-        self.encoder.load_state_dict(self.weights)
+        if score > self.best or not self.best_step:
+            self.best, self.best_step = score, optimization.steps
+            optimization.keep_best()
 
 
 def best_checkpoint(

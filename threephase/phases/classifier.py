@@ -54,7 +54,7 @@ def train_classifier(
     total = epochs * math.ceil(len(train) / settings.batch_size)
     optimization = Optimization("train_classifier", [model], settings, total, settings.weight_decay)
     stopping = new_stopping(settings)
-    best, best_epoch, best_weights, by_epoch = (-math.inf, -math.inf), 0, {}, []
+    best, best_epoch, by_epoch = (-math.inf, -math.inf), 0, []
     for epoch in range(1, epochs + 1):
         model.train()
         order = random.permutation(len(train))
@@ -64,16 +64,16 @@ def train_classifier(
             optimization.log(loss, learning_rate, epoch)
         if selection is None:
             continue
-        of_epoch, selection_loss = evaluate(model, selection, tokenizer, machine, positive)
+        of_epoch, selection_loss = optimization.look(partial(evaluate, model, selection, tokenizer, machine, positive))
         by_epoch.append(of_epoch)
         metric = of_epoch[settings.selection_metric]
         optimization.log_validation(metric, selection_loss)
         if is_better := (metric, -selection_loss) > best:
             best, best_epoch = (metric, -selection_loss), epoch
-            best_weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+            optimization.keep_best()
         if stopping.ends(is_better, selection_loss, warming_up=optimization.steps <= optimization.warmup_steps):
             break
-    model.load_state_dict(best_weights, strict=False)
+    optimization.end()
     sequence_updates = 0 if model.frozen else epoch * len(train)
     return Trained(model, settings, optimization, sequence_updates, epoch, best_epoch or epoch, by_epoch)
 

@@ -43,9 +43,8 @@ def train_contrastive(
         learning_rate = optimization.step()
         optimization.log(loss, learning_rate)
         if checkpoints:
-            checkpoints.after(optimization.steps)
-    if checkpoints:
-        checkpoints.restore()
+            checkpoints.after(optimization)
+    optimization.end()
     restore_words(encoder, all_words)
     return optimization
 

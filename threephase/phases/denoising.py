@@ -36,9 +36,8 @@ def train_denoising(
         learning_rate = optimization.step()
         optimization.log(loss, learning_rate)
         if checkpoints:
-            checkpoints.after(optimization.steps)
-    if checkpoints:
-        checkpoints.restore()
+            checkpoints.after(optimization)
+    optimization.end()
     return optimization
 
 

@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pandas as pd
 import torch
@@ -13,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from threephase.base.errors import UserError
+from threephase.phases.saves import TrainingSaves
 from threephase.study.settings import Classifying, Contrastive, Denoising
 
 LOG_EVERY_SECONDS = 10.0
@@ -21,7 +23,10 @@ COLUMNS = ["step", "epoch", "loss", "learning_rate", "validation_metric", "valid
 
 
 class Optimization:
-    """AdamW with a linear warm-up and linear decay, and the history of its steps."""
+    """AdamW with a linear warm-up and linear decay, and the history of its steps.
+
+    Where the stage was stopped before, its steps up to the save only repeat what they noted (``saves``).
+    """
 
     def __init__(
         self,
@@ -30,8 +35,12 @@ class Optimization:
         settings: Denoising | Contrastive | Classifying,
         total: int,
         weight_decay: float = 0.0,
+        beside: "Optimization | None" = None,
     ):
-        """``total``: planned steps; of the ``settings`` learning rate, epsilon, warm-up and clipping count."""
+        """``total``: planned steps; of the ``settings`` learning rate, epsilon, warm-up and clipping count.
+
+        ``beside``: the one whose every step is followed by one of this, so that both are saved together.
+        """
         # A tied weight is one parameter, and a frozen one is none.
         self.parameters = list(dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad))
         _leave_the_compiler_alone()
@@ -43,7 +52,12 @@ class Optimization:
         self.clip_gradient = settings.clip_gradient
         self.phase, self.total, self.steps, self.pieces = phase, total, 0, 1
         self.history: list[dict] = []
+        self.best: list[Tensor] = []
         self.progress = Progress(phase, total)
+        self.saves = beside.saves if beside else TrainingSaves()
+        self.saves.members.append(self)
+        noted = self.saves.noted_of(self)
+        self.looks, self.looked = noted["looks"] if noted else [], 0
 
     def backward(self, *losses: Callable[[int], Iterable[Tensor]]) -> float:
         """Leave the gradient of the sum of all that each ``losses(pieces)`` yields for its batch in so many pieces.
@@ -52,6 +66,8 @@ class Optimization:
         tried again in twice as many pieces, as is every later one. Returns the sum. Raises UserError where it is not
         finite or a single row does not fit.
         """
+        if noted := self.saves.noted_of(self):
+            return noted["history"][self.steps]["loss"]
         while True:
             total = 0.0
             try:
@@ -73,6 +89,9 @@ class Optimization:
 
     def step(self) -> float:
         """Clip the gradient, step and clear it; returns the learning rate of the step."""
+        if noted := self.saves.noted_of(self):
+            self.steps += 1
+            return noted["history"][self.steps - 1]["learning_rate"]
         if self.clip_gradient is not None:
             norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
             # The fused optimizer divides by this while it reads the gradients, so that clipping is no pass of its own.
@@ -88,6 +107,51 @@ class Optimization:
         """Note the step in the history, and show it."""
         self.history.append({"step": self.steps, "epoch": epoch, "loss": loss, "learning_rate": learning_rate})
         self.progress.show(self.steps, loss, learning_rate)
+        self.saves.after_step(self, ended=self.steps == self.total)
+
+    def end(self) -> None:
+        """Leave the best weights, where some were kept; a training that ends before its planned steps says so."""
+        self.saves.after_step(self, ended=True)
+        with torch.no_grad():
+            for parameter, best in zip(self.parameters, self.best, strict=bool(self.best)):
+                parameter.copy_(best)
+
+    def look(self, score: Callable[[], Any]) -> Any:
+        """What ``score`` says of the weights behind the last step: numbers, in tuples, lists or by name."""
+        if self.looked == len(self.looks):
+            self.looks.append(score())
+        self.looked += 1
+        return self.looks[self.looked - 1]
+
+    def keep_best(self) -> None:
+        """The weights behind the last step are the best so far."""
+        if self.saves.noted is None:
+            self.best = [parameter.detach().clone() for parameter in self.parameters]
+
+    def state(self, *, ended: bool) -> dict[str, Any]:
+        """All that a later process needs to go on from here; an ``ended`` training needs no moments."""
+        return {
+            "parameters": [parameter.detach() for parameter in self.parameters],
+            "best": self.best,
+            "optimizer": None if ended else self.optimizer.state_dict(),
+            "schedule": None if ended else self.schedule.state_dict(),
+            "history": self.history,
+            "looks": self.looks,
+            "pieces": self.pieces,
+            "elapsed": time.monotonic() - self.progress.start,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state`` gave."""
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, state["parameters"], strict=True):
+                parameter.copy_(value)
+        self.best = [best.to(parameter.device) for best, parameter in zip(state["best"], self.parameters, strict=False)]
+        if state["optimizer"]:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+        self.history, self.pieces = state["history"], state["pieces"]
+        self.progress.start = time.monotonic() - state["elapsed"]
 
     def log_validation(self, metric: float, loss: float) -> None:
         """Note the selection metric (percent) and the loss on validation data behind the last step."""

@@ -21,6 +21,7 @@ from threephase.model.machine import gpu_name, set_up
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, cut_rows, first_pieces, resolve_max_length
 from threephase.phases.optimization import Optimization
+from threephase.phases.saves import StageSaves, use
 from threephase.phases.small_sets import with_batch_size
 from threephase.study.settings import PRETRAINED, RANDOM, Machine, TrainingSettings, read_settings
 from threephase.study.topology import DENOISE
@@ -41,6 +42,7 @@ class TrainingRun:
     phase: str
     resolved: TrainingSettings
     rows: dict[str, int] = field(default_factory=dict)
+    saves: StageSaves | None = None
 
     @classmethod
     def from_settings(
@@ -52,8 +54,13 @@ class TrainingRun:
 
     @classmethod
     def of_command(cls, arguments: argparse.Namespace, stage: str, phase: str) -> "TrainingRun":
-        """The one that a stage's command line names."""
-        return cls.from_settings(arguments.study, stage, arguments.encoder, arguments.variant, arguments.seed, phase)
+        """The one that a stage's command line names, whose trainings save themselves until its report is written."""
+        run = cls.from_settings(arguments.study, stage, arguments.encoder, arguments.variant, arguments.seed, phase)
+        cell = (run.encoder, run.variant)
+        settings = paths.settings(run.folder, stage, paths.cell_name(*cell))
+        run.saves = StageSaves(paths.unfinished(run.folder, stage, *cell, run.seed), settings, run.inputs)
+        use(run.saves)
+        return run
 
     def __post_init__(self) -> None:
         self.machine: Machine = self.resolved.machine
@@ -212,4 +219,12 @@ class TrainingRun:
         report = {name: getattr(self, name) for name in ("stage", "encoder", "variant", "seed", "phase")}
         settings = {key: value for key, value in dataclasses.asdict(self.settings).items() if value not in (None, [])}
         report |= {"settings": settings, "rows": self.rows, **dataclasses.asdict(self.machine), "gpu": gpu_name()}
-        run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history))
+        if self.saves is None:
+            run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history))
+            return
+        if self.saves.went_on_from:
+            facts |= {"went_on_from_updates": self.saves.went_on_from}
+        # What the processes took that were stopped before this one counts as well.
+        told = -self.saves.seconds
+        run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history), told)
+        self.saves.end()

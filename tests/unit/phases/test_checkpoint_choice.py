@@ -5,12 +5,13 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
-from tiny_encoder import TEXTS, make_bert
+from tiny_encoder import TEXTS, make_bert, tiny_contrastive
 
 from threephase.model.embedding import embed
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.checkpoint_choice import BestCheckpoint, PairScore
+from threephase.phases.optimization import Optimization
 from threephase.study.settings import Machine
 
 MACHINE = Machine("cpu", "fp32", 1)
@@ -46,26 +47,36 @@ def test_the_score_is_that_of_a_fifth_of_the_rows(folder, encoder, labels):
     assert score(encoder) == pytest.approx(expected, abs=1e-4)
 
 
+def after_steps(choice, encoder, steps, then=lambda step: None):
+    """Ask for the checkpoint behind each of so many steps of an optimization of the encoder."""
+    optimization = Optimization("a test", [encoder], tiny_contrastive(), steps)
+    for optimization.steps in range(1, steps + 1):
+        then(optimization.steps)
+        choice.after(optimization)
+    return optimization
+
+
 def test_the_best_weights_are_kept(encoder):
     values = iter([0.2, 0.9, 0.5])
     choice = BestCheckpoint(encoder, lambda _: next(values), 3, 10)
     weight = encoder.transformer.embeddings.LayerNorm.bias
-    for step in range(1, 11):
+
+    def fill(step):
         with torch.no_grad():
             weight.fill_(step)
-        choice.after(step)
+
+    optimization = after_steps(choice, encoder, 10, fill)
     # Checkpoints behind updates 4, 7 and 10.
     assert choice.steps == {4, 7, 10} and choice.best_step == 7
     assert encoder.training
-    choice.restore()
+    optimization.end()
     assert (weight == 7).all()
 
 
 def test_a_score_that_is_none_loses_against_any(encoder):
     values = iter([float("nan"), -0.5, -0.7])
     choice = BestCheckpoint(encoder, lambda _: next(values), 3, 3)
-    for step in (1, 2, 3):
-        choice.after(step)
+    after_steps(choice, encoder, 3)
     assert choice.best_step == 2
 
 

@@ -1,0 +1,163 @@
+"""What a training of minutes saves of itself, so that a killed or stopped one goes on where it was.
+
+A stage that runs again does all of it again but for the updates: texts are drawn in the same order, and up to the save
+each update only repeats what it noted. There weights, moments and generators are set to what was saved, so that the end
+has the same bytes. A save holds only for the same settings, code, inputs, libraries and processor.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import threading
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from threephase.base.errors import warn
+from threephase.base.files import new_file, sha256_of
+from threephase.base.provenance import cpu_model, library_versions, seconds_so_far
+from threephase.model.kernels import random_state, set_random_state
+
+if TYPE_CHECKING:
+    from threephase.phases.optimization import Optimization
+
+# Seconds: how long a stage may run before it saves anything, the time between two saves, and how long the update that
+# runs may take when a stop is asked for, before what it did since the last save is given up.
+NOTHING_BEFORE, SAVE_EVERY, STOP_WITHIN = 60.0, 120.0, 8.0
+GENERATIONS = 2
+NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{64})\.pt")
+
+
+class StageSaves:
+    """Where a stage's trainings save themselves: ``folder``, which goes when the stage has ended.
+
+    ``settings``: the file of its settings; ``inputs``: what else it reads, a list that grows until the first training
+    begins; ``seconds``: what the processes took that were stopped before this one.
+    """
+
+    def __init__(self, folder: Path, settings: Path, inputs: list[Path]):
+        self.folder, self.settings, self.inputs = folder, settings, inputs
+        self.seconds, self.trainings, self.asked_to_stop = 0.0, 0, False
+        self.went_on_from: list[int] = []  # updates, of each training that did
+        self.started = self.last = time.monotonic()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+                signal.signal(number, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        """Stop behind the update that runs; at once where nothing would be saved, or when this is asked again."""
+        if self.asked_to_stop or time.monotonic() - self.started < NOTHING_BEFORE:
+            raise KeyboardInterrupt
+        self.asked_to_stop = True
+        signal.setitimer(signal.ITIMER_REAL, STOP_WITHIN)
+
+    def next_training(self) -> int:
+        """Its number from 1."""
+        if not self.trainings:
+            self.inputs = list(self.inputs)
+        self.trainings += 1
+        return self.trainings
+
+    @cached_property
+    def valid_for(self) -> str:
+        """Checksum of all that the result depends on."""
+        facts = [*map(sha256_of, [self.settings, *self.inputs]), library_versions(), cpu_model()]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def files(self, training: int) -> list[Path]:
+        """Its saves, the newest first."""
+        names = [NAME.fullmatch(file.name) for file in self.folder.glob(f"{training}-*.pt")]
+        found = sorted(((int(name[2]), name.string) for name in names if name), reverse=True)
+        return [self.folder / name for _, name in found]
+
+    def newest(self, training: int) -> dict[str, Any] | None:
+        """Its newest save that is whole and valid, or None."""
+        for file in self.files(training):
+            if sha256_of(file) != NAME.fullmatch(file.name)[3]:
+                warn(f"{file}: got other bytes than were saved; an older save is used, or none")
+                continue
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+            if saved["valid_for"] == self.valid_for:
+                return saved
+        return None
+
+    def is_due(self, *, ended: bool) -> bool:
+        """Whether a training saves itself behind an update; ``ended``: it was its last."""
+        now = time.monotonic()
+        every = self.asked_to_stop or now - self.last >= SAVE_EVERY
+        return every or (ended and now - self.started >= NOTHING_BEFORE)
+
+    def write(self, training: int, steps: int, content: dict[str, Any], *, keep: int) -> None:
+        """Save, and leave only the ``keep`` newest saves; one that can't be written ends no training."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        content |= {"valid_for": self.valid_for, "seconds": self.seconds + seconds_so_far()}
+        written = self.folder / f"{training}.pt"
+        try:
+            with new_file(written) as temporary:
+                torch.save(content, temporary)
+            written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.pt")
+        except OSError as error:
+            warn(f"{self.folder}: {error.strerror}; the training goes on, but could not be saved")
+        for file in self.files(training)[keep:]:
+            file.unlink()
+        self.last = time.monotonic()
+
+    def end(self) -> None:
+        """The stage has written all that it makes."""
+        use(None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_stage: StageSaves | None = None
+
+
+def use(stage: StageSaves | None) -> None:
+    """From now on the trainings of this process save themselves there; None: nowhere."""
+    global _stage
+    _stage = stage
+
+
+class TrainingSaves:
+    """The saves of a training: of one optimization, or of several whose steps follow each other.
+
+    ``noted``: what is repeated up to the save that the training goes on from; None where each update is computed.
+    """
+
+    def __init__(self):
+        self.stage, self.members = _stage, []
+        self.training = _stage.next_training() if _stage else 0
+        self.noted = _stage.newest(self.training) if _stage else None
+        self.ended_at = 0
+
+    def noted_of(self, member: "Optimization") -> dict[str, Any] | None:
+        return self.noted and self.noted["members"][self.members.index(member)]
+
+    def after_step(self, member: "Optimization", *, ended: bool) -> None:
+        """Behind each step of a member: go on from the save where that is reached, or save where it is time."""
+        if self.stage is None or member is not self.members[-1] or self.ended_at == member.steps:
+            return
+        if self.noted is not None:
+            if member.steps == self.noted["steps"]:
+                self._go_on()
+        elif self.stage.is_due(ended=ended):
+            states = [each.state(ended=ended) for each in self.members]
+            content = {"steps": member.steps, "ended": ended, "members": states, "random": random_state()}
+            self.stage.write(self.training, member.steps, content, keep=1 if ended else GENERATIONS)
+            self.ended_at = member.steps if ended else 0
+        if self.stage.asked_to_stop:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    def _go_on(self) -> None:
+        for each, state in zip(self.members, self.noted["members"], strict=True):
+            each.set_state(state)
+        set_random_state(self.noted["random"])
+        self.stage.seconds = self.noted["seconds"]
+        self.stage.went_on_from.append(self.noted["steps"])
+        self.ended_at = self.noted["steps"] if self.noted["ended"] else 0
+        self.noted = None
