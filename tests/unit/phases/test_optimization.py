@@ -13,9 +13,11 @@ from threephase.base.errors import UserError
 from threephase.phases.optimization import Optimization, Progress, linear_schedule
 
 
-def optimization_of(*modules: nn.Module, total: int = 10, weight_decay: float = 0.0, **changes) -> Optimization:
+def optimization_of(
+    *modules: nn.Module, total: int = 10, weight_decay: float = 0.0, beside: Optimization | None = None, **changes
+) -> Optimization:
     settings = tiny_contrastive(**{"lr": 0.1, "adam_eps": 1e-8, "warmup": 0.0, "clip_gradient": None} | changes)
-    return Optimization("train_test", modules, settings, total, weight_decay)
+    return Optimization("train_test", modules, settings, total, weight_decay, beside)
 
 
 def take_step(optimization: Optimization, *losses: torch.Tensor, epoch: int = 1) -> None:

@@ -1,0 +1,176 @@
+"""Saves of trainings: when they are written, which are used, and what a stop does."""
+
+import os
+import signal
+import time
+
+import pytest
+import torch
+from test_optimization import layer, optimization_of, take_step
+
+from threephase.phases import saves
+from threephase.phases.saves import StageSaves
+
+
+@pytest.fixture
+def files(tmp_path):
+    settings, data = tmp_path / "settings.json", tmp_path / "data.csv"
+    for file in (settings, data):
+        file.write_text(file.name)
+    return settings, data
+
+
+@pytest.fixture
+def new_process(tmp_path, files, monkeypatch):
+    """Begins a stage as a new process does; what is saved is saved behind each update."""
+    monkeypatch.setattr(saves, "NOTHING_BEFORE", 0.0)
+    monkeypatch.setattr(saves, "SAVE_EVERY", 0.0)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+
+    def begin() -> StageSaves:
+        stage = StageSaves(tmp_path / "unfinished", files[0], [files[1]])
+        saves.use(stage)
+        return stage
+
+    yield begin
+    saves.use(None)
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def train(steps: int, total: int = 6, weight: float = 1.0):
+    """So many steps of a training of one weight; where it went on, the weight of the start does not matter."""
+    module = layer(weight)
+    optimization = optimization_of(module, total=total)
+    for step in range(steps):
+        take_step(optimization, module(torch.full((1, 1), step + 1.0)).square().sum())
+    return module.weight.item(), optimization
+
+
+def test_it_goes_on_where_it_was_saved(new_process, tmp_path):
+    expected, whole = train(6)
+    new_process()
+    train(4)
+    stage = new_process()
+    weight, optimization = train(6, weight=7.0)
+    assert weight == expected and optimization.history_table().equals(whole.history_table())
+    assert stage.went_on_from == [4] and stage.seconds > 0
+    stage.end()
+    assert not (tmp_path / "unfinished").exists()
+
+
+@pytest.mark.parametrize("changed", [0, 1], ids=["settings", "inputs"])
+def test_a_save_of_other_settings_or_inputs_is_not_used(new_process, files, changed):
+    new_process()
+    train(4)
+    files[changed].write_text("other")
+    stage = new_process()
+    assert train(6, weight=7.0)[0] == train_undisturbed(7.0) and stage.went_on_from == []
+
+
+def train_undisturbed(weight: float) -> float:
+    saves.use(None)
+    return train(6, weight=weight)[0]
+
+
+def test_of_a_damaged_save_the_one_before_is_used_and_said(new_process, tmp_path, capsys):
+    new_process()
+    train(4)
+    newest, before = sorted((tmp_path / "unfinished").iterdir(), reverse=True)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    stage = new_process()
+    assert train(6)[0] == train_undisturbed(1.0)
+    assert stage.went_on_from == [3] and before.name.startswith("1-3-")
+    assert (
+        f"warning: {newest}: got other bytes than were saved; an older save is used, or none\n"
+        in capsys.readouterr().err
+    )
+
+
+def test_an_ended_training_is_not_trained_again_and_a_second_goes_on(new_process, tmp_path):
+    new_process()
+    first, _ = train(6)
+    train(2)
+    assert [file.name[:4] for file in sorted((tmp_path / "unfinished").iterdir())] == ["1-6-", "2-1-", "2-2-"]
+    stage = new_process()
+    assert train(6, weight=7.0)[0] == first
+    assert train(6, weight=7.0)[0] == train_undisturbed(1.0)
+    assert stage.went_on_from == [6, 2]
+
+
+def test_of_a_training_that_stopped_early_the_best_weights_and_looks_are_kept(new_process):
+    def stopped(steps: int = 3) -> tuple[float, list[int]]:
+        module, computed = layer(), []
+        optimization = optimization_of(module, total=6)
+        for step in range(steps):
+            take_step(optimization, module(torch.ones(1, 1)).sum())
+            score = optimization.look(lambda step=step: computed.append(step) or [0.1, 0.9, 0.2][step])
+            if score == 0.9:
+                optimization.keep_best()
+        optimization.end()
+        return module.weight.item(), computed
+
+    weight, computed = stopped()
+    assert computed == [0, 1, 2]
+    new_process()
+    stopped()
+    stage = new_process()
+    assert stopped() == (weight, []) and stage.went_on_from == [3]
+
+
+def test_trainings_in_turns_are_saved_together(new_process):
+    def in_turns(steps: int, weight: float = 1.0) -> list[float]:
+        modules = [layer(weight), layer(weight)]
+        first = optimization_of(modules[0], total=4)
+        second = optimization_of(modules[1], total=4, beside=first)
+        for step in range(steps):
+            for module, optimization in zip(modules, (first, second), strict=True):
+                take_step(optimization, module(torch.full((1, 1), step + 1.0)).square().sum())
+        return [module.weight.item() for module in modules]
+
+    expected = in_turns(4)
+    new_process()
+    in_turns(2)
+    stage = new_process()
+    assert in_turns(4, weight=7.0) == expected and stage.went_on_from == [2]
+
+
+def test_nothing_is_saved_within_the_first_minute_and_then_every_two(new_process, tmp_path, monkeypatch):
+    for name in ("NOTHING_BEFORE", "SAVE_EVERY"):
+        monkeypatch.setattr(saves, name, {"NOTHING_BEFORE": 60.0, "SAVE_EVERY": 120.0}[name])
+    clock = iter([1000.0, 1059.0, 1059.0, 1061.0, 1061.0, 1119.0, 1119.0, 1120.0, 1120.0])
+    monkeypatch.setattr(saves.time, "monotonic", lambda: next(clock))
+    stage = StageSaves(tmp_path, tmp_path, [])
+    due = [(stage.is_due(ended=False), stage.is_due(ended=True)) for _ in range(4)]
+    assert due == [(False, False), (False, True), (False, True), (True, True)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_waits_for_the_update_and_saves(new_process, number):
+    new_process()
+    module = layer()
+    optimization = optimization_of(module, total=6)
+    os.kill(os.getpid(), number)
+    with pytest.raises(KeyboardInterrupt):
+        take_step(optimization, module(torch.ones(1, 1)).sum())
+    assert new_process().newest(1)["steps"] == 1
+
+
+def test_a_stop_does_not_wait_for_long(new_process, monkeypatch):
+    monkeypatch.setattr(saves, "STOP_WITHIN", 0.2)
+    new_process()
+    os.kill(os.getpid(), signal.SIGTERM)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(5)
+    assert time.monotonic() - start < 4
+
+
+def test_a_disk_that_is_full_ends_no_training(new_process, tmp_path, capsys):
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished/1.pt").mkdir()  # no file can take its name
+    new_process()
+    assert train(6)[0] == train_undisturbed(1.0)
+    assert "the training goes on, but could not be saved" in capsys.readouterr().err
