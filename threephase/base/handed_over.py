@@ -42,13 +42,14 @@ def verify(file: Path) -> None:
     else:
         file, same = output, md5_of_folder(output) == expected
     if not same:
-        raise UserError(f"{file}: got other content than dvc noted when it was made; type: {remedy(output, study)}")
+        # Its object in dvc's cache may be the same file, by a hard link, or as damaged.
+        raise UserError(damaged(file, output, study, "make doctor"))
 
 
-def remedy(output: Path, study: Path) -> str:
-    """What makes an output again: its object in dvc's cache may be the same file, or as damaged."""
-    which = f" STUDY={study.name}" if study.name else ""
-    return f"rm -r {output} && make doctor && make repro{which}"
+def damaged(file: Path, output: Path, study: Path, *before: str) -> str:
+    """Says that a file, an output or in one, is not what was made, and what to type; ``before`` it is made again."""
+    again = " && ".join([f"rm -r {output}", *before, f"make repro{f' STUDY={study.name}' * bool(study.name)}"])
+    return f"{file}: got other content than dvc noted when it was made; type: {again}"
 
 
 @functools.cache
