@@ -78,7 +78,7 @@ preview: .venv/installed ## what dvc would train, and why, before it does: make 
 gc: .venv/installed ## take out of dvc's cache what no study and no experiment needs; make gc DRY=1 only tells
 	@python -m commands.clean_cache $(if $(DRY),--dry)
 
-doctor: .venv/installed ## clear what a killed dvc left in any study, verify dvc's whole cache, and remove what is corrupt
+doctor: .venv/installed ## clear what a killed dvc left in any study, remove what is corrupt in dvc's cache, and name damaged outputs
 	@python -m commands.doctor
 
 remote: .venv/installed ## one default remote of dvc for all studies: make remote URL=...

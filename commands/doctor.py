@@ -1,6 +1,6 @@
-"""Clear what killed processes of dvc left in all studies, and verify dvc's cache: make doctor.
+"""Clear what killed processes of dvc left in all studies, and verify dvc's cache and all outputs: make doctor.
 
-What is corrupt is removed, and dvc makes it again.
+What is corrupt in the cache is removed, and dvc makes it again; of an output it is said what to type.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line, run_stage
+from threephase.base.errors import UserError, first_line, run_stage, warn
 from threephase.project import leftovers
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     # In which dvc has ever run.
     folders = [Path(), *sorted(place.parent.parent for place in paths.STUDIES.glob("*/.dvc/tmp"))]
-    caches, busy, cleared = {}, [], 0
+    caches, repos, busy, cleared = {}, [], [], 0
     with contextlib.ExitStack() as ends:
         for folder in folders:
             try:
@@ -36,6 +36,7 @@ def main() -> None:
                 continue
             cleared += tell(leftovers.clear(repo))
             caches[repo.cache.local.path] = repo
+            repos.append(repo)
             if leftovers.in_use(repo):
                 busy.append(str(folder))
         print(f"{len(folders)} projects of dvc: {cleared} leftovers of killed processes cleared")
@@ -48,6 +49,14 @@ def main() -> None:
             print(f"{os.path.relpath(place)}: {entries} entries of dvc's cache read, {tell(removed)} removed")
             if removed:
                 print("make repro makes again what a study needs of them")
+        outputs, said = 0, []
+        for repo in repos:
+            try:
+                count, lines = leftovers.check_outputs(repo)
+                outputs, said = outputs + count, said + lines
+            except DvcException as error:
+                warn(f"{os.path.relpath(repo.root_dir)}: outputs not read: {first_line(error)}")
+        print(f"{outputs} outputs of studies read, {tell(said)} damaged")
 
 
 def tell(lines: list[str]) -> int:

@@ -84,6 +84,7 @@ PLUMBING = {
     "threephase.base": "a docstring",
     "threephase.base.errors": "how a refusal is printed",
     "threephase.base.files": "writes a file whole or not at all, whatever it holds",
+    "threephase.base.handed_over": "refuses what is not the content that dvc noted",
     "threephase.base.lifetime": "when a stage's process ends",
     "threephase.base.paths": "where files lie; the pipeline names the same places",
     "threephase.base.provenance": "facts of a run for its report, on which no stage depends",

@@ -196,7 +196,7 @@ def test_a_stage_has_the_environment_that_dvc_would_give_it(monkeypatch, tmp_pat
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("MKL_NUM_THREADS", "3")  # as a reader sets it
     importlib.import_module("distributed")  # as in a worker
-    run_command("env > said", str(tmp_path), "stage", library_versions())
+    run_command("env > said", str(tmp_path), "stage", library_versions(), {})
     said = dict(line.split("=", 1) for line in (tmp_path / "said").read_text().splitlines() if "=" in line)
     assert "MALLOC_TRIM_THRESHOLD_" not in said and "OMP_NUM_THREADS" not in said
     assert said["MKL_NUM_THREADS"] == "3" and said["DVC_STAGE"] == "stage"
@@ -205,7 +205,7 @@ def test_a_stage_has_the_environment_that_dvc_would_give_it(monkeypatch, tmp_pat
 def test_a_worker_with_other_packages_is_refused_in_one_line(tmp_path):
     versions = library_versions() | {"torch": "1.0"}
     with pytest.raises(CommandFailed, match=r"the worker on .*: got torch 2.*, expected torch 1.0: install require"):
-        run_command("true", str(tmp_path), "stage", versions)
+        run_command("true", str(tmp_path), "stage", versions, {})
 
 
 def test_a_remote_that_is_missing_is_said_at_once(root):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from flipped import flip
 from small_project import link_code
 from tiny_project import environment, run
 
@@ -66,6 +67,7 @@ def test_what_is_whole_stays(root):
     assert said == (
         f"2 projects of dvc: 0 leftovers of killed processes cleared\n"
         f".dvc/cache/files/md5: {len(before)} entries of dvc's cache read, 0 removed\n"
+        "4 outputs of studies read, 0 damaged\n"
     )
     assert len(before) == 10 and {file: file.read_bytes() for file in objects(root)} == before
 
@@ -119,10 +121,8 @@ def test_any_flipped_bit_in_the_cache_is_found_and_the_same_bytes_are_made_again
     draw, expected, cache = random.Random(0), made(root), objects(root)
     whole = {file: file.read_bytes() for file in cache}
     for file in cache:
-        content = bytearray(whole[file])
-        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-        file.chmod(0o644)
-        file.write_bytes(content)
+        file.write_bytes(file.unlink() or whole[file])  # no hard link: outputs are damaged in a test of their own
+        flip(file, draw)
     said = run(root, *DOCTOR)
     assert f"{len(cache)} entries of dvc's cache read, {len(cache)} removed" in said
     assert said.count("removed, as its content is not what its name says") == len(cache)
@@ -132,6 +132,27 @@ def test_any_flipped_bit_in_the_cache_is_found_and_the_same_bytes_are_made_again
     assert made(root) == expected and {file.read_bytes() for file in objects(root) if "files" in file.parts} == {
         content for file, content in whole.items() if "files" in file.parts
     }
+
+
+@pytest.mark.parametrize(("folder", "output", "file"), [("", "out", "out/b"), ("studies/a/", "out", "out/a")])
+def test_an_output_that_dvc_takes_for_whole_is_named_with_what_to_type(root, folder, output, file):
+    expected, again = made(root), f"make repro{' STUDY=a' * bool(folder)}"
+    one = {"DVC_SITE_CACHE_DIR": str(root.parent / "dvc/site")}  # where dvc notes times, else another in each study
+    run(root / folder, "dvc", "status", **one)
+    flip(root / folder / file, random.Random(0))
+    assert "Running stage" not in run(root / folder, "dvc", "repro", **one)
+    said, place = run(root, *DOCTOR), f"{folder}{output}"
+    assert f"{place}: got other content than dvc noted when it was made; type: rm -r {place} && {again}\n" in said
+    assert "4 outputs of studies read, 1 damaged\n" in said
+    run(root, "rm", "-r", place)
+    repro_both(root)
+    assert made(root) == expected
+
+
+def test_an_output_that_dvc_will_make_again_is_not_told(root):
+    (root / "count").unlink()
+    (root / "out/a").write_text("by hand")
+    assert "0 damaged" in run(root, *DOCTOR)
 
 
 def test_what_a_killed_dvc_had_not_finished_leaves_the_cache(root):

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from threephase.base.errors import UserError
+from threephase.base.errors import UserError, first_line, shortened
+from threephase.base.handed_over import verify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,8 @@ def read_csv(path: Path, **options: Any) -> "pd.DataFrame":
     """Read a table that ``write_table`` wrote, as pandas does with its ``options``."""
     import pandas as pd
 
-    frame = pd.read_csv(path, **options)
+    with reading(path):
+        frame = pd.read_csv(path, **options)
     return _with_texts(frame, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text)
 
 
@@ -109,22 +111,32 @@ def _with_texts(frame: "pd.DataFrame", change: Callable[[str], str]) -> "pd.Data
 
 
 def read_table(path: Path) -> "pd.DataFrame":
-    """Read a data frame that an earlier stage wrote; one line where that stage has not run."""
+    """Read a data frame that an earlier stage wrote, as ``reading`` has it."""
     import pandas as pd
 
-    refuse_missing(path)
-    return pd.read_parquet(path) if path.suffix == ".parquet" else read_csv(path)
+    if path.suffix != ".parquet":
+        return read_csv(path)
+    with reading(path):
+        return pd.read_parquet(path)
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON that an earlier stage wrote; one line where that stage has not run."""
-    refuse_missing(path)
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read JSON that an earlier stage wrote, as ``reading`` has it."""
+    with reading(path):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
-def refuse_missing(path: Path) -> None:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around what reads a file that an earlier stage wrote: UserError where it is missing, damaged or no such table."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; run the stage that makes it first (dvc repro in the study's folder)")
+    verify(path)
+    try:
+        yield
+    except Exception as error:  # about damaged bytes libraries raise whatever comes
+        said = shortened(first_line(error), 100)
+        raise UserError(f"{path}: can't be read: {said}; remove it, then dvc repro in the study's folder") from None
 
 
 def with_part(file: Path, text: str, name: str, command: str, part: str) -> str:

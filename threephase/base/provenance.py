@@ -2,12 +2,13 @@
 
 import functools
 import importlib.metadata
-import json
 import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from threephase.base.files import read_json
 
 LIBRARIES = ("torch", "tokenizers", "safetensors", "numpy", "pandas", "scikit-learn", "dvc")
 INTERESTING_CPU_FLAGS = ("avx", "amx", "bf16", "fma", "neon", "asimd", "sve")
@@ -68,7 +69,7 @@ def seconds_so_far() -> float:
 
 def origin(file: Path) -> str:
     """Where data or an encoder came from, as the stage that fetched them wrote it down."""
-    return json.loads(file.read_text(encoding="utf-8"))["origin"] if file.is_file() else "not recorded"
+    return read_json(file)["origin"] if file.is_file() else "not recorded"
 
 
 def environment(told: float = 0.0) -> dict[str, object]:

@@ -6,13 +6,12 @@ the cache.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from threephase.base import paths, provenance
-from threephase.base.files import sha256_of, write_json
+from threephase.base.files import read_json, sha256_of, write_json
 
 RESULT = "result_sha256"
 
@@ -40,7 +39,7 @@ def read(folder: Path, encoder: str, variant: str, seed: int, phase: str, result
     file = paths.run_report(folder, encoder, variant, seed, phase)
     if not file.is_file() or not result.is_file():
         return None
-    report = json.loads(file.read_text(encoding="utf-8"))
+    report = read_json(file)
     return report if report.get(RESULT) == checksum(folder, report["stage"], encoder, variant, result) else None
 
 

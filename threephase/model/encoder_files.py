@@ -7,6 +7,7 @@ from typing import Any
 
 from threephase.base.errors import UserError
 from threephase.base.files import sha256_of
+from threephase.base.handed_over import verify
 
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
 TOKENIZER_FILES = (
@@ -22,8 +23,9 @@ REMAKE = "make it again with dvc repro --force and the stage that dvc.yaml names
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of an encoder's folder; one line where it can't be read."""
+    """A JSON file of an encoder's folder; one line where it can't be read, or is not what a stage made."""
     try:
+        verify(path)
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read as JSON: {error}; make the folder again with dvc repro") from None

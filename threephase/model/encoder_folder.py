@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from threephase.base.errors import UserError
 from threephase.base.files import new_folder
+from threephase.base.handed_over import verify
 from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, TransformerConfig, read_json
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.transformer import Transformer, initialize
@@ -105,6 +106,7 @@ def strip_prefix(name: str) -> str:
 
 def _load(path: Path) -> dict[str, Tensor]:
     try:
+        verify(path)
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: can't be read as safetensors: {error}; make it again with dvc repro") from None

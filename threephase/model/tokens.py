@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from tokenizers import Tokenizer
 
-from threephase.model.encoder_files import TransformerConfig
+from threephase.base.files import reading
+from threephase.model.encoder_files import TOKENIZER, TransformerConfig
 
 # Texts are sorted by length within this many batches: little padding, while batches still change every epoch.
 BUCKET_BATCHES = 8
@@ -21,7 +22,9 @@ class TextTokenizer:
     """The encoder's own tokenizer with a limit of ``max_length`` tokens, special tokens included."""
 
     def __init__(self, folder: Path, config: TransformerConfig, max_length: int):
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        file = folder / TOKENIZER
+        with reading(file):
+            self.tokenizer = Tokenizer.from_file(str(file))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(max_length)
         self.pad_id = config.pad_token_id

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from threephase.base import paths
+from threephase.base.files import read_table
 from threephase.paper.numbers import DESCRIBED, MISSING, Reproduction, studies_of
 from threephase.scores.statistics import AGREES, DISAGREES
 from threephase.study.params import Dataset, Study
@@ -45,7 +46,7 @@ def read_prepared(studies: Iterable[Study]) -> dict[str, Prepared]:
     for study in studies:
         file = paths.examples(study.folder)
         if study.dataset.name not in prepared and file.is_file():
-            prepared[study.dataset.name] = (study.dataset, pd.read_parquet(file))
+            prepared[study.dataset.name] = (study.dataset, read_table(file))
     return prepared
 
 

@@ -1,7 +1,6 @@
 """The paper's numbers beside ours: which cell reproduces which number, and the verdict on it (tables 3, 4, 6, 7)."""
 
 import itertools
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError
+from threephase.base.files import read_json
 from threephase.results.cells import Cell
 from threephase.results.differences import claims_frame, differences_frame
 from threephase.results.results import results_frame, runs_frame
@@ -48,7 +48,7 @@ class Reproduction:
         """A cell's summary; None where it was not run."""
         folder = paths.published(study.params.name) if self.published else paths.reports(study.folder)
         file = paths.cell_summary(folder, *cell)
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        return read_json(file) if file.is_file() else None
 
 
 def read_numbers(file: Path = paths.PAPER_NUMBERS) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from threephase.base import paths
 from threephase.base.files import new_file, new_folder
+from threephase.base.handed_over import verify
 from threephase.phases.training_run import TrainingRun
 
 
@@ -44,7 +45,9 @@ def take_over(run: TrainingRun, *kinds: Callable[..., Path]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file or folder, whole or not at all."""
+    """Copy a file or folder, whole or not at all, as the other stage made it."""
+    for file in (source, *source.rglob("*")):
+        verify(file)
     if source.is_dir():
         with new_folder(target) as new:
             shutil.copytree(source, new, dirs_exist_ok=True, copy_function=shutil.copyfile)

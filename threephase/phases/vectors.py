@@ -7,7 +7,7 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 
 from threephase.base import paths
-from threephase.base.files import new_file, refuse_missing
+from threephase.base.files import new_file, reading
 from threephase.data.randomness import generator
 from threephase.model.embedding import unit_vectors
 from threephase.model.models import SentenceEncoder
@@ -57,5 +57,5 @@ def write_vectors(run: "TrainingRun", encoder: SentenceEncoder, tokenizer: TextT
 def read_vectors(run: "TrainingRun", variant: str) -> np.ndarray:
     """What ``write_vectors`` kept of a variant: the test rows' vectors, then the training rows'."""
     file = paths.vectors(run.folder, run.encoder, variant, run.seed)
-    refuse_missing(file)
-    return load_file(file)[KEY].astype(np.float32)
+    with reading(file):
+        return load_file(file)[KEY].astype(np.float32)

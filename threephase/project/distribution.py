@@ -147,7 +147,7 @@ class Distribution:
         elif books.runs_here(stage):
             # What resolves the settings also chooses the machine: all workers train by this one's choice.
             entry = books.stages[stage]
-            self._keep(task, run_command(entry.cmd, entry.wdir, stage, library_versions()))
+            self._keep(task, run_command(entry.cmd, entry.wdir, stage, library_versions(), {}))
             books.write_lock()  # dvc's cache does not know it: without its entry it would run again after a kill
         elif (signature := books.signature(stage)) in self.alike:
             self.alike[signature].append(task)
@@ -241,9 +241,9 @@ def _send(client: "Client", task: Task, clones: Clones | None) -> "Future":
     books, stage = task.books, task.stage
     entry, versions = books.stages[stage], library_versions()
     options = {"key": f"{books.folder}:{stage}:{time.time_ns()}", "pure": False}
-    if clones is None:
-        return client.submit(run_command, entry.cmd, entry.wdir, stage, versions, **options)
     upstream = {name: books.entry(name) for name in books.needs(stage)}
+    if clones is None:
+        return client.submit(run_command, entry.cmd, entry.wdir, stage, versions, upstream, **options)
     for name in upstream:
         books.push(name)
     return client.submit(run_in_clone, clones, books.folder, stage, upstream, versions, **options)

@@ -1,4 +1,4 @@
-"""What a killed dvc leaves behind and would block the next one, and what of its cache is not what its name says.
+"""What a killed dvc leaves behind and would block the next one, and what is no longer what dvc made of it.
 
 dvc moves objects and finished runs into its cache whole. It writes in place its list of the paths in use, and dvc.lock.
 """
@@ -25,6 +25,7 @@ from voluptuous import Invalid, Schema
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.base.files import write_text
+from threephase.base.handed_over import damaged, md5_of, md5_of_folder
 from threephase.base.lifetime import is_dvc
 
 UNFINISHED = 3600.0  # seconds, after which nobody writes an object of the cache any more
@@ -172,3 +173,18 @@ def _is_whole_run(file: Path) -> bool:
         file.name,
         file.parent.name,
     )
+
+
+def check_outputs(repo: Repo) -> tuple[int, list[str]]:
+    """Read the outputs in a project's working tree; how many, and a line for each that dvc takes for what it is not.
+
+    dvc itself sees what has another size, time or inode, and makes it again.
+    """
+    kept = [out for out in repo.index.outs if out.hash_info and out.exists and not out.changed_checksum()]
+    said, study = [], Path(os.path.relpath(repo.root_dir))
+    for out in kept:
+        place = Path(out.fs_path)
+        if (md5_of_folder(place) if place.is_dir() else md5_of(place)) != out.hash_info.value:
+            shown = Path(_shown(place))
+            said.append(damaged(shown, shown, study))
+    return len(kept), said

@@ -7,6 +7,7 @@ own, and what a stage makes travels through dvc's remote.
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import platform
 import subprocess
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from threephase.base import lifetime, paths
+from threephase.base import handed_over, lifetime, paths
 from threephase.base.provenance import library_versions
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ class Result:
     reports: dict[str, bytes] = field(default_factory=dict)
 
 
-def run_command(command: str, folder: str, stage: str, versions: dict[str, str]) -> Result:
+def run_command(
+    command: str, folder: str, stage: str, versions: dict[str, str], upstream: Mapping[str, "Entry"]
+) -> Result:
     """Run a stage's command in its study's folder, on a worker.
 
-    ``versions``: of the libraries that it must have, as others give other last digits. Raises CommandFailed.
+    ``versions``: of the libraries that it must have, as others give other last digits; ``upstream``: of the stages
+    whose outputs it reads. Raises CommandFailed.
     """
     if other := {name: found for name, found in library_versions().items() if found != versions[name]}:
         expected = ", ".join(f"{name} {versions[name]}" for name in other)
@@ -67,18 +71,23 @@ def run_command(command: str, folder: str, stage: str, versions: dict[str, str])
     environment = _without_dask(os.environ) | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
     # The stage's python3 is this one, whose libraries are compared above.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    start = time.perf_counter()
-    result = subprocess.run(
-        command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as noted:
+        json.dump({out["path"]: out["md5"] for entry in upstream.values() for out in entry["outs"]}, noted)
+        noted.flush()
+        environment[handed_over.NOTED] = noted.name
+        start = time.perf_counter()
+        result = subprocess.run(
+            command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        seconds = time.perf_counter() - start
     lines = result.stdout.strip().splitlines()
     if result.returncode:
         said = lines[-LINES:] or [f"ended with status {result.returncode}"]
         if result.returncode in KILLED:
             said.append("it was killed, perhaps for want of memory; fewer workers need less")
         raise CommandFailed("\n".join(said))
-    return Result(time.perf_counter() - start, [line for line in lines if line.startswith("warning:")])
+    return Result(seconds, [line for line in lines if line.startswith("warning:")])
 
 
 def _without_dask(environment: Mapping[str, str]) -> dict[str, str]:
@@ -98,7 +107,7 @@ def run_in_clone(
     for name, made in upstream.items():
         books.fetch(name, made)
     entry.remove_outs()
-    result = run_command(entry.cmd, entry.wdir, stage, versions)
+    result = run_command(entry.cmd, entry.wdir, stage, versions, upstream)
     books.keep(stage)
     books.push(stage)
     reports = [

@@ -40,7 +40,7 @@ def read_predictions(study: Study, cell: Cell) -> dict[int, pd.DataFrame]:
         file = paths.predictions(study.folder, *cell, seed)
         if not file.is_file():
             raise UserError(f"{file}: no such file, expected the predictions of seed {seed}; {remedy}")
-        by_seed[seed] = pd.read_parquet(file)
+        by_seed[seed] = read_table(file)
         check_predictions(by_seed[seed], file)
         ids = test_rows(by_seed[seed])["example_id"].tolist()
         if pools_folds(study) and set(ids) & set(earlier):

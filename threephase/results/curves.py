@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from threephase.base import paths
+from threephase.base.files import read_csv
 from threephase.study.params import Study
 from threephase.study.rules import rates_tried
 from threephase.study.topology import (
@@ -53,7 +54,7 @@ def curves_frame(study: Study) -> pd.DataFrame:
         for training in (training for training in trainings(study) if training.program in curve.programs):
             for seed in study.params.seeds:
                 file = paths.history(study.folder, training.encoder, training.variant, seed, curve.phase)
-                line = points(pd.read_csv(file), curve) if file.is_file() else ()
+                line = points(read_csv(file), curve) if file.is_file() else ()
                 if len(line):  # a mean of weights trains nothing
                     who = {"curve": curve.name, "encoder": training.encoder, "variant": training.variant, "seed": seed}
                     frames.append(line.assign(**who)[CURVE_COLUMNS])

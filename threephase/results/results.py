@@ -1,7 +1,6 @@
 """From cells to results: the tables of a study's results and runs, and how all its tables are read back."""
 
 import filecmp
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.base.files import read_csv
+from threephase.base.files import read_csv, read_json
 from threephase.results.cells import Cell
 from threephase.scores.metrics import metrics_of
 from threephase.study.params import THREE_PHASE, Study
@@ -42,7 +41,7 @@ def read_summaries(study: Study) -> list[dict[str, Any]]:
         file = paths.cell_summary(paths.reports(study.folder), *cell)
         if not file.is_file():
             raise UserError(f"{file}: no such file, expected the cell's summary; run: {command(study, cell)}")
-        summary = json.loads(file.read_text(encoding="utf-8"))
+        summary = read_json(file)
         if summary["seeds"] != study.params.seeds:
             got = f"got {summary['seeds']}, expected {study.params.seeds} of the study's params"
             raise UserError(f"{file}: seeds: {got}; run: {command(study, cell)}")

@@ -1,0 +1,125 @@
+"""Flip bits in what stages hand to each other: python tests/chaos/flips.py read|cache TRIALS [SEED].
+
+A trial flips one bit of a small finished study. With ``read`` it is in a file that a stage reads, which then runs: it
+must name the file in one line, or dvc makes the file again, or no result changes. With ``cache`` it is in dvc's cache:
+``make doctor`` must find it. What they say is done, and must give the same bytes as before.
+"""
+
+import argparse
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
+
+from distributed_project import made, make_study  # noqa: E402
+from flipped import flip  # noqa: E402
+from tiny_project import environment, run  # noqa: E402
+
+DOCTOR = (sys.executable, "-m", "commands.doctor")
+SEEN_BY_DVC = 0.2  # share of the flips that change the file's time
+REMOVED = re.compile(r"type: rm -r (\S+) && ")
+FAULTS = {"silent", "traceback", "not one short line", "not found", "other bytes"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("where", choices=["read", "cache"])
+    parser.add_argument("trials", type=int)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    arguments = parser.parse_args()
+    draw, outcomes = random.Random(arguments.seed), Counter()
+    with tempfile.TemporaryDirectory() as name:
+        root = make_study(Path(name) / "study")
+        run(root, "dvc", "repro")
+        expected, trial = made(root), read if arguments.where == "read" else in_cache
+        for number in range(arguments.trials):
+            outcome, told = trial(root, draw, expected)
+            if made(root) != expected:
+                outcome, told = "other bytes", f"{told}: {outcome}"
+            outcomes[outcome] += 1
+            print(f"trial {number}: {told}: {outcome}", flush=True)
+            if outcome == "other bytes":
+                break  # with which the next trial would begin
+    print(f"{arguments.where}: {', '.join(f'{count} {what}' for what, count in sorted(outcomes.items()))}")
+    sys.exit(bool(FAULTS & outcomes.keys()))
+
+
+def read(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tuple[str, str]:
+    """Flip a bit in a file that a stage reads, and run the stage; what it came to, and of which file and stage."""
+    lock = YAML(typ="safe").load(root / "dvc.lock")["stages"]
+    stage = draw.choice([name for name in lock if name != "resolve_settings"])
+    deps = [root / dep["path"] for dep in lock[stage]["deps"]]
+    files = [file for dep in deps for file in sorted([dep, *dep.rglob("*")]) if file.is_file()]
+    file = draw.choice([file for file in files if not file.is_relative_to(root / "runs/reports")])
+    name, seen = str(file.relative_to(root)), draw.random() < SEEN_BY_DVC
+    flip(file, draw)
+    if seen:
+        file.touch()
+        run(root, "dvc", "repro")
+        if made(root) == expected:
+            return "made again by dvc", f"{name}, seen by dvc"
+    said = try_to(root, "dvc", "repro", "--single-item", "--force", stage)
+    if said.returncode:
+        outcome = judged(said.stdout + said.stderr, name)
+    else:
+        own = tuple(out["path"] for out in lock[stage]["outs"])
+        is_same = all(made(root)[other] == content for other, content in expected.items() if other.startswith(own))
+        outcome = "no difference" if is_same else "silent"
+    outputs = [out["path"] for entry in lock.values() for out in entry["outs"] if inside(name, out["path"])]
+    mend(root, REMOVED.findall(said.stdout + said.stderr) or outputs)
+    return outcome, f"{name}, read by {stage}{', seen by dvc' * seen}"
+
+
+def in_cache(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tuple[str, str]:
+    """Flip a bit in an object or a finished run of dvc's cache, let ``make doctor`` look, and make all again."""
+    cache = [file for name in ("files", "runs") for file in (root / ".dvc/cache" / name).rglob("*") if file.is_file()]
+    file = draw.choice(sorted(cache))
+    links = file.stat().st_nlink
+    flip(file, draw)
+    said = run(root, *DOCTOR)
+    found = f"{file.relative_to(root)}: removed, as its content is not what its name says" in said
+    for output in REMOVED.findall(said):  # the same file, by a hard link
+        run(root, "rm", "-r", output)
+    run(root, "dvc", "repro")
+    outcome = "found, same bytes" if found else "not found"
+    if made(root) == expected:  # from the cache, or where that lacks it by the stage
+        for folder in {name.split("/")[0] + "/" + name.split("/")[1] for name in expected if "/" in name}:
+            shutil.rmtree(root / folder, ignore_errors=True)
+        run(root, "dvc", "repro")
+    return outcome, f"{file.relative_to(root)}, {links} links"
+
+
+def try_to(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, timeout=900)
+
+
+def judged(said: str, name: str) -> str:
+    """What a stage that fails has said: one line about the file or the folder in which it is, or something else."""
+    lines = re.findall("^error: (.*)$", said, re.MULTILINE)
+    if "Traceback" in said:
+        return "traceback"
+    return "named" if len(lines) == 1 and inside(name, lines[0].partition(":")[0]) else "not one short line"
+
+
+def inside(name: str, output: str) -> bool:
+    return Path(name).is_relative_to(output)
+
+
+def mend(root: Path, outputs: list[str]) -> None:
+    """Do what the one line says."""
+    run(root, "rm", "-r", *outputs)
+    run(root, *DOCTOR)
+    run(root, "dvc", "repro")
+
+
+if __name__ == "__main__":
+    main()
