@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-GOALS := add advisories audit bench bench-smoke compare doctor gc help image index install labels lint page-test paper-graph \
-  pipelines plan predict preview publish remote repro requirements slurm-test studies table tables test verify
+GOALS := add advisories audit bench bench-smoke chaos compare doctor gc help image index install labels lint page-test \
+  paper-graph pipelines plan predict preview publish remote repro requirements slurm-test studies table tables test verify
 .PHONY: $(GOALS)
 # make repro snips_l6, without STUDY=, would run the default study first.
 UNKNOWN := $(filter-out $(GOALS) .venv/%,$(MAKECMDGOALS))
@@ -120,6 +120,9 @@ verify: .venv/installed ## your own run of a published study against reports/pub
 
 test: .venv/installed ## the whole test suite
 	@python -m pytest -q -n logical --maxprocesses 8 --dist loadfile tests/unit tests/pipeline
+
+chaos: .venv/installed ## all trials of faults: kills, flipped bits, full disks, odd files (two hours on two cores; a second call goes on)
+	@python tests/chaos/run.py $(OPTIONS)
 
 paper-graph: .venv/installed ## every stage of the paper's tables on tiny stand-ins from a hub on this machine (15 minutes)
 	@python -m pytest -q tests/acceptance/test_paper_graph.py

@@ -14,15 +14,18 @@ import pandas as pd
 from threephase.base.errors import UserError
 from threephase.base.files import files_in
 from threephase.data.raw_rows import refuse_missing
-from threephase.data.row_files import DELIMITED, JSON, content_of, files_of, mark_of, suffix_of, text_of
+from threephase.data.row_files import DELIMITED, JSON, content_of, files_of, json_of, mark_of, suffix_of, text_of
 from threephase.data.table_reader import EXCEL_MARK, read_parts, read_records
 from threephase.study.source_params import SPLITS, DataSource
 
 SEPARATORS = (",", ";", "\t", "|")
 QUOTE = '"'
+UNREAD = "\ufffd"  # what Python reads where it can't decode
 WESTERN = "cp1252"
 CLASS_SHARE = 0.2  # of the rows, that distinct labels are at most
 FOREIGN_SHARE = 0.25  # of the letters, that a Western text has outside of ASCII at most
+NUL_SHARE = 0.2  # of the bytes, that a text in UTF-8 or in an encoding of one byte has at most
+MIXED_SHARE = 0.05  # of what is beyond ASCII, that happens to be UTF-8 in another encoding at most
 SPLIT_NAMES = {
     "training": "train",
     "val": "validation",
@@ -116,11 +119,21 @@ def _encoding_of(file: Path) -> str:
     content = content_of(file)
     if mark := mark_of(content):
         return "utf-8" if mark == "utf-8-sig" else mark
+    if content.count(0) > NUL_SHARE * len(content):
+        raise UserError(
+            f"{file}: got a NUL in every few bytes, as UTF-16 has them, expected a text in UTF-8; name its encoding, "
+            f"such as --encoding utf-16-{'le' if content[0] else 'be'}, or save it anew"
+        )
     try:
         content.decode("utf-8")
         return "ascii" if content.isascii() else "utf-8"
     except UnicodeDecodeError as error:
         place = f"{file}: line {content[: error.start].count(b'%c' % 10) + 1}"
+    read = content.decode("utf-8", errors="replace")
+    broken = read.count(UNREAD)
+    sound = sum(sign > "\x7f" for sign in read) - broken
+    if sound > broken:
+        raise UserError(f"{place}: is not UTF-8, as the rest is; mend it, or name the encoding of all (--encoding)")
     letters = sum(byte > 127 or chr(byte).isalpha() for byte in content)
     foreign = sum(byte > 127 for byte in content)
     try:
@@ -133,6 +146,11 @@ def _encoding_of(file: Path) -> str:
         best = from_bytes(content[:100_000]).best()
         guess = best.encoding if best else "cp1251"
         raise UserError(f"{place}: is not UTF-8, and no Western text; name its encoding, such as --encoding {guess}")
+    if sound > MIXED_SHARE * broken:
+        raise UserError(
+            f"{place}: is not UTF-8, as other lines are; bring all to one encoding, or name that of all, such as "
+            f"--encoding {WESTERN}"
+        )
     return WESTERN
 
 
@@ -141,7 +159,7 @@ def _splits(paths: list[Path], keys: Mapping[str, Any]) -> dict[str, Any]:
     if "splits" in keys or len(paths) > 1 or paths[0].is_dir() or suffix_of(paths[0]) not in JSON:
         return {}
     try:
-        content = json.loads(text_of(paths[0], keys["encoding"]))
+        content = json_of(paths[0], text_of(paths[0], keys["encoding"]))
     except json.JSONDecodeError:
         return {}
     tables = [key for key, value in content.items() if isinstance(value, list)] if isinstance(content, dict) else []
@@ -236,11 +254,15 @@ def _with(
 def _has_header(
     first: list[str], body: list[list[str]], columns: Sequence[str], labels: Sequence[str], numbers: list[str]
 ) -> bool:
-    """Whether the first row names the columns: where they are asked for by number, it has a label that no other has."""
+    """Whether the first row names the columns: where they are asked for by number, it has a label that no other has.
+
+    A header that comes again is one.
+    """
     if not set(columns) <= set(numbers) or set(columns) <= set(first):
         return True
     places = [int(label) - 1 for label in labels]
-    others = {tuple(row[place].strip() for place in places) for row in body}
+    rows = [[cell.strip() for cell in row] for row in body]
+    others = {tuple(row[place] for place in places) for row in rows if row != first}
     return bool(places) and tuple(first[place] for place in places) not in others
 
 

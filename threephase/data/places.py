@@ -11,11 +11,15 @@ from threephase.data.raw_rows import READ_FROM, ROW
 def row_names(rows: pd.DataFrame) -> pd.Series:
     """Each row's file (or split of the hub) and number in it, such as ``reviews.csv row 12``.
 
-    A file is called by its name alone, unless two have the same.
+    A file is called by its name alone; where two have the same, by as many folders more as tell them apart. The rest of
+    a path may name its owner, and reports are passed on.
     """
-    names = {place: Path(place).name for place in rows[READ_FROM].unique()}
-    if len({*names.values()}) < len(names):
-        names = {place: place for place in names}
+    parts = {place: Path(place).parts for place in rows[READ_FROM].unique()}
+    names: dict[str, str] = {}
+    for depth in range(1, max(map(len, parts.values()), default=0) + 1):
+        names = {place: "/".join(of_place[-depth:]) for place, of_place in parts.items()}
+        if len({*names.values()}) == len(names):
+            break
     return rows[READ_FROM].map(names).astype(str) + " row " + rows[ROW].astype(str)
 
 

@@ -1,6 +1,7 @@
 """Rows as a source gives them, their texts and labels as texts: what is no text, or no single label, is refused."""
 
 import ast
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -56,8 +57,8 @@ def refuse_missing(
 def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """The rows with a text, or None where nothing is given, in each cell of the text and label columns.
 
-    Refuses bytes, mappings, lists as texts, characters that no file can hold, and several labels in a cell. What
-    ``class_names`` declares is one label.
+    Refuses bytes, mappings, lists as texts, infinite numbers, characters that no file can hold, and several labels in
+    a cell. What ``class_names`` declares is one label.
     """
     for column in [*dataset.text_columns, *dataset.label_columns]:
         is_label, cells = column in dataset.label_columns, rows[column].tolist()
@@ -69,6 +70,12 @@ def as_texts(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
                 f"{column}: got {shown(cells[i])} ({type(cells[i]).__name__}), expected a text or a number"
             ),
             "turn the column into texts",
+        )
+        refuse_row(
+            rows,
+            [isinstance(cell, float) and math.isinf(cell) for cell in cells],
+            lambda _, column=column: f"{column}: got a number beyond all that a computer holds, expected a text",
+            "write it as a text",
         )
         texts = _one_label(rows, column, dataset.class_names or ()) if is_label else [cell_text(cell) for cell in cells]
         refuse_row(

@@ -2,10 +2,13 @@
 
 import codecs
 import gzip
+import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from threephase.base.errors import UserError, first_line, shortened
 from threephase.base.files import files_in, sha256_of
@@ -17,6 +20,8 @@ TABLES = (".csv", ".tsv", *JSON, ".parquet", ".xlsx")
 """What counts as a table in a folder; a .txt there is as likely a note."""
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 AS_CSV = "save it as CSV in UTF-8"
+BROKEN = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What damaged archives raise."""
 CONVERSIONS = {
     ".xls": "save it as .xlsx or CSV",
     ".ods": "save it as .xlsx or CSV",
@@ -99,7 +104,7 @@ def suffix_of(path: Path) -> str:
         try:
             with zipfile.ZipFile(path) as archive:
                 return Path(_member(path, archive)).suffix.lower()
-        except (zipfile.BadZipFile, OSError) as error:
+        except BROKEN as error:
             raise UserError(f"{path}: can't be unpacked: {first_line(error)}") from None
     return _unpacked(path).suffix.lower()
 
@@ -128,7 +133,7 @@ def content_of(path: Path) -> bytes:
         if path.suffix.lower() == ".gz":
             return gzip.decompress(path.read_bytes())
         return path.read_bytes()
-    except (OSError, EOFError, zipfile.BadZipFile, RuntimeError) as error:
+    except BROKEN as error:
         raise UserError(f"{path}: can't be unpacked: {first_line(error)}") from None
 
 
@@ -154,3 +159,28 @@ def text_of(path: Path, encoding: str | None = None) -> str:
             f"{path}: can't be read as {known or 'utf-8'}: {first_line(error)}; name its encoding (--encoding, or "
             "source.encoding of its definition)"
         ) from None
+
+
+def json_of(place: str | Path, text: str) -> Any:
+    """One JSON value; refuses one with a key twice, which a reader of JSON would drop, and numbers beyond Python's.
+
+    What is no JSON raises ``json.JSONDecodeError``; ``place`` names the text in the other errors.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_mapping)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise UserError(f"{place}: got JSON that nests too deep, expected rows of texts and numbers") from None
+    except ValueError as error:
+        reason = first_line(error).partition(";")[0]
+        raise UserError(f"{place}: got JSON that can't be read ({reason}), expected rows; mend or remove it") from None
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shortened(repr(twice))} twice in one row")
+    return mapping

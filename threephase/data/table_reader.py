@@ -11,14 +11,13 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from threephase.base.errors import UserError, first_line
 from threephase.base.files import files_in
-from threephase.data.row_files import DELIMITED, JSON, content_of, suffix_of, text_of
+from threephase.data.row_files import DELIMITED, JSON, content_of, json_of, suffix_of, text_of
 from threephase.study.source_params import SPLITS, DataSource
 
 Rows = tuple[str | None, str | list[str], pd.DataFrame]
@@ -57,19 +56,22 @@ def _table(path: Path, source: DataSource, declared: Collection[str]) -> Iterato
     if suffix in DELIMITED:
         separator = source.separator or ("\t" if suffix == ".tsv" else ",")
         read = read_records(path, text_of(path, source.encoding), separator, source.quote)
-        yield None, with_names(read.places, read.records, source.header)
+        yield None, with_names(path, read.places, read.records, source.header)
     elif suffix in JSON:
         yield from _json_tables(path, _json(path, text_of(path, source.encoding)), source)
     else:
         try:
             if suffix == ".parquet":
                 table = pq.read_table(io.BytesIO(content_of(path)))
+                table.validate(full=True)  # pandas would find letters that are no UTF-8 later, cell by cell
                 # Integers beside empty cells stay whole: as floats large ids would be others.
                 rows = table.to_pandas(integer_object_nulls=True).reset_index(drop=True)
                 yield None, with_class_names(rows, table.schema.metadata, declared)
             else:
-                yield None, with_names(*_sheet(path), source.header)
-        except (ValueError, OSError, KeyError, BadZipFile) as error:
+                yield None, with_names(path, *_sheet(path), source.header)
+        except UserError:
+            raise
+        except Exception as error:  # of a damaged file, which fails anywhere in these libraries
             raise UserError(f"{path}: can't be read as {suffix[1:]}: {first_line(error)[:150]}") from None
 
 
@@ -134,13 +136,19 @@ def read_records(path: Path, text: str, separator: str, quote: str) -> Records:
     return Records(lines, places, records)
 
 
-def with_names(places: list[int], records: list[list[Any]], header: bool) -> pd.DataFrame:
-    """Records as a table: the first one's names, or the columns' numbers, and the rows' places for index."""
+def with_names(path: Path, places: list[int], records: list[list[Any]], header: bool) -> pd.DataFrame:
+    """Records as a table: the first one's names, or the columns' numbers, and the rows' places for index.
+
+    Refuses a header that comes again, as where tables were put one below the other.
+    """
     if not header or not records:
         index = [place - 1 for place in places]
         return pd.DataFrame(records, index=index, columns=_numbers(len(records[0]) if records else 0), dtype=object)
     names = [str(name).strip() for name in records[0]]
     index = [place - places[0] - 1 for place in places[1:]]
+    again = records.index(records[0], 1) if len(names) > 1 and records[0] in records[1:] else None
+    if again is not None:
+        raise UserError(f"{path}: row {index[again - 1] + 1}: got the header again, expected a row; remove it")
     return pd.DataFrame(records[1:], index=index, columns=names, dtype=object)
 
 
@@ -166,13 +174,13 @@ def _sheet(path: Path) -> tuple[list[int], list[list[Any]]]:
 def _json(path: Path, text: str) -> Any:
     """One JSON value, or one a line, None for an empty line."""
     try:
-        return json.loads(text)
+        return json_of(path, text)
     except json.JSONDecodeError as error:
         whole = error
     values = []
     for number, line in enumerate(lines_of(text), start=1):
         try:
-            values.append(json.loads(line) if line.strip() else None)
+            values.append(json_of(f"{path}: line {number}", line) if line.strip() else None)
         except json.JSONDecodeError as error:
             # What no line but the first parses as is one value with an error in it.
             place, reason = (number, error) if any(values) else (whole.lineno, whole)

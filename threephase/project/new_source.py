@@ -130,8 +130,7 @@ def _only_columns(files: str | dict[str, str], given: Mapping[str, Any]) -> tupl
 
 def _names(source: Mapping[str, Any]) -> list[str]:
     """The columns of files that state them: JSON, Parquet and Excel."""
-    files = source["files"]
-    path = Path(files if isinstance(files, str) else next(iter(files.values())))
+    (_, path), *_ = files_of(source["files"], "--file")
     _, _, rows = next(read_parts(path, build(DataSource, dict(source), path, "source")))
     return [str(column) for column in rows.columns]
 

@@ -22,3 +22,8 @@ def test_an_example_is_called_by_its_file_and_its_row_there():
     assert row_names(raw).tolist() == [
         "x/0.txt row 1", "x/0.txt row 2", "x/0.txt row 4", "y/0.txt row 1", "y/0.txt row 3",
     ]  # fmt: skip
+
+
+def test_files_of_one_name_are_told_apart_without_their_owners_folders():
+    rows = pd.DataFrame({READ_FROM: ["/home/me/a/rows.csv", "/home/me/b/rows.csv"], ROW: [1, 2]})
+    assert row_names(rows).tolist() == ["a/rows.csv row 1", "b/rows.csv row 2"]
