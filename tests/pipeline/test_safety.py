@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -228,7 +229,7 @@ def test_a_baseline_on_equal_vectors_is_told_and_made(study, spoiled):
 @pytest.mark.parametrize(
     ("batch_size", "said"),
     [
-        (8, "train_dae: step 2: the loss is nan, expected a finite one; raise adam_eps, which is 1e-300"),
+        (8, r"train_dae: step \d+: the loss is nan, expected a finite one; raise adam_eps, which is 1e-300"),
         # One update: no loss is computed behind it.
         (1024, "train_dae: the weights are not finite after the last step; raise adam_eps, which is 1e-300"),
     ],
@@ -242,8 +243,13 @@ def test_numbers_that_are_not_finite_stop_the_run_with_their_cause_and_are_not_h
     run(root, sys.executable, "stages", "resolve_settings")
     before = contents(root / RUNS)
     output = run(root, "bash", "-c", command(study, "train_dae"), expected=2)
-    assert f"error: {said}" in output.splitlines()[-1] and output.count("error: ") == 1
+    assert re.match(f"error: {said}", output.splitlines()[-1]) and output.count("error: ") == 1
     assert contents(root / RUNS) == before
+
+
+def test_an_ordinary_run_is_told_of_no_such_numbers(study):
+    warnings = re.findall("^warning: .*$", study.output, flags=re.MULTILINE)
+    assert not [line for line in warnings if re.search("of the start|sentence vectors|predicted as", line)]
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run():

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,12 @@ def test_faults_of_the_machine_are_told_with_what_helps(capsys, work, words, rem
 def test_other_errors_keep_their_traceback(error):
     with pytest.raises(type(error)), contextlib.suppress(SystemExit):
         errors.run_stage(raised(error))
+
+
+def test_ctrl_c_before_a_command_has_begun_is_one_line_too():
+    words = [sys.executable, "-c", "import commands; raise KeyboardInterrupt"]
+    result = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    assert result.returncode and result.stderr == f"{errors.STOPPED}\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
