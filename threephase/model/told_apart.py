@@ -11,7 +11,7 @@ from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.study.settings import Machine
 
-MOST_TEXTS, MOST_TOKENS = 8, 32  # a look at so little takes some hundredths of a second
+MOST_TEXTS, MOST_TOKENS = 4, 16  # a look at so little takes some hundredths of a second
 READ = 64  # texts of which these are taken
 SAME = 1e-5  # of the largest entry; float32 alone makes about a tenth of it
 
