@@ -248,8 +248,8 @@ def test_numbers_that_are_not_finite_stop_the_run_with_their_cause_and_are_not_h
 
 
 def test_an_ordinary_run_is_told_of_no_such_numbers(study):
-    warnings = re.findall("^warning: .*$", study.output, flags=re.MULTILINE)
-    assert not [line for line in warnings if re.search("of the start|sentence vectors|predicted as", line)]
+    # Of a few updates on few texts, predictions of one class may well be the outcome.
+    assert not re.findall("^warning: .*(?:of the start|sentence vectors).*$", study.output, flags=re.MULTILINE)
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run():
