@@ -10,3 +10,7 @@ if find_spec("ruamel") is None:
         file=sys.stderr,
     )
     sys.exit(2)
+
+from threephase.base.errors import tell_interrupts
+
+tell_interrupts()

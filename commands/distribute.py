@@ -32,10 +32,12 @@ def main() -> None:
     from distributed import Client
 
     from threephase.project.distribution import Distribution
+    from threephase.project.turns import turn
 
-    studies = [(folder, arguments.targets) for folder in arguments.study or [Path()]]
+    folders = arguments.study or [Path()]
+    studies = [(folder, arguments.targets) for folder in folders]
     clones = clones_of(arguments.clone)
-    with cluster as (dask, workers), Client(dask) as client:
+    with turn(folders), cluster as (dask, workers), Client(dask) as client:
         distribution = Distribution(studies, client, workers, clones)
         distribution.run()
     for stage, said in distribution.failed.items():

@@ -82,7 +82,9 @@ def imports(module: str) -> frozenset[str]:
 # Modules that a stage may import without being run again for them, because no result changes with them.
 PLUMBING = {
     "threephase.base": "a docstring",
+    "threephase.base.doubtful_numbers": "warnings and remedies",
     "threephase.base.errors": "how a refusal is printed",
+    "threephase.base.faults": "how a fault of system or machine is told",
     "threephase.base.files": "writes a file whole or not at all, whatever it holds",
     "threephase.base.handed_over": "refuses what is not the content that dvc noted",
     "threephase.base.lifetime": "when a stage's process ends",

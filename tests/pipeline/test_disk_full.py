@@ -33,7 +33,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path, capsys, writer):
     with pytest.raises(SystemExit) as end:
         errors.run_stage(stage)
     said = capsys.readouterr().err
-    assert end.value.code == 2 and said.endswith(f"{DISK_FULL}\n") and said.count("\n") == 1
+    assert end.value.code == 2 and said == f"error: {tmp_path}/output: {DISK_FULL}\n" and said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,8 @@
-"""Safety of work: a stage killed at any moment, a killed dvc, losses and weights that are not finite."""
+"""Safety of work: a stage killed at any moment, a killed dvc, losses and weights that no training can use."""
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,8 +19,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 from small_project import change
-from tiny_encoder import MAX_TOKENS, tiny_contrastive
-from tiny_project import DEFINITION, ENCODER, ORIGIN, REPOSITORY, SEEDS, STUDY, contents, environment, run
+from tiny_encoder import tiny_contrastive
+from tiny_project import DEFINITION, ENCODER, ORIGIN, REPOSITORY, SEEDS, SHARED, STUDY, contents, environment, run
 
 from threephase.base.errors import UserError
 from threephase.base.files import sha256_of
@@ -171,61 +172,84 @@ def costs(root: Path) -> str:
     return (root / "reports/costs.html").read_text(encoding="utf-8")
 
 
-def spoil(folder: Path, weight: str, place: int) -> None:
-    """Make one entry of a checkpoint's weights nan."""
-    weights = {name: tensor.copy() for name, tensor in load_file(folder / WEIGHTS).items()}
-    weights[weight][place] = np.nan
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+# What is wrong with an encoder's weights, and what is said of its file.
+SPOILED = {
+    "not finite": (np.nan, "weight 'embeddings.LayerNorm.weight' holds nan or inf, expected finite numbers; get this"),
+    "zero": (0.0, "got sentence vectors that are the same for all texts, expected other ones for other texts; get"),
+}
 
 
 @pytest.fixture(scope="module")
-def untrained(study, tmp_path_factory) -> Callable[[str, int], Path]:
-    """Makes the study's project with a spoiled encoder; splits are there, and nothing is trained."""
-
-    def make(weight: str, place: int) -> Path:
-        root = study.copy(tmp_path_factory.mktemp("spoiled") / "project")
-        for folder in ("encoders", "histories", "predictions", "reports", "vectors"):
-            shutil.rmtree(root / RUNS / folder)
+def spoiled(study, tmp_path_factory) -> dict[str, Path]:
+    """The study's project with a spoiled layer norm, that every text goes through; nothing is trained."""
+    roots = {}
+    for name, (value, _) in SPOILED.items():
+        root = roots[name] = untrained(study, tmp_path_factory.mktemp("spoiled") / "project")
         shutil.rmtree(root / PRETRAINED)
         shutil.copytree(root / ORIGIN, root / PRETRAINED)
-        spoil(root / PRETRAINED, weight, place)
+        weights = load_file(root / PRETRAINED / WEIGHTS)
+        weights["embeddings.LayerNorm.weight"] = np.full_like(weights["embeddings.LayerNorm.weight"], value)
+        save_file(weights, root / PRETRAINED / WEIGHTS, metadata={"format": "pt"})
         change(root, DEFINITION, {"sha256": sha256_of(root / PRETRAINED / WEIGHTS)})
         run(root, sys.executable, "stages", "resolve_settings")
-        return root
-
-    return make
+    return roots
 
 
-@pytest.fixture(scope="module")
-def not_a_number(untrained) -> Path:
-    """An encoder with a weight that every text goes through."""
-    return untrained("embeddings.LayerNorm.weight", 0)
+def untrained(study, root: Path) -> Path:
+    """The study's project with its splits and without what was trained."""
+    study.copy(root)
+    for folder in ("encoders", "histories", "predictions", "reports", "vectors"):
+        shutil.rmtree(root / RUNS / folder)
+    return root
 
 
 @pytest.mark.parametrize(
-    ("phase", "words"),
+    ("words", "fault"),
     [
-        ("train_dae", ("train_dae",)),
-        ("train_contrastive", ("train_contrastive", "cl_ft")),
-        ("train_joint", ("train_joint",)),
-        ("train_classifier", ("train_classifier", "--variant ft")),
+        (("train_dae",), "not finite"),
+        (("train_contrastive", "cl_ft"), "zero"),
+        (("train_joint",), "zero"),
+        (("train_classifier", "--variant ft"), "not finite"),
     ],
 )
-def test_a_loss_that_is_not_finite_stops_the_run_and_writes_nothing(study, not_a_number, phase, words):
-    before = contents(not_a_number / RUNS)
-    output = run(not_a_number, "bash", "-c", command(study, *words), expected=2)
-    said = "the loss is nan, expected a finite one; lower the learning rate"
-    assert output == f"error: {phase}: step 1: {said}\n"
-    assert contents(not_a_number / RUNS) == before
+def test_an_encoder_that_no_training_can_use_is_refused_by_its_file_before_one_starts(study, spoiled, words, fault):
+    before = contents(spoiled[fault] / RUNS)
+    output = run(spoiled[fault], "bash", "-c", command(study, *words), expected=2)
+    assert output.startswith(f"error: {PRETRAINED / WEIGHTS}: {SPOILED[fault][1]}") and output.count("\n") == 1
+    assert contents(spoiled[fault] / RUNS) == before
 
 
-def test_weights_that_are_not_finite_are_not_handed_on(study, untrained):
-    # A position behind the longest text has no part in any loss.
-    root = untrained("embeddings.position_embeddings.weight", MAX_TOKENS - 1)
+def test_a_baseline_on_equal_vectors_is_told_and_made(study, spoiled):
+    words = next(line for line in study.commands if "train_baselines" in line and "embedding_logistic" in line)
+    (line,) = run(spoiled["zero"], "bash", "-c", words).splitlines()
+    assert line.startswith(f"warning: {PRETRAINED / WEIGHTS}: the sentence vectors of all ") and "are the same" in line
+
+
+# An eps that is 0 in float32: Adam then divides 0 by 0 where no gradient comes, as with words that no text has.
+@pytest.mark.parametrize(
+    ("batch_size", "said"),
+    [
+        (8, r"train_dae: step \d+: the loss is nan, expected a finite one; raise adam_eps, which is 1e-300"),
+        # One update: no loss is computed behind it.
+        (1024, "train_dae: the weights are not finite after the last step; raise adam_eps, which is 1e-300"),
+    ],
+)
+def test_numbers_that_are_not_finite_stop_the_run_with_their_cause_and_are_not_handed_on(
+    study, tmp_path, batch_size, said
+):
+    root = untrained(study, tmp_path / "project")
+    change(root, SHARED, {"training.adam_eps_dae": 1e-300})
+    change(root, STUDY, {f"hyperparameters.{ENCODER}.batch_size": batch_size})
+    run(root, sys.executable, "stages", "resolve_settings")
+    before = contents(root / RUNS)
     output = run(root, "bash", "-c", command(study, "train_dae"), expected=2)
-    said = "train_dae: the weights are not finite after the last step; lower the learning rate"
-    assert output.endswith(f"error: {said}\n") and output.count("error: ") == 1
-    assert not (root / RUNS / "encoders").exists() and not (root / RUNS / "histories").exists()
+    assert re.match(f"error: {said}", output.splitlines()[-1]) and output.count("error: ") == 1
+    assert contents(root / RUNS) == before
+
+
+def test_an_ordinary_run_is_told_of_no_such_numbers(study):
+    # Of a few updates on few texts, predictions of one class may well be the outcome.
+    assert not re.findall("^warning: .*(?:of the start|sentence vectors).*$", study.output, flags=re.MULTILINE)
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run():

@@ -1,11 +1,14 @@
 """Errors a user can cause: one line on standard error, exit status 2, no traceback."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
+from threephase.base.faults import described
 from threephase.base.lifetime import end_under_dvc, end_with_dvc
+
+STOPPED = "stopped: what is finished is kept; type the same command again to go on"
 
 
 class UserError(Exception):
@@ -27,24 +30,29 @@ def run_stage(main: Callable[[], None]) -> None:
     except UserError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        print("stopped: what is finished is kept; type the same command again to go on", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:
         # Who reads the output has seen enough, as head has; Python would say so again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except OSError as error:
-        if not is_disk_full(error):
+    except Exception as error:
+        if not (said := described(error)):
             raise
-        fail(
-            f"{error.filename or 'output'}: the disk is full; no half-written file has a final name; "
-            "free some space and run again"
-        )
+        fail(said)
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says that nothing more can be written."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+def tell_interrupts() -> None:
+    """Let Ctrl-C before ``run_stage`` be one line as well."""
+    before = sys.excepthook
+
+    def tell(kind: type[BaseException], *rest: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print(STOPPED, file=sys.stderr)
+        else:
+            before(kind, *rest)
+
+    sys.excepthook = tell
 
 
 def first_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all: written under a temporary name in the same folder, then renamed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threephase.base.errors import UserError, first_line, shortened
+from threephase.base.faults import system_error
 from threephase.base.handed_over import verify
 
 if TYPE_CHECKING:
@@ -27,13 +29,28 @@ def _temporary_name(path: Path) -> Path:
 
 
 @contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Give an error of the system that names no file the path of the output that it spoils."""
+    try:
+        yield
+    except Exception as error:
+        fault = system_error(error)
+        if fault is None:
+            raise
+        if fault.filename is None:
+            fault.filename = str(path)
+        raise fault from None
+
+
+@contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write; it becomes ``path`` at the end, and vanishes on any error."""
     temporary = _temporary_name(path)
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
+        with _naming(path):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -45,16 +62,19 @@ def new_folder(path: Path) -> Iterator[Path]:
     replaced = temporary.with_suffix(".old.tmp")
     for leftover in (temporary, replaced):
         shutil.rmtree(leftover, ignore_errors=True)
+    if path.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     temporary.mkdir()
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _flush(file)
-        if path.exists():
-            # Out of the way in one step: a kill while it is removed must not leave half of it under the final name.
-            os.replace(path, replaced)
-        os.replace(temporary, path)
+        with _naming(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            if path.exists():
+                # Out of the way in one step: a kill while it is removed must not leave half under the final name.
+                os.replace(path, replaced)
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)

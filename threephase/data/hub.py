@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from threephase.base.errors import UserError, first_line, is_disk_full
+from threephase.base.errors import UserError, first_line
+from threephase.base.faults import described
 from threephase.base.files import sha256_of
 
 GIT_DIGITS = 40  # of the checksum that names small files; large ones are named by their sha256
@@ -37,7 +38,7 @@ def download(repository: str, revision: str, kind: str, patterns: list[str], rem
             reason = "HF_HUB_OFFLINE is set"
         raise UserError(f"{what}: {reason} and the cache does not hold all its files; {remedy}") from None
     except (errors.HTTPError, OSError) as error:
-        if is_disk_full(error):
+        if described(error):
             raise
         raise UserError(f"{what}: the download failed ({first_line(error)}); run again, or {remedy}") from None
     _check(Path(folder), what, remedy)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line, is_disk_full, warn
+from threephase.base.errors import UserError, first_line, warn
+from threephase.base.faults import described
 from threephase.data.packages import package_folder
 from threephase.data.raw_rows import READ_FROM, ROW, as_texts, refuse_missing
 from threephase.data.row_files import files_of, refuse_same_content
@@ -148,7 +149,7 @@ def _from_hub(dataset: Dataset, source: HubSource) -> Iterator[Rows]:
             try:
                 part = datasets.load_dataset(str(folder), source.config, split=name, cache_dir=cache)
             except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-                if is_disk_full(error):
+                if described(error):
                     raise
                 reason = first_line(error.__cause__ or error)
                 raise UserError(f"{what}: split {name!r} can't be read: {reason}; {remedy}") from None

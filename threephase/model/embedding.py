@@ -44,6 +44,6 @@ def embed(encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: Text
 def unit_vectors(
     encoder: SentenceEncoder, sequences: list[np.ndarray], tokenizer: TextTokenizer, machine: Machine
 ) -> np.ndarray:
-    """The vectors of ``embed``, each divided by its length."""
+    """The vectors of ``embed``, each divided by its length; one of zeros stays as it is."""
     vectors = embed(encoder, sequences, tokenizer, machine).cpu().numpy()
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)

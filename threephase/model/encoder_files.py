@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from threephase.base.errors import UserError
+from threephase.base.faults import described
 from threephase.base.files import sha256_of
 from threephase.base.handed_over import verify
 
@@ -28,6 +29,8 @@ def read_json(path: Path) -> Any:
         verify(path)
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        if described(error):
+            raise
         raise UserError(f"{path}: can't be read as JSON: {error}; make the folder again with dvc repro") from None
 
 

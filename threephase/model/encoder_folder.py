@@ -1,7 +1,6 @@
 """Encoders on disk: the folder that phases hand to each other and that SentenceTransformer(folder) loads."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from threephase.base.errors import UserError
+from threephase.base.faults import described
 from threephase.base.files import new_folder
 from threephase.base.handed_over import verify
 from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, TransformerConfig, read_json
@@ -109,6 +109,8 @@ def _load(path: Path) -> dict[str, Tensor]:
         verify(path)
         return load_file(path)
     except (SafetensorError, OSError) as error:
+        if described(error):
+            raise
         raise UserError(f"{path}: can't be read as safetensors: {error}; make it again with dvc repro") from None
 
 
@@ -120,6 +122,11 @@ def _fill(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
                 f"{path}: weight {name!r}: got shape {tuple(weights[name].shape)}, expected {tuple(wanted.shape)}; "
                 "config.json and the weights belong to different encoders"
             )
+        if name in weights and not weights[name].float().sum().isfinite():  # a look at each would take twice as long
+            raise UserError(
+                f"{path}: weight {name!r} holds nan or inf, expected finite numbers; get this encoder from its source "
+                "again, or train it again"
+            )
     result = module.load_state_dict({name: t.float() for name, t in weights.items()}, strict=False)
     if result.missing_keys:
         raise UserError(
@@ -128,15 +135,7 @@ def _fill(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
 
 
 def _save(weights: dict[str, Tensor], path: Path) -> None:
-    tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
-    try:
-        save_file(tensors, path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        # The library tells a full disk in the text of its error only.
-        number = re.search(r"os error (\d+)", str(error))
-        if not number:
-            raise
-        raise OSError(int(number[1]), str(error), str(path)) from error
+    save_file({name: t.detach().cpu().contiguous() for name, t in weights.items()}, path, metadata={"format": "pt"})
 
 
 def _json(path: Path, content: object) -> None:

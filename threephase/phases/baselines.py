@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from threephase.base import paths
+from threephase.base.errors import warn
 from threephase.base.files import read_table
 from threephase.data.randomness import generator
 from threephase.model import encoder_files
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ITERATIONS = 1000
 MOST_FOLDS = 5
+SAME = 1e-2  # between entries of unit vectors, which bf16 rounds; the texts of a data set differ by far more
 # Of texts without spaces runs of one to three characters: most of their words are no longer.
 COUNTED = {WORDS: {}, CHARACTERS: {"analyzer": "char", "ngram_range": (1, 3)}}
 
@@ -76,7 +78,14 @@ def embeddings(folder: Path, settings: BaselineSettings) -> np.ndarray:
     of_encoder = paths.pretrained_encoder(folder, settings.encoder.name)
     encoder_files.check_pretrained(of_encoder, settings.encoder.sha256)
     encoder = load_pretrained(of_encoder, settings.encoder.pooling)
-    return unit_vectors(read_table(paths.examples(folder))["text"].tolist(), encoder, of_encoder, settings.machine)
+    vectors = unit_vectors(read_table(paths.examples(folder))["text"].tolist(), encoder, of_encoder, settings.machine)
+    if np.ptp(vectors, axis=0).max() <= SAME:
+        warn(
+            f"{of_encoder / encoder_files.WEIGHTS}: the sentence vectors of all {len(vectors)} texts are "
+            f"{'the same' if vectors.any() else 'all 0'}, so that this baseline can only predict one class; get this "
+            "encoder from its source again, or take another one"
+        )
+    return vectors
 
 
 def unit_vectors(texts: list[str], encoder: "SentenceEncoder", folder: Path, machine: "Machine") -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
+from threephase.base.doubtful_numbers import Movement, remedy_of_not_finite
 from threephase.base.errors import UserError
 from threephase.phases.saves import TrainingSaves
 from threephase.study.settings import Classifying, Contrastive, Denoising
@@ -49,7 +50,8 @@ class Optimization:
         )
         self.warmup_steps = math.ceil(settings.warmup * total)
         self.schedule = LambdaLR(self.optimizer, lambda step: linear_schedule(step, self.warmup_steps, total))
-        self.clip_gradient = settings.clip_gradient
+        self.settings, self.clip_gradient = settings, settings.clip_gradient
+        self.movement = Movement(phase, self.parameters, settings)
         self.phase, self.total, self.steps, self.pieces = phase, total, 0, 1
         self.history: list[dict] = []
         self.best: list[Tensor] = []
@@ -107,6 +109,8 @@ class Optimization:
         """Note the step in the history, and show it."""
         self.history.append({"step": self.steps, "epoch": epoch, "loss": loss, "learning_rate": learning_rate})
         self.progress.show(self.steps, loss, learning_rate)
+        if self.steps == self.total:
+            self._warn_of_no_movement()
         self.saves.after_step(self, ended=self.steps == self.total)
 
     def end(self) -> None:
@@ -160,13 +164,16 @@ class Optimization:
 
     def _refuse_not_finite(self, what: str, value: float, step: int) -> None:
         if not math.isfinite(value):
-            raise UserError(
-                f"{self.phase}: step {step}: {what} is {value}, expected a finite one; lower the learning rate"
-            )
+            remedy = remedy_of_not_finite(self.settings, self.steps)
+            raise UserError(f"{self.phase}: step {step}: {what} is {value}, expected a finite one; {remedy}")
+
+    def _warn_of_no_movement(self) -> None:
+        self.movement.warn(self.optimizer, [line["learning_rate"] for line in self.history])
 
     def history_table(self) -> pd.DataFrame:
         """A row a step, with ``COLUMNS``."""
         self.progress.close()
+        self._warn_of_no_movement()  # of a training that ended early
         return pd.DataFrame(self.history).reindex(columns=COLUMNS)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from threephase.base import paths
+from threephase.base.doubtful_numbers import warn_of_one_class
 from threephase.base.files import write_table
 from threephase.phases.classifier import BestTrained, probabilities
 from threephase.phases.training_run import TrainingRun
@@ -30,3 +31,4 @@ def write_predictions(run: TrainingRun, probabilities_of: Callable[[str], np.nda
     scored = {part: run.part(part) for part in ("validation", "test") if part in set(run.examples["part"])}
     table = predictions_table(scored, {part: probabilities_of(part) for part in scored}, run.classes)
     write_table(paths.predictions(run.folder, run.encoder, run.variant, run.seed), table)
+    warn_of_one_class(f"{run.stage}: {run.encoder}, {run.variant}, seed {run.seed}", table)

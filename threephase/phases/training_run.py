@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from threephase.base import paths, run_reports
-from threephase.base.errors import UserError
+from threephase.base.doubtful_numbers import remedy_of_not_finite
+from threephase.base.errors import UserError, warn
 from threephase.base.files import read_table, write_table
 from threephase.data.randomness import generator, torch_generator
 from threephase.model import encoder_folder
@@ -20,6 +21,7 @@ from threephase.model.kernels import seed_dropout
 from threephase.model.machine import gpu_name, set_up
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, cut_rows, first_pieces, resolve_max_length
+from threephase.model.told_apart import fault_of_vectors
 from threephase.phases.optimization import Optimization
 from threephase.phases.saves import StageSaves, use
 from threephase.phases.small_sets import with_batch_size
@@ -80,6 +82,10 @@ class TrainingRun:
         """All examples with the columns ``part`` and ``adapts`` of this seed's split."""
         split = read_table(self.split_file)
         return read_table(paths.examples(self.folder)).merge(split, on="example_id", validate="one_to_one")
+
+    @property
+    def training_texts(self) -> list[str]:
+        return self.examples.loc[self.examples["part"] == "train", "text"].tolist()
 
     @cached_property
     def classes(self) -> list[str]:
@@ -176,22 +182,43 @@ class TrainingRun:
         return decoder.to(self.machine.device)
 
     def tokenizer(self, encoder: SentenceEncoder) -> TextTokenizer:
-        """The encoder's tokenizer with the limit that the parameters ask for; an estimate uses training texts only."""
-        config = encoder.transformer.config
-        texts = self.examples.loc[self.examples["part"] == "train", "text"].tolist()
+        """The encoder's tokenizer with the limit that the parameters ask for; an estimate uses training texts only.
+
+        Raises UserError where the pre-trained encoder tells no training text from another.
+        """
+        config, texts = encoder.transformer.config, self.training_texts
         random = generator(self.seed, "estimate of max_length")
         length = resolve_max_length(self.settings.encoder.max_length, self.pretrained_folder, config, texts, random)
-        return TextTokenizer(self.pretrained_folder, config, length)
+        tokenizer = TextTokenizer(self.pretrained_folder, config, length)
+        if self.settings.start == PRETRAINED and (fault := self._fault_of_vectors(encoder, tokenizer)):
+            raise UserError(
+                f"{self.pretrained_folder / WEIGHTS}: got sentence vectors that are {fault}, expected other ones for "
+                "other texts; get this encoder from its source again, or take another one"
+            )
+        return tokenizer
+
+    def _fault_of_vectors(self, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> str | None:
+        return fault_of_vectors(encoder, self.training_texts, tokenizer, self.machine)
 
     def seed_dropout(self) -> None:
         """Right before the training: new layers draw from the same generator, and variants have different ones."""
         seed_dropout(self.seed, f"dropout {self.phase}")
 
     def export(self, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> None:
-        """Write the encoder's folder for the next phase and for SentenceTransformer; refuses weights not finite."""
+        """Write the encoder's folder for the next phase and for SentenceTransformer; refuses weights not finite.
+
+        Warns where it tells no text from another any more.
+        """
         # The last update may spoil them, and no loss is computed behind it.
         if not all(parameter.isfinite().all() for parameter in encoder.parameters()):
-            raise UserError(f"{self.stage}: the weights are not finite after the last step; lower the learning rate")
+            pace = self.settings.denoising or self.settings.contrastive
+            remedy = remedy_of_not_finite(pace, updates=1) if pace else "lower the learning rate"
+            raise UserError(f"{self.stage}: the weights are not finite after the last step; {remedy}")
+        if fault := self._fault_of_vectors(encoder, tokenizer):
+            warn(
+                f"{self.stage}: {self.encoder}, {self.variant}, seed {self.seed}: the sentence vectors behind the last "
+                f"step are {fault}, so that later phases have nothing to learn from; lower the learning rate"
+            )
         folder = paths.trained_encoder(self.folder, self.encoder, self.variant, self.seed)
         encoder_folder.export(encoder, self.pretrained_folder, tokenizer.max_length, folder)
 

@@ -51,9 +51,13 @@ class Books:
             ends.enter_context(lock_repo(self.repo))
             for line in leftovers.clear(self.repo):
                 print(line)
+            if leftovers.in_use(self.repo):
+                raise StudyHeld(held(folder))
             ends.enter_context(self.repo.scm_context(quiet=True))
             file = os.path.join(self.repo.root_dir, paths.PIPELINE)
             stages = collect_stages(self.repo, [f"{file}:{name}" for name in targets] or [file])
+        except LockError:
+            raise StudyHeld(held(folder)) from None
         except DvcException as error:
             raise UserError(f"{folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None
         self.graph = get_active_graph(self.repo.index.graph)
@@ -171,5 +175,14 @@ class Books:
             with contextlib.chdir(self.repo.root_dir):
                 yield
         except DvcException as error:
-            refusal = StudyHeld if isinstance(error, LockError) else UserError
-            raise refusal(f"{self.folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None
+            if isinstance(error, LockError):
+                raise StudyHeld(held(self.folder)) from None
+            raise UserError(f"{self.folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None
+
+
+def held(folder: Path) -> str:
+    """What is said of a study in which another process of dvc works."""
+    return (
+        f"{folder / paths.PIPELINE}: got a lock that another dvc holds, such as dvc repro, expected none; wait for its "
+        "end and type the same again, or make doctor where no dvc runs"
+    )

@@ -5,8 +5,10 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +66,29 @@ def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["C
         number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": None, "env": environment}}
         for number, environment in enumerate(environments)
     }
-    # A terminal sends Ctrl-C to all processes; this one ends the workers itself.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with _started(specs) as cluster:
-        signal.signal(signal.SIGINT, handler)
+    with contextlib.ExitStack() as ends:
+        with _deaf_children():
+            cluster = ends.enter_context(_started(specs))
         yield cluster, workers
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """What is started here never hears of Ctrl-C, which a terminal sends to all; this process hears of it at the end.
+
+    It ends the workers itself. Children and threads have the signals blocked that are blocked where they start.
+    """
+    resource_tracker.ensure_running()  # its start would let the signals through again
+    pressed = threading.Event()
+    handler = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGINT, handler)
+    if pressed.is_set():
+        raise KeyboardInterrupt
 
 
 def _started(specs: dict) -> "Cluster":

@@ -1,6 +1,7 @@
 """How many workers a machine is given, and when jobs of Slurm count as ended."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,15 @@ def test_memory_that_a_process_may_not_use_has_no_workers(all_cores):
     )
     said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert said == "3000000000 1\n"
+
+
+def test_ctrl_c_while_workers_start_reaches_none_of_them_and_is_not_lost():
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('lives')"
+    with pytest.raises(KeyboardInterrupt), clusters._deaf_children():
+        os.kill(os.getpid(), signal.SIGINT)
+        child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert child.stdout == "lives\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # What squeue says of the jobs, call by call: status, standard output, standard error.
