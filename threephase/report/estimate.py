@@ -20,8 +20,9 @@ from threephase.phases.speed import Speed, Workload
 from threephase.project.clusters import visible_gpus, workers_here
 from threephase.project.distribution import seconds_of
 from threephase.study import topology
-from threephase.study.params import NO_ROWS, Study
+from threephase.study.params import Study
 from threephase.study.resolve_trainings import baseline_settings, training_settings
+from threephase.study.rules import counts_all_labels
 from threephase.study.source_params import Expected
 from threephase.study.topology import Training
 
@@ -146,7 +147,7 @@ def training_seconds(study: Study, training: Training, speed: Speed) -> float:
         }
         return speed.start + updates * update[training.program]
     candidates = training_settings(study, training, ANY_MACHINE).classifiers
-    scored = updates and study.protocol.selection_split != NO_ROWS
+    scored = updates and not counts_all_labels(study.protocol)
     epochs = sum(candidate.epochs(train) for candidate in candidates) if scored else 0
     validated = rows.get("validation") or rows["train"] - uncut_rows(study)[0]
     # Behind it: the predictions, and the vectors of the pictures, which are of about as many texts.

@@ -7,7 +7,8 @@ from threephase.base.errors import UserError
 from threephase.study import topology
 from threephase.study.closure import modules_of
 from threephase.study.methods import module_name
-from threephase.study.params import NO_ROWS, Shared, StudyParams
+from threephase.study.params import Shared, StudyParams
+from threephase.study.rules import counts_all_labels
 
 TOP = Path(__file__).parents[2]  # of this code, wherever the params files lie
 CHOOSES = Path("threephase/phases/nearest_mean_score.py")  # by validation rows
@@ -33,7 +34,7 @@ def check_split(params: StudyParams, file: Path) -> None:
 def check_labels(shared: Shared, params: StudyParams, file: Path) -> None:
     """Refuse what learns or chooses by labels that are not counted, where the protocol counts all."""
     protocol = shared.protocols[params.protocol]
-    if protocol.selection_split != NO_ROWS:
+    if not counts_all_labels(protocol):
         return
     if protocol.rows_of_phases_1_2 != "training":
         raise UserError(
