@@ -88,6 +88,13 @@ def rates_tried(study: Study, variant: str) -> int:
     return len(recipe.lr_classifier) if recipe and not counts_all_labels(study.protocol) else 1
 
 
+def encoders_tried(study: Study, maker: str) -> int:
+    """How many encoders a variant trains to keep one: a method may search its learning rate, by ``rate_factors``."""
+    method = study.shared.methods.get(maker)
+    factors = method.settings.get("rate_factors", ()) if method and not counts_all_labels(study.protocol) else ()
+    return max(1, len(factors))
+
+
 def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying]:
     """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe.
 
