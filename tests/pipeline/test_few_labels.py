@@ -22,7 +22,7 @@ from tiny_project import (
 )
 
 EIGHT = "studies/eight"
-VARIANTS = ("three_phase_ordinary", "cl_ft", "ncm_ft", "supcon", "setfit", "mean_merge", "lora_sum")
+VARIANTS = ("three_phase_ordinary", "cl_ft", "ncm_ft", "supcon", "setfit")
 BASELINES = ("tfidf_logistic", "embedding_logistic")
 CELLS = (*(f"{ENCODER}-{name}" for name in (*VARIANTS, BASELINES[1])), BASELINES[0])
 
