@@ -8,8 +8,8 @@ import argparse
 
 from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
-from threephase.study.params import NO_ROWS
 from threephase.study.read_params import load_datasets, load_paper, load_published, load_shared, load_studies
+from threephase.study.rules import counts_all_labels
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
 
     finished = finished_published(kept) if published else finished_here(studies)
     # Studies of few labels ask another question, on a page of its own.
-    asking = [study for study in finished if study.study.protocol.selection_split != NO_ROWS]
+    asking = [study for study in finished if not counts_all_labels(study.study.protocol)]
     if not asking:
         where, make = (paths.PUBLISHED, "make publish STUDY=...") if published else (paths.REPORTS, "make repro")
         raise UserError(f"{where}: got no study with results, expected at least one; run: {make}")

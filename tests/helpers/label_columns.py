@@ -33,7 +33,8 @@ def publish_columns(
         reports = [json.dumps(run.report) + "\n" for run in read_reports(study) if run.report]
         write_text(folder / "run_reports.jsonl", "".join(reports))
         write_text(folder / paths.PARAMS, params_text(study))
-    for file in (paths.LABEL_CURVES, paths.README):
+    others = (paths.dataset_definition(name) for name in ("snips2", "sst5", "banking77"))
+    for file in (paths.LABEL_CURVES, paths.README, *others):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / file, root / file)
 

@@ -42,11 +42,6 @@ REFUSED = [
         "shots: got 9, expected null where train_rows is a number",
     ),
     (STUDY, {"shots": 0}, "shots: got 0, expected a number at least 1"),
-    (
-        STUDY,
-        {"protocol": "few_labels", "variants": ["lora_sum"]},
-        "variants: got 'lora_sum', which chooses on validation rows; expected none of these, as protocol few_",
-    ),
     (STUDY, {"long_tail_largest": 3}, "long_tail_largest: got 3, expected at least long_tail_ratio (4), so that"),
     (STUDY, {"training": {}}, "training: unknown key, expected one of: name, dataset"),
     (

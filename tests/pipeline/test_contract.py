@@ -98,6 +98,7 @@ PLUMBING = {
     "threephase.study.label_params": "names and bounds of studies/label_curves.yaml",
     "threephase.study.labelled_rows": "which parameters are refused",
     "threephase.study.methods": "finds a method's file, whose checksum stands in the settings",
+    "threephase.study.middle": "the middle of some values, which is what it is by definition",
     "threephase.study.paper_params": "names and bounds of paper/params.yaml",
     "threephase.study.params": "the parameters' names and bounds; their values stand in the settings",
     "threephase.study.read_params": "reads the parameters, whose values stand in the settings",

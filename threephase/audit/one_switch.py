@@ -14,7 +14,8 @@ from threephase.paper.numbers import DESCRIBED
 from threephase.results.differences import compare
 from threephase.results.tables import format_number, format_setting
 from threephase.scores.statistics import NOT_RUN, ROWS_ONLY, TOO_FEW_SEEDS, UNDECIDED
-from threephase.study.params import NO_ROWS, SPLIT_SETTINGS, Study
+from threephase.study.params import SPLIT_SETTINGS, Study
+from threephase.study.rules import counts_all_labels
 
 CELLS = ("three_phase", "joint", "ft")
 MOST_SWITCHES = 2  # some switches are coupled: a test set that selects needs no validation rows
@@ -38,7 +39,7 @@ def is_switch_study(study: Study) -> bool:
 
     One without selection rows is none: it counts labels, which neither the text nor the code does.
     """
-    return study.protocol.selection_split != NO_ROWS and 0 < len(switched(study)) <= MOST_SWITCHES
+    return not counts_all_labels(study.protocol) and 0 < len(switched(study)) <= MOST_SWITCHES
 
 
 def _settings(study: Study, encoder: str) -> tuple:

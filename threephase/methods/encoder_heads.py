@@ -19,6 +19,7 @@ from threephase.model.tokens import TextTokenizer
 from threephase.phases import baselines
 from threephase.phases.fitted_classifiers import of_vectors
 from threephase.phases.training_run import TrainingRun
+from threephase.study.middle import middle
 from threephase.study.params import NO_ROWS
 from threephase.study.schema import both, checked, distinct, number
 from threephase.study.settings import BaselineSettings
@@ -44,7 +45,7 @@ def fitted_classifier(
     strengths = settings.strengths or []
     if chosen_by == NO_ROWS:
         # Not by folds of the training rows: the encoder has learnt the labels of those left out.
-        strengths = sorted(strengths)[(len(strengths) - 1) // 2 :][:1]
+        strengths = [middle(sorted(strengths))] if strengths else []
     else:
         parts[chosen_by] = run.scored(run.part(chosen_by), tokenizer)
     features = {part: vectors(rows["text"].tolist()) for part, rows in parts.items()}

@@ -9,11 +9,13 @@ weights, so that a gradient sums both uses. No stage keeps the decoder's other w
 cl_ft's p is a normal distribution of a pair's label similarity around its cosine; the mean square over what is drawn
 is then the cosine's squared gradient, times a constant that the norm takes away.
 Ours: ``texts`` examples (theirs: 4,096); the added layers are left out, as each is one model's alone, and phase 3 draws
-a new head. They keep the first model's and choose l by its score; here it is the validation rows' macro F1 by the
-nearest class mean, l within 0 and 1 (theirs: with both), of equal ones that nearest to a half.
+a new head. They keep the first model's and choose l by its score; here it is the study's metric on the validation rows
+by the nearest class mean, l within 0 and 1 (theirs: with both), of equal ones that nearest to a half. Where no rows may
+choose, l is a half.
 Cost: phase 1 again, a backward pass an example, and for each l the labelled texts once without a gradient.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -50,12 +52,17 @@ class Settings:
         items = int(self.weights == "fisher") * (streams.noised + streams.pairs)
         return items, 2 * items
 
+    def fixed(self) -> "Settings":
+        """A half of each."""
+        return dataclasses.replace(self, candidates=1)
+
 
 def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings) -> tuple:
     starts = [run.settings.start, *run.settings.others]
     if starts != STARTS:
         raise UserError(f"shared.yaml: methods.{run.variant}.reads: got {starts}, expected {STARTS}")
-    other, score = run.load_trained(STARTS[1]), NearestMeanScore(run, tokenizer)
+    other = run.load_trained(STARTS[1])
+    score = NearestMeanScore(run, tokenizer) if settings.candidates > 1 else None
     optimization, texts, fishers = Optimization(run.stage, [encoder], noise_of(run), 0), 0, None
     if settings.weights == "fisher":
         optimization, first, texts_1 = fisher_of_phase_1(run, tokenizer, settings)
@@ -67,9 +74,10 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     for place in range(1, settings.candidates + 1):
         share = place / (settings.candidates + 1)
         encoder.transformer.load_state_dict(merged(thetas, fishers, [share, 1 - share]))
-        best = max(best, (score(encoder), -abs(share - 0.5), share))
+        best = max(best, (score(encoder) if score else 0.0, -abs(share - 0.5), share))
     share = best[-1]
-    print(f"{run.stage}: {share:.0%} of {STARTS[0]}, macro F1 by class means {best[0]:.1f}", flush=True)
+    told = f", {score.metric} by class means {best[0]:.1f}" if score else ""
+    print(f"{run.stage}: {share:.0%} of {STARTS[0]}{told}", flush=True)
     encoder.transformer.load_state_dict(merged(thetas, fishers, [share, 1 - share]))
     return optimization, texts
 

@@ -8,9 +8,10 @@ strategies: phases 1 and 2 each start from the pre-trained encoder, and both pro
 Changed for texts: their tasks are subjects and styles of pictures; here they are the phases. What a phase adds (layers,
 decoder, head) is trained whole. ``lora_sum`` leaves the added layers out, as each was trained without the other.
 Ours: the rank (theirs: 64, of wider layers), warm-up and decay (theirs: constant rate), and the search of the rate: the
-study's rates of phases 1 and 2 times each of ``rate_factors``, the best by the validation rows' macro F1 by the nearest
-class mean; phase 3's rates are those of the entry's recipe. Their orthogonal initialization and choice by magnitude are
-left out. Cost: phases 1 and 2 once a factor, without the gradient and the optimizer's step of most weights.
+study's rates of phases 1 and 2 times each of ``rate_factors``, the best by the study's metric on the validation rows by
+the nearest class mean, or the middle one where no rows may choose; phase 3's rates are those of the entry's recipe.
+Their orthogonal initialization and choice by magnitude are left out. Cost: phases 1 and 2 once a factor, without the
+gradient and the optimizer's step of most weights.
 """
 
 import copy
@@ -33,6 +34,7 @@ from threephase.phases.nearest_mean_score import NearestMeanScore
 from threephase.phases.optimization import Optimization
 from threephase.phases.streams import noised_texts, paired_texts
 from threephase.phases.training_run import TrainingRun
+from threephase.study.middle import middle
 from threephase.study.schema import both, checked, distinct, number, one_of
 from threephase.study.settings import BOTTLENECK, CONTRASTIVE_LAYER, Streams
 
@@ -49,6 +51,10 @@ class Settings:
     def cost(self, streams: Streams) -> tuple[float, float]:
         items = len(self.rate_factors) * (streams.noised + streams.pairs)
         return items, 2 * items
+
+    def fixed(self) -> "Settings":
+        """With the middle factor alone."""
+        return dataclasses.replace(self, rate_factors=[middle(sorted(self.rate_factors))])
 
 
 class LowRank(nn.Module):
@@ -97,7 +103,8 @@ def add_adapter(run: TrainingRun, encoder: SentenceEncoder, settings: Settings) 
 
 
 def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings) -> tuple:
-    score, tried = NearestMeanScore(run, tokenizer), []
+    score = NearestMeanScore(run, tokenizer) if len(settings.rate_factors) > 1 else None
+    best, updates, begun = None, 0, None
     for factor in settings.rate_factors:
         first = copy.deepcopy(encoder)
         denoised = phase_1(run, first, tokenizer, settings, factor)
@@ -106,14 +113,19 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
         if settings.phases == "summed":
             add_difference(second, first, encoder)
             second.added.clear()
-        tried.append((score(second), factor, second, (denoised, contrasted)))
-    metric, factor, best, phases = max(tried, key=lambda each: each[0])  # of equal ones the first
-    print(f"{run.stage}: {factor:g} times the rates, macro F1 by class means {metric:.1f}", flush=True)
-    encoder.added = best.added
-    encoder.transformer.load_state_dict(best.transformer.state_dict())
-    updates = sum(texts for *_, of_factor in tried for _, texts in of_factor)
-    optimization = consecutive(*(of_phase for of_phase, _ in phases))
-    optimization.progress.start = tried[0][-1][0][0].progress.start  # the texts of all factors are counted
+        phases = [of_phase for of_phase, _ in (denoised, contrasted)]
+        updates += sum(texts for _, texts in (denoised, contrasted))
+        begun = begun or phases[0].progress.start
+        metric = score(second) if score else 0.0
+        if best is None or metric > best[0]:  # of equal ones the first
+            best = metric, factor, second, phases
+    metric, factor, chosen, phases = best
+    told = f", {score.metric} by class means {metric:.1f}" if score else ""
+    print(f"{run.stage}: {factor:g} times the rates{told}", flush=True)
+    encoder.added = chosen.added
+    encoder.transformer.load_state_dict(chosen.transformer.state_dict())
+    optimization = consecutive(*phases)
+    optimization.progress.start = begun  # the texts of all factors are counted
     return optimization, updates
 
 

@@ -64,8 +64,8 @@ def _expected(study: Study, key: str) -> dict[str, int]:
     return counts
 
 
-def training_rows(study: Study) -> tuple[int, int]:
-    """Rows that phase 3 trains on, and those of phases 1 and 2 with a label; from the data set's expected rows."""
+def uncut_rows(study: Study) -> tuple[int, int]:
+    """Rows of the training part, and those of phases 1 and 2, before shots take labels away; from expected rows."""
     dataset, params = study.dataset, study.params
     rows = _expected(study, "rows_by_split")
     train = rows["train"]
@@ -78,10 +78,19 @@ def training_rows(study: Study) -> tuple[int, int]:
 
 
 def class_sizes(study: Study) -> dict[str, int]:
-    """Expected rows of each class that phases 1 and 2 see, at least one."""
+    """Expected rows of each class that phases 1 and 2 see with their label, at least one and at most the shots."""
     labels = _expected(study, "labels")
-    share = training_rows(study)[1] / sum(labels.values())
-    return {label: max(1, round(share * count)) for label, count in labels.items()}
+    share, most = uncut_rows(study)[1] / sum(labels.values()), study.params.shots or math.inf
+    return {label: min(most, max(1, round(share * count))) for label, count in labels.items()}
+
+
+def training_rows(study: Study) -> tuple[int, int]:
+    """Rows that phase 3 trains on, and those of phases 1 and 2 with a label."""
+    train, everywhere = uncut_rows(study)
+    if study.params.shots is None:
+        return train, everywhere
+    labelled = sum(class_sizes(study).values())
+    return labelled, labelled + everywhere - train
 
 
 def expected_pairs(sizes: Iterable[int], epochs: int, n_classes: int) -> float:
@@ -121,9 +130,10 @@ def is_shared(study: Study, training: Training, settings: TrainingSettings) -> b
 def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     """Updates of a training, and the texts in them that go through the transformer with a gradient.
 
-    Phase 1: each text is encoded and decoded. Phase 2: both sides of a pair. Joint: the longer stream's steps, both
-    streams in each. A method: what its settings say; none for a classifier that it fits. Phase 3: none where the
-    encoder is frozen, as its vectors are computed once. What a variant shares with another one it does not train.
+    Phase 1: each text is encoded and decoded. Phase 2: both sides of a pair, few pairs several times. Joint: the longer
+    stream's steps, both streams in each. A method: what its settings say; none for a classifier that it fits. Phase 3:
+    none where the encoder is frozen, as its vectors are computed once. What a variant shares with another one it does
+    not train.
     """
     train, labelled = training_rows(study)
     settings = with_batch_size(training_settings(study, training, ANY_MACHINE), train)
@@ -138,17 +148,23 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     texts, pairs = 0.0, 0.0
     if settings.denoising:
         unlabelled = study.dataset.expected.rows_by_split.get("unlabelled", 0)
-        texts = float(settings.denoising.epochs * (labelled + unlabelled))
+        texts = float(settings.denoising.epochs * (uncut_rows(study)[1] + unlabelled))
     if settings.contrastive:
         resampled = _resampled(study, settings.pairs.as_many_as or settings.pairs.imbalance)
         pairs = expected_pairs(resampled, settings.contrastive.epochs, len(resampled))
+        pairs *= settings.contrastive.passes(math.ceil(pairs / settings.contrastive.batch_size))
     if settings.method:
         own = settings_of(settings.method)
+        batch_size = (settings.denoising or settings.contrastive or own).batch_size
+        least = getattr(own, "min_updates", None) or 0
+        if least:
+            labelled = max(labelled, least * batch_size / own.epochs)
         items, texts = own.cost(Streams(labelled, texts, pairs))
-        return items / (settings.denoising or settings.contrastive or own).batch_size, texts
+        return max(items / batch_size, least), texts
     batch_size = (settings.denoising or settings.contrastive).batch_size
     longer, in_each_step = max(texts, pairs), 4.0 if texts and pairs else 2.0
-    return longer / batch_size, in_each_step * longer
+    least = (settings.contrastive.min_updates or 0) if settings.contrastive else 0
+    return max(longer / batch_size, least), in_each_step * longer
 
 
 def training_cost(study: Study, training: Training, words: float, costs: Costs) -> Cost:

@@ -13,6 +13,7 @@ from threephase.base.files import read_table
 from threephase.data.randomness import generator
 from threephase.model import encoder_files
 from threephase.scores.metrics import scores
+from threephase.study.middle import middle
 from threephase.study.params import NO_ROWS
 from threephase.study.settings import BaselineSettings
 from threephase.study.source_params import CHARACTERS, WORDS
@@ -196,11 +197,11 @@ def _best_within(
     """Score, and strength and model, of the first best by the predictions of all left-out folds together.
 
     Stratified, with min(``MOST_FOLDS``, rows of the smallest class) folds. Where that is one, or there is one model,
-    nothing is scored; of several strengths the middle one is taken, of an even number the lower.
+    nothing is scored; of several strengths the middle one is taken.
     """
     folds = min(MOST_FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
     if folds == 1 or len(models) == 1:
-        return None, models[(len(models) - 1) // 2]
+        return None, middle(models)
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     random = int(generator(seed, "folds of C").integers(2**31))

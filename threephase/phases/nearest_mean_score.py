@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.model.embedding import unit_vectors
 from threephase.model.models import SentenceEncoder
@@ -16,9 +17,19 @@ if TYPE_CHECKING:
 
 
 class NearestMeanScore:
-    """Macro F1, in percent, of the validation rows by the nearest class mean of the training rows' unit vectors."""
+    """The study's metric, in percent, of the validation rows by the nearest class mean of the training rows' vectors.
+
+    The vectors have unit length. A method that uses it has ``fixed`` among its settings, which says what is taken where
+    no rows may choose; refuses one without, and a protocol that cuts no validation rows off.
+    """
 
     def __init__(self, run: "TrainingRun", tokenizer: TextTokenizer):
+        self.metric = run.settings.selection_metric
+        if self.metric is None:
+            raise UserError(
+                f"{paths.METHODS / run.settings.method.file}.py: Settings: got no function fixed, expected one that "
+                "gives the settings with which nothing is chosen: the method chooses on validation rows"
+            )
         train = run.trained_on(run.part("train"), tokenizer)
         validation = run.scored(run.part("validation"), tokenizer)
         if not len(validation):
@@ -35,4 +46,4 @@ class NearestMeanScore:
         vectors = unit_vectors(encoder, [*self.train, *self.validation], self.tokenizer, self.machine)
         train, validation = np.split(vectors, [len(self.train)])
         predicted = NearestMean().fit(train, self.train_labels).predict(validation)
-        return scores(self.labels, predicted, self.classes)["macro_f1"]
+        return scores(self.labels, predicted, self.classes)[self.metric]

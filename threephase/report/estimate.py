@@ -15,13 +15,14 @@ from threephase.base.errors import UserError
 from threephase.base.lifetime import end_with_parent
 from threephase.model.encoder_files import WEIGHTS
 from threephase.model.machine import choose_machine
-from threephase.paper.cost_model import ANY_MACHINE, sequence_updates, training_rows
+from threephase.paper.cost_model import ANY_MACHINE, sequence_updates, training_rows, uncut_rows
 from threephase.phases.speed import Speed, Workload
 from threephase.project.clusters import visible_gpus, workers_here
 from threephase.project.distribution import seconds_of
 from threephase.study import topology
 from threephase.study.params import Study
 from threephase.study.resolve_trainings import baseline_settings, training_settings
+from threephase.study.rules import counts_all_labels
 from threephase.study.source_params import Expected
 from threephase.study.topology import Training
 
@@ -146,8 +147,9 @@ def training_seconds(study: Study, training: Training, speed: Speed) -> float:
         }
         return speed.start + updates * update[training.program]
     candidates = training_settings(study, training, ANY_MACHINE).classifiers
-    epochs = sum(candidate.epochs(train) for candidate in candidates) if updates else 0
-    validated = rows.get("validation") or rows["train"] - train
+    scored = updates and not counts_all_labels(study.protocol)
+    epochs = sum(candidate.epochs(train) for candidate in candidates) if scored else 0
+    validated = rows.get("validation") or rows["train"] - uncut_rows(study)[0]
     # Behind it: the predictions, and the vectors of the pictures, which are of about as many texts.
     embedded = epochs * validated + (2 * (validated + rows.get("test", 0)) if updates else 0)
     return speed.start + updates * speed.classifying + embedded * speed.text

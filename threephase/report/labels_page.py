@@ -18,7 +18,7 @@ from threephase.report.own_answer import listed
 from threephase.results.choice import GUESSING
 from threephase.results.tables import MISSING, escape_markdown, format_number
 from threephase.scores.statistics import ROWS_ONLY, Interval
-from threephase.study.params import NO_ROWS
+from threephase.study.rules import counts_all_labels
 
 COMMAND = "python -m commands.render_labels"
 TABLE, PICTURE = paths.PUBLISHED_LABELS.with_name("table.csv"), paths.PUBLISHED_LABELS.with_name("figure.svg")
@@ -42,7 +42,7 @@ def render_labels(labels: Labels) -> str:
         encoder=study.shared.encoders[study.params.encoders[0]].title,
         seeds=sorted({len(finished.study.params.seeds) for finished in studies}),
         pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies},
-        validated=[finished.name for finished in studies if finished.study.protocol.selection_split != NO_ROWS],
+        validated=[finished.name for finished in studies if not counts_all_labels(finished.study.protocol)],
         family=_family(labels),
         differences=[
             _panel(labels, f"{line.dataset}: {line.pair}", {line.variant: line.band}, line.variant, zero=True)

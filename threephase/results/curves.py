@@ -8,12 +8,13 @@ import pandas as pd
 from threephase.base import paths
 from threephase.base.files import read_csv
 from threephase.study.params import Study
-from threephase.study.rules import rates_tried
+from threephase.study.rules import encoders_tried, rates_tried
 from threephase.study.topology import (
     CLASSIFIER_PHASE,
     CLASSIFIER_PROGRAMS,
     CONTRAST,
     DENOISE,
+    ENCODER_PHASE,
     JOINT_TRAINING,
     METHOD,
     trainings,
@@ -77,18 +78,22 @@ def points(history: pd.DataFrame, curve: Curve) -> pd.DataFrame:
 def updates_of(study: Study, encoder: str, variant: str, curves: pd.DataFrame) -> float | None:
     """How many updates the trainings behind a cell took, the mean of the seeds; None where a curve is missing.
 
-    A baseline has none. Of a recipe's candidates the chosen one's curve is known, and the others count as long. They
-    are counted, where seconds are measured: two runs with the same results have the same updates.
+    A baseline has none, nor has a method whose history is empty, as it averages weights. Of several candidates the
+    chosen one's curve is known, and the others count as long. They are counted, where seconds are measured: two runs
+    with the same results have the same updates.
     """
     updates, losses = 0.0, curves[(curves["curve"] != VALIDATION.name) & (curves["encoder"] == encoder)]
     for maker, phase in trainings_behind(study.shared, variant) if variant in study.shared.variants else []:
         own = losses[(losses["variant"] == maker) & ((losses["curve"] == "classifier") == (phase == CLASSIFIER_PHASE))]
+        if own.empty and len(losses) and maker in study.shared.methods and phase == ENCODER_PHASE:
+            continue
         ends = own.groupby("seed")["x"].agg(["min", "max"])
         if len(ends) < len(study.params.seeds):
             return None
         # A line's first and last point are medians of the first and the last steps, as many each or one more at first.
         steps = (ends["min"] + ends["max"] - 1).astype(int).clip(lower=0)  # a fitted classifier has none
-        updates += float(steps.mean()) * (rates_tried(study, variant) if phase == CLASSIFIER_PHASE else 1)
+        tried = rates_tried(study, variant) if phase == CLASSIFIER_PHASE else encoders_tried(study, maker)
+        updates += float(steps.mean()) * tried
     return updates
 
 

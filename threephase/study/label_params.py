@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.study.params import Shared
+from threephase.study.read_params import dataset_names
 from threephase.study.schema import build, checked, distinct, read_yaml, refuse_unknown
 
 
@@ -46,6 +47,8 @@ def load_label_curves(shared: Shared) -> LabelCurves:
     file = paths.LABEL_CURVES
     curves = build(LabelCurves, read_yaml(file), file)
     known = {**shared.variants, **shared.baselines}
+    for dataset in curves.datasets:
+        refuse_unknown(file, "datasets", dataset, dataset_names())
     for variant in (curves.family.variant, *curves.family.others):
         refuse_unknown(file, "family", variant, known)
     if other := [shots for shots in curves.family.shots if shots not in curves.shots]:

@@ -127,10 +127,16 @@ def maker_in(file: str, made: str) -> Callable[..., Any]:
     return function
 
 
-def resolved_settings(place: str, method: Method, of_phase_2: Mapping[str, Any]) -> MethodSettings:
+def chooses(method: Method) -> bool:
+    """Whether a method chooses on validation rows: its settings know what is ``fixed`` where none may choose."""
+    return hasattr(load_method(method.file).Settings, "fixed")
+
+
+def resolved_settings(place: str, method: Method, of_phase_2: Mapping[str, Any], fixed: bool) -> MethodSettings:
     """All settings of the method at ``place``: its own, and those ``of_phase_2`` that it has and leaves out.
 
-    Refuses a file without what it makes, and what it does not know or takes for out of range.
+    ``fixed``: no rows may choose, and the settings leave nothing to choose. Refuses a file without what it makes, and
+    what it does not know or takes for out of range.
     """
     for made in method.makes:
         maker_in(method.file, made)
@@ -138,6 +144,8 @@ def resolved_settings(place: str, method: Method, of_phase_2: Mapping[str, Any])
     known = {field.name for field in dataclasses.fields(kind)}
     content = {key: value for key, value in of_phase_2.items() if key in known} | method.settings
     settings = build(kind, content, paths.SHARED_PARAMS, f"{place}.settings")
+    if fixed and chooses(method):
+        settings = settings.fixed()
     return MethodSettings(method.file, method.makes, dataclasses.asdict(settings))
 
 

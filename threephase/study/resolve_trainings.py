@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from threephase.study import rules, topology
-from threephase.study.methods import place_of, resolved_settings
+from threephase.study.methods import chooses, place_of, resolved_settings
 from threephase.study.params import NOISE, PAIRS, THREE_PHASE, Study
 from threephase.study.settings import (
     BOTTLENECK,
@@ -104,10 +104,12 @@ def _with_method(
     """
     method, protocol = study.shared.methods[training.variant], study.protocol
     place, of_phase_2 = place_of(study.shared, training.variant), _of_phase_2(study, training.encoder)
-    resolved = resolved_settings(place, method, of_phase_2)
+    resolved = resolved_settings(place, method, of_phase_2, rules.counts_all_labels(protocol))
     own = {field.name for field in dataclasses.fields(Schedule)} & set(resolved.settings)
     schedule = {name: resolved.settings[name] for name in own}
     settings = dataclasses.replace(common, method=resolved)
+    if chooses(method):
+        settings = dataclasses.replace(settings, selection_metric=study.params.primary_metric)
     if NOISE in method.reads:
         layers = [BOTTLENECK] * protocol.bottleneck
         own = {name: value for name, value in schedule.items() if hasattr(denoising, name)}

@@ -6,13 +6,19 @@ docs/protocols.md says in words what each value of a switch does.
 import dataclasses
 from typing import Any
 
-from threephase.study.params import NO_ROWS, Hyperparameters, Study
+from threephase.study.middle import middle
+from threephase.study.params import NO_ROWS, Hyperparameters, Protocol, Study
 from threephase.study.settings import Classifying, Contrastive, Denoising, SmallSets
 
 SMALL_SET_ROWS, SMALL_SET_SHARE = 500, 0.2
 # What the authors' joint training uses whatever table 5 says: its functions' defaults.
 JOINT_DEFAULTS = {"lr": 2e-5, "epochs": 1, "warmup": 0.5}
 LONG = {"medium", "long"}
+
+
+def counts_all_labels(protocol: Protocol) -> bool:
+    """Whether no labelled rows are kept back to choose epoch, learning rate or C by."""
+    return protocol.selection_split == NO_ROWS
 
 
 def small_sets(study: Study, settings: Hyperparameters) -> SmallSets | None:
@@ -79,19 +85,26 @@ def for_variant(settings: Hyperparameters, name: str, variant: str) -> Any:
 def rates_tried(study: Study, variant: str) -> int:
     """How many learning rates phase 3 chooses from."""
     recipe = study.shared.variants[variant].recipe
-    return len(recipe.lr_classifier) if recipe and study.protocol.selection_split != NO_ROWS else 1
+    return len(recipe.lr_classifier) if recipe and not counts_all_labels(study.protocol) else 1
+
+
+def encoders_tried(study: Study, maker: str) -> int:
+    """How many encoders a variant trains to keep one: a method may search its learning rate, by ``rate_factors``."""
+    method = study.shared.methods.get(maker)
+    factors = method.settings.get("rate_factors", ()) if method and not counts_all_labels(study.protocol) else ()
+    return max(1, len(factors))
 
 
 def candidates_for(study: Study, encoder: str, variant: str) -> list[Classifying]:
     """Phase 3's settings of one cell: the study's, or one a learning rate of the variant's recipe.
 
-    Where no rows choose among a recipe's, the one in the middle, of an even number the lower one.
+    Where no rows choose among a recipe's, the middle one alone.
     """
     settings, training = study.params.hyperparameters[encoder], study.shared.training
     recipe = study.shared.variants[variant].recipe
     rates = recipe.lr_classifier if recipe else [for_variant(settings, "lr_classifier", variant)]
-    if study.protocol.selection_split == NO_ROWS:
-        rates = [sorted(rates)[(len(rates) - 1) // 2]]  # nothing chooses: the middle one, fixed beforehand
+    if counts_all_labels(study.protocol):
+        rates = [middle(sorted(rates))]
     epochs = recipe.max_epochs_classifier if recipe else for_variant(settings, "max_epochs_classifier", variant)
     return [
         Classifying(

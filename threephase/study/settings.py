@@ -168,7 +168,7 @@ class TrainingSettings:
     it loads besides; ``layers``: those that it adds;
     ``same_as``: the variant that it takes over where rows or encoders turn out the same; ``small_sets``: where the
     protocol has a batch size of its own for them; ``classifiers``: candidates, the best is chosen;
-    ``selection_metric``: what a classifier that a method fits chooses by.
+    ``selection_metric``: what a method, or a classifier that it fits, chooses by.
     """
 
     encoder: Encoder

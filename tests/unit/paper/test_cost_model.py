@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paper_project import ROWS, make_paper_project
-from small_project import REPOSITORY, change
+from small_project import REPOSITORY, SHARED, change
 
 from threephase.base.errors import UserError
 from threephase.paper.cost_model import (
@@ -22,6 +22,7 @@ from threephase.paper.cost_model import (
     total,
     training_cost,
     training_rows,
+    uncut_rows,
 )
 from threephase.paper.numbers import read_numbers
 from threephase.phases.pairs import make_pairs
@@ -98,6 +99,34 @@ def test_a_recipe_trains_once_a_learning_rate_and_a_frozen_encoder_costs_no_text
         rows,
     )
     assert updates_of(study, "train_classifier_from_pretrained", "minilm_l12", "ft") == (70 * train / batch_size, 0)
+
+
+def test_shots_leave_phase_1_its_texts_and_few_labels_are_passed_over_again(tmp_path, monkeypatch):
+    root = make_paper_project(tmp_path / "project")
+    change(root, SHARED, {"protocols.described.selection_split": "none"})
+    variants = ["three_phase", "ft_ordinary", "supcon", "aligned_phases"]
+    few = {"variants.minilm_l12": variants, "shots": 8, "min_updates_contrastive": 100}
+    change(root, "studies/snips2/params.yaml", few)
+    monkeypatch.chdir(root)
+    study = load_studies()["snips2"]
+    trained = study.params.hyperparameters["minilm_l12"]
+    assert (uncut_rows(study), training_rows(study)) == ((13084, 13084), (56, 56))
+    assert set(class_sizes(study).values()) == {8}
+    assert updates_of(study, "train_dae", "minilm_l12", "dae")[1] == 2 * trained.epochs_dae * 13084
+    once = expected_pairs([8] * 7, trained.epochs_contrastive, 7)
+    passes = math.ceil(100 / math.ceil(once / trained.batch_size))
+    assert passes > 1
+    assert updates_of(study, "train_contrastive", "minilm_l12", "three_phase") == pytest.approx(
+        (100, 2 * passes * once)
+    )
+    aligned = updates_of(study, "train_method_from_dae", "minilm_l12", "aligned_phases")
+    assert aligned == pytest.approx((100, 2 * passes * once))
+    supcon = updates_of(study, "train_method", "minilm_l12", "supcon")
+    assert supcon == pytest.approx((100, 100 * trained.batch_size))
+    recipe, batches = study.shared.variants["ft_ordinary"].recipe, math.ceil(56 / trained.batch_size)
+    epochs = max(recipe.max_epochs_classifier, math.ceil(recipe.min_updates_classifier / batches))
+    phase_3 = updates_of(study, "train_classifier_from_pretrained", "minilm_l12", "ft_ordinary")
+    assert phase_3 == (epochs * 56 / trained.batch_size, epochs * 56)
 
 
 def test_a_method_that_trains_by_both_phases_takes_what_they_take_so_often(tmp_path, monkeypatch):

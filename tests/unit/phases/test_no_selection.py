@@ -15,12 +15,11 @@ from threephase.phases.baselines import best_model, fit_and_predict, logistic_re
 from threephase.phases.losses import classification_loss
 from threephase.study import resolve
 from threephase.study.labelled_rows import check_labels
-from threephase.study.methods import with_heads
 from threephase.study.read_params import load_study
 from threephase.study.resolve_trainings import baseline_settings, training_settings
 from threephase.study.rules import candidates_for, phase_1_knows_labels
 from threephase.study.settings import Machine
-from threephase.study.topology import BASELINE, DENOISE, trainings
+from threephase.study.topology import BASELINE, DENOISE, METHOD, trainings
 
 STRENGTHS = [0.01, 0.1, 1.0, 10.0, 100.0]
 MACHINE = Machine("cpu", "fp32", 1)
@@ -151,15 +150,21 @@ def test_labels_that_are_not_counted_are_refused():
     other = changed(study, switches={"rows_of_phases_1_2": "all_without_test_set"})
     with pytest.raises(UserError, match=r"^shared.yaml: protocols.few_labels.rows_of_phases_1_2: got 'all_without_"):
         check_labels(other.shared, other.params, other.file)
-    for method in ("fisher_merge", "mean_merge", "lora_three_phase", "lora_sum"):
-        other = changed(study, variants=["ft_ordinary", method])
-        with pytest.raises(UserError, match=f"variants: got '{method}', which chooses on validation rows; expected"):
-            check_labels(other.shared, other.params, other.file)
-    # Nor do they behind a head.
-    shared = with_heads(study.shared, ["fisher_merge_probe"], study.file)
-    with pytest.raises(UserError, match="variants: got 'fisher_merge', which chooses"):
-        check_labels(shared, changed(study, variants=["fisher_merge_probe"]).params, study.file)
-    # No other method looks at them.
-    others = set(study.shared.methods) - {"fisher_merge", "mean_merge", "lora_three_phase", "lora_sum"}
-    other = changed(study, variants=sorted(others))
-    check_labels(other.shared, other.params, other.file)
+
+
+def test_what_a_method_would_choose_is_fixed_beforehand_where_nothing_may_choose():
+    names = ["mean_merge", "fisher_merge", "lora_three_phase", "lora_sum", "supcon"]
+    few, usual = (
+        {
+            training.variant: training_settings(study, training, MACHINE)
+            for training in trainings(study)
+            if training.variant in names and training.program == METHOD
+        }
+        for study in (changed(load_study(name), variants=names) for name in ("bbc_labels_4", "bbc_ten_seeds"))
+    )
+    for name in ("mean_merge", "fisher_merge"):
+        assert (few[name].method.settings["candidates"], usual[name].method.settings["candidates"]) == (1, 19)
+    for name in ("lora_three_phase", "lora_sum"):
+        assert few[name].method.settings["rate_factors"] == [10.0]
+        assert usual[name].method.settings["rate_factors"] == [3.0, 10.0, 30.0]
+    assert [usual[name].selection_metric for name in names] == [*["macro_f1"] * 4, None]

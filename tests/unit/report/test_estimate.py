@@ -66,6 +66,18 @@ def test_trainings_by_hand(counted):
     assert seconds(counted, "train_baselines", "majority") == 2
 
 
+def test_where_labels_are_few_no_epoch_is_scored(counted):
+    """Eight rows a class train, in one batch an epoch; the 80 validation rows and the test rows are predicted once."""
+    params, protocols = dataclasses.replace(counted.params, shots=8), counted.shared.protocols
+    protocol = dataclasses.replace(counted.protocol, selection_split="none")
+    shared = dataclasses.replace(counted.shared, protocols=protocols | {params.protocol: protocol})
+    study = dataclasses.replace(counted, params=params, shared=shared)
+    assert seconds(study, "train_classifier_from_pretrained", "ft") == pytest.approx(
+        2 + 10 * 1 * 0.125 + 2 * 180 * 0.01
+    )
+    assert seconds(study, "train_dae", "dae") == seconds(counted, "train_dae", "dae")
+
+
 def test_a_training_that_takes_over_another_costs_its_start_alone(counted):
     """Both classes are equally large, so that no imbalance setting changes anything."""
     for stage in ("train_contrastive_ablation", "train_classifier_ablation"):

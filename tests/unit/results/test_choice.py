@@ -75,3 +75,9 @@ def test_updates_are_summed_over_the_trainings_behind_a_method(tmp_path, monkeyp
     own = curves.replace({"variant": {"ft": "ft_ordinary"}})
     assert updates_of(study, encoder, "ft_ordinary", own) == 3 * 42
     assert updates_of(study, encoder, "ft_ordinary", curves) is None
+    # So do those that a method tries before phase 3; one that averages weights has no history, and no update.
+    of_phase_3 = curves[curves["variant"] == "ft"]
+    lora = pd.concat([of_phase_3, curves[curves["variant"] == "dae"]]).assign(variant="lora_sum")
+    assert updates_of(study, encoder, "lora_sum", lora) == 3 * 42 + 3 * 42
+    merge = pd.concat([curves, of_phase_3.assign(variant="mean_merge")])
+    assert updates_of(study, encoder, "mean_merge", merge) == 42 + 42 + 3 * 42

@@ -1,5 +1,7 @@
 """Curves over numbers of labels: intervals that hold together, the methods that may be the best, crossings, Holm."""
 
+import shutil
+
 import numpy as np
 import pytest
 from small_project import REPOSITORY, change
@@ -131,11 +133,13 @@ def test_the_named_comparisons_are_24_and_a_column_has_a_name(monkeypatch):
         ("family.shots", [8, 9], r"family.shots: got 9, expected some of shots: \[4, 8, 16, 32, 64, None\]"),
         ("crossings", [["ft", "ft"]], "crossings: got .*, expected pairs of two variants each"),
         ("crossings", [["ft", "gpt"]], "crossings: got 'gpt', expected one of: three_phase"),
+        ("datasets", ["bbc", "banking"], "datasets: got 'banking', expected one of: ag_news, "),
     ],
 )
 def test_what_is_named_must_exist(tmp_path, monkeypatch, key, value, said):
     monkeypatch.chdir(REPOSITORY)
     shared = load_shared()
+    shutil.copytree("data", tmp_path / "data")
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies/label_curves.yaml").write_bytes((REPOSITORY / "studies/label_curves.yaml").read_bytes())
     change(tmp_path, "studies/label_curves.yaml", {key: value})
