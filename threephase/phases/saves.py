@@ -93,18 +93,18 @@ class StageSaves:
         return every or (ended and now - self.started >= NOTHING_BEFORE)
 
     def write(self, training: int, steps: int, content: dict[str, Any], *, keep: int) -> None:
-        """Save, and leave only the ``keep`` newest saves; one that can't be written ends no training."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Save, and leave so many saves of the training, this one among them; that it fails ends no training."""
         content |= {"valid_for": self.valid_for, "seconds": self.seconds + seconds_so_far()}
-        written = self.folder / f"{training}.pt"
+        older, written = self.files(training), self.folder / f"{training}.pt"
         try:
             with new_file(written) as temporary:
                 torch.save(content, temporary)
             written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.pt")
         except OSError as error:
             warn(f"{self.folder}: {error.strerror}; the training goes on, but could not be saved")
-        for file in self.files(training)[keep:]:
-            file.unlink()
+        else:
+            for file in older[keep - 1 :]:
+                file.unlink()
         self.last = time.monotonic()
 
     def end(self) -> None:
