@@ -16,7 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from threephase.base.errors import warn
 from threephase.base.files import new_file, sha256_of
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 # runs may take when a stop is asked for, before what it did since the last save is given up.
 NOTHING_BEFORE, SAVE_EVERY, STOP_WITHIN = 60.0, 120.0, 8.0
 GENERATIONS = 2
-NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{64})\.pt")
+NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{64})\.safetensors")
 
 
 class StageSaves:
@@ -71,7 +73,7 @@ class StageSaves:
 
     def files(self, training: int) -> list[Path]:
         """Its saves, the newest first."""
-        names = [NAME.fullmatch(file.name) for file in self.folder.glob(f"{training}-*.pt")]
+        names = [NAME.fullmatch(file.name) for file in self.folder.glob(f"{training}-*.safetensors")]
         found = sorted(((int(name[2]), name.string) for name in names if name), reverse=True)
         return [self.folder / name for _, name in found]
 
@@ -81,7 +83,7 @@ class StageSaves:
             if sha256_of(file) != NAME.fullmatch(file.name)[3]:
                 warn(f"{file}: got other bytes than were saved; an older save is used, or none")
                 continue
-            saved = torch.load(file, map_location="cpu", weights_only=True)
+            saved = read(file)
             if saved["valid_for"] == self.valid_for:
                 return saved
         return None
@@ -95,11 +97,11 @@ class StageSaves:
     def write(self, training: int, steps: int, content: dict[str, Any], *, keep: int) -> None:
         """Save, and leave so many saves of the training, this one among them; that it fails ends no training."""
         content |= {"valid_for": self.valid_for, "seconds": self.seconds + seconds_so_far()}
-        older, written = self.files(training), self.folder / f"{training}.pt"
+        older, written = self.files(training), self.folder / f"{training}.safetensors"
         try:
             with new_file(written) as temporary:
-                torch.save(content, temporary)
-            written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.pt")
+                write(content, temporary)
+            written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.safetensors")
         except OSError as error:
             warn(f"{self.folder}: {error.strerror}; the training goes on, but could not be saved")
         else:
@@ -111,6 +113,37 @@ class StageSaves:
         """The stage has written all that it makes."""
         use(None)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write(content: dict[str, Any], file: Path) -> None:
+    """Write plain values and tensors, in lists or by name or number, as safetensors: reading them runs no code."""
+    tensors: dict[str, Tensor] = {}
+
+    def without_tensors(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            tensors[str(len(tensors))] = value.detach().cpu().contiguous()
+            return {"tensor": str(len(tensors) - 1)}
+        if isinstance(value, dict):
+            return {"pairs": [[key, without_tensors(one)] for key, one in value.items()]}
+        return [without_tensors(one) for one in value] if isinstance(value, list | tuple) else value
+
+    save_file(tensors, file, metadata={"content": json.dumps(without_tensors(content))})
+
+
+def read(file: Path) -> dict[str, Any]:
+    """What ``write`` was given, tuples as lists."""
+    with safe_open(file, "pt") as tensors:
+
+        def whole(value: Any) -> Any:
+            if isinstance(value, list):
+                return [whole(one) for one in value]
+            if isinstance(value, dict):
+                if "tensor" in value:
+                    return tensors.get_tensor(value["tensor"])
+                return {key: whole(one) for key, one in value["pairs"]}
+            return value
+
+        return whole(json.loads(tensors.metadata()["content"]))
 
 
 _stage: StageSaves | None = None

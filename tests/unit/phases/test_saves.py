@@ -170,7 +170,7 @@ def test_a_stop_does_not_wait_for_long(new_process, monkeypatch):
 
 def test_a_disk_that_is_full_ends_no_training(new_process, tmp_path, capsys):
     (tmp_path / "unfinished").mkdir()
-    (tmp_path / "unfinished/1.pt").mkdir()  # no file can take its name
+    (tmp_path / "unfinished/1.safetensors").mkdir()  # no file can take its name
     new_process()
     assert train(6)[0] == train_undisturbed(1.0)
     assert "the training goes on, but could not be saved" in capsys.readouterr().err
