@@ -127,7 +127,7 @@ def ours(folder: Path, machine: Machine) -> Side:
     """Our method with the settings of its entry."""
     shared = load_shared()
     known = {"clip_gradient": shared.training.clip_gradient_phases_1_2}
-    settings = settings_of(resolved_settings(f"methods.{METHOD}", shared.methods[METHOD], known))
+    settings = settings_of(resolved_settings(f"methods.{METHOD}", shared.methods[METHOD], known, fixed=False))
 
     def train(few: FewRows) -> Callable[[list[str]], np.ndarray]:
         encoder = encoder_folder.load_pretrained(folder, POOLING).to(machine.device)
