@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threephase.base.errors import UserError, first_line, shortened
-from threephase.base.faults import system_error
+from threephase.base.faults import described, system_error
 from threephase.base.handed_over import verify
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _naming(path: Path) -> Iterator[None]:
         fault = system_error(error)
         if fault is None:
             raise
-        if fault.filename is None:
+        if fault.filename is None and fault.errno is not None:
             fault.filename = str(path)
         raise fault from None
 
@@ -155,6 +155,8 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # about damaged bytes libraries raise whatever comes
+        if isinstance(error, UserError) or described(error):
+            raise
         said = shortened(first_line(error), 100)
         raise UserError(f"{path}: can't be read: {said}; remove it, then dvc repro in the study's folder") from None
 

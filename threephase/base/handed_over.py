@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from threephase.base import paths
@@ -19,11 +20,11 @@ NOTED = "STAGE_INPUTS"  # names a worker's file of what its stage reads: dvc.loc
 OBJECTS = Path(".dvc/cache/files/md5")
 STAGE = re.compile(r"^  (\S.*):\n((?: {4}.*\n)+)", re.MULTILINE)
 OUTS = re.compile(r"^    outs:\n((?: {4}[- ] .*\n)+)", re.MULTILINE)
-OUT = re.compile(r"^    - path: (\S+)\n(?: {6}.*\n)*? {6}md5: (\S+)\n", re.MULTILINE)
+OUT = re.compile(r"^    - path: (\S+)\n(?: {6}.*\n)*? {6}md5: '?([0-9a-f]{32}(?:\.dir)?)'?\n", re.MULTILINE)
 
 
 def verify(file: Path) -> None:
-    """Refuse a file of a study with another content than dvc noted.
+    """Refuse a file, or a whole output, of a study with another content than dvc noted.
 
     ``file``: seen from the repository's top folder. What no stage made, or this one makes, passes.
     """
@@ -36,7 +37,7 @@ def verify(file: Path) -> None:
         return
     expected = noted[str(output)]
     if file == output:
-        same = md5_of(file) == expected
+        same = (md5_of_folder(file) if file.is_dir() else md5_of(file)) == expected
     elif listed := _listed(expected):
         same = md5_of(file) == listed.get(file.relative_to(output).as_posix())
     else:
@@ -62,7 +63,9 @@ def _noted(study: Path) -> dict[str, str]:
     # Read by its lines: a parser of YAML takes forty times as long.
     entries = STAGE.findall(lock.read_text(encoding="utf-8")) if lock.is_file() else []
     outs = [out for name, entry in entries if name != own for outs in OUTS.findall(entry) for out in OUT.findall(outs)]
-    return {str(study / output): md5 for output, md5 in outs}
+    # An entry of a stage that is no more stays in the lock: of an output that two name nothing is known.
+    named = Counter(output for output, _ in set(outs))
+    return {str(study / output): md5 for output, md5 in outs if named[output] == 1}
 
 
 @functools.cache

@@ -29,19 +29,21 @@ def seed_dropout(seed: int, purpose: str) -> None:
     torch.manual_seed(value)
 
 
-def random_state() -> dict[str, Any]:
-    """That of all that ``seed_dropout`` seeds, in plain numbers and tensors."""
+def random_state(device: str) -> dict[str, Any]:
+    """That of all that ``seed_dropout`` seeds and a training there draws from, in plain numbers and tensors."""
     own = _generator.state
     own |= {"state": {name: value.tolist() for name, value in own["state"].items()}}
-    return {"own": own, "torch": torch.get_rng_state(), "gpus": torch.cuda.get_rng_state_all()}
+    of_device = None if device == "cpu" else getattr(torch, device).get_rng_state()
+    return {"own": own, "torch": torch.get_rng_state(), "device": of_device}
 
 
-def set_random_state(state: dict[str, Any]) -> None:
+def set_random_state(state: dict[str, Any], device: str) -> None:
     """Go on from what ``random_state`` gave."""
     own = state["own"]
     _generator.state = own | {"state": {name: np.array(value, np.uint64) for name, value in own["state"].items()}}
     torch.set_rng_state(state["torch"])
-    torch.cuda.set_rng_state_all(state["gpus"])
+    if device != "cpu":
+        getattr(torch, device).set_rng_state(state["device"])
 
 
 def dropout(values: Tensor, probability: float, training: bool) -> Tensor:

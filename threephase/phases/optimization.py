@@ -52,6 +52,7 @@ class Optimization:
         self.schedule = LambdaLR(self.optimizer, lambda step: linear_schedule(step, self.warmup_steps, total))
         self.settings, self.clip_gradient = settings, settings.clip_gradient
         self.movement = Movement(phase, self.parameters, settings)
+        self.device = self.parameters[0].device.type
         self.phase, self.total, self.steps, self.pieces = phase, total, 0, 1
         self.history: list[dict] = []
         self.best: list[Tensor] = []

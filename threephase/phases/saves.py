@@ -24,6 +24,7 @@ from threephase.base.errors import warn
 from threephase.base.files import new_file, sha256_of
 from threephase.base.provenance import cpu_model, library_versions, seconds_so_far
 from threephase.model.kernels import random_state, set_random_state
+from threephase.model.machine import gpu_name
 
 if TYPE_CHECKING:
     from threephase.phases.optimization import Optimization
@@ -68,7 +69,7 @@ class StageSaves:
     @cached_property
     def valid_for(self) -> str:
         """Checksum of all that the result depends on."""
-        facts = [*map(sha256_of, [self.settings, *self.inputs]), library_versions(), cpu_model()]
+        facts = [*map(sha256_of, [self.settings, *self.inputs]), library_versions(), cpu_model(), gpu_name()]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def files(self, training: int) -> list[Path]:
@@ -78,14 +79,13 @@ class StageSaves:
         return [self.folder / name for _, name in found]
 
     def newest(self, training: int) -> dict[str, Any] | None:
-        """Its newest save that is whole and valid, or None."""
+        """Its newest save that is whole and valid, or None; others are removed."""
         for file in self.files(training):
             if sha256_of(file) != NAME.fullmatch(file.name)[3]:
                 warn(f"{file}: got other bytes than were saved; an older save is used, or none")
-                continue
-            saved = read(file)
-            if saved["valid_for"] == self.valid_for:
+            elif (saved := read(file))["valid_for"] == self.valid_for:
                 return saved
+            file.unlink()
         return None
 
     def is_due(self, *, ended: bool) -> bool:
@@ -179,7 +179,7 @@ class TrainingSaves:
                 self._go_on()
         elif self.stage.is_due(ended=ended):
             states = [each.state(ended=ended) for each in self.members]
-            content = {"steps": member.steps, "ended": ended, "members": states, "random": random_state()}
+            content = {"steps": member.steps, "ended": ended, "members": states, "random": random_state(member.device)}
             self.stage.write(self.training, member.steps, content, keep=1 if ended else GENERATIONS)
             self.ended_at = member.steps if ended else 0
         if self.stage.asked_to_stop:
@@ -189,7 +189,7 @@ class TrainingSaves:
     def _go_on(self) -> None:
         for each, state in zip(self.members, self.noted["members"], strict=True):
             each.set_state(state)
-        set_random_state(self.noted["random"])
+        set_random_state(self.noted["random"], self.members[0].device)
         self.stage.seconds = self.noted["seconds"]
         self.stage.went_on_from.append(self.noted["steps"])
         self.ended_at = self.noted["steps"] if self.noted["ended"] else 0

@@ -46,8 +46,7 @@ def take_over(run: TrainingRun, *kinds: Callable[..., Path]) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file or folder, whole or not at all, as the other stage made it."""
-    for file in (source, *source.rglob("*")):
-        verify(file)
+    verify(source)
     if source.is_dir():
         with new_folder(target) as new:
             shutil.copytree(source, new, dirs_exist_ok=True, copy_function=shutil.copyfile)

@@ -93,6 +93,22 @@ def test_a_flipped_bit_is_named(root, file):
     assert refusal(root / file) == f"{file}: {OTHER}rm -r {output} && make doctor && make repro"
 
 
+def test_a_whole_folder_is_verified(root):
+    verify(Path("out"))
+    md5_of_folder.cache_clear(), md5_of.cache_clear()
+    flip(root / "out/b", random.Random(0))
+    assert refusal(Path("out")) == f"out: {OTHER}rm -r out && make doctor && make repro"
+
+
+def test_of_an_output_that_a_stage_of_earlier_left_in_the_lock_nothing_is_known(root):
+    lock = Path("dvc.lock").read_text()
+    entry = lock[lock.index("  make:\n") :].partition("\n  read:")[0]
+    older = entry.replace("  make:", "  no_more:").replace(md5_of(Path("one")), "0" * 32)
+    Path("dvc.lock").write_text(f"{lock.rstrip()}\n{older}\n")
+    assert "one" not in handed_over._noted(Path()) and "number.json" in handed_over._noted(Path())
+    verify(root / "one")
+
+
 def test_only_the_file_that_is_read_must_be_whole(root):
     flip(root / "out/b", random.Random(0))
     verify(root / "out/a-b")
