@@ -25,5 +25,5 @@ def test_an_example_is_called_by_its_file_and_its_row_there():
 
 
 def test_files_of_one_name_are_told_apart_without_their_owners_folders():
-    rows = pd.DataFrame({READ_FROM: ["/home/me/a/rows.csv", "/home/me/b/rows.csv"], ROW: [1, 2]})
+    rows = pd.DataFrame({READ_FROM: ["/texts/me/a/rows.csv", "/texts/me/b/rows.csv"], ROW: [1, 2]})
     assert row_names(rows).tolist() == ["a/rows.csv row 1", "b/rows.csv row 2"]
