@@ -36,11 +36,6 @@ REFUSED = [
     (STUDY, {"long_tail_ratio": None}, "long_tail_largest: expected a number where long_tail_ratio is one"),
     (STUDY, {"train_rows": 9}, "train_rows: got 9, expected null where long_tail_ratio is a number"),
     (STUDY, {"shots": 9}, "shots: got 9, expected null where long_tail_ratio is a number"),
-    (
-        STUDY,
-        {"shots": 9, "long_tail_ratio": None, "long_tail_largest": None, "train_rows": 30},
-        "shots: got 9, expected null where train_rows is a number",
-    ),
     (STUDY, {"shots": 0}, "shots: got 0, expected a number at least 1"),
     (STUDY, {"long_tail_largest": 3}, "long_tail_largest: got 3, expected at least long_tail_ratio (4), so that"),
     (STUDY, {"training": {}}, "training: unknown key, expected one of: name, dataset"),

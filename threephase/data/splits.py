@@ -15,8 +15,8 @@ def draw_split(examples: pd.DataFrame, settings: SplitSettings, seed: int, origi
     Test rows are the data set's; one with ``folds`` has none, and fold number ``seed`` is the test part. An official
     validation set is kept; otherwise ``validation_share`` of the training rows is drawn, with the classes in their
     natural balance, unless the protocol cuts none. With ``train_rows`` so many of the training rows are drawn, in the
-    same balance, and the split has no row for the others. With a ``long_tail_ratio`` the training part is cut to class
-    sizes that fall geometrically, and with ``shots`` to so many rows a class; the others are unlabelled.
+    same balance, and the split has no row for the others. Then a ``long_tail_ratio`` cuts the training part to class
+    sizes that fall geometrically, or ``shots`` cut it to so many rows a class; what they cut is unlabelled.
     """
     folds = settings.folds
     part = examples["split"].copy()

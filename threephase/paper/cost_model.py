@@ -73,6 +73,7 @@ def uncut_rows(study: Study) -> tuple[int, int]:
         train -= train // dataset.folds
     if "validation" not in rows and study.protocol.validation_cut:
         train -= round(params.validation_share * train)
+    train = min(train, params.train_rows or train)
     everywhere = dataset.folds is not None and study.protocol.rows_of_phases_1_2 == "all_without_test_set"
     return train, rows["train"] if everywhere else train
 
@@ -152,7 +153,7 @@ def sequence_updates(study: Study, training: Training) -> tuple[float, float]:
     if settings.contrastive:
         resampled = _resampled(study, settings.pairs.as_many_as or settings.pairs.imbalance)
         pairs = expected_pairs(resampled, settings.contrastive.epochs, len(resampled))
-        pairs *= settings.contrastive.passes(math.ceil(pairs / settings.contrastive.batch_size))
+        pairs *= settings.contrastive.passes(max(1, math.ceil(pairs / settings.contrastive.batch_size)))
     if settings.method:
         own = settings_of(settings.method)
         batch_size = (settings.denoising or settings.contrastive or own).batch_size

@@ -13,11 +13,9 @@ def check_split(params: StudyParams, file: Path) -> None:
     ratio, largest = params.long_tail_ratio, params.long_tail_largest
     if (ratio is None) != (largest is None):
         raise UserError(f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null")
-    if None not in (ratio, params.train_rows):
-        raise UserError(f"{file}: train_rows: got {params.train_rows}, expected null where long_tail_ratio is a number")
-    for key in ("long_tail_ratio", "train_rows"):
-        if None not in (params.shots, getattr(params, key)):
-            raise UserError(f"{file}: shots: got {params.shots}, expected null where {key} is a number")
+    for key in ("train_rows", "shots"):
+        if None not in (ratio, getattr(params, key)):
+            raise UserError(f"{file}: {key}: got {getattr(params, key)}, expected null where long_tail_ratio is a number")
     if ratio is not None and largest < ratio:
         raise UserError(
             f"{file}: long_tail_largest: got {largest}, expected at least long_tail_ratio ({ratio:g}), so that the "

@@ -298,6 +298,15 @@ def test_phase_1_is_told_the_same_of_any_number_of_labels(plain):
     assert told[0]["part"].value_counts().to_dict() == {"unlabelled": 54, "test": 20, "validation": 10}
 
 
+def test_shots_are_drawn_of_the_training_rows_that_stay(plain):
+    examples = with_tests([60, 40])
+    whole = draw_split(examples, replace(plain, train_rows=30), 0, ORIGIN)
+    few = draw_split(examples, replace(plain, train_rows=30, shots=4), 0, ORIGIN)
+    assert few["example_id"].equals(whole["example_id"]) and (whole["part"] == "train").sum() == 30
+    assert (few["part"] == "train").sum() == 8 and (few["part"] == "unlabelled").sum() == 22
+    assert of_phase_1(few, plain).equals(of_phase_1(whole, plain))
+
+
 def test_phase_1_keeps_the_labels_of_rows_that_are_no_training_rows(plain):
     released = {"rows_of_phases_1_2": "all_without_test_set", "folds": 5}
     split = draw_split(rows([40, 40, 20]), replace(plain, **released), 0, ORIGIN)

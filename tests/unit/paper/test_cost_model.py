@@ -127,6 +127,9 @@ def test_shots_leave_phase_1_its_texts_and_few_labels_are_passed_over_again(tmp_
     epochs = max(recipe.max_epochs_classifier, math.ceil(recipe.min_updates_classifier / batches))
     phase_3 = updates_of(study, "train_classifier_from_pretrained", "minilm_l12", "ft_ordinary")
     assert phase_3 == (epochs * 56 / trained.batch_size, epochs * 56)
+    change(root, "studies/snips2/params.yaml", {"train_rows": 1500})
+    study = load_studies()["snips2"]
+    assert (uncut_rows(study), training_rows(study)) == ((1500, 1500), (56, 56))
 
 
 def test_a_method_that_trains_by_both_phases_takes_what_they_take_so_often(tmp_path, monkeypatch):
