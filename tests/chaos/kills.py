@@ -25,7 +25,10 @@ from dvc.repo import Repo  # noqa: E402
 from small_project import change  # noqa: E402
 from tiny_project import DEFINITION, STUDY, environment, make_pipelines, make_tiny_project, run_recorded  # noqa: E402
 
+from threephase.study.schema import read_yaml  # noqa: E402
+
 KILLS = 3
+SEVERAL_TRAININGS = ["lora_three_phase", "lora_sum", "fisher_merge", "mean_merge"]
 SEED = 0
 TRAINS = r"(.* (train_\w+) .*--encoder (\S+) --variant (\S+) --seed 0)"
 NOT_NEEDED = r"/stages\" (train_baselines|fit_classifier|summarize|collect|render|run_audit)"
@@ -71,6 +74,7 @@ def make_study(root: Path, encoder: str) -> Path:
     make_tiny_project(root)
     if encoder == "tiny":
         add_method(root)
+        change(root, STUDY, {"variants": [*read_yaml(root / STUDY)["variants"], *SEVERAL_TRAININGS]})
     else:
         (root / DEFINITION).write_bytes((TOP / DEFINITION).read_bytes())
     change(root, STUDY, {"seeds": [SEED]})

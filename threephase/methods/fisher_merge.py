@@ -63,11 +63,12 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
         raise UserError(f"shared.yaml: methods.{run.variant}.reads: got {starts}, expected {STARTS}")
     other = run.load_trained(STARTS[1])
     score = NearestMeanScore(run, tokenizer) if settings.candidates > 1 else None
-    optimization, texts, fishers = Optimization(run.stage, [encoder], noise_of(run), 0), 0, None
     if settings.weights == "fisher":
         optimization, first, texts_1 = fisher_of_phase_1(run, tokenizer, settings)
         second, texts_2 = fisher_of_phase_2(run, other, tokenizer, settings)
         texts, fishers = texts_1 + texts_2, weights_of([first, second], settings.floor)
+    else:
+        optimization, texts, fishers = Optimization(run.stage, [encoder], noise_of(run), 0), 0, None
     thetas = [{name: p.detach().clone() for name, p in e.transformer.named_parameters()} for e in (encoder, other)]
     encoder.added.clear()
     best = (-1.0, 0.0, 0.0)

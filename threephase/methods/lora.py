@@ -104,7 +104,7 @@ def add_adapter(run: TrainingRun, encoder: SentenceEncoder, settings: Settings) 
 
 def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings) -> tuple:
     score = NearestMeanScore(run, tokenizer) if len(settings.rate_factors) > 1 else None
-    best, updates, begun = None, 0, None
+    best, updates, seconds = None, 0, 0.0
     for factor in settings.rate_factors:
         first = copy.deepcopy(encoder)
         denoised = phase_1(run, first, tokenizer, settings, factor)
@@ -115,7 +115,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
             second.added.clear()
         phases = [of_phase for of_phase, _ in (denoised, contrasted)]
         updates += sum(texts for _, texts in (denoised, contrasted))
-        begun = begun or phases[0].progress.start
+        seconds += sum(phase.progress.seconds for phase in phases)
         metric = score(second) if score else 0.0
         if best is None or metric > best[0]:  # of equal ones the first
             best = metric, factor, second, phases
@@ -125,7 +125,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     encoder.added = chosen.added
     encoder.transformer.load_state_dict(chosen.transformer.state_dict())
     optimization = consecutive(*phases)
-    optimization.progress.start = begun  # the texts of all factors are counted
+    optimization.progress.seconds = seconds  # the texts of all factors are counted
     return optimization, updates
 
 

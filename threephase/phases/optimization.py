@@ -115,11 +115,12 @@ class Optimization:
         self.saves.after_step(self, ended=self.steps == self.total)
 
     def end(self) -> None:
-        """Leave the best weights, where some were kept; a training that ends before its planned steps says so."""
+        """Leave the best weights, where some were kept; a training that ends before its planned steps calls this."""
         self.saves.after_step(self, ended=True)
         with torch.no_grad():
             for parameter, best in zip(self.parameters, self.best, strict=bool(self.best)):
                 parameter.copy_(best)
+        self.best = []
 
     def look(self, score: Callable[[], Any]) -> Any:
         """What ``score`` says of the weights behind the last step: numbers, in tuples, lists or by name."""
@@ -230,6 +231,7 @@ class Progress:
             self.last = now
 
     def close(self) -> None:
-        self.seconds = time.monotonic() - self.start
+        """The training has ended; ``seconds`` are those until this is first called."""
+        self.seconds = self.seconds or time.monotonic() - self.start
         if self.bar is not None:
             self.bar.close()

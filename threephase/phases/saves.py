@@ -12,7 +12,7 @@ import shutil
 import signal
 import threading
 import time
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from threephase.base.errors import warn
+from threephase.base.errors import UserError, warn
 from threephase.base.files import new_file, sha256_of
 from threephase.base.provenance import cpu_model, library_versions, seconds_so_far
 from threephase.model.kernels import random_state, set_random_state
@@ -39,13 +39,14 @@ NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{64})\.safetensors")
 class StageSaves:
     """Where a stage's trainings save themselves: ``folder``, which goes when the stage has ended.
 
-    ``settings``: the file of its settings; ``inputs``: what else it reads, a list that grows until the first training
-    begins; ``seconds``: what the processes took that were stopped before this one.
+    ``files_read``: gives the files that it has read so far; ``seconds``: what the processes took that were stopped
+    before this one.
     """
 
-    def __init__(self, folder: Path, settings: Path, inputs: list[Path]):
-        self.folder, self.settings, self.inputs = folder, settings, inputs
-        self.seconds, self.trainings, self.asked_to_stop = 0.0, 0, False
+    def __init__(self, folder: Path, files_read: Callable[[], list[Path]]):
+        self.folder, self.files_read = folder, files_read
+        self.inputs: list[Path] = []  # of the training that runs
+        self.seconds, self.trainings, self.training_runs, self.asked_to_stop = 0.0, 0, False, False
         self.went_on_from: list[int] = []  # updates, of each training that did
         self.started = self.last = time.monotonic()
         if threading.current_thread() is threading.main_thread():
@@ -54,22 +55,25 @@ class StageSaves:
 
     def _stop(self, *_: object) -> None:
         """Stop behind the update that runs; at once where nothing would be saved, or when this is asked again."""
-        if self.asked_to_stop or time.monotonic() - self.started < NOTHING_BEFORE:
+        if self.asked_to_stop or not self.training_runs or time.monotonic() - self.started < NOTHING_BEFORE:
             raise KeyboardInterrupt
         self.asked_to_stop = True
         signal.setitimer(signal.ITIMER_REAL, STOP_WITHIN)
 
     def next_training(self) -> int:
-        """Its number from 1."""
-        if not self.trainings:
-            self.inputs = list(self.inputs)
+        """Its number from 1; refuses one that begins before another has ended."""
+        if self.training_runs:
+            raise UserError(
+                "got a training that begins before another one has ended, expected one after the other; if their steps "
+                "take turns, name the first as beside"
+            )
         self.trainings += 1
+        self.training_runs, self.inputs = True, self.files_read()
         return self.trainings
 
-    @cached_property
     def valid_for(self) -> str:
-        """Checksum of all that the result depends on."""
-        facts = [*map(sha256_of, [self.settings, *self.inputs]), library_versions(), cpu_model(), gpu_name()]
+        """Checksum of all that the result of the training that runs depends on."""
+        facts = [*map(sha256_of, self.inputs), library_versions(), cpu_model(), gpu_name()]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def files(self, training: int) -> list[Path]:
@@ -79,11 +83,13 @@ class StageSaves:
         return [self.folder / name for _, name in found]
 
     def newest(self, training: int) -> dict[str, Any] | None:
-        """Its newest save that is whole and valid, or None; others are removed."""
+        """Its newest save that is whole and valid, or None; others are removed, and what a kill left half-written."""
+        for file in self.folder.glob(".*.tmp"):
+            file.unlink()
         for file in self.files(training):
             if sha256_of(file) != NAME.fullmatch(file.name)[3]:
                 warn(f"{file}: got other bytes than were saved; an older save is used, or none")
-            elif (saved := read(file))["valid_for"] == self.valid_for:
+            elif (saved := read(file))["valid_for"] == self.valid_for():
                 return saved
             file.unlink()
         return None
@@ -96,21 +102,24 @@ class StageSaves:
 
     def write(self, training: int, steps: int, content: dict[str, Any], *, keep: int) -> None:
         """Save, and leave so many saves of the training, this one among them; that it fails ends no training."""
-        content |= {"valid_for": self.valid_for, "seconds": self.seconds + seconds_so_far()}
+        content |= {"valid_for": self.valid_for(), "seconds": self.seconds + seconds_so_far()}
         older, written = self.files(training), self.folder / f"{training}.safetensors"
         try:
             with new_file(written) as temporary:
                 write(content, temporary)
             written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.safetensors")
-        except OSError as error:
-            warn(f"{self.folder}: {error.strerror}; the training goes on, but could not be saved")
+        except Exception as error:  # noqa: BLE001
+            said = getattr(error, "strerror", None) or error
+            warn(f"{self.folder}: {said}; the training goes on, but could not be saved")
         else:
             for file in older[keep - 1 :]:
                 file.unlink()
         self.last = time.monotonic()
 
     def end(self) -> None:
-        """The stage has written all that it makes."""
+        """The stage has written all that it makes; stops here where that was asked for and no update followed."""
+        if self.asked_to_stop:
+            raise KeyboardInterrupt
         use(None)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -172,16 +181,23 @@ class TrainingSaves:
 
     def after_step(self, member: "Optimization", *, ended: bool) -> None:
         """Behind each step of a member: go on from the save where that is reached, or save where it is time."""
-        if self.stage is None or member is not self.members[-1] or self.ended_at == member.steps:
+        if self.stage is None or member is not self.members[-1]:
             return
         if self.noted is not None:
             if member.steps == self.noted["steps"]:
                 self._go_on()
-        elif self.stage.is_due(ended=ended):
+            elif ended:
+                raise UserError(
+                    f"{self.stage.folder}: got a save behind update {self.noted['steps']} of a training that ended "
+                    f"behind {member.steps}; remove this folder and run again"
+                )
+        elif self.ended_at != member.steps and self.stage.is_due(ended=ended):
             states = [each.state(ended=ended) for each in self.members]
             content = {"steps": member.steps, "ended": ended, "members": states, "random": random_state(member.device)}
             self.stage.write(self.training, member.steps, content, keep=1 if ended else GENERATIONS)
             self.ended_at = member.steps if ended else 0
+        if ended:
+            self.stage.training_runs = False
         if self.stage.asked_to_stop:
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyboardInterrupt

@@ -60,7 +60,8 @@ class TrainingRun:
         run = cls.from_settings(arguments.study, stage, arguments.encoder, arguments.variant, arguments.seed, phase)
         cell = (run.encoder, run.variant)
         settings = paths.settings(run.folder, stage, paths.cell_name(*cell))
-        run.saves = StageSaves(paths.unfinished(run.folder, stage, *cell, run.seed), settings, run.inputs)
+        folder = paths.unfinished(run.folder, stage, *cell, run.seed)
+        run.saves = StageSaves(folder, lambda: [settings, *run.files_read()])
         use(run.saves)
         return run
 
@@ -71,6 +72,12 @@ class TrainingRun:
         self.pretrained_folder = paths.pretrained_encoder(self.folder, self.encoder)
         self.split_file = self.split_folder / ("phase_1.parquet" if self.stage == DENOISE else "split.parquet")
         self.inputs: list[Path] = [paths.examples(self.folder), self.split_file]
+
+    def files_read(self) -> list[Path]:
+        """The inputs so far, and all that stands beside an encoder's weights, such as its tokenizer."""
+        folders = {self.pretrained_folder, *(file.parent for file in self.inputs if file.name == WEIGHTS)}
+        beside = (file for folder in sorted(folders) for file in sorted(folder.rglob("*")) if file.is_file())
+        return [*self.inputs, *beside]
 
     @cached_property
     def settings(self) -> TrainingSettings:
@@ -246,12 +253,10 @@ class TrainingRun:
         report = {name: getattr(self, name) for name in ("stage", "encoder", "variant", "seed", "phase")}
         settings = {key: value for key, value in dataclasses.asdict(self.settings).items() if value not in (None, [])}
         report |= {"settings": settings, "rows": self.rows, **dataclasses.asdict(self.machine), "gpu": gpu_name()}
-        if self.saves is None:
-            run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history))
-            return
-        if self.saves.went_on_from:
-            facts |= {"went_on_from_updates": self.saves.went_on_from}
-        # What the processes took that were stopped before this one counts as well.
-        told = -self.saves.seconds
+        told = 0.0
+        if self.saves:
+            told = -self.saves.seconds  # what the processes took that were stopped before this one counts as well
+            facts |= {"went_on_from_updates": self.saves.went_on_from} if self.saves.went_on_from else {}
         run_reports.write(self.folder, report | facts, self.inputs, self.place(paths.history), told)
-        self.saves.end()
+        if self.saves:
+            self.saves.end()

@@ -1,5 +1,6 @@
 """Saves of trainings: when they are written, which are used, and what a stop does."""
 
+import itertools
 import os
 import signal
 import time
@@ -8,16 +9,18 @@ import pytest
 import torch
 from test_optimization import layer, optimization_of, take_step
 
+from threephase.base.errors import UserError
 from threephase.phases import saves
+from threephase.phases.consecutive import consecutive
 from threephase.phases.saves import StageSaves
 
 
 @pytest.fixture
 def files(tmp_path):
-    settings, data = tmp_path / "settings.json", tmp_path / "data.csv"
-    for file in (settings, data):
+    files = [tmp_path / "settings.json", tmp_path / "data.csv"]
+    for file in files:
         file.write_text(file.name)
-    return settings, data
+    return files
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def new_process(tmp_path, files, monkeypatch):
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
 
     def begin() -> StageSaves:
-        stage = StageSaves(tmp_path / "unfinished", files[0], [files[1]])
+        stage = StageSaves(tmp_path / "unfinished", lambda: list(files))
         saves.use(stage)
         return stage
 
@@ -66,6 +69,54 @@ def test_a_save_of_other_settings_or_inputs_is_not_used(new_process, files, chan
     files[changed].write_text("other")
     stage = new_process()
     assert train(6, weight=7.0)[0] == train_undisturbed(7.0) and stage.went_on_from == []
+
+
+def test_a_save_of_what_was_read_between_two_trainings_is_not_used_either(new_process, files, tmp_path):
+    def both() -> list[float]:
+        first, _ = train(6)
+        files.append(tmp_path / "rows.csv")
+        second, _ = train(6)
+        files.pop()
+        return [first, second]
+
+    (tmp_path / "rows.csv").write_text("rows")
+    new_process()
+    expected = both()
+    (tmp_path / "rows.csv").write_text("other rows")
+    stage = new_process()
+    assert both() == expected and stage.went_on_from == [6]
+
+
+def test_a_training_that_ends_before_its_save_is_refused(new_process):
+    new_process()
+    train(4)
+    new_process()
+    _, optimization = train(3)
+    with pytest.raises(UserError, match="got a save behind update 4 of a training that ended behind 3; remove this"):
+        optimization.end()
+
+
+def test_a_training_within_another_is_refused(new_process):
+    new_process()
+    train(3)
+    with pytest.raises(UserError, match="got a training that begins before another one has ended"):
+        train(3)
+
+
+def test_the_seconds_of_two_trainings_are_those_of_both_wherever_they_were_stopped(new_process, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+
+    def both() -> float:
+        first, second = (train(6)[1] for _ in range(2))
+        return consecutive(first, second).progress.seconds
+
+    monkeypatch.setattr(saves, "_stage", None)
+    undisturbed = both()
+    new_process()
+    both()
+    new_process()
+    assert both() >= undisturbed
 
 
 def train_undisturbed(weight: float) -> float:
@@ -142,7 +193,7 @@ def test_nothing_is_saved_within_the_first_minute_and_then_every_two(new_process
         monkeypatch.setattr(saves, name, {"NOTHING_BEFORE": 60.0, "SAVE_EVERY": 120.0}[name])
     clock = iter([1000.0, 1059.0, 1059.0, 1061.0, 1061.0, 1119.0, 1119.0, 1120.0, 1120.0])
     monkeypatch.setattr(saves.time, "monotonic", lambda: next(clock))
-    stage = StageSaves(tmp_path, tmp_path, [])
+    stage = StageSaves(tmp_path, list)
     due = [(stage.is_due(ended=False), stage.is_due(ended=True)) for _ in range(4)]
     assert due == [(False, False), (False, True), (False, True), (True, True)]
 
@@ -155,17 +206,31 @@ def test_a_stop_waits_for_the_update_and_saves(new_process, number):
     os.kill(os.getpid(), number)
     with pytest.raises(KeyboardInterrupt):
         take_step(optimization, module(torch.ones(1, 1)).sum())
-    assert new_process().newest(1)["steps"] == 1
+    stage = new_process()
+    train(6)
+    assert stage.went_on_from == [1]
 
 
 def test_a_stop_does_not_wait_for_long(new_process, monkeypatch):
     monkeypatch.setattr(saves, "STOP_WITHIN", 0.2)
     new_process()
+    train(1)
     os.kill(os.getpid(), signal.SIGTERM)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         time.sleep(5)
     assert time.monotonic() - start < 4
+
+
+def test_a_stop_where_no_training_runs_is_at_once_and_leaves_the_saves(new_process, tmp_path):
+    stage = new_process()
+    train(6)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    stage.asked_to_stop = True
+    with pytest.raises(KeyboardInterrupt):
+        stage.end()
+    assert len(list((tmp_path / "unfinished").iterdir())) == 1
 
 
 def test_a_disk_that_is_full_ends_no_training(new_process, tmp_path, capsys):
