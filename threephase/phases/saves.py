@@ -108,7 +108,7 @@ class StageSaves:
             with new_file(written) as temporary:
                 write(content, temporary)
             written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.safetensors")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             said = getattr(error, "strerror", None) or error
             warn(f"{self.folder}: {said}; the training goes on, but could not be saved")
         else:

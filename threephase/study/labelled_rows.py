@@ -14,8 +14,9 @@ def check_split(params: StudyParams, file: Path) -> None:
     if (ratio is None) != (largest is None):
         raise UserError(f"{file}: long_tail_largest: expected a number where long_tail_ratio is one, else null")
     for key in ("train_rows", "shots"):
-        if None not in (ratio, getattr(params, key)):
-            raise UserError(f"{file}: {key}: got {getattr(params, key)}, expected null where long_tail_ratio is a number")
+        got = getattr(params, key)
+        if None not in (ratio, got):
+            raise UserError(f"{file}: {key}: got {got}, expected null where long_tail_ratio is a number")
     if ratio is not None and largest < ratio:
         raise UserError(
             f"{file}: long_tail_largest: got {largest}, expected at least long_tail_ratio ({ratio:g}), so that the "
