@@ -75,7 +75,7 @@ studies: .venv/installed ## all studies: what each runs, and whether it is compl
 preview: .venv/installed ## what dvc would train, and why, before it does: make preview [STUDY=snips_l6]
 	@python -m commands.preview_run $(OF_STUDY)
 
-gc: .venv/installed ## take out of dvc's cache what no study and no experiment needs; make gc DRY=1 only tells
+gc: .venv/installed ## take out of dvc's cache what no study and no experiment needs, and saves of trainings that no study has; make gc DRY=1 only tells
 	@python -m commands.clean_cache $(if $(DRY),--dry)
 
 doctor: .venv/installed ## clear what a killed dvc left in any study, remove what is corrupt in dvc's cache, and name damaged outputs

@@ -1,15 +1,19 @@
-"""Take out of dvc's cache what no study and no experiment needs: make gc.
+"""Take out of dvc's cache what no study and no experiment needs, and saves of trainings that no study has: make gc.
 
 A bare dvc gc would delete what other studies need, as all share one cache. Results of earlier commits go too.
 """
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from threephase.base import paths
 from threephase.base.errors import UserError, run_stage
+from threephase.study.read_params import load_studies
+from threephase.study.topology import trainings
 
 
 def main() -> None:
@@ -17,6 +21,9 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="only say what would go")
     parser.add_argument("--force", action="store_true", help="without a question")
     arguments = parser.parse_args()
+    saves = abandoned_saves()
+    for folder in saves:
+        print(f"{folder}: saves of a training that its study has no more", flush=True)
     # All folders that are projects, whatever their params say: what a lock names must stay.
     projects = sorted(str(config.parent.parent) for config in paths.STUDIES.glob("*/.dvc/config"))
     command = [sys.executable, "-m", "dvc", "gc", "--workspace", "--all-experiments"]
@@ -29,7 +36,26 @@ def main() -> None:
         raise UserError(f"dvc gc: ended without cleaning; {' '.join(errors) or 'its own message stands above'}")
     if arguments.dry:
         count = sum(map(int, re.findall(r"Removed (\d+) objects", ended.stdout + ended.stderr)))
-        print(f"make gc would take {count} files and folders out of dvc's cache; nothing was removed")
+        folders = f" and remove {len(saves)} folders of saves" if saves else ""
+        print(f"make gc would take {count} files and folders out of dvc's cache{folders}; nothing was removed")
+        return
+    for folder in saves:
+        shutil.rmtree(folder)
+
+
+def abandoned_saves() -> list[Path]:
+    """The folders of saves whose training their study has no more; none of a study whose params are refused."""
+    if not any(paths.all_unfinished(folder).is_dir() for folder in (Path(), *paths.STUDIES.glob("*"))):
+        return []
+    found = []
+    for study in load_studies(all_good=False).values():
+        needed = {
+            paths.unfinished(study.folder, training.program, training.encoder, training.variant, seed)
+            for training in trainings(study)
+            for seed in study.params.seeds
+        }
+        found += sorted(set(paths.all_unfinished(study.folder).glob("*/")) - needed)
+    return found
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ flipped bit, a part cut off) a file may still be one, of other rows: those must 
 They pass where `expected.sha256` of the definition, taken of the written rows, takes them.
 """
 
-import argparse
 import contextlib
 import io
 import multiprocessing
@@ -31,6 +30,7 @@ sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 import pandas as pd  # noqa: E402
 from flawed_files import drawn  # noqa: E402
 from odd_files import Files, Row  # noqa: E402
+from trials import run_trials  # noqa: E402
 
 from commands.add_study import parser  # noqa: E402
 from threephase.base.errors import UserError  # noqa: E402
@@ -46,23 +46,15 @@ SECONDS, START = 20, 120  # that a trial may take, and a process that makes tria
 GOOD = ("same rows", "refused", "told by the checksum")
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("kind", choices=["files"])
-    arguments.add_argument("trials", type=int)
-    arguments.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = arguments.parse_args()
+def trials(_: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
     counts, slowest = Counter(), 0.0
-    for number, (kind, outcome, told, seconds) in enumerate(in_processes(arguments.trials, arguments.seed)):
+    for kind, outcome, told, seconds in in_processes(count, seed):
         counts[kind, outcome] += 1
         slowest = max(slowest, seconds)
-        if outcome not in GOOD:
-            print(f"trial {number}: {kind}: {outcome}: {told}", flush=True)
-    for (kind, outcome), count in sorted(counts.items()):
-        print(f"{kind}: {count} {outcome}")
-    good = sum(count for (_, outcome), count in counts.items() if outcome in GOOD)
-    print(f"files: {good} of {arguments.trials} trials as expected; the slowest took {slowest:.1f} s")
-    sys.exit(good != arguments.trials)
+        yield outcome, f"{kind}: {told}"
+    for (kind, outcome), times in sorted(counts.items()):
+        print(f"{kind}: {times} {outcome}")
+    print(f"the slowest took {slowest:.1f} s")
 
 
 Outcome = tuple[str, str, str, float]
@@ -159,4 +151,4 @@ def once(rows: list[Row]) -> list[Row]:
 
 
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, ["files"], trials, good=GOOD, quick=True)

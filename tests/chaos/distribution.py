@@ -4,7 +4,6 @@ A trial runs a small study on two workers and kills one of them, or the command 
 are the bytes of an undisturbed `dvc repro`, what ran twice, and whether a process was left after three seconds.
 """
 
-import argparse
 import contextlib
 import random
 import re
@@ -13,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,19 +22,15 @@ sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 
 from distributed_project import DISTRIBUTE, copy, made, make_study  # noqa: E402
 from tiny_project import environment, run  # noqa: E402
+from trials import outcome_of, run_trials  # noqa: E402
 
 COMMAND = (*DISTRIBUTE, "--workers", "2")
 RAN = re.compile(r"; (\S+): [\d.]+ s$", re.MULTILINE)
 ORPHANS_AFTER = 3.0  # seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("killed", choices=["worker", "head"])
-    parser.add_argument("trials", type=int)
-    parser.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = parser.parse_args()
-    draw, good = random.Random(arguments.seed), 0
+def trials(killed: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         new = make_study(Path(name) / "new")
         undisturbed = copy(new, Path(name) / "undisturbed")
@@ -45,17 +41,13 @@ def main() -> None:
         run(by_dvc, "dvc", "repro")
         expected = made(by_dvc)
         assert made(undisturbed) == expected
-        for number in range(arguments.trials):
+        for number in range(count):
             root = copy(new, Path(name) / str(number))
-            faults, told = trial(root, arguments.killed, draw.uniform(0, seconds), draw, expected)
-            good += not faults
-            print(f"trial {number}: {told}; {', '.join(faults) or 'as expected'}", flush=True)
-    print(f"{arguments.killed} killed: {good} of {arguments.trials} trials as expected")
-    sys.exit(good != arguments.trials)
+            yield trial(root, killed, draw.uniform(0, seconds), draw, expected)
 
 
 def trial(root: Path, killed: str, moment: float, draw: random.Random, expected: dict[str, bytes]):
-    """What is not as it should be, and what happened."""
+    """What it came to, and what happened."""
     log = root.parent / "said"
     with log.open("w") as out:
         head = psutil.Popen(COMMAND, cwd=root, env=environment(root), stdout=out, stderr=subprocess.STDOUT)
@@ -83,7 +75,7 @@ def trial(root: Path, killed: str, moment: float, draw: random.Random, expected:
     if not (root / "dvc.lock").is_file() or made(root) != expected:
         faults.append("other bytes")
     what = f"{killed} killed after {moment:.1f} s" if victim else f"nothing to kill after {moment:.1f} s"
-    return faults, f"{what}, {len(first)} and {len(second)} stages ran"
+    return outcome_of(faults), f"{what}, {len(first)} and {len(second)} stages ran"
 
 
 def workers_of(head: psutil.Process) -> list[psutil.Process]:
@@ -99,4 +91,4 @@ def processes_in(root: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, ["worker", "head"], trials)

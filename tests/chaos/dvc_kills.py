@@ -5,7 +5,6 @@ and kills (SIGKILL) `dvc repro` or `make repro` before, between or after them. T
 `make repro` alone, must not be blocked, and give the same bytes.
 """
 
-import argparse
 import contextlib
 import os
 import random
@@ -15,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -25,6 +25,7 @@ sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 from distributed_project import made, make_study  # noqa: E402
 from small_project import change  # noqa: E402
 from tiny_project import STUDY, commit, environment, make_pipelines, run  # noqa: E402
+from trials import outcome_of, run_trials  # noqa: E402
 
 # Make takes the environment as installed; what the files' dates say of it is no matter here.
 MAKE = ("make", "--silent", "--old-file=.venv/installed")
@@ -33,28 +34,20 @@ AFTER = {"dvc": [(*MAKE, "doctor"), ("dvc", "repro")], "make": [(*MAKE, "repro")
 BEGINS = {"dvc": "repro", "make": "commands.distribute"}  # a word of the process that checks
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=list(KILLED))
-    parser.add_argument("trials", type=int)
-    parser.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = parser.parse_args()
-    draw, good = random.Random(arguments.seed), 0
+def trials(kind: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         whole = finished(Path(name) / "whole/project")
         root = shutil.copytree(whole, Path(name) / "work/project", symlinks=True)
         expected = made(root)
         disturb(root, random.Random(0))
-        seconds = checking(root, arguments.kind, None)
-        for number in range(arguments.trials):
-            faults, told = trial(root, arguments.kind, draw.uniform(0, seconds), draw, expected)
-            good += not faults
-            print(f"trial {number}: {told}; {', '.join(faults) or 'as expected'}", flush=True)
+        seconds = checking(root, kind, None)
+        for _ in range(count):
+            faults, told = trial(root, kind, draw.uniform(0, seconds), draw, expected)
+            yield outcome_of(faults), told
             if faults:
                 shutil.rmtree(root)
                 shutil.copytree(whole, root, symlinks=True)
-    print(f"{arguments.kind}: {good} of {arguments.trials} trials as expected")
-    sys.exit(good != arguments.trials)
 
 
 def finished(root: Path) -> Path:
@@ -127,4 +120,4 @@ def trial(root: Path, kind: str, moment: float, draw: random.Random, expected: d
 
 
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, list(KILLED), trials)

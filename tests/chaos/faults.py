@@ -8,7 +8,6 @@ begin at nearly the same moment; what they say must be clear, and one more run m
 It runs in a namespace of its own, in which it may mount disks; no root needed.
 """
 
-import argparse
 import contextlib
 import os
 import random
@@ -27,6 +26,7 @@ from distributed_project import DISTRIBUTE, make_study  # noqa: E402
 from small_project import STUDY, change, make_project, run_stage, use_encoder  # noqa: E402
 from tiny_encoder import make_bert  # noqa: E402
 from tiny_project import commit, environment, make_pipelines, run  # noqa: E402
+from trials import outcome_of, run_trials  # noqa: E402
 
 INSIDE = "CHAOS_INSIDE"
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -38,26 +38,17 @@ STAGES = (
 Files = dict[str, bytes]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["disk_full", "output", "twice"])
-    parser.add_argument("trials", type=int)
-    parser.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = parser.parse_args()
-    if arguments.kind != "twice" and INSIDE not in os.environ:
+def trials(kind: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    if kind != "twice" and INSIDE not in os.environ:
         os.environ[INSIDE] = "1"
         os.execvp(NAMESPACE[0], [*NAMESPACE, sys.executable, *sys.argv])
-    draw, good = random.Random(arguments.seed), 0
+    draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
-        trial = {"disk_full": DiskFull, "output": Output, "twice": Twice}[arguments.kind](Path(name))
-        for number in range(arguments.trials):
+        trial = KINDS[kind](Path(name))
+        for _ in range(count):
             start = time.monotonic()
             told, faults = trial(draw)
-            good += not faults
-            took = f"{time.monotonic() - start:.0f} s"
-            print(f"trial {number}: {told}; {took}; {', '.join(faults) or 'as expected'}", flush=True)
-    print(f"{arguments.kind}: {good} of {arguments.trials} trials as expected")
-    sys.exit(good != arguments.trials)
+            yield outcome_of(faults), f"{told}; {time.monotonic() - start:.0f} s"
 
 
 class OfStages:
@@ -224,5 +215,8 @@ def mount(*words: str) -> None:
     subprocess.run(["mount", *words], check=True)
 
 
+KINDS = {"disk_full": DiskFull, "output": Output, "twice": Twice}
+
+
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, list(KINDS), trials)

@@ -5,14 +5,13 @@ must name the file in one line, or dvc makes the file again, or no result change
 ``make doctor`` must find it. What they say is done, and must give the same bytes as before.
 """
 
-import argparse
 import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -23,36 +22,26 @@ sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 from distributed_project import made, make_study  # noqa: E402
 from flipped import flip  # noqa: E402
 from tiny_project import environment, run  # noqa: E402
+from trials import run_trials  # noqa: E402
 
 DOCTOR = (sys.executable, "-m", "commands.doctor")
 SEEN_BY_DVC = 0.2  # share of the flips that change the file's time
 REMOVED = re.compile(r"type: rm -r (\S+) && ")
-FAULTS = {"silent", "traceback", "not one short line", "not found", "other bytes"}
+GOOD = ("named", "made again by dvc", "no difference", "found, same bytes")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("where", choices=["read", "cache"])
-    parser.add_argument("trials", type=int)
-    parser.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = parser.parse_args()
-    draw, outcomes = random.Random(arguments.seed), Counter()
+def trials(where: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         root = make_study(Path(name) / "study")
         run(root, "dvc", "repro")
-        expected, trial = made(root), read if arguments.where == "read" else in_cache
-        for number in range(arguments.trials):
+        expected, trial = made(root), read if where == "read" else in_cache
+        for _ in range(count):
             outcome, told = trial(root, draw, expected)
             if made(root) != expected:
-                outcome, told = "other bytes", f"{told}: {outcome}"
-            outcomes[outcome] += 1
-            print(f"trial {number}: {told}: {outcome}", flush=True)
-            if outcome == "other bytes":
+                yield "other bytes", f"{told}: {outcome}"
                 break  # with which the next trial would begin
-    good = sum(count for what, count in outcomes.items() if what not in FAULTS)
-    print(f"{arguments.where}: {', '.join(f'{count} {what}' for what, count in sorted(outcomes.items()))}")
-    print(f"{arguments.where}: {good} of {arguments.trials} trials as expected")
-    sys.exit(good != arguments.trials)
+            yield outcome, told
 
 
 def read(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tuple[str, str]:
@@ -124,4 +113,4 @@ def mend(root: Path, outputs: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, ["read", "cache"], trials, good=GOOD)

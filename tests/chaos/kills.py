@@ -5,7 +5,6 @@ end. It says from which updates it went on, and whether the outputs are the byte
 encoder every kind of training and each method takes part; all-MiniLM-L6-v2 has the paper's phases.
 """
 
-import argparse
 import contextlib
 import json
 import re
@@ -24,6 +23,7 @@ from added_methods import add_method  # noqa: E402
 from dvc.repo import Repo  # noqa: E402
 from small_project import change  # noqa: E402
 from tiny_project import DEFINITION, STUDY, environment, make_pipelines, make_tiny_project, run_recorded  # noqa: E402
+from trials import outcome_of, run_trials  # noqa: E402
 
 from threephase.study.schema import read_yaml  # noqa: E402
 
@@ -34,15 +34,9 @@ TRAINS = r"(.* (train_\w+) .*--encoder (\S+) --variant (\S+) --seed 0)"
 NOT_NEEDED = r"/stages\" (train_baselines|fit_classifier|summarize|collect|render|run_audit)"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("encoder", choices=["tiny", "minilm"])
-    parser.add_argument("trials", type=int)
-    parser.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = parser.parse_args()
-    good = 0
+def trials(encoder: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as name:
-        root = make_study(Path(name) / "project", arguments.encoder)
+        root = make_study(Path(name) / "project", encoder)
         commands = commands_of(root)
         run_recorded(root, [command for command in commands if not re.search(NOT_NEEDED, command)])
         stages = [
@@ -50,16 +44,8 @@ def main() -> None:
             for words in map(re.compile(TRAINS).fullmatch, commands)
             if words
         ]
-        draw = Random(arguments.seed)
-        chosen = [draw.choice(stages) for _ in range(arguments.trials)]
-        for number, ((command, _), faults, told) in enumerate(trials(root, chosen, arguments.seed)):
-            good += not faults
-            print(
-                f"trial {number}: {command.split('/stages')[1][2:]}: {told}; {', '.join(faults) or 'same bytes'}",
-                flush=True,
-            )
-    print(f"{arguments.encoder}: {good} of {arguments.trials} trials as expected")
-    sys.exit(good != arguments.trials)
+        draw = Random(seed)
+        yield from killed(root, [draw.choice(stages) for _ in range(count)], seed)
 
 
 def commands_of(root: Path) -> list[str]:
@@ -92,13 +78,13 @@ def outputs_of(program: str, encoder: str, variant: str) -> list[str]:
     ]
 
 
-def trials(root: Path, stages: list, seed: int) -> Iterator[tuple[tuple, list[str], str]]:
-    """Of each stage what is not as it should be, and what happened."""
+def killed(root: Path, stages: list[tuple[str, list[str]]], seed: int) -> Iterator[tuple[str, str]]:
+    """Of each stage, a command and its outputs, what its trial came to, and what happened."""
     words = [sys.executable, str(TOP / "tests/helpers/stopped_stage.py"), str(seed), str(KILLS)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(words, cwd=root, env=environment(root), text=True, **pipes) as program:
-        for stage in stages:
-            program.stdin.write(json.dumps(stage) + "\n")
+        for command, outputs in stages:
+            program.stdin.write(json.dumps([command, outputs]) + "\n")
             program.stdin.flush()
             undisturbed, _, ended, told = json.loads(program.stdout.readline())
             reports = {name for name in ended if "/reports/" in name}
@@ -108,9 +94,10 @@ def trials(root: Path, stages: list, seed: int) -> Iterator[tuple[tuple, list[st
                 if name not in reports and undisturbed[name] != ended.get(name)
             ]
             faults += [f"left behind: {name}" for name in told["unfinished"]]
-            yield stage, faults, f"{told['saves']} updates, went on from {told['from'] or 'the start'}"
+            went = f"{told['saves']} updates, went on from {told['from'] or 'the start'}"
+            yield outcome_of(faults), f"{command.split('/stages')[1][2:]}: {went}"
         program.stdin.close()
 
 
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, ["tiny", "minilm"], trials)

@@ -4,7 +4,6 @@ A trial changes one file of a small copy of the project and reads all studies, d
 must be refused, within SECONDS, by one line of at most 300 signs; what is accepted must have changed something.
 """
 
-import argparse
 import contextlib
 import copy
 import io
@@ -15,7 +14,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP))
+sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
+
+from trials import run_trials  # noqa: E402
 
 from threephase.base.errors import UserError  # noqa: E402
 from threephase.project.pipeline import pipeline  # noqa: E402
@@ -85,33 +85,15 @@ class TooSlow(Exception):
     """A trial takes longer than it may."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["files"])
-    parser.add_argument("trials", type=int)
-    parser.add_argument("seed", type=int, nargs="?", default=0)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        outcomes = Counter()
-        for number, (outcome, told) in enumerate(trials(arguments.trials, arguments.seed)):
-            outcomes[outcome] += 1
-            if outcome not in GOOD:
-                print(f"trial {number}: {outcome}: {told}", flush=True)
-    print(f"changed files: {', '.join(f'{count} {what}' for what, count in sorted(outcomes.items()))}")
-    good = sum(outcomes[kind] for kind in GOOD)
-    print(f"files: {good} of {arguments.trials} trials as expected")
-    sys.exit(good != arguments.trials)
-
-
-def trials(count: int, seed: int) -> Iterator[tuple[str, str]]:
-    """Outcomes of so many trials in the working folder, which is empty: refused, changed, same, or a fault."""
+def trials(_: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    """Outcomes of so many trials: refused, changed, same, or a fault."""
     draw = random.Random(seed)
-    for file in (*COPIED, "paper/tables.csv"):
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TOP / file, file)
-    texts = {file: Path(file).read_bytes() for file in COPIED}
-    contents = {file: schema.read_yaml(Path(file)) for file in COPIED}
-    with reading_once():
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name), reading_once():
+        for file in (*COPIED, "paper/tables.csv"):
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / file, file)
+        texts = {file: Path(file).read_bytes() for file in COPIED}
+        contents = {file: schema.read_yaml(Path(file)) for file in COPIED}
         good = read_all()
         for _ in range(count):
             file = draw.choice(COPIED)
@@ -285,4 +267,4 @@ def places_of(content: Any) -> Iterator[tuple[Any, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_trials(__doc__, ["files"], trials, good=GOOD, quick=True)

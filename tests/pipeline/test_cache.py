@@ -1,5 +1,6 @@
 """One cache and one remote for all studies: what one command deletes, and what another one sets."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -113,3 +114,40 @@ def test_a_study_has_the_link_type_of_the_repository_and_its_cache(project):
 def test_a_config_that_cannot_be_read_is_refused(project):
     (project / ".dvc/config").write_text("type = hardlink\n")
     assert error_line(run_stage(project, "write_pipelines")).startswith(".dvc/config: ")
+
+
+SAVES = "runs/unfinished"
+OF_TRAININGS = (
+    f"{SAVES}/train_dae-minilm_l6-dae-0",
+    f"{SAVES}/train_contrastive-minilm_l6-extra_imbalance-1",
+    f"{SAVES}/train_joint-minilm_l6-joint-1",
+    f"{SAVES}/train_classifier-minilm_l6-dae_ft-0",
+    f"studies/cut/{SAVES}/train_classifier-minilm_l6-ft-0",
+)
+OF_NONE = (
+    f"{SAVES}/train_classifier-minilm_l12-ft-0",  # an encoder, a variant, a seed that the study has no more
+    f"{SAVES}/train_contrastive-minilm_l6-supcon-0",
+    f"{SAVES}/train_dae-minilm_l6-dae-10",
+    f"studies/cut/{SAVES}/train_joint-minilm_l6-joint-1",  # the default study has it
+)
+
+
+def test_saves_go_when_their_study_has_no_such_training(project):
+    (project / "studies/refused").mkdir()
+    (project / "studies/refused/params.yaml").write_text("base: none\nseeds: [0]\n")
+    refused = f"studies/refused/{SAVES}/train_dae-minilm_l6-dae-0"
+    before = {*OF_TRAININGS, *OF_NONE, refused}
+    for name in before:
+        (project / name).mkdir(parents=True)
+        (project / name / "1-5.safetensors").touch()
+
+    def left() -> set[str]:
+        return {str(place.relative_to(project)) for place in project.rglob(f"{SAVES}/*")}
+
+    said = run(project, sys.executable, "-m", "commands.clean_cache", "--dry")
+    assert re.findall("(.*): saves of a training that its study has no more", said) == sorted(OF_NONE)
+    assert "out of dvc's cache and remove 4 folders of saves; nothing was removed" in said and left() == before
+    run(project, sys.executable, "-m", "commands.clean_cache", expected=2)  # nobody has said yes
+    assert left() == before
+    run(project, sys.executable, "-m", "commands.clean_cache", "--force")
+    assert left() == before - {*OF_NONE}

@@ -127,7 +127,11 @@ def history(folder: Path, encoder: str, variant: str, seed: int, phase: str) -> 
 
 def unfinished(folder: Path, stage: str, encoder: str, variant: str, seed: int) -> Path:
     """Folder of what a training that is not over has saved of itself. No output of dvc."""
-    return folder / RUNS / "unfinished" / f"{stage}-{cell_name(encoder, variant)}-{seed}"
+    return all_unfinished(folder) / f"{stage}-{cell_name(encoder, variant)}-{seed}"
+
+
+def all_unfinished(folder: Path) -> Path:
+    return folder / RUNS / "unfinished"
 
 
 def run_report(folder: Path, encoder: str, variant: str, seed: int, phase: str) -> Path:

@@ -46,20 +46,16 @@ class Books:
     def __init__(self, folder: Path, targets: Sequence[str], ends: contextlib.ExitStack):
         logging.getLogger("dvc").setLevel(logging.ERROR)
         self.folder, self.ends = folder, ends
-        try:
+        with in_one_line(folder):
             self.repo = ends.enter_context(Repo(str(folder)))
             ends.enter_context(lock_repo(self.repo))
             for line in leftovers.clear(self.repo):
                 print(line)
             if leftovers.in_use(self.repo):
-                raise StudyHeld(held(folder))
+                raise LockError(str(folder))
             ends.enter_context(self.repo.scm_context(quiet=True))
             file = os.path.join(self.repo.root_dir, paths.PIPELINE)
             stages = collect_stages(self.repo, [f"{file}:{name}" for name in targets] or [file])
-        except LockError:
-            raise StudyHeld(held(folder)) from None
-        except DvcException as error:
-            raise UserError(f"{folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None
         self.graph = get_active_graph(self.repo.index.graph)
         self.stages = {stage.name: stage for stage in plan_repro(self.graph, stages)}
         self.made: set[str] = set()
@@ -170,19 +166,20 @@ class Books:
 
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:
-        """Work in the study's folder, in which some of dvc's functions look for it; what dvc refuses is a UserError."""
-        try:
-            with contextlib.chdir(self.repo.root_dir):
-                yield
-        except DvcException as error:
-            if isinstance(error, LockError):
-                raise StudyHeld(held(self.folder)) from None
-            raise UserError(f"{self.folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None
+        """Work in the study's folder, in which some of dvc's functions look for it."""
+        with in_one_line(self.folder), contextlib.chdir(self.repo.root_dir):
+            yield
 
 
-def held(folder: Path) -> str:
-    """What is said of a study in which another process of dvc works."""
-    return (
-        f"{folder / paths.PIPELINE}: got a lock that another dvc holds, such as dvc repro, expected none; wait for its "
-        "end and type the same again, or make doctor where no dvc runs"
-    )
+@contextlib.contextmanager
+def in_one_line(folder: Path) -> Iterator[None]:
+    """What dvc refuses in a study is a UserError, and StudyHeld where another process of dvc works in it."""
+    try:
+        yield
+    except LockError:
+        raise StudyHeld(
+            f"{folder / paths.PIPELINE}: got a lock that another dvc holds, such as dvc repro, expected none; wait for "
+            "its end and type the same again, or make doctor where no dvc runs"
+        ) from None
+    except DvcException as error:
+        raise UserError(f"{folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None

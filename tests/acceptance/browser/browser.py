@@ -1,11 +1,13 @@
 """A real browser without a window, driven through its own protocol; nothing of it outlives the session."""
 
+import itertools
 import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -19,7 +21,10 @@ PAGES = {
     "own": "own/reports/index.html",
     "hostile": "hostile/reports/index.html",
     "hostile_overview": "hostile/reports/studies.html",
+    "labels": "labels/reports/published/labels/index.html",
 }
+EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
+WITH_NUMBERS = pytest.mark.parametrize("name", [name for name in PAGES if name != "labels"])  # whose details open
 AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -28,6 +33,8 @@ SWITCHES = (
 WIDE, NARROW = 1440, 390  # pixels
 PAPER = 690  # of A4 within its margins
 HEIGHT = 900
+EVERY_LOOK = pytest.mark.parametrize(("width", "scheme"), [*itertools.product((WIDE, NARROW), ("light", "dark"))])
+OPEN = ".details:popover-open"
 
 
 # What is cut off or laid over its neighbour: boxes whose content is wider than they are, whatever leaves the window
