@@ -15,18 +15,21 @@ from threephase.report.finished import finished_published
 from threephase.report.labels import Labels, read_labels
 from threephase.results.costs import read_reports
 from threephase.revisions.published import FILES, all_predictions, params_text
-from threephase.study.label_params import column_name, load_label_curves
+from threephase.study.label_params import LABELS, UNTRAINED, column_name, load_label_curves
 from threephase.study.read_params import load_published, load_shared
+
+BASELINES = ("tfidf_logistic", "embedding_logistic", "embedding_nearest_mean")
 
 
 def publish_columns(
-    root: Path, columns: Mapping[int | None, Mapping[str, float]], seeds: Sequence[int] = (0, 1, 2)
+    root: Path, columns: Mapping[int | None, Mapping[str, float]], seeds: Sequence[int] = (0, 1, 2), kind: str = LABELS
 ) -> None:
     """Publish columns of bbc below ``root``, the working directory: by labels a class the shares of right answers."""
+    lists = {"variants": [], "baselines": list(BASELINES)} if kind == UNTRAINED else {}
     for shots, shares in columns.items():
-        study = make_own_study(root, seeds, SHARES | dict(shares))
+        study = make_own_study(root, seeds, SHARES | dict(shares), params=lists)
         study = dataclasses.replace(study, params=dataclasses.replace(study.params, shots=shots))
-        folder = paths.published(column_name("bbc", shots))
+        folder = paths.published(column_name("bbc", shots, kind))
         for name in FILES:
             write_text(folder / name, (paths.reports(study.folder) / name).read_text(encoding="utf-8"))
         write_table(folder / "predictions.parquet", all_predictions(study))

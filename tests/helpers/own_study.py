@@ -3,6 +3,8 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,13 +36,14 @@ def make_own_study(
     seeds: Sequence[int] = (0, 1, 2),
     shares: Mapping[str, float] = SHARES,
     classes: Sequence[str] = CLASSES,
+    params: Mapping[str, Any] = MappingProxyType({}),
 ) -> Study:
-    """Write the study and its runs below ``root``, the working directory."""
+    """Write the study, with ``params`` over its own, and its runs below ``root``, the working directory."""
     for file in COPIED:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, root / file)
-    params = {"name": "bbc"} | study_params("bbc", load_study()) | {"seeds": list(seeds)}
-    write_text(root / paths.PARAMS, yaml_text(params))
+    own = {"name": "bbc"} | study_params("bbc", load_study()) | {"seeds": list(seeds)}
+    write_text(root / paths.PARAMS, yaml_text(own | dict(params)))
     definition = {"title": "My reviews", "source": {"files": FILE}, "licence": "Your own texts.", "expected": {}}
     change(root, "data/bbc.yaml", definition)
     study, random = load_study(), np.random.default_rng(0)

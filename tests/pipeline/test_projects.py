@@ -13,8 +13,11 @@ from tiny_project import ENCODER, SEEDS, STUDY, commit, contents, make_pipelines
 from threephase.base import paths
 from threephase.base.errors import UserError
 from threephase.project.project import project_files
+from threephase.report.finished import finished_published
+from threephase.report.page import render_page
 from threephase.results.costs import FROM_CACHE
-from threephase.study.read_params import base_files, load_studies, load_study
+from threephase.study.read_params import base_files, load_published, load_studies, load_study
+from threephase.study.topology import cells
 
 CACHED, RUNNING = r"Stage '(.*)' is cached - skipping run", r"Running stage '(.*)':"
 OTHER = "base: bbc\nseeds: [0, 1]\nvariants: [three_phase, ft]\nbaselines: [majority]\ndraw_encoders: false\n"
@@ -185,11 +188,11 @@ def test_the_same_trainings_as_the_default_study_all_come_from_the_cache(finishe
     "params",
     [
         "variants: [ft]\nbaselines: []\ndraw_encoders: true\n",
-        "variants: []\nbaselines: [majority]\ndraw_encoders: true\n",
+        "variants: []\nbaselines: [tfidf_logistic, embedding_logistic]\ndraw_encoders: true\n",
     ],
     ids=["ft", "baselines"],
 )
-def test_a_study_that_trains_no_encoder_is_complete(finished, params, request):
+def test_a_study_that_trains_no_encoder_is_complete_and_can_be_published(finished, params, request):
     root, name = finished[0], request.node.callspec.id
     write_study(root, name, f"base: bbc\nseeds: [0, 1]\n{params}")
     make_pipelines(root)
@@ -197,6 +200,14 @@ def test_a_study_that_trains_no_encoder_is_complete(finished, params, request):
     assert trainings_in(re.findall(RUNNING, output)) == set()
     assert "complete" in run(root, sys.executable, "-m", "commands.check_results", "--study", name)
     assert (root / f"studies/{name}/reports/pictures/representations-{ENCODER}/representations.csv").is_file()
+    run(root, sys.executable, "-m", "commands.publish_results", "--study", name)
+    with contextlib.chdir(root):
+        kept = {finished.name: finished for finished in finished_published(load_published())}[name]
+        page = render_page(kept, texts=False, with_costs=True)
+    titles = {kept.study.title(variant) for _, variant in cells(kept.study)}
+    assert titles and all(title in page for title in titles)
+    assert ("This study trains no variant." in page) == (not kept.study.params.trained())
+    assert set(kept.results["variant"]) == {variant for _, variant in cells(kept.study)}
 
 
 @pytest.mark.parametrize("where", [(), ("--cd", "studies/other")], ids=["default", "other"])

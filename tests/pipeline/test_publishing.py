@@ -10,10 +10,11 @@ import pytest
 from tiny_project import ENCODER, contents, run
 
 from threephase.base import paths
+from threephase.base.files import write_table
 from threephase.report.finished import finished_published
 from threephase.report.page import render_page
 from threephase.results.costs import FROM_CACHE
-from threephase.results.prediction_checksums import content_sha256
+from threephase.results.prediction_checksums import checksums, content_sha256
 from threephase.study.read_params import load_published
 from threephase.study.schema import read_yaml
 
@@ -64,6 +65,15 @@ def test_the_params_stand_alone_and_the_checksums_are_those_of_the_runs_own_file
     for line in lines.itertuples():
         own = published / paths.RUNS / "predictions" / line.cell / f"{line.seed}.parquet"
         assert content_sha256(pd.read_parquet(own)) == line.sha256
+
+
+def test_predictions_are_kept_in_little_and_lose_nothing(published, tmp_path):
+    kept = pd.read_parquet(published / FOLDER / "predictions.parquet")
+    lines = pd.read_csv(published / FOLDER / "checksums.csv")
+    pd.testing.assert_frame_equal(checksums(kept), lines, check_dtype=False)
+    write_table(tmp_path / "plain.parquet", kept)
+    sizes = [file.stat().st_size for file in (published / FOLDER / "predictions.parquet", tmp_path / "plain.parquet")]
+    assert sizes[0] < 0.9 * sizes[1], sizes
 
 
 def test_the_published_page_shows_what_it_cost_and_the_readers_own_does_not(published):

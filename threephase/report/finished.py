@@ -96,10 +96,14 @@ def finished_published(studies: Mapping[str, Study]) -> list[Finished]:
 
 
 def has_more_seeds(study: Study, other: Study) -> bool:
-    """Whether a study asks what the other asks, in the same way and with its seeds, but with more of them."""
+    """Whether a study asks what the other asks, in the same way and with its seeds, but with more of them.
+
+    One that leaves out a trained variant, as those do that train none, does not ask it.
+    """
     own = study.params
+    asks = {*own.trained()} >= {*other.params.trained()}
     may_differ = {name: getattr(own, name) for name in ("name", "seeds", "variants", "baselines", "draw_encoders")}
-    return {*own.seeds} > {*other.params.seeds} and dataclasses.replace(other.params, **may_differ) == own
+    return asks and {*own.seeds} > {*other.params.seeds} and dataclasses.replace(other.params, **may_differ) == own
 
 
 def _finished(study: Study, folder: Path, trainings: list[RecordedTraining]) -> Finished:

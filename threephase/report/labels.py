@@ -16,7 +16,7 @@ from threephase.report.page import seconds_of_methods
 from threephase.results.label_curves import Column, crossings, family_frame, read_column, sign_of
 from threephase.results.tables import format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import ROWS_ONLY, Interval
-from threephase.study.label_params import LabelCurves, column_name
+from threephase.study.label_params import LABELS, UNTRAINED, LabelCurves, column_name
 from threephase.study.params import DENOISED
 
 ALL = "all"  # how the column with all labels is called
@@ -125,10 +125,14 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Labels:
-    """The published columns, data set by data set in the order of ``named``."""
+    """The published columns, data set by data set in the order of ``named``.
+
+    ``untrained``: those of the baselines alone, over more seeds; no sentence, curve or test is made from them.
+    """
 
     named: LabelCurves
     points: Sequence[Point]
+    untrained: Sequence[Point]
 
     @property
     def curves(self) -> list[list[Point]]:
@@ -138,7 +142,7 @@ class Labels:
     @property
     def titles(self) -> dict[str, str]:
         """Of all that some column runs, in the order of the tables."""
-        return {name: point.finished.study.title(name) for point in self.points for name in point.column.rows}
+        return titles_of(self.points)
 
     @property
     def missing(self) -> list[str]:
@@ -201,6 +205,11 @@ class Labels:
         return found
 
 
+def titles_of(points: Iterable[Point]) -> dict[str, str]:
+    """How all that some column runs is called, by name."""
+    return {name: point.finished.study.title(name) for point in points for name in point.column.rows}
+
+
 def _uses(points: Iterable[Point]) -> list[str]:
     """What to use, neighbouring columns with the same method taken together."""
     said = []
@@ -213,26 +222,35 @@ def _uses(points: Iterable[Point]) -> list[str]:
 
 def read_labels(named: LabelCurves, published: Mapping[str, Finished]) -> Labels:
     """The curves from the published studies; refuses where none of theirs is among them."""
-    points = []
+    points, untrained = [], []
     for dataset in named.datasets:
-        columns = {shots: published.get(column_name(dataset, shots)) for shots in named.shots}
-        there = {shots: finished for shots, finished in columns.items() if finished}
-        for shots, finished in there.items():
-            params = finished.study.params
-            if (params.dataset, params.shots) != (dataset, shots):
-                raise UserError(
-                    f"{finished.folder / paths.PARAMS}: got dataset {params.dataset}, shots {params.shots}, expected "
-                    f"{dataset}, {shots}, as {paths.LABEL_CURVES} has them"
-                )
-            _refuse_other_question(finished, next(iter(there.values())))
+        there = _columns(named, published, dataset, LABELS)
         points += [_point(*column) for column in zip(there, _with_phase_1([*there.values()]), strict=True)]
+        untrained += [_point(*column) for column in _columns(named, published, dataset, UNTRAINED).items()]
     if not points:
         first = column_name(named.datasets[0], named.shots[0])
         raise UserError(
             f"{paths.PUBLISHED}: got no column of {paths.LABEL_CURVES}, expected at least one; run: make repro "
             f"STUDY={first} && make publish STUDY={first}"
         )
-    return Labels(named, points)
+    return Labels(named, points, untrained)
+
+
+def _columns(
+    named: LabelCurves, published: Mapping[str, Finished], dataset: str, kind: str
+) -> dict[int | None, Finished]:
+    """The published studies of a data set by labels a class; refuses those that are not what their names say."""
+    columns = {shots: published.get(column_name(dataset, shots, kind)) for shots in named.shots}
+    there = {shots: finished for shots, finished in columns.items() if finished}
+    for shots, finished in there.items():
+        params = finished.study.params
+        if (params.dataset, params.shots) != (dataset, shots):
+            raise UserError(
+                f"{finished.folder / paths.PARAMS}: got dataset {params.dataset}, shots {params.shots}, expected "
+                f"{dataset}, {shots}, as {paths.LABEL_CURVES} has them"
+            )
+        _refuse_other_question(finished, next(iter(there.values())))
+    return there
 
 
 def _refuse_other_question(finished: Finished, first: Finished) -> None:

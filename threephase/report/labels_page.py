@@ -11,8 +11,9 @@ from threephase.base import paths
 from threephase.report.answer import metric_name
 from threephase.report.claims import format_p
 from threephase.report.drawing import Scale, colour, scale_of
+from threephase.report.finished import Finished
 from threephase.report.judged import judged
-from threephase.report.labels import Labels, labels_text, stated
+from threephase.report.labels import Labels, labels_text, stated, titles_of
 from threephase.report.layout import link, render, render_drawing
 from threephase.report.own_answer import listed
 from threephase.results.choice import GUESSING
@@ -30,7 +31,8 @@ Line = Sequence[tuple[int | None, Interval]]
 
 def render_labels(labels: Labels) -> str:
     """The whole page as text."""
-    study, studies = labels.points[0].finished.study, [point.finished for point in labels.points]
+    study = labels.points[0].finished.study
+    studies, untrained = ([point.finished for point in points] for points in (labels.points, labels.untrained))
     rule = study.shared.statistics
     return render(
         "labels.html.j2",
@@ -40,8 +42,10 @@ def render_labels(labels: Labels) -> str:
         confidence=f"{rule.confidence:.0%}",
         power=f"{rule.detectable_power:.0%}",
         encoder=study.shared.encoders[study.params.encoders[0]].title,
-        seeds=sorted({len(finished.study.params.seeds) for finished in studies}),
-        pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies},
+        seeds=_numbers_of_seeds(studies),
+        pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies + untrained},
+        untrained=titles_of(labels.untrained),
+        untrained_seeds=_numbers_of_seeds(untrained),
         validated=[finished.name for finished in studies if not counts_all_labels(finished.study.protocol)],
         family=_family(labels),
         differences=[
@@ -51,6 +55,10 @@ def render_labels(labels: Labels) -> str:
         band=labels.titles.get(labels.named.family.variant, ""),
         **_curves(labels),
     )
+
+
+def _numbers_of_seeds(studies: Sequence[Finished]) -> list[int]:
+    return sorted({len(finished.study.params.seeds) for finished in studies})
 
 
 def draw(labels: Labels) -> str:

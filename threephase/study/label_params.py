@@ -8,6 +8,8 @@ from threephase.study.params import Shared
 from threephase.study.read_params import dataset_names
 from threephase.study.schema import build, checked, distinct, read_yaml, refuse_unknown
 
+LABELS, UNTRAINED = "labels", "untrained"
+
 
 def _pairs(value: list[list[str]]) -> str | None:
     return None if all(len(set(pair)) == len(pair) == 2 for pair in value) else "pairs of two variants each"
@@ -37,9 +39,9 @@ class LabelCurves:
         return len(self.datasets) * len(self.family.shots) * len(self.family.others)
 
 
-def column_name(dataset: str, shots: int | None) -> str:
-    """The study of a column."""
-    return f"{dataset}_labels" if shots is None else f"{dataset}_labels_{shots}"
+def column_name(dataset: str, shots: int | None, kind: str = LABELS) -> str:
+    """The study of a column; ``kind`` UNTRAINED: that of what trains no encoder, over more seeds."""
+    return f"{dataset}_{kind}" if shots is None else f"{dataset}_{kind}_{shots}"
 
 
 def load_label_curves(shared: Shared) -> LabelCurves:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from label_columns import labels_here, publish_columns
+from label_columns import BASELINES, labels_here, publish_columns
 from own_study import SHARES
 from test_page import Page
 
@@ -21,6 +21,7 @@ from threephase.report.labels_page import PICTURE, TABLE, readme_part
 from threephase.report.labels_page import render_labels as render
 from threephase.results.label_curves import sign_of
 from threephase.results.tables import format_number
+from threephase.study.label_params import UNTRAINED
 
 # Few labels: the classifier on untouched vectors is ahead; many: three phases are.
 FEW, MANY = (
@@ -125,6 +126,24 @@ def test_phase_1_costs_the_same_in_a_column_that_took_it_from_the_cache(columns)
 def test_validation_rows_that_choose_more_are_named(columns, monkeypatch):
     text = "In these columns validation rows also chose epochs or settings, and are not counted: "
     assert f"{text}bbc_labels_8, bbc_labels_16, bbc_labels_64." in Page(run(monkeypatch)["page"]).text
+
+
+def test_what_trains_nothing_has_a_table_of_its_own_and_moves_nothing_else(columns, monkeypatch, tmp_path):
+    before, numbers = run(monkeypatch), TABLE.read_bytes()
+    assert "Without training" not in before["page"]
+    publish_columns(tmp_path, {8: {"embedding_logistic": 0.97}, 64: {}}, range(5), UNTRAINED)
+    after, page = run(monkeypatch), Page(run(monkeypatch)["page"])
+    told = page.text[page.text.index("Without training, over 5 seeds") : page.text.index("How it was made Columns")]
+    points = labels_here().untrained
+    assert [point.shots for point in points] == [8, 64]
+    for point in points:
+        assert {method.row.variant for method in point.answer.methods} == set(BASELINES)
+        assert all(point.score(method) in told for method in point.answer.methods)
+        assert all(f"“{method.title}”" in told for method in point.may_be_best)
+    assert [method.title for method in points[0].may_be_best] == [SIMPLE]
+    assert "../bbc_untrained_8/index.html" in {attributes.get("href") for _, attributes in page.tags}
+    assert TABLE.read_bytes() == numbers and (after["figure"], after["readme"]) == (before["figure"], before["readme"])
+    assert "3 seeds · scores in percent" in page.text and labels_here().sentences()[0] in page.text
 
 
 @pytest.mark.parametrize("number", range(6))

@@ -15,6 +15,8 @@ def test_a_study_that_another_asks_again_with_more_seeds_gives_way_to_it(monkeyp
     params = dataclasses.replace(study.params, name="fewer", seeds=study.params.seeds[:2], variants=["ft"])
     fewer = dataclasses.replace(study, params=params)
     longer = dataclasses.replace(study, params=dataclasses.replace(params, long_tail_ratio=3.0))
+    untrained = dataclasses.replace(study, params=dataclasses.replace(study.params, variants=[]))
+    assert not has_more_seeds(untrained, fewer)
     assert has_more_seeds(study, fewer) and not has_more_seeds(fewer, study)
     assert not has_more_seeds(study, study) and not has_more_seeds(study, longer)
 

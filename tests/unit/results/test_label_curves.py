@@ -10,7 +10,7 @@ from threephase.base.errors import UserError
 from threephase.results.differences import CellRows
 from threephase.results.label_curves import Column, crossings, family_frame, sign_of
 from threephase.scores.statistics import ROWS_ONLY, SEEDS_AND_ROWS, Interval
-from threephase.study.label_params import Family, LabelCurves, column_name, load_label_curves
+from threephase.study.label_params import UNTRAINED, Family, LabelCurves, column_name, load_label_curves
 from threephase.study.read_params import load_shared, load_study
 
 # Four rows, the same with every seed: mean 2, variance 2/3, standard error sqrt(2/3/4) = 0.4082.
@@ -124,6 +124,7 @@ def test_the_named_comparisons_are_24_and_a_column_has_a_name(monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     assert load_label_curves(load_shared()).comparisons == 24
     assert [column_name("bbc", shots) for shots in (4, None)] == ["bbc_labels_4", "bbc_labels"]
+    assert column_name("bbc", 8, UNTRAINED) == "bbc_untrained_8"
 
 
 @pytest.mark.parametrize(
