@@ -1,7 +1,7 @@
 """Stage prepare_data: cleaned, checked examples with a fixed test set, and a manifest of what they hold."""
 
 from threephase.base import paths
-from threephase.base.errors import UserError, warn
+from threephase.base.errors import warn
 from threephase.study.arguments import stage_parser
 
 
@@ -21,14 +21,7 @@ def main() -> None:
     for split, count in shared.items():
         if count:
             warn(f"{origin}: {count} {split} rows have a text that also stands in the training rows")
-    examples = cleaning.chosen(examples, dataset)
-    cleaning.check_content(examples, dataset, origin, dataset.remedy(used["kind"]))
-    if dataset.test_rows is not None:
-        withheld, stratified = dataset.withheld_rows, dataset.stratified_test_rows
-        examples = cleaning.with_test_rows(examples, dataset.test_rows, origin, withheld, stratified)
-    if dataset.folds is not None and (examples["split"] == "test").any():
-        raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
-    cleaning.check_labels_by_split(examples, dataset, origin, dataset.remedy(used["kind"]))
+    examples = cleaning.prepared(examples, dataset, used)
     manifest = {
         "dataset": dataset.name,
         "title": dataset.title,

@@ -16,7 +16,6 @@ def main() -> None:
     settings = read_settings(DataSettings, arguments.study, METHOD_DATA, arguments.variant)
     dataset = settings.dataset
     rows, used = read_source(dataset, settings.sources, paths.dataset_definition(dataset.name))
-    examples = cleaning.chosen(cleaning.clean(rows, dataset), dataset)
-    cleaning.check_content(examples, dataset, used["origin"], dataset.remedy(used["kind"]))
+    examples = cleaning.prepared(cleaning.clean(rows, dataset), dataset, used)
     train = examples.loc[examples["split"] == "train", ["text", "label"]]
     write_table(paths.method_data(arguments.study, arguments.variant), train.reset_index(drop=True))

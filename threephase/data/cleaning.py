@@ -4,6 +4,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -56,6 +57,23 @@ def one_text(cells: Sequence[object], strip_tags: bool) -> str:
     """The cells of a row's text columns as the text that is trained on: without missing ones, with single spaces."""
     text = " ".join(str(cell) for cell in cells if cell is not None and cell == cell)
     return " ".join((TAG.sub("", text) if strip_tags else text).split())
+
+
+def prepared(examples: pd.DataFrame, dataset: Dataset, used: dict[str, Any]) -> pd.DataFrame:
+    """The rows that a definition keeps of cleaned ones, checked, with the test set that it asks for.
+
+    ``used``: what ``read_source`` tells of their source.
+    """
+    origin, remedy = used["origin"], dataset.remedy(used["kind"])
+    examples = chosen(examples, dataset)
+    check_content(examples, dataset, origin, remedy)
+    if dataset.test_rows is not None:
+        withheld, stratified = dataset.withheld_rows, dataset.stratified_test_rows
+        examples = with_test_rows(examples, dataset.test_rows, origin, withheld, stratified)
+    if dataset.folds is not None and (examples["split"] == "test").any():
+        raise UserError(f"{origin}: got test rows besides folds ({dataset.folds}), expected one of the two")
+    check_labels_by_split(examples, dataset, origin, remedy)
+    return examples
 
 
 def chosen(examples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """A data set's rows from the first of its sources that the user has provided."""
 
+import dataclasses
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ import pandas as pd
 from threephase.base import paths
 from threephase.base.errors import UserError, first_line, warn
 from threephase.base.faults import described
+from threephase.data import cleaning
 from threephase.data.packages import package_folder
 from threephase.data.raw_rows import READ_FROM, ROW, as_texts, refuse_missing
 from threephase.data.row_files import files_of, refuse_same_content
 from threephase.data.table_reader import Rows, read_parts, with_class_names
+from threephase.study.schema import refuse_unknown
 from threephase.study.source_params import Dataset, HubSource, PackageSource, Sources
 
 HUB_FILES = ["README.md", "*.parquet", "*.csv", "*.jsonl", "*.json"]
@@ -50,6 +53,8 @@ def _first_source(
     source = dataset.source
     if source.files is not None:
         return "files", source.origin, _from_files(dataset, file)
+    if source.parts:
+        return "parts", *_from_parts(dataset, settings, file, passed_over)
     for kind in settings.order:
         if getattr(source, kind) is None:
             continue
@@ -102,6 +107,31 @@ def _from_files(dataset: Dataset, file: Path) -> Iterator[Rows]:
             if (empty := rows.index[-1] + 1 - len(rows)) > 0:
                 warn(f"{path}: empty rows are passed over: {empty}")
             yield split or part, place, rows
+
+
+def _from_parts(
+    dataset: Dataset, settings: Sources, file: Path, passed_over: dict[str, str]
+) -> tuple[str, Iterator[Rows]]:
+    """All origins, and the rows of each part's splits; a row stands where the other data set has read it."""
+    origins, parts = {}, []
+    for number, part in enumerate(dataset.source.parts):
+        other, our_split = part.dataset, {theirs: ours for ours, theirs in part.splits.items()}
+        read, used = read_source(other, settings, paths.dataset_definition(other.name))
+        origins[other.name] = f"{other.name} ({used['origin']})"
+        passed_over |= {f"{kind} of {other.name}": why for kind, why in used["passed_over"].items()}
+        rows = cleaning.prepared(cleaning.clean(read, other), other, used)
+        for theirs in our_split:
+            there = sorted(rows.loc[rows["split"] == theirs, "label"].unique())
+            for label in part.classes:
+                refuse_unknown(file, f"source.parts[{number}].classes", label, there)
+        rows = rows[rows["split"].isin(our_split) & rows["label"].isin(part.classes)]
+        rows = cleaning.chosen(rows, dataclasses.replace(other, deduplicate=False, sample_rows=part.sample_rows))
+        places = read.iloc[[int(example_id.rpartition("-")[2]) for example_id in rows["example_id"]]]
+        rows = rows.assign(label=rows["label"].map(part.classes), place=places[READ_FROM].astype(str).to_numpy())
+        rows.index = places[ROW].to_numpy() - 1
+        for theirs, of_split in rows.groupby("split"):
+            parts.append((our_split[theirs], of_split["place"].tolist(), of_split[["text", "label"]]))
+    return " and ".join(origins.values()), iter(parts)
 
 
 def _from_folder(dataset: Dataset, folder: Path) -> Iterator[Rows]:

@@ -118,6 +118,7 @@ def outside_files(study: Study) -> list[str]:
     """
     params = [study.file, *read_params.base_files(study.params.name), paths.SHARED_PARAMS, paths.PAPER_PARAMS]
     datasets = [study.dataset, *map(read_params.load_dataset, topology.data_by_method(study).values())]
+    datasets += [part.dataset for dataset in datasets for part in dataset.source.parts]
     definitions = [paths.dataset_definition(dataset.name) for dataset in datasets]
     own = [file for dataset in datasets for file in dataset.source.own_files]
     definitions += [paths.encoder_definition(encoder) for encoder in study.params.encoders]

@@ -11,7 +11,7 @@ from threephase.study.methods import check_reads, with_heads, with_methods
 from threephase.study.paper_params import Paper
 from threephase.study.params import BASELINES, METHOD, MOST_TOKENS, PRETRAINED, THREE_PHASE, Shared, Study, StudyParams
 from threephase.study.schema import build, in_short, read_yaml, refuse_unknown
-from threephase.study.source_params import SPLITS, Dataset, EncoderSource
+from threephase.study.source_params import Dataset, EncoderSource, check_source
 from threephase.study.topology import DENOISE, FIT_CLASSIFIER, classifier_program, is_ablation, maker_of
 
 ENCODER_KEYS = {
@@ -68,42 +68,28 @@ def dataset_names() -> list[str]:
 
 @in_short()
 def load_dataset(name: str) -> Dataset:
-    """Read and check ``data/<name>.yaml``."""
+    """Read and check ``data/<name>.yaml`` and the definitions that its parts name, which take the names' places."""
+    dataset, file, parts = _load_dataset(name), paths.dataset_definition(name), []
+    for number, part in enumerate(dataset.source.parts):
+        place = f"source.parts[{number}].dataset"
+        refuse_unknown(file, place, part.dataset, dataset_names())
+        if (definition := _load_dataset(part.dataset)).source.parts:
+            raise UserError(f"{file}: {place}: got {part.dataset!r}, which has parts too, expected one that has none")
+        parts.append(dataclasses.replace(part, dataset=definition))
+    return dataclasses.replace(dataset, source=dataclasses.replace(dataset.source, parts=parts))
+
+
+def _load_dataset(name: str) -> Dataset:
     file = paths.dataset_definition(name)
     refuse_unknown(paths.DATA, "dataset", name, dataset_names())
     dataset = build(Dataset, {"name": name} | read_yaml(file), file)
     if dataset.name != name:
         raise UserError(f"{file}: name: got {dataset.name!r}, expected the file's name {name!r}")
-    _check_source(dataset, file)
+    check_source(dataset, file)
     classes = dataset.expected.labels if dataset.class_names is None else dataset.class_names.values()
     if classes is not None and dataset.positive_class is not None:
         refuse_unknown(file, "positive_class", dataset.positive_class, list(classes))
     return dataset
-
-
-def _check_source(dataset: Dataset, file: Path) -> None:
-    """The source names what its kind needs, in splits that exist; folds and a test set exclude each other."""
-    source, hub = dataset.source, dataset.source.hub
-    shared = [key for key in ("hub", "folder", "python_package") if getattr(source, key) is not None]
-    if source.files is None and not shared:
-        raise UserError(f"{file}: source: got none, expected one of: hub, folder, python_package, files")
-    if source.files is not None and shared:
-        raise UserError(f"{file}: source.{shared[0]}: got it besides source.files, expected your own files alone")
-    if source.split_column is not None and not isinstance(source.files, str):
-        raise UserError(f"{file}: source.split_column: expected it only where source.files is one file or folder")
-    if source.splits is None and ((hub is not None and hub.splits is None) or source.folder is not None):
-        raise UserError(f"{file}: source.splits: the key is missing, expected the source's split or file by ours")
-    for column in (hub and hub.columns) or {}:
-        refuse_unknown(file, "source.hub.columns", column, [*dataset.text_columns, *dataset.label_columns])
-    by_split = source.files if isinstance(source.files, dict) else None
-    named = {"source.splits": source.splits, "source.files": by_split, "source.hub.splits": hub and hub.splits}
-    for place, splits in named.items():
-        for split in splits or {}:
-            refuse_unknown(file, place, split, SPLITS)
-    if dataset.withheld_rows and dataset.test_rows is None:
-        raise UserError(f"{file}: withheld_rows: expected it only where test_rows is a number")
-    if dataset.folds is not None and (dataset.test_rows is not None or any("test" in s for s in named.values() if s)):
-        raise UserError(f"{file}: folds: got {dataset.folds} besides a test set, expected one of the two")
 
 
 def load_datasets() -> dict[str, Dataset]:

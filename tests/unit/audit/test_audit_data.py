@@ -21,7 +21,7 @@ from threephase.audit.overlap import entry
 from threephase.base import paths
 from threephase.study.read_params import load_dataset
 
-OWN = ("ag_news", "imdb", "snips", "snips2", "sst2", "sst5")
+OWN = ("ag_news", "bbc_to_ag_news", "bbc_to_ag_news_24", "imdb", "snips", "snips2", "sst2", "sst5")
 ROWS = [
     ("A  plum", "fruit", "train"), ("a plum", "fruit", "train"), ("a plum", "fruit", "test"),
     ("A Plum", "tree", "test"), ("iron", "metal", "train"), ("iron", "metal", "validation"),

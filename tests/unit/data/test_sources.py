@@ -284,13 +284,15 @@ def test_no_source_within_reach_is_refused_with_what_would_help():
 def test_every_data_set_of_the_local_folder_holds_what_its_definition_expects(monkeypatch):
     local = Path(LOCAL)
     monkeypatch.chdir(REPOSITORY)
+    sources = Sources(["folder", "python_package"], str(local), None)
     for file in sorted(Path("data").glob("*.yaml")):
         definition = load_dataset(file.stem)
+        parts = [part.dataset for part in definition.source.parts]
         files = [
-            local / (definition.source.folder or "") / f"{name}.parquet"
-            for name in (definition.source.splits or {}).values()
+            local / (read.source.folder or "") / f"{name}.parquet"
+            for read in (definition, *parts)
+            for name in (read.source.splits or {}).values()
         ]
         if files and all(path.is_file() for path in files):
-            rows, _ = read_source(definition, Sources(["folder"], str(local), None), file)
-            kept = cleaning.chosen(cleaning.clean(rows, definition), definition)
-            cleaning.check_content(kept, definition, definition.name)
+            rows, used = read_source(definition, sources, file)
+            cleaning.prepared(cleaning.clean(rows, definition), definition, used)
