@@ -1,7 +1,8 @@
 """All trials of faults, as many as docs/reliability.md promises: python tests/chaos/run.py [NAME ...] [--seed N].
 
 They run in blocks, two at a time, each by its script's own command line. A block that ended as expected on this code is
-not run again, so that a second call goes on where the first one stopped. None begins after two hours.
+not run again, so that a second call goes on where the first one stopped; with changes that are not committed nothing is
+kept. None begins after two hours.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from threephase.base.files import read_json, write_json, write_text  # noqa: E40
 from threephase.base.provenance import code_revision  # noqa: E402
 
 FOLDER = TOP / "reports/chaos"
+CODE = ("commands", "stages", "tests", "threephase")
 SIDE_BY_SIDE, LIMIT = 2, 2 * 3600  # blocks, and seconds after which none begins
 COUNTED = re.compile(r"(\d+) of \d+ trials as expected")
 
@@ -96,17 +98,27 @@ def blocks_of(trials: Trials, share: float, seed: int) -> Iterator[Block]:
         yield Block(trials, min(trials.block, left - number * trials.block), 1000 * seed + number)
 
 
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=TOP, check=True, capture_output=True, text=True).stdout
+
+
+def committed_code() -> list[str]:
+    """What git calls the content of the folders of code; empty where a file differs from it."""
+    changed = git("status", "--porcelain", "--", *CODE)
+    return [] if changed else git("rev-parse", *(f"HEAD:{folder}" for folder in CODE)).split()
+
+
 def run_all(blocks: list[Block]) -> dict[str, int]:
     """Run what has not yet ended as expected; returns how many trials of each block have, and keeps it."""
-    log, revision, end = FOLDER / "done.json", code_revision(), time.monotonic() + LIMIT
+    log, code, end = FOLDER / "done.json", committed_code(), time.monotonic() + LIMIT
     kept = read_json(log) if log.is_file() else {}
-    good: dict[str, int] = kept["good"] if kept.get("revision") == revision else {}
+    good: dict[str, int] = kept["good"] if code and kept.get("code") == code else {}
     waiting = [block for block in blocks if good.get(block.name) != block.count]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for block, count in zip(waiting, pool.map(lambda block: run_block(block, end), waiting), strict=True):
             if count is not None:
                 good[block.name] = count
-                write_json(log, {"revision": revision, "good": good})
+                write_json(log, {"code": code, "good": good})
     return good
 
 

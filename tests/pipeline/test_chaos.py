@@ -33,12 +33,12 @@ def test_blocks_are_all_trials_and_no_two_are_the_same():
     assert len({(block.trials.name, block.seed) for block in blocks}) == len(blocks)
 
 
-def test_a_short_version_runs_and_a_second_call_repeats_nothing(tmp_path, monkeypatch, capsys):
+def test_a_short_version_runs_and_a_second_call_repeats_nothing_of_the_same_code(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "FOLDER", tmp_path)
-    monkeypatch.setattr(run, "TOP", REPOSITORY)
     monkeypatch.setattr(run, "TABLE", [trials for trials in run.TABLE if trials.name in SHORT])
     monkeypatch.setattr(sys, "argv", ["run.py", "--share", "0.01"])
-    for repeated in (False, True):
+    for code, repeated in (([], False), (["a"], False), (["a"], True)):
+        monkeypatch.setattr(run, "committed_code", lambda code=code: code)
         with pytest.raises(SystemExit) as ended:
             run.main()
         said = capsys.readouterr().out
@@ -46,10 +46,18 @@ def test_a_short_version_runs_and_a_second_call_repeats_nothing(tmp_path, monkey
         assert ("params-0-100: 100 of 100 in " in said) == ("data-0-20: 20 of 20 in " in said) == (not repeated)
 
 
+def test_code_with_changes_has_no_name(monkeypatch):
+    monkeypatch.setattr(run, "git", lambda *words: " M threephase/a.py\n" if words[0] == "status" else "1\n2\n")
+    assert run.committed_code() == []
+    monkeypatch.setattr(run, "git", lambda *words: "" if words[0] == "status" else "1\n2\n")
+    assert run.committed_code() == ["1", "2"]
+
+
 def test_a_block_that_fails_counts_what_was_good_and_is_run_again(tmp_path, monkeypatch, capsys):
     script = tmp_path / "fails.py"
     script.write_text("print('x: 3 of 5 trials as expected')\nraise SystemExit(1)\n")
     monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "committed_code", list)
     monkeypatch.setattr(run, "TOP", tmp_path)
     monkeypatch.setattr(run, "FOLDER", tmp_path / "kept")
     monkeypatch.setattr(
