@@ -132,6 +132,9 @@ def test_train_rows_keeps_so_many_training_rows_in_their_balance_and_no_others(p
         assert (split.loc[others, "part"] == examples.loc[others, "split"]).all() and len(split) == 40 + len(others)
         assert (split["adapts"] == (split["part"] == "train")).all()
     assert len({tuple(split.index) for split in drawn}) == 5
+    few = draw_split(examples, replace(chosen, shots=4), 0, ORIGIN)
+    assert part_sizes(examples.loc[few.index], few, "train").tolist()[:2] == [4, 4]
+    assert of_phase_1(few, plain).equals(of_phase_1(drawn[0], plain))
     with pytest.raises(UserError, match=r"got 161 rows for training, expected at least 162 \(train_rows\)"):
         draw_split(examples, replace(chosen, train_rows=162), 0, ORIGIN)
 
@@ -296,15 +299,6 @@ def test_phase_1_is_told_the_same_of_any_number_of_labels(plain):
         assert of_phase_1(split, replace(chosen, phase_1_knows_labels=True)).equals(split)
     assert all(of_cut.equals(told[0]) for of_cut in told) and not told[0]["adapts"].any()
     assert told[0]["part"].value_counts().to_dict() == {"unlabelled": 54, "test": 20, "validation": 10}
-
-
-def test_shots_are_drawn_of_the_training_rows_that_stay(plain):
-    examples = with_tests([60, 40])
-    whole = draw_split(examples, replace(plain, train_rows=30), 0, ORIGIN)
-    few = draw_split(examples, replace(plain, train_rows=30, shots=4), 0, ORIGIN)
-    assert few["example_id"].equals(whole["example_id"]) and (whole["part"] == "train").sum() == 30
-    assert (few["part"] == "train").sum() == 8 and (few["part"] == "unlabelled").sum() == 22
-    assert of_phase_1(few, plain).equals(of_phase_1(whole, plain))
 
 
 def test_phase_1_keeps_the_labels_of_rows_that_are_no_training_rows(plain):
