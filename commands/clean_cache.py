@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from threephase.base import paths
-from threephase.base.errors import UserError, run_stage
+from threephase.base.errors import UserError, run_stage, warn
 from threephase.study.read_params import load_studies
 from threephase.study.topology import trainings
 
@@ -44,11 +44,14 @@ def main() -> None:
 
 
 def abandoned_saves() -> list[Path]:
-    """The folders of saves whose training their study has no more; none of a study whose params are refused."""
-    if not any(paths.all_unfinished(folder).is_dir() for folder in (Path(), *paths.STUDIES.glob("*"))):
+    """The folders of saves whose training their study has no more; none where params are refused."""
+    try:
+        studies = load_studies(all_good=False)
+    except UserError as error:
+        warn(f"no saves are removed: {error}")
         return []
     found = []
-    for study in load_studies(all_good=False).values():
+    for study in studies.values():
         needed = {
             paths.unfinished(study.folder, training.program, training.encoder, training.variant, seed)
             for training in trainings(study)

@@ -24,7 +24,9 @@ from threephase.base.files import read_json, write_json, write_text  # noqa: E40
 from threephase.base.provenance import code_revision  # noqa: E402
 
 FOLDER = TOP / "reports/chaos"
-CODE = ("commands", "stages", "tests", "threephase")
+# What the trials copy or run.
+CODE = ("commands", "data", "encoders", "paper", "stages", "studies", "tests", "threephase")
+CODE += ("Makefile", "params.yaml", "requirements.txt", "shared.yaml")
 SIDE_BY_SIDE, LIMIT = 2, 2 * 3600  # blocks, and seconds after which none begins
 COUNTED = re.compile(r"(\d+) of \d+ trials as expected")
 
@@ -103,9 +105,9 @@ def git(*words: str) -> str:
 
 
 def committed_code() -> list[str]:
-    """What git calls the content of the folders of code; empty where a file differs from it."""
+    """What git calls the content of files and folders of code; empty where a file differs from it."""
     changed = git("status", "--porcelain", "--", *CODE)
-    return [] if changed else git("rev-parse", *(f"HEAD:{folder}" for folder in CODE)).split()
+    return [] if changed else git("rev-parse", *(f"HEAD:{path}" for path in CODE)).split()
 
 
 def run_all(blocks: list[Block]) -> dict[str, int]:
@@ -118,6 +120,7 @@ def run_all(blocks: list[Block]) -> dict[str, int]:
         for block, count in zip(waiting, pool.map(lambda block: run_block(block, end), waiting), strict=True):
             if count is not None:
                 good[block.name] = count
+            if count is not None and code:
                 write_json(log, {"code": code, "good": good})
     return good
 

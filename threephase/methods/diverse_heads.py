@@ -70,7 +70,6 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
         telling_apart.optimizer.zero_grad()  # of what the encoder's loss left there
         loss = telling_apart.backward(lambda _: [discriminator_loss(discriminator, *seen)])
         telling_apart.log(loss, telling_apart.step())
-    telling_apart.progress.close()
     restore_words(encoder, all_words)
     return optimization, batches.sequence_updates
 

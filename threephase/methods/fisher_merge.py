@@ -69,6 +69,7 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
         texts, fishers = texts_1 + texts_2, weights_of([first, second], settings.floor)
     else:
         optimization, texts, fishers = Optimization(run.stage, [encoder], noise_of(run), 0), 0, None
+        optimization.end()
     thetas = [{name: p.detach().clone() for name, p in e.transformer.named_parameters()} for e in (encoder, other)]
     encoder.added.clear()
     best = (-1.0, 0.0, 0.0)

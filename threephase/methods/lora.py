@@ -168,6 +168,5 @@ def train_adapters(run, phase, modules, batches, losses, schedule, settings, fac
     for batch in batches:
         loss = optimization.backward(partial(losses, batch, run.machine))
         optimization.log(loss, optimization.step())
-    optimization.progress.close()
     merge_adapters(encoder)
     return optimization, batches.sequence_updates

@@ -61,7 +61,6 @@ def train_encoder(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTok
     teacher = _Training(run, tokenizer, settings, deepcopy(encoder), "teacher")
     steps = max(settings.epochs * math.ceil(len(labelled) / settings.batch_size), settings.min_updates or 0)
     by_teacher = teacher.train(labelled, steps)
-    by_teacher.progress.close()
     soft = predict(teacher.model, unlabelled, tokenizer, run.machine).softmax(dim=1)
 
     student = _Training(run, tokenizer, settings, encoder, "student")

@@ -113,10 +113,13 @@ class Optimization:
         if self.steps == self.total:
             self._warn_of_no_movement()
         self.saves.after_step(self, ended=self.steps == self.total)
+        if self.steps == self.total:
+            self.progress.close()
 
     def end(self) -> None:
         """Leave the best weights, where some were kept; a training that ends before its planned steps calls this."""
         self.saves.after_step(self, ended=True)
+        self.progress.close()
         with torch.no_grad():
             for parameter, best in zip(self.parameters, self.best, strict=bool(self.best)):
                 parameter.copy_(best)
@@ -157,7 +160,7 @@ class Optimization:
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
         self.history, self.pieces = state["history"], state["pieces"]
-        self.progress.start = time.monotonic() - state["elapsed"]
+        self.progress.start, self.progress.seconds = time.monotonic() - state["elapsed"], 0.0
 
     def log_validation(self, metric: float, loss: float) -> None:
         """Note the selection metric (percent) and the loss on validation data behind the last step."""

@@ -19,6 +19,7 @@ def write_trained(run: TrainingRun, done: BestTrained) -> None:
     write_predictions(run, lambda part: probabilities(run, part, best.model, done.tokenizer))
     write_vectors(run, best.model.encoder, done.tokenizer)
     sequence_updates = sum(candidate.sequence_updates for candidate in done.tried)
+    best.optimization.progress.seconds = sum(candidate.optimization.progress.seconds for candidate in done.tried)
     run.write_records(best.optimization, sequence_updates, done.tokenizer, **best.facts(done.tried))
 
 

@@ -45,7 +45,7 @@ class StageSaves:
 
     def __init__(self, folder: Path, files_read: Callable[[], list[Path]]):
         self.folder, self.files_read = folder, files_read
-        self.inputs: list[Path] = []  # of the training that runs
+        self.valid_for = ""  # checksum of all that the result of the training that runs depends on
         self.seconds, self.trainings, self.training_runs, self.asked_to_stop = 0.0, 0, False, False
         self.went_on_from: list[int] = []  # updates, of each training that did
         self.started = self.last = time.monotonic()
@@ -64,17 +64,14 @@ class StageSaves:
         """Its number from 1; refuses one that begins before another has ended."""
         if self.training_runs:
             raise UserError(
-                "got a training that begins before another one has ended, expected one after the other; if their steps "
-                "take turns, name the first as beside"
+                "got a training that begins before another one has ended, expected one after the other; call end() of "
+                "the first, or name it as beside where their steps take turns"
             )
         self.trainings += 1
-        self.training_runs, self.inputs = True, self.files_read()
+        self.training_runs = True
+        facts = [*map(sha256_of, self.files_read()), library_versions(), cpu_model(), gpu_name()]
+        self.valid_for = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return self.trainings
-
-    def valid_for(self) -> str:
-        """Checksum of all that the result of the training that runs depends on."""
-        facts = [*map(sha256_of, self.inputs), library_versions(), cpu_model(), gpu_name()]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def files(self, training: int) -> list[Path]:
         """Its saves, the newest first."""
@@ -89,7 +86,7 @@ class StageSaves:
         for file in self.files(training):
             if sha256_of(file) != NAME.fullmatch(file.name)[3]:
                 warn(f"{file}: got other bytes than were saved; an older save is used, or none")
-            elif (saved := read(file))["valid_for"] == self.valid_for():
+            elif (saved := read(file))["valid_for"] == self.valid_for:
                 return saved
             file.unlink()
         return None
@@ -102,7 +99,7 @@ class StageSaves:
 
     def write(self, training: int, steps: int, content: dict[str, Any], *, keep: int) -> None:
         """Save, and leave so many saves of the training, this one among them; that it fails ends no training."""
-        content |= {"valid_for": self.valid_for(), "seconds": self.seconds + seconds_so_far()}
+        content |= {"valid_for": self.valid_for, "seconds": self.seconds + seconds_so_far()}
         older, written = self.files(training), self.folder / f"{training}.safetensors"
         try:
             with new_file(written) as temporary:

@@ -289,7 +289,7 @@ class Study:
         """
         source = self.dataset.source
         on_hub_alone = source.hub is not None and source.folder is None
-        return not self.params.reproduces_paper and (source.files is not None or on_hub_alone)
+        return not self.params.reproduces_paper and (bool(source.own_files) or on_hub_alone)
 
     def encoder_baselines(self) -> list[str]:
         """The baselines that are computed for each encoder."""

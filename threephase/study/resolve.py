@@ -17,7 +17,7 @@ from threephase.study.params import SPLIT_SETTINGS, Study
 from threephase.study.read_params import load_dataset
 from threephase.study.resolve_trainings import baseline_settings, encoder_settings, training_settings
 from threephase.study.settings import DataSettings, Machine, SourceSettings, SplitSettings, TrainingSettings
-from threephase.study.source_params import WORDS, Expected
+from threephase.study.source_params import WORDS, Expected, Part
 
 TEMPLATES = Path("threephase/report/templates")
 
@@ -116,7 +116,9 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
         "sample_rows": None,
         "units": WORDS,
     }
+    parts = [_untitled(part) for part in dataset.source.parts]
     fetched = dataclasses.replace(dataset, **unread, deduplicate=False, contradicting_labels="first", class_names=None)
+    fetched = dataclasses.replace(fetched, source=dataclasses.replace(dataset.source, parts=parts))
     # By their content: a study's fetched rows may come from the cache of another study.
     yield Resolved(topology.FETCH, "", DataSettings(fetched, sources), own_files=dataset.source.own_files)
     yield Resolved(topology.PREPARE, "", DataSettings(dataset, sources))
@@ -126,6 +128,10 @@ def _of_sources(study: Study) -> Iterator[Resolved]:
     for encoder in study.params.encoders:
         source = dataclasses.replace(study.shared.encoders[encoder], title="", licence="")
         yield Resolved(topology.FETCH_ENCODER, encoder, SourceSettings(source, sources))
+
+
+def _untitled(part: Part) -> Part:
+    return dataclasses.replace(part, dataset=dataclasses.replace(part.dataset, title="", licence=""))
 
 
 def split_settings(study: Study) -> SplitSettings:

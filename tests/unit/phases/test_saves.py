@@ -1,6 +1,5 @@
 """Saves of trainings: when they are written, which are used, and what a stop does."""
 
-import itertools
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ from test_optimization import layer, optimization_of, take_step
 from threephase.base.errors import UserError
 from threephase.phases import saves
 from threephase.phases.consecutive import consecutive
+from threephase.phases.optimization import Optimization
 from threephase.phases.saves import StageSaves
 
 
@@ -87,6 +87,17 @@ def test_a_save_of_what_was_read_between_two_trainings_is_not_used_either(new_pr
     assert both() == expected and stage.went_on_from == [6]
 
 
+def test_a_save_is_of_the_inputs_that_its_training_began_with(new_process, files):
+    new_process()
+    module = layer()
+    optimization = optimization_of(module, total=6)
+    files[1].write_text("other")
+    take_step(optimization, module(torch.ones(1, 1)).sum())
+    stage = new_process()
+    train(1)
+    assert stage.went_on_from == []
+
+
 def test_a_training_that_ends_before_its_save_is_refused(new_process):
     new_process()
     train(4)
@@ -104,19 +115,20 @@ def test_a_training_within_another_is_refused(new_process):
 
 
 def test_the_seconds_of_two_trainings_are_those_of_both_wherever_they_were_stopped(new_process, monkeypatch):
-    clock = itertools.count()
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    step = Optimization.step
+    monkeypatch.setattr(Optimization, "step", lambda self: now.append(now.pop() + 1.0) or step(self))
 
-    def both() -> float:
-        first, second = (train(6)[1] for _ in range(2))
+    def both(steps: int = 6) -> float:
+        first, second = train(6)[1], train(steps)[1]
         return consecutive(first, second).progress.seconds
 
-    monkeypatch.setattr(saves, "_stage", None)
-    undisturbed = both()
+    assert both() == 12.0
     new_process()
-    both()
+    both(4)
     new_process()
-    assert both() >= undisturbed
+    assert both() == 12.0
 
 
 def train_undisturbed(weight: float) -> float:
