@@ -61,6 +61,15 @@ def render(monkeypatch, *arguments):
     return {name: file.read_text(encoding="utf-8") for name, file in files.items()}
 
 
+def test_where_all_studies_are_of_few_labels_there_is_no_page_over_all(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    copy_params(tmp_path)
+    put_back("bbc_labels_8", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["render_index"])
+    render_index.main()
+    assert "has none of few labels" in capsys.readouterr().out and not paths.ALL_STUDIES.exists()
+
+
 def lead(name: str, table: str, variant: str, other: str) -> str:
     """The published difference of two variants with its interval, as pages write it."""
     rows = read_results(REPOSITORY / paths.published(name) / f"{table}.csv")
