@@ -17,6 +17,7 @@ from threephase.report.labels import Labels, labels_text, stated, titles_of
 from threephase.report.layout import link, render, render_drawing
 from threephase.report.own_answer import listed
 from threephase.results.choice import GUESSING
+from threephase.results.costs import environment
 from threephase.results.tables import MISSING, escape_markdown, format_number
 from threephase.scores.statistics import ROWS_ONLY, Interval
 from threephase.study.rules import counts_all_labels
@@ -44,6 +45,7 @@ def render_labels(labels: Labels) -> str:
         encoder=study.shared.encoders[study.params.encoders[0]].title,
         seeds=_numbers_of_seeds(studies),
         pages={finished.name: link(finished.folder / "index.html", TABLE.parent) for finished in studies + untrained},
+        machines={finished.name: _machine(finished) for finished in studies},
         untrained=titles_of(labels.untrained),
         untrained_seeds=_numbers_of_seeds(untrained),
         validated=[finished.name for finished in studies if not counts_all_labels(finished.study.protocol)],
@@ -55,6 +57,11 @@ def render_labels(labels: Labels) -> str:
         band=labels.titles.get(labels.named.family.variant, ""),
         **_curves(labels),
     )
+
+
+def _machine(finished: Finished) -> str:
+    told = dict(environment(finished.trainings))
+    return ", ".join(f"{place} {told[place]}" for place in ("CPU", "GPU", "Precision"))
 
 
 def _numbers_of_seeds(studies: Sequence[Finished]) -> list[int]:
@@ -73,8 +80,9 @@ def readme_part(labels: Labels) -> str:
         uses = {}
         for point in (point for point in labels.points if point.shots == shots):
             uses.setdefault(point.use, []).append(f"{point.finished.study.params.dataset}: {point.told_briefly}")
-        named = ", ".join(f"{use} ({'; '.join(datasets)})" for use, datasets in uses.items())
-        lines += [f"With {shots} labels a class {escape_markdown(named)}."] if uses else []
+        for use, datasets in uses.items():
+            named = f"{use} ({'; '.join(datasets)})"
+            lines.append(f"With {shots} labels a class {escape_markdown(named)}.")
     return " ".join([*lines, f"[All numbers]({TABLE.as_posix()})."])
 
 
