@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,6 @@ class StageSaves:
 
     def __init__(self, folder: Path, files_read: Callable[[], list[Path]]):
         self.folder, self.files_read = folder, files_read
-        self.valid_for = ""  # checksum of all that the result of the training that runs depends on
         self.seconds, self.trainings, self.training_runs, self.asked_to_stop = 0.0, 0, False, False
         self.went_on_from: list[int] = []  # updates, of each training that did
         self.started = self.last = time.monotonic()
@@ -69,8 +69,6 @@ class StageSaves:
             )
         self.trainings += 1
         self.training_runs = True
-        facts = [*map(sha256_of, self.files_read()), library_versions(), cpu_model(), gpu_name()]
-        self.valid_for = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return self.trainings
 
     def files(self, training: int) -> list[Path]:
@@ -79,14 +77,14 @@ class StageSaves:
         found = sorted(((int(name[2]), name.string) for name in names if name), reverse=True)
         return [self.folder / name for _, name in found]
 
-    def newest(self, training: int) -> dict[str, Any] | None:
+    def newest(self, training: "TrainingSaves") -> dict[str, Any] | None:
         """Its newest save that is whole and valid, or None; others are removed, and what a kill left half-written."""
         for file in self.folder.glob(".*.tmp"):
             file.unlink()
-        for file in self.files(training):
+        for file in self.files(training.number):
             if sha256_of(file) != NAME.fullmatch(file.name)[3]:
                 warn(f"{file}: got other bytes than were saved; an older save is used, or none")
-            elif (saved := read(file))["valid_for"] == self.valid_for:
+            elif (saved := read(file))["valid_for"] == training.valid_for:
                 return saved
             file.unlink()
         return None
@@ -97,14 +95,14 @@ class StageSaves:
         every = self.asked_to_stop or now - self.last >= SAVE_EVERY
         return every or (ended and now - self.started >= NOTHING_BEFORE)
 
-    def write(self, training: int, steps: int, content: dict[str, Any], *, keep: int) -> None:
+    def write(self, training: "TrainingSaves", steps: int, content: dict[str, Any], *, keep: int) -> None:
         """Save, and leave so many saves of the training, this one among them; that it fails ends no training."""
-        content |= {"valid_for": self.valid_for, "seconds": self.seconds + seconds_so_far()}
-        older, written = self.files(training), self.folder / f"{training}.safetensors"
+        older, written = self.files(training.number), self.folder / f"{training.number}.safetensors"
         try:
+            content |= {"valid_for": training.valid_for, "seconds": self.seconds + seconds_so_far()}
             with new_file(written) as temporary:
                 write(content, temporary)
-            written.rename(self.folder / f"{training}-{steps}-{sha256_of(written)}.safetensors")
+            written.rename(self.folder / f"{training.number}-{steps}-{sha256_of(written)}.safetensors")
         except Exception as error:
             said = getattr(error, "strerror", None) or error
             warn(f"{self.folder}: {said}; the training goes on, but could not be saved")
@@ -169,9 +167,19 @@ class TrainingSaves:
 
     def __init__(self):
         self.stage, self.members = _stage, []
-        self.training = _stage.next_training() if _stage else 0
-        self.noted = _stage.newest(self.training) if _stage else None
-        self.ended_at = 0
+        self.noted, self.ended_at = None, 0
+        if self.stage:
+            self.number = self.stage.next_training()
+            self.inputs = {file: file.stat().st_mtime_ns for file in self.stage.files_read()}
+            self.noted = self.stage.newest(self)
+
+    @cached_property
+    def valid_for(self) -> str | None:
+        """Checksum of all that the result depends on; None, which holds for no training, where a file has changed."""
+        facts = [*map(sha256_of, self.inputs), library_versions(), cpu_model(), gpu_name()]
+        if any(file.stat().st_mtime_ns != when for file, when in self.inputs.items()):
+            return None
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def noted_of(self, member: "Optimization") -> dict[str, Any] | None:
         return self.noted and self.noted["members"][self.members.index(member)]
@@ -191,7 +199,7 @@ class TrainingSaves:
         elif self.ended_at != member.steps and self.stage.is_due(ended=ended):
             states = [each.state(ended=ended) for each in self.members]
             content = {"steps": member.steps, "ended": ended, "members": states, "random": random_state(member.device)}
-            self.stage.write(self.training, member.steps, content, keep=1 if ended else GENERATIONS)
+            self.stage.write(self, member.steps, content, keep=1 if ended else GENERATIONS)
             self.ended_at = member.steps if ended else 0
         if ended:
             self.stage.training_runs = False
