@@ -45,6 +45,8 @@ def main() -> None:
 
 def abandoned_saves() -> list[Path]:
     """The folders of saves whose training their study has no more; none where params are refused."""
+    if not any(paths.all_unfinished(folder).is_dir() for folder in (Path(), *paths.STUDIES.glob("*"))):
+        return []
     try:
         studies = load_studies(all_good=False)
     except UserError as error:
