@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 Names = dict[int, tuple[str, Any]]
-# Modules that check or copy whole sections.
-CHECKING = {"read_params.py", "methods.py", "schema.py", "dataclasses.py"}
+# Modules that check or copy whole sections, and a function that does.
+CHECKING, CHECKS = {"read_params.py", "methods.py", "schema.py", "dataclasses.py"}, "check_source"
 recorded: dict[str, set[str]] = collections.defaultdict(set)
 names: Names = {}
 
@@ -43,7 +43,9 @@ def record_reading(cls: type) -> None:
 
     def read(self: Any, name: str) -> Any:
         value = object.__getattribute__(self, name)
-        if name in fields and Path(sys._getframe(1).f_code.co_filename).name not in CHECKING:
+        reader = sys._getframe(1).f_code
+        checks = Path(reader.co_filename).name in CHECKING or reader.co_qualname.split(".")[0] == CHECKS
+        if name in fields and not checks:
             place, _ = names.get(id(self), ("", None))
             if place and not holds_sections(value):
                 recorded["params"].add(f"{place}.{name}".replace(":.", ":"))
