@@ -42,8 +42,8 @@ class Trials(NamedTuple):
 
 
 TABLE = (
-    Trials("kills-tiny", "kills.py", "tiny", 200, 20),
-    Trials("kills-minilm", "kills.py", "minilm", 20, 5),
+    Trials("kills-tiny", "kills.py", "tiny", 67, 34),  # three kills a trial: 200
+    Trials("kills-minilm", "kills.py", "minilm", 7, 7),  # 20
     Trials("dvc-kills", "dvc_kills.py", "dvc", 40, 20),
     Trials("make-kills", "dvc_kills.py", "make", 10, 5),
     Trials("worker-kills", "distribution.py", "worker", 20, 10),
@@ -51,8 +51,8 @@ TABLE = (
     Trials("flips", "flips.py", "read", 500, 50),
     Trials("cache-flips", "flips.py", "cache", 50, 25),
     Trials("disk-full", "faults.py", "disk_full", 50, 25),
-    Trials("output", "faults.py", "output", 20, 10),
-    Trials("twice", "faults.py", "twice", 20, 10),
+    Trials("output", "faults.py", "output", 20, 20),
+    Trials("twice", "faults.py", "twice", 40, 20),
     Trials("params", "params.py", "files", 10_000, 1_000),
     Trials("data", "data.py", "files", 2_000, 500),
 )
