@@ -127,7 +127,8 @@ class Output(OfStages):
             elif kind == "a folder for a file":
                 output.unlink(missing_ok=True)
                 output.mkdir(parents=True)
-                said, undo = "got a folder, expected a file", output.rmdir
+                said = "got a folder, expected a file"
+                undo = lambda: output.is_dir() and output.rmdir()  # noqa: E731 -- a stage replaces a whole folder
             else:
                 blocked = next(
                     (part for part in reversed(output.parents) if part.is_relative_to(self.disk) and not part.exists()),

@@ -81,6 +81,7 @@ def export(encoder: SentenceEncoder, tokenizer_folder: Path, max_length: int, fo
     with new_folder(folder) as new:
         for name in (CONFIG, *TOKENIZER_FILES):
             if (tokenizer_folder / name).is_file():
+                verify(tokenizer_folder / name)
                 shutil.copyfile(tokenizer_folder / name, new / name)
         _save(encoder.transformer.state_dict(), new / WEIGHTS)
         _json(new / "sentence_bert_config.json", transformer)
