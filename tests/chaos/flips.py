@@ -52,6 +52,7 @@ def read(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tuple[s
     files = [file for dep in deps for file in sorted([dep, *dep.rglob("*")]) if file.is_file()]
     file = draw.choice([file for file in files if not file.is_relative_to(root / "runs/reports")])
     name, seen = str(file.relative_to(root)), draw.random() < SEEN_BY_DVC
+    links = [str(one.relative_to(root)) for one in files_of_runs(root) if one.samefile(file)]
     flip(file, draw)
     if seen:
         file.touch()
@@ -60,7 +61,7 @@ def read(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tuple[s
             return "made again by dvc", f"{name}, seen by dvc"
     said = try_to(root, "dvc", "repro", "--single-item", "--force", stage)
     if said.returncode:
-        outcome = judged(said.stdout + said.stderr, name)
+        outcome = judged(said.stdout + said.stderr, name, links)
     else:
         own = tuple(out["path"] for out in lock[stage]["outs"])
         is_same = all(made(root)[other] == content for other, content in expected.items() if other.startswith(own))
@@ -93,22 +94,31 @@ def try_to(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, timeout=900)
 
 
-def judged(said: str, name: str) -> str:
-    """What a stage that fails has said: one line about the file or the folder in which it is, or something else."""
+def judged(said: str, name: str, links: list[str]) -> str:
+    """What a stage that fails has said: one line about the file or the folder in which it is, or something else.
+
+    ``links``: the same file in other outputs, as dvc's cache has it once.
+    """
     lines = re.findall("^error: (.*)$", said, re.MULTILINE)
     if "Traceback" in said:
         return "traceback"
-    return "named" if len(lines) == 1 and inside(name, lines[0].partition(":")[0]) else "not one short line"
+    told = [line.partition(":")[0] for line in lines]
+    return "named" if len(told) == 1 and (inside(name, told[0]) or told[0] in links) else "not one short line"
 
 
 def inside(name: str, output: str) -> bool:
     return Path(name).is_relative_to(output)
 
 
+def files_of_runs(root: Path) -> list[Path]:
+    return [file for file in (root / "runs").rglob("*") if file.is_file()]
+
+
 def mend(root: Path, outputs: list[str]) -> None:
-    """Do what the one line says."""
+    """Do what the one line says, and what ``make doctor`` says of other outputs that are the same file."""
     run(root, "rm", "-r", *outputs)
-    run(root, *DOCTOR)
+    for output in REMOVED.findall(run(root, *DOCTOR)):
+        run(root, "rm", "-rf", output)
     run(root, "dvc", "repro")
 
 
