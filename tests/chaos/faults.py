@@ -127,8 +127,8 @@ class Output(OfStages):
             elif kind == "a folder for a file":
                 output.unlink(missing_ok=True)
                 output.mkdir(parents=True)
-                said = "got a folder, expected a file"
-                undo = lambda: output.is_dir() and output.rmdir()  # noqa: E731 -- a stage replaces a whole folder
+                # A stage may have replaced the whole folder around it.
+                said, undo = "got a folder, expected a file", lambda: output.is_dir() and output.rmdir()
             else:
                 blocked = next(
                     (part for part in reversed(output.parents) if part.is_relative_to(self.disk) and not part.exists()),

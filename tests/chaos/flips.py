@@ -52,7 +52,7 @@ def read(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tuple[s
     files = [file for dep in deps for file in sorted([dep, *dep.rglob("*")]) if file.is_file()]
     file = draw.choice([file for file in files if not file.is_relative_to(root / "runs/reports")])
     name, seen = str(file.relative_to(root)), draw.random() < SEEN_BY_DVC
-    links = [str(one.relative_to(root)) for one in files_of_runs(root) if one.samefile(file)]
+    links = [str(one.relative_to(root)) for one in (root / "runs").rglob("*") if one.samefile(file)]
     flip(file, draw)
     if seen:
         file.touch()
@@ -79,8 +79,7 @@ def in_cache(root: Path, draw: random.Random, expected: dict[str, bytes]) -> tup
     flip(file, draw)
     said = run(root, *DOCTOR)
     found = f"{file.relative_to(root)}: removed, as its content is not what its name says" in said
-    for output in REMOVED.findall(said):  # the same file, by a hard link
-        run(root, "rm", "-r", output)
+    remove_named(root, said)
     run(root, "dvc", "repro")
     outcome = "found, same bytes" if found else "not found"
     if made(root) == expected:  # from the cache, or where that lacks it by the stage
@@ -110,15 +109,16 @@ def inside(name: str, output: str) -> bool:
     return Path(name).is_relative_to(output)
 
 
-def files_of_runs(root: Path) -> list[Path]:
-    return [file for file in (root / "runs").rglob("*") if file.is_file()]
+def remove_named(root: Path, said: str) -> None:
+    """Remove the outputs that ``make doctor`` names: one file of dvc's cache may be in several, by hard links."""
+    for output in REMOVED.findall(said):
+        run(root, "rm", "-rf", output)
 
 
 def mend(root: Path, outputs: list[str]) -> None:
     """Do what the one line says, and what ``make doctor`` says of other outputs that are the same file."""
     run(root, "rm", "-r", *outputs)
-    for output in REMOVED.findall(run(root, *DOCTOR)):
-        run(root, "rm", "-rf", output)
+    remove_named(root, run(root, *DOCTOR))
     run(root, "dvc", "repro")
 
 

@@ -57,6 +57,14 @@ def test_a_flipped_bit_is_named_and_what_is_to_be_typed_makes_the_same_bytes(stu
     assert made(study) == expected
 
 
+def test_a_flipped_bit_in_a_file_that_a_training_only_copies_is_named(study, tmp_path):
+    root, name = copy(study, tmp_path), "runs/pretrained/minilm_l6/special_tokens_map.json"
+    flip(root / name, random.Random(0))
+    stage = f"train_contrastive_from_pretrained@{CELL}-0"
+    follow(root, run(root, "dvc", "repro", "--single-item", "--force", stage, expected=255), name)
+    assert not (root / f"runs/encoders/{CELL}/0").exists()
+
+
 def test_a_worker_verifies_what_this_run_made_and_not_what_an_earlier_lock_says(study, tmp_path):
     root = copy(study, tmp_path)
     run(root, "dvc", "status")  # dvc knows the files of this copy

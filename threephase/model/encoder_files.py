@@ -1,6 +1,8 @@
 """Which files an encoder's folder holds, whether they are the right ones, and its configuration; needs no torch."""
 
 import json
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,14 @@ def read_json(path: Path) -> Any:
         if described(error):
             raise
         raise UserError(f"{path}: can't be read as JSON: {error}; make the folder again with dvc repro") from None
+
+
+def copy_files(names: Iterable[str], source: Path, target: Path) -> None:
+    """Copy those of the files that the folder ``source`` has; one line where one is not what a stage made."""
+    for name in names:
+        if (source / name).is_file():
+            verify(source / name)
+            shutil.copyfile(source / name, target / name)
 
 
 def check_files(folder: Path, remake: str = REMAKE) -> None:

@@ -1,7 +1,6 @@
 """Encoders on disk: the folder that phases hand to each other and that SentenceTransformer(folder) loads."""
 
 import json
-import shutil
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ from threephase.base.errors import UserError
 from threephase.base.faults import described
 from threephase.base.files import new_folder
 from threephase.base.handed_over import verify
-from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, TransformerConfig, read_json
+from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, TransformerConfig, copy_files, read_json
 from threephase.model.models import DenoisingDecoder, SentenceEncoder
 from threephase.model.transformer import Transformer, initialize
 
@@ -79,10 +78,7 @@ def export(encoder: SentenceEncoder, tokenizer_folder: Path, max_length: int, fo
     dense |= {"activation_function": "torch.nn.modules.linear.Identity"}
     modules = [("", "Transformer"), ("1_Pooling", "Pooling")] + [("2_Normalize", "Normalize")] * encoder.normalized
     with new_folder(folder) as new:
-        for name in (CONFIG, *TOKENIZER_FILES):
-            if (tokenizer_folder / name).is_file():
-                verify(tokenizer_folder / name)
-                shutil.copyfile(tokenizer_folder / name, new / name)
+        copy_files((CONFIG, *TOKENIZER_FILES), tokenizer_folder, new)
         _save(encoder.transformer.state_dict(), new / WEIGHTS)
         _json(new / "sentence_bert_config.json", transformer)
         _json(new / "1_Pooling" / CONFIG, pooling)

@@ -1,6 +1,5 @@
 """Pre-trained encoders from where they are published, or from the user's folder, to ``runs/pretrained/<name>``."""
 
-import shutil
 from pathlib import Path
 
 from threephase.base import paths
@@ -8,7 +7,15 @@ from threephase.base.errors import UserError
 from threephase.base.files import new_folder
 from threephase.data.hub import download
 from threephase.data.packages import package_folder
-from threephase.model.encoder_files import CONFIG, TOKENIZER, TOKENIZER_FILES, WEIGHTS, check_files, check_weights
+from threephase.model.encoder_files import (
+    CONFIG,
+    TOKENIZER,
+    TOKENIZER_FILES,
+    WEIGHTS,
+    check_files,
+    check_weights,
+    copy_files,
+)
 from threephase.study.source_params import EncoderSource, Sources
 
 NAMES = (CONFIG, WEIGHTS, *TOKENIZER_FILES)
@@ -24,9 +31,7 @@ def copy_encoder(name: str, source: EncoderSource, settings: Sources, folder: Pa
     check_files(origin, remedy)
     check_weights(origin, source.sha256, remedy)
     with new_folder(folder) as new:
-        for file in NAMES:
-            if (origin / file).is_file():
-                shutil.copyfile(origin / file, new / file)
+        copy_files(NAMES, origin, new)
     return where
 
 

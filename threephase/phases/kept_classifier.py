@@ -20,7 +20,7 @@ from scipy.special import softmax
 from threephase.base.errors import UserError
 from threephase.base.files import read_json, write_json
 from threephase.model import embedding, encoder_folder
-from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS
+from threephase.model.encoder_files import CONFIG, TOKENIZER_FILES, WEIGHTS, copy_files
 from threephase.model.machine import set_up
 from threephase.model.models import ClassifierHead, SentenceEncoder
 from threephase.model.tokens import TextTokenizer, sentence_pieces
@@ -107,9 +107,7 @@ def write(folder: Path, described: Description, model: Model) -> None:
 
 def _write_for_transformers(folder: Path, described: Description, model: Model) -> None:
     """The config, the code and the tokenizer, with the limit, that ``transformers`` looks for in the top folder."""
-    for name in TOKENIZER_FILES:
-        if (model.tokenizer_folder / name).is_file():
-            shutil.copyfile(model.tokenizer_folder / name, folder / name)
+    copy_files(TOKENIZER_FILES, model.tokenizer_folder, folder)
     shutil.copyfile(Path(__file__).with_name(MODELING), folder / MODELING)
     code, encoder = MODELING.removesuffix(".py"), model.encoder
     config = {
