@@ -16,7 +16,8 @@ import pytest
 from distributed import Client
 from distributed_project import DISTRIBUTE, copy, made, make_study
 from failing_remote import failing_remote
-from tiny_project import commit, environment, make_pipelines, run
+from small_project import change
+from tiny_project import STUDY, commit, environment, make_pipelines, run
 
 from threephase.base.provenance import library_versions
 from threephase.project.worker import CommandFailed, run_command
@@ -43,10 +44,10 @@ def root(new, tmp_path) -> Path:
     return copy(new, tmp_path)
 
 
-def start(root: Path) -> subprocess.Popen[str]:
+def start(root: Path, *targets: str) -> subprocess.Popen[str]:
     """The command with its output in a pipe; it has begun to train when this returns."""
     process = subprocess.Popen(
-        COMMAND, cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, *targets], cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     for line in process.stdout:
         if "split_data" in line:
@@ -189,6 +190,26 @@ def test_when_interrupted_it_says_one_line_and_leaves_no_process(root, expected)
     assert not left_behind(root)
     said = run(root, *COMMAND)
     assert "split_data" not in said and made(root) == expected
+
+
+def test_an_interrupted_training_saves_itself_and_goes_on_from_there(root):
+    file, encoder = root / "threephase/phases/saves.py", "minilm_l6"
+    slow = "NOTHING_BEFORE, SAVE_EVERY, STOP_WITHIN = "
+    file.write_text(file.read_text().replace(f"{slow}60.0, 120.0", f"{slow}0.0, 4.0"))
+    change(root, STUDY, {f"hyperparameters.{encoder}.epochs_dae": 40})
+    target = f"train_dae@{encoder}-dae-0"
+    process = start(root, target)
+    while not (saves := list(root.glob("runs/unfinished/**/[1-9]-*.safetensors"))):
+        assert process.poll() is None
+        time.sleep(0.05)
+    stopped_at, folder = time.time(), saves[0].parent
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    # The next one was not due for four seconds.
+    assert any(stopped_at < save.stat().st_mtime < stopped_at + 3 for save in folder.glob("[1-9]-*.safetensors"))
+    run(root, *COMMAND, target)
+    report = root / f"runs/reports/{encoder}-dae/0-encoder.json"
+    assert json.loads(report.read_text())["went_on_from_updates"]
 
 
 def test_a_stage_has_the_environment_that_dvc_would_give_it(monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from threephase.base.errors import UserError
 from threephase.base.provenance import library_versions
-from threephase.project.worker import Clones, CommandFailed, Result, run_command, run_in_clone
+from threephase.project.worker import Clones, CommandFailed, Result, run_command, run_in_clone, stop_stage
 from threephase.study import topology
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Distribution:
                 self.tasks += tasks_of(books)
                 ends.callback(books.write_lock)
             self.ready = [task for task in self.tasks if not task.waits_for]
+            ends.push(self._stop_stages)
             # Each result is fetched as it comes: one that a dead worker holds would be computed again.
             ended = as_completed(with_results=True, raise_errors=False)
             stop_if_interrupted = ends.enter_context(interruptible())
@@ -113,6 +114,13 @@ class Distribution:
                     task = self.sent.pop(future)
                     self._fill(ended.add)  # its worker goes on while this process keeps what it made
                     self._end(task, future, result)
+
+    def _stop_stages(self, error: type[BaseException] | None, *_: object) -> None:
+        """Behind Ctrl-C each worker's training saves itself; a scheduler may have workers of others too."""
+        if error is KeyboardInterrupt:
+            sent = {future.key for future in self.sent}
+            ours = [worker for worker, keys in self.client.processing().items() if sent.intersection(keys)]
+            self.client.run(stop_stage, workers=ours, on_error="ignore")
 
     def _fill(self, add: Callable[["Future"], object]) -> None:
         """Send the workers that have nothing to do what is ready, the longest way to the end first.
@@ -207,18 +215,19 @@ class Distribution:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Yields what raises KeyboardInterrupt once Ctrl-C was pressed: at a moment of ours, where nothing swallows it."""
+    """Yields what raises KeyboardInterrupt once Ctrl-C was pressed, or SIGTERM sent: where nothing swallows it."""
     pressed = threading.Event()
 
     def check() -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    before = {number: signal.signal(number, lambda *_: pressed.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def seconds_of(stage: str) -> float:

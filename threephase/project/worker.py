@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from threephase.project.books import Books, Entry
 
 LINES = 5  # of a failed command's output that are told
+STOP_SECONDS = 10
 KILLED = (-9, 137)
+
+
+_running: subprocess.Popen | None = None  # the command of this worker's stage
 
 
 class CommandFailed(Exception):
@@ -76,18 +80,38 @@ def run_command(
         noted.flush()
         environment[handed_over.NOTED] = noted.name
         start = time.perf_counter()
-        result = subprocess.run(
-            command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        status, said = _wait_for(command, folder, environment)
         seconds = time.perf_counter() - start
-    lines = result.stdout.strip().splitlines()
-    if result.returncode:
-        said = lines[-LINES:] or [f"ended with status {result.returncode}"]
-        if result.returncode in KILLED:
-            said.append("it was killed, perhaps for want of memory; fewer workers need less")
-        raise CommandFailed("\n".join(said))
+    lines = said.strip().splitlines()
+    if status:
+        told = lines[-LINES:] or [f"ended with status {status}"]
+        if status in KILLED:
+            told.append("it was killed, perhaps for want of memory; fewer workers need less")
+        raise CommandFailed("\n".join(told))
     return Result(seconds, [line for line in lines if line.startswith("warning:")])
+
+
+def _wait_for(command: str, folder: str, environment: dict[str, str]) -> tuple[int, str]:
+    """Run a command that ``stop_stage`` may end; returns its status and what it printed."""
+    global _running
+    with subprocess.Popen(
+        command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as _running:  # fmt: skip
+        said, _ = _running.communicate()
+    return _running.returncode, said
+
+
+def stop_stage() -> None:
+    """End this worker's stage within ten seconds; a training that has run for a minute saves itself first."""
+    import psutil
+
+    if not _running:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess, subprocess.TimeoutExpired):
+        for stage in psutil.Process(_running.pid).children():  # of the shell, which ends with it
+            stage.terminate()
+        _running.wait(STOP_SECONDS)
 
 
 def _without_dask(environment: Mapping[str, str]) -> dict[str, str]:
