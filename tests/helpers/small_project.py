@@ -22,6 +22,12 @@ ROWS = "data/small/rows.csv"
 CLASSES = {"fruit": "apple", "metal": "iron", "tree": "oak"}
 ROWS_PER_CLASS = 20
 CODE = ("stages", "threephase", "commands")
+# PYTHONWARNINGS of programs that tests start: what our own modules are warned of is an error.
+WARNINGS = "error:::__main__," + ",".join(
+    f"error:::{'.'.join(file.relative_to(REPOSITORY).with_suffix('').parts)}"
+    for folder in CODE
+    for file in sorted((REPOSITORY / folder).rglob("*.py"))
+)
 # Studies of all shapes: the default one, two encoders with lists of their own, folds, a released protocol.
 STUDIES = ("", "snips", "sst2", "snips_released_l6")
 # The default study as tests take it: two seeds, every kind of variant, a rate of its own for some.
@@ -132,7 +138,12 @@ def run_stage(root: Path, program: str, *arguments: str) -> subprocess.Completed
     start = ["stages", program] if is_stage else [f"commands.{program}"]
     if is_stage and not (root / "stages").exists():
         link_code(root)  # a stage works in the folder of its code
-    search = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    search = {
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": WARNINGS,
+    }
     return subprocess.run(
         [sys.executable, "-m", *start, *arguments],
         cwd=root,

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from small_project import CODE, OF_TESTS, change
+from small_project import CODE, OF_TESTS, WARNINGS, change
 from tiny_encoder import make_bert
 
 from threephase.base.files import sha256_of
@@ -125,6 +125,7 @@ def environment(root: Path) -> dict[str, str]:
         # Two threads that wait for each other actively crawl where other programs want the same cores.
         "OMP_WAIT_POLICY": "PASSIVE",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONWARNINGS": WARNINGS,
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(beside / "site"),
         "DVC_GLOBAL_CONFIG_DIR": str(beside / "global"),
