@@ -55,6 +55,7 @@ TABLE = (
     Trials("twice", "faults.py", "twice", 40, 20),
     Trials("params", "params.py", "files", 10_000, 1_000),
     Trials("data", "data.py", "files", 2_000, 500),
+    Trials("soak", "soak.py", "stages", 1_000, 1_000),
 )
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,7 @@ def visible_gpus() -> list[str]:
 @contextlib.contextmanager
 def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["Cluster", int]]:
     """So many workers, which share so many GPUs in turn; yields the cluster and their number."""
+    import dask
     from distributed import Nanny
 
     environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
@@ -67,6 +69,9 @@ def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["C
         for number, environment in enumerate(environments)
     }
     with contextlib.ExitStack() as ends:
+        # Dask would leave locks in the folder for temporary files.
+        folder = ends.enter_context(tempfile.TemporaryDirectory(prefix="workers-"))
+        ends.enter_context(dask.config.set(temporary_directory=folder))
         with _deaf_children():
             cluster = ends.enter_context(_started(specs))
         yield cluster, workers

@@ -1,0 +1,95 @@
+"""A soak: python tests/chaos/soak.py stages N [SEED].
+
+At least N stages of one study in a row, by one worker. Memory and open files of the command and of its worker stay as
+they are, and nothing is left but what dvc answers for.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
+
+from distributed_project import DISTRIBUTE  # noqa: E402
+from distribution import processes_in, workers_of  # noqa: E402
+from small_project import change  # noqa: E402
+from tiny_project import STUDY, commit, environment, make_pipelines, make_tiny_project, run  # noqa: E402
+from trials import outcome_of, run_trials  # noqa: E402
+
+from threephase.study.schema import read_yaml  # noqa: E402
+
+# A seed's stages are then its split and a training.
+VALUES, STAGES_OF_A_SEED = {"variants": ["ft"], "baselines": ["majority"], "draw_encoders": False}, 2
+EVERY = 10  # stages between two looks
+GROWTH = 1.05  # what counts as flat: a median of the last quarter of the looks, of that of the second
+Look = tuple[float, float]  # megabytes and open files
+
+
+def trials(_: str, stages: int, first_seed: int) -> Iterator[tuple[str, str]]:
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        root, temporary = make_tiny_project(Path(folder, "project")), Path(folder, "temporary")
+        temporary.mkdir()
+        seeds = range(first_seed, first_seed + max(2, stages // STAGES_OF_A_SEED))
+        change(root, STUDY, VALUES | {"seeds": list(seeds)})
+        make_pipelines(root)
+        commit(root)
+        ran, looks = run_and_look(root, temporary)
+        faults = [*growing(looks), *left_behind(root, temporary)]
+    for number in range(stages):
+        told = f"{ran} stages ran, megabytes and open files of each {EVERY}: {looks}" if number == 0 else "as the first"
+        yield outcome_of(faults if number < ran else ["not run"]), told
+
+
+def run_and_look(root: Path, temporary: Path) -> tuple[int, list[Look]]:
+    """Run the study, whose temporary files go to a folder of their own; how many stages ran, and what they took."""
+    looks, ran = [], 0
+    with tempfile.TemporaryFile("w+") as errors:
+        variables = environment(root) | {"TMPDIR": str(temporary)}
+        head = psutil.Popen(
+            [*DISTRIBUTE, "--workers", "1"], cwd=root, env=variables, text=True, stdout=subprocess.PIPE, stderr=errors
+        )
+        for line in head.stdout:
+            ran += bool(re.search(r": [\d.]+ s$", line))
+            if ran % EVERY == 1:
+                looks.append(look(head))
+        if head.wait():
+            errors.seek(0)
+            raise SystemExit(errors.read())
+    return ran, looks
+
+
+def look(head: psutil.Popen) -> Look:
+    """The command and its worker together."""
+    processes = [head, *workers_of(head)]
+    return sum(one.memory_info().rss for one in processes) // 10**6, sum(one.num_fds() for one in processes)
+
+
+def growing(looks: Sequence[Look]) -> Iterator[str]:
+    quarter = max(1, len(looks) // 4)
+    for what, numbers in zip(("memory", "open files"), zip(*looks, strict=True), strict=True):
+        before, after = median(numbers[quarter : 2 * quarter] or numbers), median(numbers[-quarter:])
+        if after > GROWTH * before:
+            yield f"{what} from {before} to {after}"
+
+
+def left_behind(root: Path, temporary: Path) -> Iterator[str]:
+    """Files for which nobody answers, and processes."""
+    entries = read_yaml(root / "dvc.lock")["stages"].values()
+    known = [root / out["path"] for entry in entries for out in entry.get("outs", [])] + [root / "runs/reports"]
+    for file in [*(root / "runs").rglob("*"), *(root / "reports").rglob("*"), *temporary.rglob("*")]:
+        if file.is_file() and not any(file.is_relative_to(path) for path in known):
+            yield f"left: {file.relative_to(root.parent)}"
+    yield from processes_in(root)
+    if "up to date" not in (said := run(root, "dvc", "status")):
+        yield said
+
+
+if __name__ == "__main__":
+    run_trials(__doc__, ["stages"], trials)
