@@ -13,6 +13,7 @@ from tiny_project import ENCODER, REPOSITORY, run
 from performance import agreement, gpu, kept
 from performance.measure import Task
 from threephase.base.errors import UserError
+from threephase.base.provenance import library_versions
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_the_bench_measures_our_side_beside_the_peers_in_processes_that_stay(dry
 
 def test_the_page_tells_the_machine_and_every_step(dry):
     page = (dry / "results/gpu.md").read_text(encoding="utf-8")
-    assert all(f"## {name}\n" in page for name in gpu.TABLES) and torch.__version__ in page
+    assert all(f"## {name}\n" in page for name in gpu.TABLES) and library_versions()["torch"] in page
 
 
 def test_a_side_that_is_not_set_up_in_time_is_ended_and_said(monkeypatch, tmp_path, capsys):
