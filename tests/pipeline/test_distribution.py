@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -47,8 +48,9 @@ def root(new, tmp_path) -> Path:
 def start(root: Path, *targets: str) -> subprocess.Popen[str]:
     """The command with its output in a pipe; it has begun to train when this returns."""
     process = subprocess.Popen(
-        [*COMMAND, *targets], cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        [*COMMAND, *targets], cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
     for line in process.stdout:
         if "split_data" in line:
             return process
@@ -192,19 +194,26 @@ def test_when_interrupted_it_says_one_line_and_leaves_no_process(root, expected)
     assert "split_data" not in said and made(root) == expected
 
 
-def test_an_interrupted_training_saves_itself_and_goes_on_from_there(root):
+@pytest.mark.parametrize(("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)])
+def test_an_interrupted_training_saves_itself_and_goes_on_from_there(root, number, send):
     file, encoder = root / "threephase/phases/saves.py", "minilm_l6"
-    slow = "NOTHING_BEFORE, SAVE_EVERY, STOP_WITHIN = "
-    file.write_text(file.read_text().replace(f"{slow}60.0, 120.0", f"{slow}0.0, 4.0"))
-    change(root, STUDY, {f"hyperparameters.{encoder}.epochs_dae": 40})
+    code, names = file.read_text(), "NOTHING_BEFORE, SAVE_EVERY, STOP_WITHIN = "
+    step = "        if self.stage is None or member is not self.members[-1]:\n"
+    assert names + "60.0, 120.0" in code and step in code
+    # An update takes longer than the signals' way to the worker.
+    file.write_text(
+        code.replace(f"{names}60.0, 120.0", f"{names}0.0, 4.0").replace(step, f"        time.sleep(0.5)\n{step}")
+    )
+    change(root, STUDY, {f"hyperparameters.{encoder}.epochs_dae": 3})
     target = f"train_dae@{encoder}-dae-0"
     process = start(root, target)
     while not (saves := list(root.glob("runs/unfinished/**/[1-9]-*.safetensors"))):
         assert process.poll() is None
         time.sleep(0.05)
     stopped_at, folder = time.time(), saves[0].parent
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    send(process.pid, number)  # Ctrl-C goes to all that the terminal started
+    _, error = process.communicate(timeout=30)
+    assert error.splitlines() == ["stopped: what is finished is kept; type the same command again to go on"]
     # The next one was not due for four seconds.
     assert any(stopped_at < save.stat().st_mtime < stopped_at + 3 for save in folder.glob("[1-9]-*.safetensors"))
     run(root, *COMMAND, target)

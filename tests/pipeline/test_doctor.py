@@ -37,6 +37,7 @@ def root(tmp_path) -> Path:
     link_code(root)
     run(root, "git", "init", "--quiet")
     run(root, "dvc", "init", "--quiet")
+    run(root, "dvc", "config", "core.check_update", "false")  # in a process of dvc's that outlives the command
     for folder in (root, root / "studies/a"):
         (folder / ".dvc").mkdir(parents=True, exist_ok=True)
         if folder != root:

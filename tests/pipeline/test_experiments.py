@@ -129,8 +129,8 @@ def test_exp_show_has_a_row_for_each_experiment(experiment):
     assert [line for line in table if line.startswith(f"{name},")]
 
 
-def test_an_experiment_in_a_temporary_folder_runs_nothing_that_is_finished(experiment):
-    root, _ = experiment
+def test_an_experiment_in_a_temporary_folder_runs_nothing_that_is_finished(experiment, tmp_path):
+    root = shutil.copytree(experiment[0], tmp_path / "project", symlinks=True)
     run(root, "git", "checkout", "--quiet", ".")
     run(root, "dvc", "checkout", "--force")
     output = run(root, "dvc", "exp", "run", "--temp")

@@ -46,9 +46,11 @@ def end_with_dvc() -> None:
         os._exit(1)  # its worker is gone already
 
     def watch() -> None:
-        while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in watched):
-            time.sleep(1)
-        os._exit(1)
+        try:
+            while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in watched):
+                time.sleep(1)
+        finally:  # one that ends between the two questions raises
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="end with dvc").start()
 

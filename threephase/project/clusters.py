@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ for name, value in {
 
 MEMORY = 2.5e9  # bytes that a machine must have for each worker, if nobody says how many there are
 ANY_PORT = {"dashboard_address": ":0"}
+HERE = {"host": "127.0.0.1"}  # workers of this machine are of no use to another one, and need no network
 POLL_SECONDS, CONNECT_SECONDS, STARTS = 2.0, 10, 3
 
 
@@ -59,19 +59,15 @@ def visible_gpus() -> list[str]:
 @contextlib.contextmanager
 def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["Cluster", int]]:
     """So many workers, which share so many GPUs in turn; yields the cluster and their number."""
-    import dask
     from distributed import Nanny
 
     environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
     # Without a limit Dask does not look ten times a second at the memory of a process that only waits for a stage's.
     specs = {
-        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": None, "env": environment}}
+        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": None, "env": environment} | HERE}
         for number, environment in enumerate(environments)
     }
     with contextlib.ExitStack() as ends:
-        # Dask would leave locks in the folder for temporary files.
-        folder = ends.enter_context(tempfile.TemporaryDirectory(prefix="workers-"))
-        ends.enter_context(dask.config.set(temporary_directory=folder))
         with _deaf_children():
             cluster = ends.enter_context(_started(specs))
         yield cluster, workers
@@ -86,11 +82,11 @@ def _deaf_children() -> Iterator[None]:
     resource_tracker.ensure_running()  # its start would let the signals through again
     pressed = threading.Event()
     handler = signal.signal(signal.SIGINT, lambda *_: pressed.set())
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, handler)
     if pressed.is_set():
         raise KeyboardInterrupt
@@ -102,7 +98,7 @@ def _started(specs: dict) -> "Cluster":
 
     for _ in range(STARTS):
         try:
-            return SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT})
+            return SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT | HERE})
         except RuntimeError as error:
             said = first_line(error.__cause__ or error)
     raise UserError(f"--workers: got {len(specs)} workers that died at their start, expected them to live: {said}")
@@ -175,5 +171,7 @@ def of_scheduler(address: str) -> Iterator[tuple[str, int]]:
             f"--scheduler: got {address}, expected a scheduler of Dask that answers: {first_line(error)}"
         ) from None
     if not workers:
-        raise UserError(f"--scheduler: got {address} without workers, expected some: dask worker {address}")
+        raise UserError(
+            f"--scheduler: got {address} without workers, expected some: dask worker --nthreads 1 {address}"
+        )
     yield address, workers

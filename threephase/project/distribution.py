@@ -99,10 +99,10 @@ class Distribution:
                 self.tasks += tasks_of(books)
                 ends.callback(books.write_lock)
             self.ready = [task for task in self.tasks if not task.waits_for]
-            ends.push(self._stop_stages)
             # Each result is fetched as it comes: one that a dead worker holds would be computed again.
             ended = as_completed(with_results=True, raise_errors=False)
             stop_if_interrupted = ends.enter_context(interruptible())
+            ends.push(self._stop_stages)
             while self.ready or self.sent:
                 stop_if_interrupted()
                 self._fill(ended.add)
@@ -116,9 +116,11 @@ class Distribution:
                     self._end(task, future, result)
 
     def _stop_stages(self, error: type[BaseException] | None, *_: object) -> None:
-        """Behind Ctrl-C each worker's training saves itself; a scheduler may have workers of others too."""
-        if error is KeyboardInterrupt:
-            sent = {future.key for future in self.sent}
+        """Behind Ctrl-C or an error each worker's training saves itself; a scheduler may have workers of others too."""
+        if error is None:
+            return
+        sent = {future.key for future in self.sent}
+        with contextlib.suppress(Exception):  # a scheduler that is gone; what is told is the first error
             ours = [worker for worker, keys in self.client.processing().items() if sent.intersection(keys)]
             self.client.run(stop_stage, workers=ours, on_error="ignore")
 

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ STOP_SECONDS = 10
 KILLED = (-9, 137)
 
 
-_running: subprocess.Popen | None = None  # the command of this worker's stage
+_running: set[subprocess.Popen] = set()  # the commands of this worker's stages, of which there is one at a time
 
 
 class CommandFailed(Exception):
@@ -92,26 +93,36 @@ def run_command(
 
 
 def _wait_for(command: str, folder: str, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command that ``stop_stage`` may end; returns its status and what it printed."""
-    global _running
-    with subprocess.Popen(
+    """Run a command that ``stop_stage`` may end; returns its status and what it printed.
+
+    In a group of its own, as a terminal sends Ctrl-C to the whole group of the command: a stage that is asked twice to
+    stop does not save.
+    """
+    process = subprocess.Popen(
         command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as _running:  # fmt: skip
-        said, _ = _running.communicate()
-    return _running.returncode, said
+        stderr=subprocess.STDOUT, process_group=0,
+    )  # fmt: skip
+    _running.add(process)
+    try:
+        said, _ = process.communicate()
+    finally:
+        _running.remove(process)
+    return process.returncode, said
 
 
 def stop_stage() -> None:
     """End this worker's stage within ten seconds; a training that has run for a minute saves itself first."""
     import psutil
 
-    if not _running:
-        return
-    with contextlib.suppress(psutil.NoSuchProcess, subprocess.TimeoutExpired):
-        for stage in psutil.Process(_running.pid).children():  # of the shell, which ends with it
-            stage.terminate()
-        _running.wait(STOP_SECONDS)
+    for process in list(_running):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            shell = psutil.Process(process.pid)
+            for stage in shell.children() or [shell]:  # some shells take the command's place, others end with it
+                stage.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _without_dask(environment: Mapping[str, str]) -> dict[str, str]:
