@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -18,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
 
 from distributed_project import DISTRIBUTE  # noqa: E402
-from distribution import processes_in, workers_of  # noqa: E402
+from distribution import ORPHANS_AFTER, processes_in, workers_of  # noqa: E402
 from small_project import change  # noqa: E402
 from tiny_project import STUDY, commit, environment, make_pipelines, make_tiny_project, run  # noqa: E402
 from trials import outcome_of, run_trials  # noqa: E402
@@ -83,6 +84,8 @@ def left_behind(root: Path, temporary: Path) -> Iterator[str]:
     """Files for which nobody answers, and processes."""
     entries = read_yaml(root / "dvc.lock")["stages"].values()
     known = [root / out["path"] for entry in entries for out in entry.get("outs", [])] + [root / "runs/reports"]
+    known.append(temporary / "dask-scratch-space")  # with two locks that Dask keeps for its next start
+    time.sleep(ORPHANS_AFTER)
     for file in [*(root / "runs").rglob("*"), *(root / "reports").rglob("*"), *temporary.rglob("*")]:
         if file.is_file() and not any(file.is_relative_to(path) for path in known):
             yield f"left: {file.relative_to(root.parent)}"

@@ -48,8 +48,8 @@ def root(new, tmp_path) -> Path:
 def start(root: Path, *targets: str) -> subprocess.Popen[str]:
     """The command with its output in a pipe; it has begun to train when this returns."""
     process = subprocess.Popen(
-        [*COMMAND, *targets], cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True,
+        [*COMMAND, *targets], cwd=root, env=environment(root), text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     for line in process.stdout:
         if "split_data" in line:
