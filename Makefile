@@ -118,8 +118,8 @@ compare: .venv/installed ## two revisions or studies, with paired intervals: mak
 verify: .venv/installed ## your own run of a published study against reports/published/: make verify [STUDY=snips_l6]
 	@python -m commands.verify_published $(OF_STUDY)
 
-test: .venv/installed ## the whole test suite
-	@python -m pytest -q -n logical --maxprocesses 8 --dist loadfile tests/unit tests/pipeline
+test: .venv/installed ## the whole test suite, as it is written; make test ORDER=random
+	@python -m pytest -q $(if $(filter random,$(ORDER)),,-p no:randomly) -n logical --maxprocesses 8 --dist loadfile tests/unit tests/pipeline
 
 chaos: .venv/installed ## all trials of faults: kills, flipped bits, full disks, odd files (two hours on two cores; a second call goes on)
 	@python tests/chaos/run.py $(OPTIONS)
