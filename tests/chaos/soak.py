@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+from dvc.utils.serialize import load_yaml
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP), str(TOP / "tests/helpers")]
@@ -23,8 +24,6 @@ from distribution import ORPHANS_AFTER, processes_in, workers_of  # noqa: E402
 from small_project import change  # noqa: E402
 from tiny_project import STUDY, commit, environment, make_pipelines, make_tiny_project, run  # noqa: E402
 from trials import outcome_of, run_trials  # noqa: E402
-
-from threephase.study.schema import read_yaml  # noqa: E402
 
 # A seed's stages are then its split and a training.
 VALUES, STAGES_OF_A_SEED = {"variants": ["ft"], "baselines": ["majority"], "draw_encoders": False}, 2
@@ -82,7 +81,7 @@ def growing(looks: Sequence[Look]) -> Iterator[str]:
 
 def left_behind(root: Path, temporary: Path) -> Iterator[str]:
     """Files for which nobody answers, and processes."""
-    entries = read_yaml(root / "dvc.lock")["stages"].values()
+    entries = load_yaml(str(root / "dvc.lock"))["stages"].values()
     known = [root / out["path"] for entry in entries for out in entry.get("outs", [])] + [root / "runs/reports"]
     known.append(temporary / "dask-scratch-space")  # with two locks that Dask keeps for its next start
     time.sleep(ORPHANS_AFTER)
