@@ -25,7 +25,7 @@ CODE = ("stages", "threephase", "commands")
 # PYTHONWARNINGS of programs that tests start: what our own modules are warned of is an error.
 WARNINGS = "error:::__main__," + ",".join(
     f"error:::{'.'.join(file.relative_to(REPOSITORY).with_suffix('').parts)}"
-    for folder in CODE
+    for folder in (*CODE, "performance")
     for file in sorted((REPOSITORY / folder).rglob("*.py"))
 )
 # Studies of all shapes: the default one, two encoders with lists of their own, folds, a released protocol.

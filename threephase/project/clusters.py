@@ -32,8 +32,7 @@ for name, value in {
     os.environ.setdefault(f"DASK_{name}", value)
 
 MEMORY = 2.5e9  # bytes that a machine must have for each worker, if nobody says how many there are
-ANY_PORT = {"dashboard_address": ":0"}
-HERE = {"host": "127.0.0.1"}  # workers of this machine are of no use to another one, and need no network
+HOST = "127.0.0.1"  # workers of this machine are of no use to another one, and need no network
 POLL_SECONDS, CONNECT_SECONDS, STARTS = 2.0, 10, 3
 
 
@@ -64,7 +63,7 @@ def on_this_machine(workers: int, gpus: Sequence[str] = ()) -> Iterator[tuple["C
     environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(workers)]
     # Without a limit Dask does not look ten times a second at the memory of a process that only waits for a stage's.
     specs = {
-        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": None, "env": environment} | HERE}
+        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": None, "env": environment, "host": HOST}}
         for number, environment in enumerate(environments)
     }
     with contextlib.ExitStack() as ends:
@@ -98,7 +97,8 @@ def _started(specs: dict) -> "Cluster":
 
     for _ in range(STARTS):
         try:
-            return SpecCluster(specs, {"cls": Scheduler, "options": ANY_PORT | HERE})
+            options = {"host": HOST, "dashboard_address": f"{HOST}:0"}
+            return SpecCluster(specs, {"cls": Scheduler, "options": options})
         except RuntimeError as error:
             said = first_line(error.__cause__ or error)
     raise UserError(f"--workers: got {len(specs)} workers that died at their start, expected them to live: {said}")

@@ -30,7 +30,6 @@ LINES = 5  # of a failed command's output that are told
 STOP_SECONDS = 10
 KILLED = (-9, 137)
 
-
 _running: set[subprocess.Popen] = set()  # the commands of this worker's stages, of which there is one at a time
 
 
@@ -81,19 +80,19 @@ def run_command(
         noted.flush()
         environment[handed_over.NOTED] = noted.name
         start = time.perf_counter()
-        status, said = _wait_for(command, folder, environment)
+        result = _run(command, folder, environment)
         seconds = time.perf_counter() - start
-    lines = said.strip().splitlines()
-    if status:
-        told = lines[-LINES:] or [f"ended with status {status}"]
-        if status in KILLED:
-            told.append("it was killed, perhaps for want of memory; fewer workers need less")
-        raise CommandFailed("\n".join(told))
+    lines = result.stdout.strip().splitlines()
+    if result.returncode:
+        said = lines[-LINES:] or [f"ended with status {result.returncode}"]
+        if result.returncode in KILLED:
+            said.append("it was killed, perhaps for want of memory; fewer workers need less")
+        raise CommandFailed("\n".join(said))
     return Result(seconds, [line for line in lines if line.startswith("warning:")])
 
 
-def _wait_for(command: str, folder: str, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command that ``stop_stage`` may end; returns its status and what it printed.
+def _run(command: str, folder: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """As ``subprocess.run``, for a command that ``stop_stage`` may end.
 
     In a group of its own, as a terminal sends Ctrl-C to the whole group of the command: a stage that is asked twice to
     stop does not save.
@@ -107,7 +106,7 @@ def _wait_for(command: str, folder: str, environment: dict[str, str]) -> tuple[i
         said, _ = process.communicate()
     finally:
         _running.remove(process)
-    return process.returncode, said
+    return subprocess.CompletedProcess(command, process.returncode, said)
 
 
 def stop_stage() -> None:

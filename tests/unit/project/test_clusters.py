@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from threephase.base.errors import UserError
@@ -26,6 +27,18 @@ def test_memory_that_a_process_may_not_use_has_no_workers(all_cores):
     )
     said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert said == "3000000000 1\n"
+
+
+def test_workers_of_this_machine_listen_to_no_other_one():
+    with clusters.on_this_machine(1):
+        here = psutil.Process()
+        listening = [
+            connection.laddr.ip
+            for process in (here, *here.children(recursive=True))
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        ]
+    assert listening and set(listening) == {"127.0.0.1"}
 
 
 def test_ctrl_c_while_workers_start_reaches_none_of_them_and_is_not_lost():
