@@ -40,7 +40,8 @@ def make_peer(name: str, setting: str, work: Work, machine: Machine) -> Callable
 
 def _sentence_transformers(work: Work, best: bool, bf16: bool, device: str) -> Callable[[Work], object]:
     import torch
-    from sentence_transformers import SentenceTransformer, losses
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import losses
 
     embeds = work.phase == "embedding"
     weights = {"model_kwargs": {"dtype": torch.bfloat16}} if embeds and bf16 else {}
