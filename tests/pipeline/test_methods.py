@@ -228,7 +228,7 @@ def test_heads_read_the_encoder_of_their_variant_and_choose_as_the_baselines_do(
     assert len({frame.to_numpy().tobytes() for frame in read_by.values()}) == len(ON_ENCODERS)
 
 
-def test_a_fitted_classifier_cannot_be_kept(with_methods, tmp_path):
+def test_a_fitted_classifier_that_is_not_linear_cannot_be_kept(with_methods, tmp_path):
     root, _ = with_methods
     code = f"""
 from pathlib import Path
@@ -236,13 +236,13 @@ from threephase.base.errors import UserError
 from threephase.phases.remade_classifier import write_remade
 from threephase.study.read_params import load_study
 try:
-    write_remade(load_study(), {ENCODER!r}, "setfit", 0, Path({str(tmp_path)!r}))
+    write_remade(load_study(), {ENCODER!r}, "prototypes", 0, Path({str(tmp_path)!r}))
 except UserError as refused:
     print(refused)
 """
     assert run(root, sys.executable, "-c", code).strip() == (
-        "params.yaml: variants: setfit: got a method that fits its own classifier, which no folder keeps; expected one "
-        "that phase 3 trains"
+        "variants: prototypes: got a method whose classifier no folder keeps; expected one that phase 3 trains, or "
+        "that is linear on the encoder's vectors"
     )
 
 
@@ -277,7 +277,8 @@ def test_poisoned_test_labels_change_no_weight_of_a_method_and_no_head(with_meth
         assert same_but_for_labels(clean, poisoned) and not clean["label"].equals(poisoned["label"])
 
 
-def test_the_head_of_a_method_is_kept_and_predicts_what_the_study_did(with_methods, tmp_path):
+@pytest.mark.parametrize("method", ["ncm_ft", "setfit", *ON_ENCODERS])
+def test_what_a_method_gives_is_kept_and_predicts_what_the_study_did(with_methods, tmp_path, method):
     root, _ = with_methods
     code = f"""
 from pathlib import Path
@@ -285,11 +286,12 @@ from threephase.phases.remade_classifier import write_remade
 from threephase.study.read_params import load_study
 folder = Path({str(tmp_path / "kept")!r})
 folder.mkdir()
-print(write_remade(load_study(), {ENCODER!r}, "ncm_ft", 0, folder).variant)
+print(write_remade(load_study(), {ENCODER!r}, {method!r}, 0, folder).variant)
 """
     # It refuses a folder whose probabilities are not those of the study.
-    assert run(root, sys.executable, "-c", code).strip().endswith("ncm_ft")
-    assert json.loads((tmp_path / "kept/config.json").read_text())["head_sizes"][1:] == [4]
+    assert run(root, sys.executable, "-c", code).strip().endswith(method)
+    config = json.loads((tmp_path / "kept/config.json").read_text())
+    assert config["head_sizes"][1:] == [4] and config["unit_length"] == (method != "ncm_ft")
 
 
 def test_a_method_runs_again_for_the_modules_that_its_file_imports_and_nothing_else_for_it(monkeypatch):

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from threephase.model.embedding import unit_vectors
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases import baselines
-from threephase.phases.fitted_classifiers import of_vectors
+from threephase.phases.fitted_classifiers import OfVectors, UnitVectors
 from threephase.phases.training_run import TrainingRun
 from threephase.study.middle import middle
 from threephase.study.params import NO_ROWS
@@ -36,10 +35,7 @@ def fitted_classifier(
     run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer, settings: Settings
 ) -> Callable[[list[str]], np.ndarray]:
     encoder.added.clear()
-
-    def vectors(texts: list[str]) -> np.ndarray:
-        return unit_vectors(encoder, tokenizer(texts), tokenizer, run.machine)
-
+    vectors = UnitVectors(encoder, tokenizer, run.machine)
     metric, chosen_by = run.settings.selection_metric, run.settings.selection_split
     parts = {"train": run.trained_on(run.part("train"), tokenizer)}
     strengths = settings.strengths or []
@@ -54,4 +50,4 @@ def fitted_classifier(
     strength, model = baselines.fit(baseline, features, parts, run.classes, like_the_baseline, run.seed)
     if strength is not None:
         print(f"{run.stage}: C = {strength:g}", flush=True)
-    return of_vectors(run, model, vectors)
+    return OfVectors(run.classes, model, vectors)

@@ -17,12 +17,11 @@ import numpy as np
 
 from threephase.base.errors import UserError
 from threephase.data.randomness import generator
-from threephase.model.embedding import unit_vectors
 from threephase.model.kernels import keep_words, restore_words
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.contrastive import PairBatches, pair_losses
-from threephase.phases.fitted_classifiers import of_vectors
+from threephase.phases.fitted_classifiers import OfVectors, UnitVectors
 from threephase.phases.optimization import Optimization
 from threephase.phases.pairs import Pairs
 from threephase.phases.training_run import TrainingRun
@@ -94,8 +93,6 @@ def fitted_classifier(
 ) -> Callable[[list[str]], np.ndarray]:
     from sklearn.linear_model import LogisticRegression
 
-    def vectors(texts: list[str]) -> np.ndarray:
-        return unit_vectors(encoder, tokenizer(texts), tokenizer, run.machine)
-
+    vectors = UnitVectors(encoder, tokenizer, run.machine)
     train, head = run.trained_on(run.part("train"), tokenizer), LogisticRegression(C=settings.inverse_regularization)
-    return of_vectors(run, head.fit(vectors(train["text"].tolist()), train["label"]), vectors)
+    return OfVectors(run.classes, head.fit(vectors(train["text"].tolist()), train["label"]), vectors)

@@ -1,6 +1,7 @@
 """The classifier that a method fits in place of phase 3, without a gradient."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,43 +9,65 @@ import pandas as pd
 
 from threephase.base import paths
 from threephase.base.errors import UserError
+from threephase.model.embedding import unit_vectors
 from threephase.model.models import SentenceEncoder
 from threephase.model.tokens import TextTokenizer
 from threephase.phases.optimization import COLUMNS
 from threephase.phases.training_run import TrainingRun
 from threephase.study.methods import maker_in, settings_of
+from threephase.study.settings import Machine
 
 Probabilities = Callable[[list[str]], np.ndarray]  # of texts, (texts, classes) in the order of a run's classes
 LEAST = np.finfo(np.float32).tiny  # a probability 0 of a row's own class has no logarithm
 
 
-def fit(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> Probabilities:
-    """What the run's method fits on its training rows; refuses probabilities of another shape."""
+@dataclass(frozen=True)
+class UnitVectors:
+    """Gives texts the encoder's sentence vectors of length 1, (texts, hidden size)."""
+
+    encoder: SentenceEncoder
+    tokenizer: TextTokenizer
+    machine: Machine
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        return unit_vectors(self.encoder, self.tokenizer(texts), self.tokenizer, self.machine)
+
+
+@dataclass(frozen=True)
+class OfVectors:
+    """Gives texts the probabilities of a linear ``model`` of scikit-learn, a class that it does not know 0.
+
+    ``vectors``: what it was fitted on; ``classes``: all of the study, in its order.
+    """
+
+    classes: list[str]
+    model: Any
+    vectors: UnitVectors
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        found = np.zeros((len(texts), len(self.classes)))
+        columns = [self.classes.index(label) for label in self.model.classes_]
+        found[:, columns] = self.model.predict_proba(self.vectors(texts))
+        return found
+
+
+def fitted_by_method(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> Probabilities:
+    """What the run's method fits on its training rows."""
     method = run.settings.method
-    fitted = maker_in(method.file, "classifier")(run, encoder, tokenizer, settings_of(method))
+    return maker_in(method.file, "classifier")(run, encoder, tokenizer, settings_of(method))
+
+
+def fit(run: TrainingRun, encoder: SentenceEncoder, tokenizer: TextTokenizer) -> Probabilities:
+    """The same; refuses probabilities of another shape."""
+    fitted = fitted_by_method(run, encoder, tokenizer)
 
     def probabilities(texts: list[str]) -> np.ndarray:
         found, expected = np.asarray(fitted(texts)), (len(texts), len(run.classes))
         if found.shape != expected:
             raise UserError(
-                f"{paths.METHODS / method.file}.py: fitted_classifier: got probabilities of shape {found.shape}, "
-                f"expected {expected}, texts x classes"
+                f"{paths.METHODS / run.settings.method.file}.py: fitted_classifier: got probabilities of shape "
+                f"{found.shape}, expected {expected}, texts x classes"
             )
-        return found
-
-    return probabilities
-
-
-def of_vectors(run: TrainingRun, model: Any, vectors: Callable[[list[str]], np.ndarray]) -> Probabilities:
-    """What gives texts the probabilities of a fitted model of scikit-learn, a class that it does not know 0.
-
-    ``vectors``: what it was fitted on, (texts, size), of texts.
-    """
-    columns = [run.classes.index(label) for label in model.classes_]
-
-    def probabilities(texts: list[str]) -> np.ndarray:
-        found = np.zeros((len(texts), len(run.classes)))
-        found[:, columns] = model.predict_proba(vectors(texts))
         return found
 
     return probabilities

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DESCRIPTION, VOCABULARY, ENCODER, MODELING = (
     "classifier.json", "vocabulary.json", "encoder", "modeling_sentence_classifier.py",
 )  # fmt: skip
-# What the head sees: a fine-tuned encoder's vectors, untouched vectors of unit length, weighted words.
+# What the head sees: a fine-tuned encoder's vectors, one's vectors of unit length, weighted words.
 FINE_TUNED, EMBEDDINGS, WORDS = "fine_tuned", "embeddings", "words"
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weight (outputs, inputs) and bias (outputs) of each linear layer
 
@@ -166,6 +166,8 @@ class KeptClassifier:
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Of each class, (texts, classes) float32; the texts are cleaned as the study's are."""
         features = self.described.features
+        if self.described.takes_first_piece:
+            texts = [sentence_pieces(text, self.tokenizer)[0] for text in texts]
         if features == FINE_TUNED:
             return self._by_fine_tuned(texts)
         if features == WORDS:
@@ -175,8 +177,6 @@ class KeptClassifier:
         return softmax(vectors @ self.weight.T + self.bias, axis=1).astype(np.float32)
 
     def _by_fine_tuned(self, texts: Sequence[str]) -> np.ndarray:
-        if self.described.takes_first_piece:
-            texts = [sentence_pieces(text, self.tokenizer)[0] for text in texts]
         rows = prepare_rows(texts, torch.empty(0), self.model, self.tokenizer, self.machine)
         return predict(self.model, rows, self.tokenizer, self.machine).softmax(1).cpu().numpy()
 

@@ -16,6 +16,7 @@ from threephase.model import encoder_folder
 from threephase.model.kernels import restore_words
 from threephase.phases import baselines, kept_classifier
 from threephase.phases.classifier import Given, train_best
+from threephase.phases.fitted_classifiers import OfVectors, fitted_by_method
 from threephase.phases.initial_heads import given_by_method
 from threephase.phases.kept_classifier import EMBEDDINGS, FINE_TUNED, WORDS, Description, KeptClassifier, Model
 from threephase.phases.training_run import TrainingRun
@@ -36,15 +37,14 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
     """
     file = paths.predictions(study.folder, encoder, variant, seed)
     predictions = read_table(file)
-    if variant in study.shared.variants:
+    trained = variant in study.shared.variants
+    if trained:
         program = classifier_program(study.shared, variant)
-        if program == FIT_CLASSIFIER:
-            raise UserError(
-                f"{study.file}: variants: {variant}: got a method that fits its own classifier, which no folder keeps; "
-                "expected one that phase 3 trains"
-            )
         run = TrainingRun.from_settings(study.folder, program, encoder, variant, seed, CLASSIFIER_PHASE)
-        model, facts, machine = _fine_tuned(run, None if program == CLASSIFY else given_by_method)
+        if program == FIT_CLASSIFIER:
+            model, facts, machine = _fitted(run)
+        else:
+            model, facts, machine = _fine_tuned(run, None if program == CLASSIFY else given_by_method)
     else:
         model, facts, machine = _baseline(study.folder, encoder, variant, seed)
     described = Description(
@@ -63,7 +63,7 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
         **facts,
     )
     kept_classifier.write(folder, described, model)
-    _check(study.folder, KeptClassifier(folder, machine), predictions, file)
+    _check(study.folder, KeptClassifier(folder, machine), predictions, file, trained)
     return described
 
 
@@ -83,6 +83,25 @@ def _fine_tuned(run: TrainingRun, given: Given | None) -> tuple[Model, dict[str,
         "head": done.best.settings,
     }
     return Model(head, trained.encoder, run.pretrained_folder), facts, run.machine
+
+
+def _fitted(run: TrainingRun) -> tuple[Model, dict[str, Any], Machine]:
+    """As ``_fine_tuned`` for a classifier that a method fits; refuses one that is no linear layer on unit vectors."""
+    encoder = run.load_start()
+    tokenizer = run.tokenizer(encoder)
+    fitted = fitted_by_method(run, encoder, tokenizer)
+    if not isinstance(fitted, OfVectors):
+        raise UserError(
+            f"variants: {run.variant}: got a method whose classifier no folder keeps; expected one that phase 3 "
+            "trains, or that is linear on the encoder's vectors"
+        )
+    facts = {
+        "features": EMBEDDINGS,
+        "max_tokens": tokenizer.max_length,
+        "takes_first_piece": run.settings.encoder.cuts_long_texts,
+        "head": None,
+    }
+    return Model([linear(fitted.model, run.classes)], encoder, run.pretrained_folder), facts, run.machine
 
 
 def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Model, dict[str, Any], Machine]:
@@ -121,10 +140,13 @@ def linear(model: Any, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return all_weights, all_biases
 
 
-def _check(folder: Path, kept: KeptClassifier, predictions: pd.DataFrame, file: Path) -> None:
-    """Refuse a kept classifier whose probabilities are not those of the study's table of predictions."""
+def _check(folder: Path, kept: KeptClassifier, predictions: pd.DataFrame, file: Path, trained: bool) -> None:
+    """Refuse a kept classifier whose probabilities are not those of the study's table of predictions.
+
+    ``trained``: no baseline, which embeds the texts of all parts at once.
+    """
     examples = read_table(paths.examples(folder)).set_index("example_id")["text"]
-    if kept.described.features == FINE_TUNED:
+    if trained:
         # In the batches of the study: with bf16 the last digits depend on how far a batch is padded.
         groups = [rows["example_id"] for _, rows in predictions.groupby("split", sort=False)]
         ids = pd.concat(groups)

@@ -13,11 +13,11 @@ from tiny_encoder import TEXTS, make_bert
 
 from threephase.base.errors import UserError
 from threephase.data.randomness import torch_generator
-from threephase.methods import encoder_heads
 from threephase.methods.encoder_heads import Settings, fitted_classifier
 from threephase.model.embedding import unit_vectors
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.tokens import TextTokenizer
+from threephase.phases import fitted_classifiers
 from threephase.phases.baselines import MAX_ITERATIONS
 from threephase.scores.metrics import scores
 from threephase.study.schema import build
@@ -52,7 +52,7 @@ def rows(*texts_and_labels: tuple[str, str]) -> pd.DataFrame:
 def encoder_of_points(monkeypatch) -> SimpleNamespace:
     """An encoder of texts that name points of the plane, whose layers only count how often they were taken away."""
     points = lambda _, texts, *__: np.array([[float(value) for value in text.split()] for text in texts])  # noqa: E731
-    monkeypatch.setattr(encoder_heads, "unit_vectors", points)
+    monkeypatch.setattr(fitted_classifiers, "unit_vectors", points)
     return SimpleNamespace(added={"a layer": None})
 
 

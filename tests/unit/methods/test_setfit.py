@@ -12,6 +12,7 @@ import torch
 from threephase.base.errors import UserError
 from threephase.methods import setfit
 from threephase.methods.setfit import Settings, all_pairs
+from threephase.phases import fitted_classifiers
 from threephase.phases.losses import contrastive_loss
 from threephase.study.settings import Streams
 
@@ -87,7 +88,9 @@ def test_its_head_is_the_logistic_regression_of_unit_vectors(monkeypatch):
     random = np.random.default_rng(0)
     train = pd.DataFrame({"text": [f"{n}" for n in range(30)], "label": random.permutation(["a", "c", "d"] * 10)})
     of_texts = {text: random.normal(size=4) for text in [*train["text"], "new", "other"]}
-    monkeypatch.setattr(setfit, "unit_vectors", lambda _, texts, *__: np.stack([of_texts[text] for text in texts]))
+    monkeypatch.setattr(
+        fitted_classifiers, "unit_vectors", lambda _, texts, *__: np.stack([of_texts[text] for text in texts])
+    )
     run = SimpleNamespace(
         machine=None, classes=["a", "b", "c", "d"], part={"train": train}.get, trained_on=lambda rows, _: rows
     )
