@@ -20,7 +20,9 @@ from failing_remote import failing_remote
 from small_project import change
 from tiny_project import STUDY, commit, environment, make_pipelines, run
 
+from threephase.base.errors import STOPPED
 from threephase.base.provenance import library_versions
+from threephase.project.distribution import STOPPING
 from threephase.project.worker import CommandFailed, run_command
 
 pytestmark = pytest.mark.usefixtures("all_cores")
@@ -180,13 +182,15 @@ def test_what_two_studies_train_alike_is_trained_once(root, expected):
     assert "Running stage" not in run(root, "dvc", "--cd", "studies/other", "repro")
 
 
-def test_when_interrupted_it_says_one_line_and_leaves_no_process(root, expected):
+def test_when_interrupted_it_says_so_at_once_and_leaves_no_process(root, expected):
     process = start(root)
     workers = psutil.Process(process.pid).children(recursive=True)
     for one in (psutil.Process(process.pid), *workers):  # as a terminal does, to all that it started
         one.send_signal(signal.SIGINT)
+    # At once, while the workers end.
+    assert process.stderr.readline() == STOPPING.decode() and process.poll() is None
     _, error = process.communicate(timeout=60)
-    assert error.splitlines() == ["stopped: what is finished is kept; type the same command again to go on"]
+    assert error == f"{STOPPED}\n"
     assert process.returncode == 130
     time.sleep(3)
     assert not left_behind(root)
@@ -213,7 +217,7 @@ def test_an_interrupted_training_saves_itself_and_goes_on_from_there(root, numbe
     stopped_at, folder = time.time(), saves[0].parent
     send(process.pid, number)  # Ctrl-C goes to all that the terminal started
     _, error = process.communicate(timeout=30)
-    assert error.splitlines() == ["stopped: what is finished is kept; type the same command again to go on"]
+    assert error == f"{STOPPING.decode()}{STOPPED}\n"
     # The next one was not due for four seconds.
     assert any(stopped_at < save.stat().st_mtime < stopped_at + 3 for save in folder.glob("[1-9]-*.safetensors"))
     run(root, *COMMAND, target)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import signal
 import threading
 import time
@@ -33,6 +34,7 @@ SECONDS = {
 }
 TRAININGS = (topology.DENOISE, topology.JOINT_TRAINING, topology.CONTRAST, topology.METHOD, topology.CLASSIFY)
 POLL_SECONDS = 0.02
+STOPPING = b"stopping: running trainings save themselves, at most ten seconds\n"
 
 
 @dataclass(eq=False)
@@ -220,11 +222,16 @@ def interruptible() -> Iterator[Callable[[], None]]:
     """Yields what raises KeyboardInterrupt once Ctrl-C was pressed, or SIGTERM sent: where nothing swallows it."""
     pressed = threading.Event()
 
+    def press(*_: object) -> None:
+        if not pressed.is_set():
+            os.write(2, STOPPING)  # print may be what the signal interrupts, and can't be called within itself
+        pressed.set()
+
     def check() -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, lambda *_: pressed.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield check
     finally:
