@@ -15,10 +15,12 @@ from dvc.repo import Repo, lock_repo
 from threephase.base import paths
 from threephase.base.errors import UserError, first_line, run_stage, warn
 from threephase.project import leftovers
+from threephase.project.turns import turn
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
+    print("looking for leftovers of killed processes, then reading all of dvc's cache and all outputs", flush=True)
     # In which dvc has ever run.
     folders = [Path(), *sorted(place.parent.parent for place in paths.STUDIES.glob("*/.dvc/tmp"))]
     caches, repos, busy, cleared = {}, [], [], 0
@@ -30,8 +32,9 @@ def main() -> None:
                 raise UserError(f"{folder}: {first_line(error)}; expected a project of dvc's") from None
             cleared += tell(leftovers.free_links(repo))
             try:
+                ends.enter_context(turn([folder], waits=False))  # make repro waits for this one's end
                 ends.enter_context(lock_repo(repo))
-            except LockError:
+            except (BlockingIOError, LockError):
                 busy.append(str(folder))
                 continue
             cleared += tell(leftovers.clear(repo))

@@ -267,5 +267,5 @@ def test_a_study_in_which_dvc_works_is_refused_and_dvc_goes_on(root):
     while not settings.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     said = run(root, *COMMAND, expected=2)
-    assert said.splitlines()[-1].startswith("error: dvc.yaml: got a lock that another dvc holds, such as dvc repro, ")
+    assert said.splitlines()[-1].startswith("error: dvc.yaml: got a lock that another process holds, ")
     assert holder.wait() == 0
