@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from small_project import change
 from tiny_project import STUDY, commit, environment, make_pipelines, run
 
 from threephase.base.errors import STOPPED
+from threephase.base.handed_over import NOTED
 from threephase.base.provenance import library_versions
 from threephase.project.distribution import STOPPING
 from threephase.project.worker import CommandFailed, run_command
@@ -234,6 +236,16 @@ def test_a_stage_has_the_environment_that_dvc_would_give_it(monkeypatch, tmp_pat
     said = dict(line.split("=", 1) for line in (tmp_path / "said").read_text().splitlines() if "=" in line)
     assert "MALLOC_TRIM_THRESHOLD_" not in said and "OMP_NUM_THREADS" not in said
     assert said["MKL_NUM_THREADS"] == "3" and said["DVC_STAGE"] == "stage"
+
+
+def test_what_a_stage_is_told_of_its_inputs_is_in_no_file_that_a_kill_would_leave(monkeypatch, tmp_path):
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    upstream = {"split": {"outs": [{"path": "runs/split", "md5": "0" * 32}]}}
+    command = f'cat "${NOTED}" > said && ls -A temporary > listed'
+    run_command(command, str(tmp_path), "stage", library_versions(), upstream)
+    assert json.loads((tmp_path / "said").read_text()) == {"runs/split": "0" * 32}
+    assert (tmp_path / "listed").read_text() == ""
 
 
 def test_a_worker_with_other_packages_is_refused_in_one_line(tmp_path):
