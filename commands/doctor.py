@@ -42,6 +42,8 @@ def main() -> None:
             repos.append(repo)
             if leftovers.in_use(repo):
                 busy.append(str(folder))
+            else:
+                cleared += tell(leftovers.clear_unfinished(repo))
         print(f"{len(folders)} projects of dvc: {cleared} leftovers of killed processes cleared")
         if busy:
             raise UserError(

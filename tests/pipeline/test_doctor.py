@@ -183,6 +183,29 @@ def test_make_repro_waits_for_doctor_and_doctor_for_nobody(root):
     assert process.wait() == 0
 
 
+def test_what_a_killed_stage_had_not_finished_goes_and_nothing_else(root):
+    code = """\
+import os
+from pathlib import Path
+from threephase.base.files import new_file, new_folder
+with new_folder(Path("runs/encoder")) as folder, new_file(Path("reports/table.csv")) as file:
+    (folder / "weights").touch()
+    file.touch()
+    os.kill(os.getpid(), 9)
+"""
+    study = root / "studies/a"
+    subprocess.run([sys.executable, "-c", code], cwd=study, env=environment(root) | {"PYTHONPATH": str(root)})
+    left = [file for top in ("runs", "reports") for file in (study / top).iterdir()]
+    kept = [study / f"runs/.encoder.{os.getpid()}.tmp", study / "runs/.mine.tmp", study / "seed"]
+    for file in kept:
+        file.touch()
+    said = run(root, *DOCTOR)
+    assert len(left) == 2 and "2 leftovers of killed processes cleared" in said
+    for file in left:
+        assert f"{file.relative_to(root)}: removed, as the process that wrote it is gone\n" in said
+    assert not any(file.exists() for file in left) and all(file.exists() for file in kept)
+
+
 def test_a_lock_by_links_outlives_a_kill_and_goes(root):
     run(root, "dvc", "config", "core.hardlink_lock", "true")
     (root / "dvc.yaml").write_text("stages:\n  wait:\n    cmd: sleep 60\n    outs: [never]\n")
