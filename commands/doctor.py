@@ -1,6 +1,7 @@
 """Clear what killed processes of dvc left in all studies, and verify dvc's cache and all outputs: make doctor.
 
-What is corrupt in the cache is removed, and dvc makes it again; of an output it is said what to type.
+What is corrupt in the cache or was never finished is removed, and dvc makes it again; of an output it is said what to
+type.
 """
 
 import argparse
