@@ -1,6 +1,6 @@
 """Clear what killed processes of dvc left in all studies, and verify dvc's cache and all outputs: make doctor.
 
-What is corrupt in the cache or was never finished is removed, and dvc makes it again; of an output it is said what to
+What is corrupt in the cache or was never finished is removed, and dvc makes it again. Of an output it is said what to
 type.
 """
 
