@@ -15,18 +15,22 @@ from threephase.base.errors import UserError, run_stage, warn
 from threephase.study.read_params import load_studies
 from threephase.study.topology import trainings
 
+DVC = (sys.executable, "-m", "dvc")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dry", action="store_true", help="only say what would go")
     parser.add_argument("--force", action="store_true", help="without a question")
     arguments = parser.parse_args()
-    saves = abandoned_saves()
+    print("reading the locks of all studies and experiments, to see what they need of dvc's cache", flush=True)
+    saves, kept_in = abandoned_saves(), cache()
+    before = size_of(kept_in)
     for folder in saves:
         print(f"{folder}: saves of a training that its study has no more", flush=True)
     # All folders that are projects, whatever their params say: what a lock names must stay.
     projects = sorted(str(config.parent.parent) for config in paths.STUDIES.glob("*/.dvc/config"))
-    command = [sys.executable, "-m", "dvc", "gc", "--workspace", "--all-experiments"]
+    command = [*DVC, "gc", "--workspace", "--all-experiments"]
     command += [f"--{name}" for name, given in vars(arguments).items() if given]
     command += ["--projects", *projects] if projects else []
     # dvc warns of each output that was never made, and says of a dry run as well that it has removed something.
@@ -39,8 +43,20 @@ def main() -> None:
         folders = f" and remove {len(saves)} folders of saves" if saves else ""
         print(f"make gc would take {count} files and folders out of dvc's cache{folders}; nothing was removed")
         return
+    freed = before - size_of(kept_in) + sum(map(size_of, saves))
     for folder in saves:
         shutil.rmtree(folder)
+    print(f"{freed / 1e6:.1f} MB freed")
+
+
+def cache() -> Path:
+    """Where dvc keeps what stages made: its settings may name another disk."""
+    return Path(subprocess.run([*DVC, "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip())
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in and below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def abandoned_saves() -> list[Path]:

@@ -1,6 +1,7 @@
 """Clear what killed processes of dvc left in all studies, and verify dvc's cache and all outputs: make doctor.
 
-What is corrupt in the cache is removed, and dvc makes it again; of an output it is said what to type.
+What is corrupt in the cache or was never finished is removed, and dvc makes it again. Of an output it is said what to
+type.
 """
 
 import argparse
@@ -15,10 +16,12 @@ from dvc.repo import Repo, lock_repo
 from threephase.base import paths
 from threephase.base.errors import UserError, first_line, run_stage, warn
 from threephase.project import leftovers
+from threephase.project.turns import turn
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
+    print("looking for leftovers of killed processes, then reading all of dvc's cache and all outputs", flush=True)
     # In which dvc has ever run.
     folders = [Path(), *sorted(place.parent.parent for place in paths.STUDIES.glob("*/.dvc/tmp"))]
     caches, repos, busy, cleared = {}, [], [], 0
@@ -30,8 +33,9 @@ def main() -> None:
                 raise UserError(f"{folder}: {first_line(error)}; expected a project of dvc's") from None
             cleared += tell(leftovers.free_links(repo))
             try:
+                ends.enter_context(turn([folder], waits=False))  # make repro waits for this one's end
                 ends.enter_context(lock_repo(repo))
-            except LockError:
+            except (BlockingIOError, LockError):
                 busy.append(str(folder))
                 continue
             cleared += tell(leftovers.clear(repo))
@@ -39,6 +43,8 @@ def main() -> None:
             repos.append(repo)
             if leftovers.in_use(repo):
                 busy.append(str(folder))
+            else:
+                cleared += tell(leftovers.clear_unfinished(repo))
         print(f"{len(folders)} projects of dvc: {cleared} leftovers of killed processes cleared")
         if busy:
             raise UserError(

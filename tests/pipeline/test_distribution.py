@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from failing_remote import failing_remote
 from small_project import change
 from tiny_project import STUDY, commit, environment, make_pipelines, run
 
+from threephase.base.errors import STOPPED
+from threephase.base.handed_over import NOTED
 from threephase.base.provenance import library_versions
+from threephase.project.distribution import STOPPING
 from threephase.project.worker import CommandFailed, run_command
 
 pytestmark = pytest.mark.usefixtures("all_cores")
@@ -180,13 +184,15 @@ def test_what_two_studies_train_alike_is_trained_once(root, expected):
     assert "Running stage" not in run(root, "dvc", "--cd", "studies/other", "repro")
 
 
-def test_when_interrupted_it_says_one_line_and_leaves_no_process(root, expected):
+def test_when_interrupted_it_says_so_at_once_and_leaves_no_process(root, expected):
     process = start(root)
     workers = psutil.Process(process.pid).children(recursive=True)
     for one in (psutil.Process(process.pid), *workers):  # as a terminal does, to all that it started
         one.send_signal(signal.SIGINT)
+    # At once, while the workers end.
+    assert process.stderr.readline() == STOPPING.decode() and process.poll() is None
     _, error = process.communicate(timeout=60)
-    assert error.splitlines() == ["stopped: what is finished is kept; type the same command again to go on"]
+    assert error == f"{STOPPED}\n"
     assert process.returncode == 130
     time.sleep(3)
     assert not left_behind(root)
@@ -213,7 +219,7 @@ def test_an_interrupted_training_saves_itself_and_goes_on_from_there(root, numbe
     stopped_at, folder = time.time(), saves[0].parent
     send(process.pid, number)  # Ctrl-C goes to all that the terminal started
     _, error = process.communicate(timeout=30)
-    assert error.splitlines() == ["stopped: what is finished is kept; type the same command again to go on"]
+    assert error == f"{STOPPING.decode()}{STOPPED}\n"
     # The next one was not due for four seconds.
     assert any(stopped_at < save.stat().st_mtime < stopped_at + 3 for save in folder.glob("[1-9]-*.safetensors"))
     run(root, *COMMAND, target)
@@ -230,6 +236,16 @@ def test_a_stage_has_the_environment_that_dvc_would_give_it(monkeypatch, tmp_pat
     said = dict(line.split("=", 1) for line in (tmp_path / "said").read_text().splitlines() if "=" in line)
     assert "MALLOC_TRIM_THRESHOLD_" not in said and "OMP_NUM_THREADS" not in said
     assert said["MKL_NUM_THREADS"] == "3" and said["DVC_STAGE"] == "stage"
+
+
+def test_what_a_stage_is_told_of_its_inputs_is_in_no_file_that_a_kill_would_leave(monkeypatch, tmp_path):
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    upstream = {"split": {"outs": [{"path": "runs/split", "md5": "0" * 32}]}}
+    command = f'cat "${NOTED}" > said && ls -A temporary > listed'
+    run_command(command, str(tmp_path), "stage", library_versions(), upstream)
+    assert json.loads((tmp_path / "said").read_text()) == {"runs/split": "0" * 32}
+    assert (tmp_path / "listed").read_text() == ""
 
 
 def test_a_worker_with_other_packages_is_refused_in_one_line(tmp_path):
@@ -263,5 +279,5 @@ def test_a_study_in_which_dvc_works_is_refused_and_dvc_goes_on(root):
     while not settings.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     said = run(root, *COMMAND, expected=2)
-    assert said.splitlines()[-1].startswith("error: dvc.yaml: got a lock that another dvc holds, such as dvc repro, ")
+    assert said.splitlines()[-1].startswith("error: dvc.yaml: got a lock that another process holds, ")
     assert holder.wait() == 0

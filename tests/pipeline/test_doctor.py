@@ -14,6 +14,8 @@ from flipped import flip
 from small_project import link_code
 from tiny_project import environment, run
 
+from threephase.project.turns import turn
+
 PIPELINE = """\
 stages:
   make:
@@ -66,7 +68,8 @@ def test_what_is_whole_stays(root):
     before = {file: file.read_bytes() for file in objects(root)}
     said = run(root, *DOCTOR)
     assert said == (
-        f"2 projects of dvc: 0 leftovers of killed processes cleared\n"
+        "looking for leftovers of killed processes, then reading all of dvc's cache and all outputs\n"
+        "2 projects of dvc: 0 leftovers of killed processes cleared\n"
         f".dvc/cache/files/md5: {len(before)} entries of dvc's cache read, 0 removed\n"
         "4 outputs of studies read, 0 damaged\n"
     )
@@ -166,6 +169,41 @@ def test_what_a_killed_dvc_had_not_finished_leaves_the_cache(root):
     for half in halves:
         os.utime(half, (time.time() - 4000,) * 2)
     assert "2 removed" in run(root, *DOCTOR) and objects(root) == cache
+
+
+def test_make_repro_waits_for_doctor_and_doctor_for_nobody(root):
+    with turn([root]):
+        assert "error: dvc's cache: not read, as dvc works in .; " in run(root, *DOCTOR, expected=2)
+    pipe = root / ".dvc/cache/files/md5/00/pipe"
+    pipe.parent.mkdir(exist_ok=True)
+    os.mkfifo(pipe)  # which is read until something has been written to it
+    process = subprocess.Popen(DOCTOR, cwd=root, env=environment(root), stdout=subprocess.DEVNULL)
+    with pipe.open("wb"), pytest.raises(BlockingIOError), turn([root], waits=False):
+        pass
+    assert process.wait() == 0
+
+
+def test_what_a_killed_stage_had_not_finished_goes_and_nothing_else(root):
+    code = """\
+import os
+from pathlib import Path
+from threephase.base.files import new_file, new_folder
+with new_folder(Path("runs/encoder")) as folder, new_file(Path("reports/table.csv")) as file:
+    (folder / "weights").touch()
+    file.touch()
+    os.kill(os.getpid(), 9)
+"""
+    study = root / "studies/a"
+    subprocess.run([sys.executable, "-c", code], cwd=study, env=environment(root) | {"PYTHONPATH": str(root)})
+    left = [file for top in ("runs", "reports") for file in (study / top).iterdir()]
+    kept = [study / f"runs/.encoder.{os.getpid()}.tmp", study / "runs/.mine.tmp", study / "seed"]
+    for file in kept:
+        file.touch()
+    said = run(root, *DOCTOR)
+    assert len(left) == 2 and "2 leftovers of killed processes cleared" in said
+    for file in left:
+        assert f"{file.relative_to(root)}: removed, as the process that wrote it is gone\n" in said
+    assert not any(file.exists() for file in left) and all(file.exists() for file in kept)
 
 
 def test_a_lock_by_links_outlives_a_kill_and_goes(root):

@@ -84,7 +84,7 @@ class StageSaves:
         for file in self.files(training.number):
             if sha256_of(file) != NAME.fullmatch(file.name)[3]:
                 warn(f"{file}: got other bytes than were saved; an older save is used, or none")
-            elif (saved := read(file))["valid_for"] == training.valid_for:
+            elif training.valid_for is not None and (saved := read(file))["valid_for"] == training.valid_for:
                 return saved
             file.unlink()
         return None
@@ -96,7 +96,13 @@ class StageSaves:
         return every or (ended and now - self.started >= NOTHING_BEFORE)
 
     def write(self, training: "TrainingSaves", steps: int, content: dict[str, Any], *, keep: int) -> None:
-        """Save, and leave so many saves of the training, this one among them; that it fails ends no training."""
+        """Save, and leave so many saves of the training, this one among them; that it fails ends no training.
+
+        Saves nothing where an input has changed since the training read it.
+        """
+        if training.valid_for is None:
+            self.last = time.monotonic()
+            return
         older, written = self.files(training.number), self.folder / f"{training.number}.safetensors"
         try:
             content |= {"valid_for": training.valid_for, "seconds": self.seconds + seconds_so_far()}
@@ -177,7 +183,8 @@ class TrainingSaves:
     def valid_for(self) -> str | None:
         """Checksum of all that the result depends on; None, which holds for no training, where a file has changed."""
         facts = [*map(sha256_of, self.inputs), library_versions(), cpu_model(), gpu_name()]
-        if any(file.stat().st_mtime_ns != when for file, when in self.inputs.items()):
+        if changed := next((file for file, when in self.inputs.items() if file.stat().st_mtime_ns != when), None):
+            warn(f"{changed}: changed since this training read it; the training goes on, but can't be saved")
             return None
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

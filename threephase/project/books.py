@@ -178,8 +178,8 @@ def in_one_line(folder: Path) -> Iterator[None]:
         yield
     except LockError:
         raise StudyHeld(
-            f"{folder / paths.PIPELINE}: got a lock that another dvc holds, such as dvc repro, expected none; wait for "
-            "its end and type the same again, or make doctor where no dvc runs"
+            f"{folder / paths.PIPELINE}: got a lock that another process holds, such as dvc repro or make doctor, "
+            "expected none; type the same again when that has ended, or make doctor where nothing runs"
         ) from None
     except DvcException as error:
         raise UserError(f"{folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None

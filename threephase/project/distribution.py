@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import signal
 import threading
 import time
@@ -33,6 +34,7 @@ SECONDS = {
 }
 TRAININGS = (topology.DENOISE, topology.JOINT_TRAINING, topology.CONTRAST, topology.METHOD, topology.CLASSIFY)
 POLL_SECONDS = 0.02
+STOPPING = b"stopping: running trainings save themselves, at most ten seconds\n"
 
 
 @dataclass(eq=False)
@@ -40,7 +42,7 @@ class Task:
     """A stage of a study; ``waits_for``: the stages of the same study that must be made before it.
 
     ``way``: the seconds from its start to the end of the study, if nothing waits for a worker. ``signature``: once it
-    is sent, what the same stage of another study has too.
+    must run, what the same stage of another study has too.
     """
 
     books: "Books"
@@ -80,8 +82,10 @@ class Distribution:
     ):
         self.studies, self.client, self.workers, self.clones, self.tell = studies, client, workers, clones, tell
         self.done, self.failed, self.skipped = 0, {}, set()
+        self.up_to_date = 0  # of those done, what was found so since the last line that says it
         self.tasks: list[Task] = []
         self.ready: list[Task] = []
+        self.stale: list[Task] = []  # ready ones that must run and wait for a worker
         self.sent: dict[Future, Task] = {}
         self.alike: dict[str, list[Task]] = {}  # of other studies, which wait for the one with their signature
         self.seconds: dict[str, list[float]] = {}  # of the stages that ran, by program
@@ -103,11 +107,11 @@ class Distribution:
             ended = as_completed(with_results=True, raise_errors=False)
             stop_if_interrupted = ends.enter_context(interruptible())
             ends.push(self._stop_stages)
-            while self.ready or self.sent:
+            while self.ready or self.stale or self.sent:
                 stop_if_interrupted()
                 self._fill(ended.add)
                 while self.sent and not ended.has_ready():
-                    time.sleep(POLL_SECONDS)
+                    self._look_or_wait()
                     stop_if_interrupted()
                 if self.sent:
                     future, result = next(ended)
@@ -129,11 +133,40 @@ class Distribution:
 
         One stage a worker: a worker that dies takes no other stage with it.
         """
-        while self.ready and len(self.sent) < self.workers:
-            task = max(self.ready, key=lambda task: task.way)
-            self.ready.remove(task)
-            with self._failing(task):
-                self._begin(task, add)
+        while len(self.sent) < self.workers and (waiting := self.ready + self.stale):
+            task = longest(waiting)
+            if task in self.ready:
+                self._look(task)
+            else:
+                self.stale.remove(task)
+                with self._failing(task):
+                    self._begin(task, add)
+
+    def _look(self, task: Task) -> None:
+        """Find out whether a ready stage must run; one that another study has too waits for that one."""
+        books, stage = task.books, task.stage
+        self.ready.remove(task)
+        with self._failing(task):
+            if not books.must_run(stage):
+                self.up_to_date += 1
+                self._release(task)
+            elif books.runs_here(stage):
+                self.stale.append(task)
+            elif (signature := books.signature(stage)) in self.alike:
+                self.alike[signature].append(task)
+            else:
+                task.signature, self.alike[signature] = signature, []
+                self.stale.append(task)
+
+    def _look_or_wait(self) -> None:
+        """While all workers are busy: a second call counts as done, before its first training ends, what is done."""
+        if self.ready:
+            self._look(longest(self.ready))
+        elif self.up_to_date:
+            self._tell(f"up to date: {self.up_to_date}")
+            self.up_to_date = 0
+        else:
+            time.sleep(POLL_SECONDS)
 
     @contextlib.contextmanager
     def _failing(self, task: Task) -> Iterator[None]:
@@ -145,25 +178,21 @@ class Distribution:
         except StudyHeld:
             raise
         except (CommandFailed, UserError) as error:
+            self.ready += self.alike.pop(task.signature, [])
             self.failed[task.name] = str(error)
             self.skipped |= {(task.books, stage) for stage in task.books.behind(task.stage)}
-            self._tell(task, "failed")
+            self._tell(f"{task.name}: failed")
 
     def _begin(self, task: Task, add: Callable[["Future"], object]) -> None:
-        """Send a stage to the workers if it must run there, else make it."""
+        """Send a stage that must run to the workers, or make it here."""
         books, stage = task.books, task.stage
-        if not books.must_run(stage):
-            self._release(task)
-        elif books.runs_here(stage):
+        if books.runs_here(stage):
             # What resolves the settings also chooses the machine: all workers train by this one's choice.
             entry = books.stages[stage]
             self._keep(task, run_command(entry.cmd, entry.wdir, stage, library_versions(), {}))
             books.write_lock()  # dvc's cache does not know it: without its entry it would run again after a kill
-        elif (signature := books.signature(stage)) in self.alike:
-            self.alike[signature].append(task)
         else:
-            future = _send(self.client, task, self.clones)
-            self.sent[future], self.alike[signature], task.signature = task, [], signature
+            self.sent[future := _send(self.client, task, self.clones)] = task
             add(future)
 
     def _end(self, task: Task, future: "Future", result: Any) -> None:
@@ -178,7 +207,7 @@ class Distribution:
         _take(task.books, task.stage, result)
         self.seconds.setdefault(task.program, []).append(result.seconds)
         self._release(task)
-        self._tell(task, f"{result.seconds:.1f} s")
+        self._tell(f"{task.name}: {result.seconds:.1f} s")
         for warning in result.warnings:
             self.tell(warning)
 
@@ -190,21 +219,21 @@ class Distribution:
                 other.waits_for.remove(task.stage)
                 self.ready += [] if other.waits_for else [other]
 
-    def _tell(self, task: Task, said: str) -> None:
-        """One line: how many stages are done, running, waiting and failed, the time left, and what a stage said."""
+    def _tell(self, said: str) -> None:
+        """One line: how many stages are done, running, waiting and failed, the time left, and what there is to say."""
         waiting = len(self.tasks) - self.done - len(self.sent) - len(self.failed) - len(self.skipped)
         failed = f", {len(self.failed)} failed, {len(self.skipped)} skipped" if self.failed else ""
         counts = f"{self.done} of {len(self.tasks)} stages done, {len(self.sent)} running, {waiting} waiting{failed}"
         seconds = self._seconds_left()
         left = "" if seconds is None else f", about {math.ceil(seconds / 60)} min left"
-        self.tell(f"{counts}{left}; {task.name}: {said}")
+        self.tell(f"{counts}{left}; {said}")
 
     def _seconds_left(self) -> float | None:
         """What the stages that are left take by the mean of those that ran, spread over the workers.
 
         None before a training of each phase that is left has run: on other data it may take a hundred times as long.
         """
-        left = [task for task in self.tasks if task.waits_for] + self.ready + list(self.sent.values())
+        left = [task for task in self.tasks if task.waits_for] + self.ready + self.stale + [*self.sent.values()]
         if any(task.program in TRAININGS and task.program not in self.seconds for task in left):
             return None
         work = sum(
@@ -220,16 +249,26 @@ def interruptible() -> Iterator[Callable[[], None]]:
     """Yields what raises KeyboardInterrupt once Ctrl-C was pressed, or SIGTERM sent: where nothing swallows it."""
     pressed = threading.Event()
 
+    def press(*_: object) -> None:
+        if not pressed.is_set():
+            os.write(2, STOPPING)  # print may be what the signal interrupts, and can't be called within itself
+        pressed.set()
+
     def check() -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, lambda *_: pressed.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield check
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def longest(tasks: Sequence[Task]) -> Task:
+    """The one with the longest way to the end."""
+    return max(tasks, key=lambda task: task.way)
 
 
 def seconds_of(stage: str) -> float:

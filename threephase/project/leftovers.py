@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from voluptuous import Invalid, Schema
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.base.files import write_text
+from threephase.base.files import TEMPORARY, write_text
 from threephase.base.handed_over import damaged, md5_of, md5_of_folder
 from threephase.base.lifetime import is_dvc
 
@@ -112,6 +113,21 @@ def _read(file: Path, schema: Schema) -> dict[str, Any] | None:
     except (DvcException, Invalid, ValueError):
         return None
     return content
+
+
+def clear_unfinished(repo: Repo) -> list[str]:
+    """Remove the outputs that killed stages of a project had not finished; returns a line for each.
+
+    The caller holds dvc's lock on the project and no dvc works in it, here or on another machine.
+    """
+    said = []
+    for top in (paths.RUNS, paths.REPORTS):
+        for place in sorted(Path(repo.root_dir, top).rglob(".*.tmp")):
+            name = TEMPORARY.fullmatch(place.name)
+            if name and place.exists() and not psutil.pid_exists(int(name[1])):
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
+                said.append(f"{_shown(place)}: removed, as the process that wrote it is gone")
+    return said
 
 
 def _locks_by_links(repo: Repo) -> bool:

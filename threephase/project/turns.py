@@ -1,4 +1,7 @@
-"""Runs of one study take turns: the second waits for the first, and then finds made what that one has made."""
+"""Runs of one study take turns: the second waits for the first, and then finds made what that one has made.
+
+So does a run that comes while ``make doctor`` looks at the study; doctor itself does not wait for runs.
+"""
 
 import contextlib
 import errno
@@ -14,17 +17,18 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of the file system:
 
 
 @contextlib.contextmanager
-def turn(folders: Collection[Path]) -> Iterator[None]:
+def turn(folders: Collection[Path], *, waits: bool = True) -> Iterator[None]:
     """Hold the turn of studies, given by their folders; says one line where it waits for another process.
 
-    The system frees it with the process that holds it, however that ends.
+    Where another process has it and this one does not wait, raises BlockingIOError. The system frees it with the
+    process that holds it, however that ends.
     """
     with contextlib.ExitStack() as ends:
         for folder in sorted(set(folders)):  # in one order, so that no two wait for each other
             file = folder / PLACE
             file.parent.mkdir(parents=True, exist_ok=True)
             lock = ends.enter_context(file.open("a+", encoding="utf-8"))
-            _wait(lock, folder)
+            _take(lock, folder, waits)
             lock.truncate(0)
             lock.write(f"process {os.getpid()} since {time.strftime('%H:%M:%S')}")
             lock.flush()
@@ -32,14 +36,16 @@ def turn(folders: Collection[Path]) -> Iterator[None]:
         yield
 
 
-def _wait(lock, folder: Path) -> None:
+def _take(lock, folder: Path, waits: bool) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        if not waits:
+            raise
         lock.seek(0)
         holder = lock.read() or "another process"
         name = folder.name or "the default study"
-        print(f"waiting: {holder} runs {name}; this one goes on when that ends", file=sys.stderr, flush=True)
+        print(f"waiting: {holder} works in {name}; this one goes on when that ends", file=sys.stderr, flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         if error.errno not in NO_LOCKS:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from threephase.base import handed_over, lifetime, paths
 from threephase.base.provenance import library_versions
@@ -75,12 +75,12 @@ def run_command(
     environment = _without_dask(os.environ) | {"DVC_STAGE": stage, "DVC_ROOT": folder, lifetime.OWNER: str(os.getpid())}
     # The stage's python3 is this one, whose libraries are compared above.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as noted:
+    with tempfile.TemporaryFile("w+") as noted:  # it has no name, so that no kill can leave it behind
         json.dump({out["path"]: out["md5"] for entry in upstream.values() for out in entry["outs"]}, noted)
-        noted.flush()
-        environment[handed_over.NOTED] = noted.name
+        noted.seek(0)
+        environment[handed_over.NOTED] = "/dev/stdin"
         start = time.perf_counter()
-        result = _run(command, folder, environment)
+        result = _run(command, folder, environment, noted)
         seconds = time.perf_counter() - start
     lines = result.stdout.strip().splitlines()
     if result.returncode:
@@ -91,15 +91,15 @@ def run_command(
     return Result(seconds, [line for line in lines if line.startswith("warning:")])
 
 
-def _run(command: str, folder: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(command: str, folder: str, environment: dict[str, str], stdin: IO) -> subprocess.CompletedProcess[str]:
     """As ``subprocess.run``, for a command that ``stop_stage`` may end.
 
     In a group of its own, as a terminal sends Ctrl-C to the whole group of the command: a stage that is asked twice to
     stop does not save.
     """
     process = subprocess.Popen(
-        command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, process_group=0,
+        command, shell=True, cwd=folder, env=environment, text=True, errors="replace", stdin=stdin,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
     )  # fmt: skip
     _running.add(process)
     try:

@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from test_optimization import layer, optimization_of, take_step
 
 from threephase.base.errors import UserError
+from threephase.base.files import sha256_of
 from threephase.phases import saves
 from threephase.phases.consecutive import consecutive
 from threephase.phases.optimization import Optimization
@@ -96,6 +98,26 @@ def test_a_save_is_of_the_inputs_that_its_training_began_with(new_process, files
     stage = new_process()
     train(1)
     assert stage.went_on_from == []
+
+
+def test_where_an_input_was_touched_nothing_is_saved_and_it_is_said_once(new_process, files, tmp_path, capsys):
+    new_process()
+    module = layer()
+    optimization = optimization_of(module, total=6)
+    files[1].touch()
+    for _ in range(3):
+        take_step(optimization, module(torch.ones(1, 1)).sum())
+    assert not (tmp_path / "unfinished").exists()
+    said = f"warning: {files[1]}: changed since this training read it; the training goes on, but can't be saved\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_save_of_unknown_inputs_is_used_for_no_training(new_process, tmp_path):
+    stage = new_process()
+    (tmp_path / "unfinished").mkdir()
+    saves.write({"valid_for": None}, written := tmp_path / "unfinished/new")
+    written.rename(tmp_path / f"unfinished/1-4-{sha256_of(written)}.safetensors")
+    assert stage.newest(SimpleNamespace(number=1, valid_for=None)) is None
 
 
 def test_a_training_that_ends_before_its_save_is_refused(new_process):

@@ -4,6 +4,8 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from threephase.project.turns import PLACE, turn
 
 
@@ -28,8 +30,13 @@ def test_the_second_run_of_a_study_waits_for_the_first_and_names_it(tmp_path, mo
     assert order == ["first", "second"]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"waiting: process {os.getpid()} since ")
-    assert line.endswith(" runs the default study; this one goes on when that ends")
+    assert line.endswith(" works in the default study; this one goes on when that ends")
     assert PLACE.read_text() == (other / PLACE).read_text() == ""
+
+
+def test_who_does_not_wait_is_refused(tmp_path):
+    with turn([tmp_path]), pytest.raises(BlockingIOError), turn([tmp_path], waits=False):
+        pass
 
 
 def test_another_study_does_not_wait(tmp_path, capsys):
