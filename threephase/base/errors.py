@@ -8,10 +8,7 @@ from typing import Any
 from threephase.base.faults import described
 from threephase.base.lifetime import end_under_dvc, end_with_dvc
 
-STOPPED = (
-    "stopped: what is finished is kept, and a training that ran for over a minute goes on from its save; type the same "
-    "command again to go on"
-)
+STOPPED = "stopped: what is finished, and what trainings saved, is kept; type the same command again to go on"
 
 
 class UserError(Exception):
