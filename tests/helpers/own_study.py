@@ -26,8 +26,8 @@ FILE, ROWS = "my reviews.csv", 120  # of the test part; as many validation rows
 CLASSES = ["delivery", "price", "quality", "<b>rude</b> staff", "お店"]
 # The share of rows that a method answers rightly, the others by chance.
 SHARES = {
-    "three_phase_ordinary": 0.86, "cl_ft_ordinary": 0.87, "ft_ordinary": 0.85, "ncm_ft": 0.85,
-    "setfit": 0.84, "embedding_logistic": 0.86, "embedding_nearest_mean": 0.8, "tfidf_logistic": 0.6, "majority": 0.0,
+    "three_phase_ordinary": 0.86, "cl_ft_ordinary": 0.87, "ft_ordinary": 0.85, "ncm_ft": 0.8,
+    "setfit": 0.8, "embedding_logistic": 0.86, "embedding_nearest_mean": 0.8, "tfidf_logistic": 0.6, "majority": 0.0,
 }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def make_own_study(
     write_text(root / paths.PARAMS, yaml_text(own | dict(params)))
     definition = {"title": "My reviews", "source": {"files": FILE}, "licence": "Your own texts.", "expected": {}}
     change(root, "data/bbc.yaml", definition)
-    study, random = load_study(), np.random.default_rng(0)
+    study, random = load_study(), np.random.default_rng(3)
     rows = _write_rows(study, classes, random)
     for seed in seeds:
         write_class_counts(study, seed, random)
