@@ -84,7 +84,9 @@ def test_updates_are_measured_and_the_report_stays_with_the_study(project):
     """On a tiny encoder, whose limit of 64 tokens the texts do not need."""
     use_encoder(project, make_bert(project / "encoder"))
     result = add(project, estimate=True)
-    said = re.search(r"- Estimate: (\d+) (seconds|minutes) for \d+ trainings, \d+ at once; ", result.stdout)
+    said = re.search(
+        r"- Estimate: (\d+) (seconds|minutes) for 18 trainings and \d baselines, \d+ at once; ", result.stdout
+    )
     assert said and "**It can be run: about " in result.stdout, result.stderr
     assert result.stdout.startswith((project / "studies/my_data/data.md").read_text(encoding="utf-8"))
     limit = load_study("my_data").params.hyperparameters["minilm_l6"].max_length
