@@ -53,8 +53,11 @@ def refused(project: Path, line: str) -> str:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (f"{RESOLVE} --study smal", "--study: got 'smal', expected one of: small"),
-        (f"{TRAIN} --study smal", "--study: got 'smal', expected one of: small"),
+        (
+            f"{RESOLVE} --study smal",
+            "STUDY= (--study): got 'smal' (did you mean small?), expected a study's name; make studies lists all",
+        ),
+        (f"{TRAIN} --study zzz", "STUDY= (--study): got 'zzz', expected a study's name; make studies"),
         (TRAIN.replace("ft", "four_phase"), "runs/settings/train_classifier-minilm_l6-four_phase.json: no such file"),
         (TRAIN.replace("minilm_l6", "minilm"), "runs/settings/train_classifier-minilm-ft.json: no such file; run the"),
         ("fetch_encoder --encoder minilm", "runs/settings/fetch_encoder-minilm.json: no such file; run the stage that"),
