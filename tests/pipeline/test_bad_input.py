@@ -71,6 +71,21 @@ def test_unknown_names_on_the_command_line(project, line, said):
     assert refused(project, line).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict none.csv", "FILE: none.csv: no such file, expected a table of new texts"),
+        (
+            f"predict {STUDY}",
+            "reports/results.csv: no such file, expected a finished study; run: make repro STUDY=small",
+        ),
+        ("publish_results", "reports/results.csv: no such file; run: make repro STUDY=small"),
+    ],
+)
+def test_what_needs_a_finished_study_says_how_it_is_made(project, line, said):
+    assert refused(project, line) == said
+
+
 def test_a_stage_without_settings_says_what_makes_them(project):
     said = ": no such file; run the stage that makes it first (dvc repro in the study's folder)"
     for line in (*PREPARE, SPLIT, TRAIN, FETCH_ENCODER):
