@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from threephase.base import paths
-from threephase.base.errors import run_stage
+from threephase.base.errors import UserError, run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -17,6 +17,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="of the kept classifier (the study's folder, classifier/)")
     parser.add_argument("--encoding", help="of the file, where it is neither UTF-8 nor Windows-1252")
     arguments = parser.parse_args()
+    if arguments.file != "-" and not Path(arguments.file).is_file():
+        raise UserError(f"FILE: {arguments.file}: no such file, expected a table of new texts")
     study = study_in(arguments.study)
     folder = arguments.folder or paths.kept_classifier(study.folder)
 
@@ -43,7 +45,8 @@ def main() -> None:
         write_predictions(kept, texts, sys.stdout)
         return
     with new_file(arguments.output) as file, file.open("w", newline="", **form) as output:
-        write_predictions(kept, texts, output)
+        rows = write_predictions(kept, texts, output)
+    print(f"{arguments.output}: {rows} rows")
 
 
 if __name__ == "__main__":

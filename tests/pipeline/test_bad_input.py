@@ -53,8 +53,11 @@ def refused(project: Path, line: str) -> str:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (f"{RESOLVE} --study smal", "--study: got 'smal', expected one of: small"),
-        (f"{TRAIN} --study smal", "--study: got 'smal', expected one of: small"),
+        (
+            f"{RESOLVE} --study smal",
+            "STUDY= (--study): got 'smal' (did you mean small?), expected a study's name; make studies lists all",
+        ),
+        (f"{TRAIN} --study zzz", "STUDY= (--study): got 'zzz', expected a study's name; make studies"),
         (TRAIN.replace("ft", "four_phase"), "runs/settings/train_classifier-minilm_l6-four_phase.json: no such file"),
         (TRAIN.replace("minilm_l6", "minilm"), "runs/settings/train_classifier-minilm-ft.json: no such file; run the"),
         ("fetch_encoder --encoder minilm", "runs/settings/fetch_encoder-minilm.json: no such file; run the stage that"),
@@ -66,6 +69,21 @@ def refused(project: Path, line: str) -> str:
 def test_unknown_names_on_the_command_line(project, line, said):
     run_stages(project, RESOLVE)
     assert refused(project, line).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict none.csv", "FILE: none.csv: no such file, expected a table of new texts"),
+        (
+            f"predict {STUDY}",
+            "reports/results.csv: no such file, expected a finished study; run: make repro STUDY=small",
+        ),
+        ("publish_results", "reports/results.csv: no such file; run: make repro STUDY=small"),
+    ],
+)
+def test_what_needs_a_finished_study_says_how_it_is_made(project, line, said):
+    assert refused(project, line) == said
 
 
 def test_a_stage_without_settings_says_what_makes_them(project):

@@ -159,7 +159,7 @@ def test_a_failed_stage_stops_only_what_needs_it(root, expected):
     [
         (["nothing"], "dvc.yaml: Stage 'nothing' not found inside"),
         (["--workers", "0"], "--workers: got 0, expected at least 1"),
-        (["--study", "other"], "--study: got 'other', expected one of: bbc"),
+        (["--study", "other"], "STUDY= (--study): got 'other', expected a study's name; make studies"),
         (["--slurm", "missing.yaml"], "missing.yaml: no such file; expected a YAML file of parameters"),
         (["--scheduler", "tcp://127.0.0.1:9"], "--scheduler: got tcp://127.0.0.1:9, expected a scheduler of Dask that"),
         (["--workers", "99"], "shared.yaml: engine.threads: got 1 for each of 99 workers on "),

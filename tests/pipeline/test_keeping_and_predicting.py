@@ -68,7 +68,8 @@ def test_predict_keeps_the_chosen_classifier_and_gives_the_study_s_labels(projec
     tested = predictions[predictions["split"] == "test"]
     texts = pd.read_parquet("runs/data/examples.parquet").set_index("example_id")["text"][tested["example_id"]]
     texts.to_frame().to_json("new.jsonl", orient="records", lines=True)
-    run(project, *PREDICT, "new.jsonl", "--output", "out.csv")
+    said = run(project, *PREDICT, "new.jsonl", "--output", "out.csv")
+    assert f"out.csv: {len(texts)} rows\n" in said
     found = table((project / "out.csv").read_text(encoding="utf-8"))
     assert found[0][:3] == ["row", "text", "label"]
     assert [line[2] for line in found[1:]] == tested["predicted"].tolist()

@@ -173,7 +173,8 @@ def test_make_repro_runs_the_default_study_where_params_are_good(project):
 def test_an_unknown_study_or_one_without_its_files_ends_make_before_dvc_starts(project):
     make_project(project)
     stand_ins(project)
-    assert error_of_make(make(project, "repro", "STUDY=smal")) == "--study: got 'smal', expected one of: small"
+    said = error_of_make(make(project, "repro", "STUDY=smal"))
+    assert said.startswith("STUDY= (--study): got 'smal' (did you mean small?), expected a study's name; make studies")
     (project / "studies/cut").mkdir(parents=True)
     (project / "studies/cut/params.yaml").write_text("base: small\nprotocol: clip_gradient\nseeds: [0]\n")
     assert error_of_make(make(project, "repro", "STUDY=cut")).endswith("run: make pipelines")

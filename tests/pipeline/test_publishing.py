@@ -124,9 +124,9 @@ def test_publishing_again_gives_the_same_bytes(published):
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
-        ("reports/claims.csv", "reports/claims.csv: no such file; run: dvc repro"),
-        ("reports/curves.csv", "reports/curves.csv: no such file; run: dvc repro"),
-        ("reports/pictures", "reports/pictures: no such file; run: dvc repro"),
+        ("reports/claims.csv", "reports/claims.csv: no such file; run: make repro STUDY=bbc"),
+        ("reports/curves.csv", "reports/curves.csv: no such file; run: make repro STUDY=bbc"),
+        ("reports/pictures", "reports/pictures: no such file; run: make repro STUDY=bbc"),
         (f"runs/predictions/{ENCODER}-ft/0.parquet", "expected the predictions of seed 0"),
     ],
 )

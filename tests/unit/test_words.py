@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted(["README.md", "data/README.md", *(f"docs/{page.name}" for page in REPOSITORY.glob("docs/*.md"))])
@@ -104,6 +105,14 @@ def anchor(heading: str) -> str:
 def code_of(page: str) -> str:
     """All that stands as code in a page."""
     return "\n".join(re.findall(r"`[^`\n]+`|^ {4}.*$|^```.*?^```$", text_of(page), flags=re.MULTILINE | re.DOTALL))
+
+
+def test_the_methods_that_published_studies_train_are_named():
+    page = text_of("docs/methods.md")
+    params = [YAML(typ="safe").load(file) for file in REPOSITORY.glob("reports/published/*/params.yaml")]
+    trained = {variant for study in params for variant in study["variants"]}
+    told = set(re.findall("`([a-z_]+)`", page.split("\n\n")[-1]))
+    assert told and told == trained & set(re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE))
 
 
 def test_every_goal_of_make_exists():

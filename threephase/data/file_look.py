@@ -111,7 +111,9 @@ def _encoding(files: list[Path]) -> str:
     """The one encoding of all files: UTF-8, a byte-order mark's, or Windows-1252 for Western letters."""
     encodings = {_encoding_of(file) for file in files} - {"ascii"} or {"utf-8"}
     if len(encodings) > 1:
-        raise UserError(f"--file: got files in {' and '.join(sorted(encodings))}, expected one encoding; --encoding")
+        raise UserError(
+            f"FILE= (--file): got files in {' and '.join(sorted(encodings))}, expected one encoding; --encoding"
+        )
     return encodings.pop()
 
 

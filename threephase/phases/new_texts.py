@@ -67,9 +67,10 @@ def _written(cell: Any) -> str:
     return cell_text(cell.tolist() if isinstance(cell, np.ndarray) else cell) or ""
 
 
-def write_predictions(kept: KeptClassifier, texts: NewTexts, output: TextIO) -> None:
+def write_predictions(kept: KeptClassifier, texts: NewTexts, output: TextIO) -> int:
     """Write a line a row, block by block: its number from 1, its cells, its label and the probability of each class.
 
+    Returns how many rows that are.
     A column of the input that has the name of one of ours becomes ``input_<name>``. A row without a text has no label;
     how many there are, and how many were cut, is said at the end.
     """
@@ -77,7 +78,7 @@ def write_predictions(kept: KeptClassifier, texts: NewTexts, output: TextIO) -> 
     ours = [LABEL, *(PROBABILITY + label for label in labels)]
     write = csv.writer(output, lineterminator="\n").writerow
     write([NUMBER, *(_told_apart(column, [NUMBER, *ours], texts.columns) for column in texts.columns), *ours])
-    numbered, empty = enumerate(texts.rows, start=1), []
+    numbered, empty, number = enumerate(texts.rows, start=1), [], 0
     while block := list(itertools.islice(numbered, BLOCK)):
         given = [text for _, (_, text) in block if text]
         found = iter(kept.probabilities(given) if given else ())
@@ -95,6 +96,7 @@ def write_predictions(kept: KeptClassifier, texts: NewTexts, output: TextIO) -> 
         warn(
             f"{kept.truncated} distinct texts are longer than {kept.described.max_tokens} tokens; the rest was cut off"
         )
+    return number
 
 
 def _told_apart(column: str, ours: Collection[str], columns: Collection[str]) -> str:

@@ -16,10 +16,11 @@ from threephase.data.table_reader import LABEL, TEXT, read_parts
 from threephase.study.schema import build
 from threephase.study.source_params import LABEL_FROM, OTHER_SOURCES, SPLITS, DataSource
 
+FILE = "FILE= (--file)"  # as make and the command call it
 NO_CHARACTER = {"none": "", "tab": "\t", "\\t": "\t"}
 
 
-def named_files(given: Sequence[str], option: str = "--file") -> str | dict[str, str]:
+def named_files(given: Sequence[str], option: str = FILE) -> str | dict[str, str]:
     """``source.files`` of what the command line names: one path, or one a split.
 
     A path out of this folder becomes a full one, so that a copy of the folder finds the file too.
@@ -50,7 +51,7 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     given["splits"] = _splits(arguments.split)
     given = {key: value for key, value in given.items() if value is not None}
     if bool(arguments.file) == bool(arguments.hub):
-        raise UserError("--file: expected either it or --hub ID@REVISION")
+        raise UserError(f"{FILE}: expected either it or --hub ID@REVISION")
     if arguments.hub:
         _need_columns(texts, labels)
         return _of_hub(arguments.hub, given), texts, labels
@@ -66,7 +67,7 @@ def source_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str],
     _need_columns(texts, labels)
     split = [arguments.split_column] if arguments.split_column else []
     build(DataSource, {"files": files} | given, Path("add_study"), "source")
-    paths = [path for _, path in files_of(files, "--file", given.get("label_from"))]
+    paths = [path for _, path in files_of(files, FILE, given.get("label_from"))]
     keys, names = look_at_files(paths, given, [*texts, *labels, *split], labels)
     source = {"files": files} | keys
     if not names and "label_from" not in source and any(column.isdigit() for column in (*texts, *labels)):
@@ -89,7 +90,7 @@ def how_read(source: Mapping[str, Any], texts: Sequence[str], labels: Sequence[s
 def _need_columns(texts: Sequence[str], labels: Sequence[str]) -> None:
     for option, word, columns in (("--text-column", "TEXT", texts), ("--label-column", "LABEL", labels)):
         if not columns:
-            raise UserError(f"{option} ({word}=... of make): expected the column's name, or its number from 1")
+            raise UserError(f"{word}= ({option}): expected the column's name, or its number from 1")
 
 
 def _splits(given: Sequence[str]) -> dict[str, str] | None:
@@ -113,7 +114,7 @@ def _only_columns(files: str | dict[str, str], given: Mapping[str, Any]) -> tupl
 
     Labels are few for the rows, texts are not, and the label's name is no label, as it is where there is no header.
     """
-    paths = [path for _, path in files_of(files, "--file")]
+    paths = [path for _, path in files_of(files, FILE)]
     keys, _ = look_at_files(paths, given, [], [])
     source = build(DataSource, {"files": str(paths[0])} | keys, Path("add_study"), "source")
     _, _, rows = next(read_parts(paths[0], source))
@@ -130,7 +131,7 @@ def _only_columns(files: str | dict[str, str], given: Mapping[str, Any]) -> tupl
 
 def _names(source: Mapping[str, Any]) -> list[str]:
     """The columns of files that state them: JSON, Parquet and Excel."""
-    (_, path), *_ = files_of(source["files"], "--file")
+    (_, path), *_ = files_of(source["files"], FILE)
     _, _, rows = next(read_parts(path, build(DataSource, dict(source), path, "source")))
     return [str(column) for column in rows.columns]
 

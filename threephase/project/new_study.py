@@ -111,8 +111,8 @@ def check_labels(examples: pd.DataFrame, label_columns: Sequence[str]) -> None:
     labels = examples["label"].nunique()
     if len(examples) * TEST_SHARE < labels:
         raise UserError(
-            f"--label-column: got {', '.join(label_columns)} with {labels} labels in {len(examples)} rows, expected "
-            f"{1 / TEST_SHARE:.0f} rows a label or more; name the column that holds the classes"
+            f"LABEL= (--label-column): got {', '.join(label_columns)} with {labels} labels in {len(examples)} rows, "
+            f"expected {1 / TEST_SHARE:.0f} rows a label or more; name the column that holds the classes"
         )
 
 

@@ -1,7 +1,8 @@
 """What ``dvc repro`` would run in a study, and why, before it does, and the state of a study; nothing is written.
 
 dvc's lock says what each stage read and made in its last run. It is compared with the settings as they resolve at once:
-what follows from an edit shows before ``resolve_settings`` has run.
+what follows from an edit shows before ``resolve_settings`` has run. The lock that comes with a clone is of a run on
+another machine: what it says of a stage counts only where that stage's outputs, or the settings it read, are here.
 """
 
 import hashlib
@@ -24,7 +25,8 @@ from threephase.study.resolve import Resolved, settings_of
 from threephase.study.topology import Training
 
 CACHE = Path(".dvc/cache/files/md5")
-NOT_RUN, OUTPUT_GONE = ("not run yet",), ("its output is gone",)
+NOT_RUN, NOT_HERE = ("not run yet",), ("its output is not here",)
+NOT_KEPT = ("other settings than dvc.lock has of it, which are not kept here",)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ def preview(study: Study, paper: Paper) -> list[Run]:
         training = trainings.get((resolved.program, resolved.item))
         settings = paths.settings(Path(), resolved.program, resolved.item).as_posix()
         label = f"{training.stage if training else resolved.program} {resolved.item}".strip()
-        if training is None:
+        if resolved.program == topology.SPLIT:  # the lock may have seeds that the study no longer has
+            stages = {f"{topology.SPLIT}@{seed}": None for seed in study.params.seeds}
+        elif training is None:
             stages = {stage: None for stage, files in lock.read.items() if settings in files} or {label: None}
         else:
             seeds = [None] if training.stage in topology.BASELINE_STAGES else study.params.seeds
@@ -91,8 +95,9 @@ def preview(study: Study, paper: Paper) -> list[Run]:
         for stage, seed in stages.items():
             labels[stage], follows = label, False
             reasons = _changes(study, resolved, lock.read.get(stage, {}).get(settings))
-            if training and not reasons and not all((study.folder / file).exists() for file in lock.made[stage]):
-                reasons = OUTPUT_GONE
+            unsure = reasons == NOT_KEPT or (training and not reasons)
+            if unsure and not all((study.folder / file).exists() for file in lock.made[stage]):
+                reasons = NOT_HERE
             if not reasons and (training or resolved.program in topology.DATA_STAGES):
                 makers = dict.fromkeys(
                     labels.get(name, name) for name, other in lock.before(stage) if other or name in runs
@@ -114,7 +119,7 @@ def _changes(study: Study, resolved: Resolved, md5: str | None) -> tuple[str, ..
     for file in (paths.settings(study.folder, resolved.program, resolved.item), CACHE / md5[:2] / md5[2:]):
         if file.is_file() and hashlib.md5(content := file.read_bytes()).hexdigest() == md5:
             return tuple(differences(json.loads(content), json.loads(text)))
-    return ("other settings than those of its last run, which are not kept here",)
+    return NOT_KEPT
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -150,18 +155,38 @@ def state_of(study: Study, paper: Paper) -> str:
     """Never run, not finished, stale or complete; ``make preview`` tells why a study is stale."""
     if not (study.folder / paths.RUNS).is_dir():
         return "never run"
-    files = [paths.predictions(study.folder, *cell, s) for cell in topology.cells(study) for s in study.params.seeds]
-    made, runs = sum(file.is_file() for file in files), preview(study, paper)
+    runs = preview(study, paper)
     trainings, others = [run for run in runs if run.training], [run for run in runs if not run.training]
-    if changed := [run for run in trainings if not run.follows and run.reasons not in (NOT_RUN, OUTPUT_GONE)]:
-        return f"stale: {len(changed)} trainings have other settings"
-    if any(run.stage.split()[0] in topology.DATA_STAGES and run.reasons != NOT_RUN for run in others):
+    if not _all_made(study, trainings):
+        (whole, baselines), (left, left_baselines) = count_trainings(study), _counts(trainings)
+        parts = [f"{whole - left} of {whole} trainings"] * bool(whole)
+        parts += [f"{baselines - left_baselines} of {baselines} baselines"] * bool(baselines)
+        return f"not finished: {' and '.join(parts)}"
+    if changed := [run for run in trainings if not run.follows and run.reasons != NOT_HERE]:
+        return f"stale: {_counted(changed)} have other settings"
+    if any(run.stage.split()[0] in topology.DATA_STAGES for run in others):
         return "stale: data, splits or encoder have other settings"
     if trainings and all(run.follows for run in trainings):
-        return f"stale: {len(trainings)} trainings start from what was made anew"
-    if made < len(files):
-        return f"not finished: {made} of {len(files)} predictions"
+        return f"stale: {_counted(trainings)} start from what was made anew"
     return "complete, but tables and page are older" if others else "complete"
+
+
+def _all_made(study: Study, trainings: Sequence[Run]) -> bool:
+    """Whether every cell and seed was trained once, with whichever settings; ``trainings`` are those that would run."""
+    if any(run.reasons == NOT_RUN for run in trainings):
+        return False
+    cells, seeds = topology.cells(study), study.params.seeds
+    return all(paths.predictions(study.folder, *cell, seed).is_file() for cell in cells for seed in seeds)
+
+
+def _counts(runs: Sequence[Run]) -> tuple[int, int]:
+    """How many are trainings of a seed, and how many baselines."""
+    return sum(run.seed is not None for run in runs), sum(run.training is not None and run.seed is None for run in runs)
+
+
+def _counted(runs: Sequence[Run]) -> str:
+    nouns = zip(_counts(runs), ("training", "baseline"), strict=True)
+    return " and ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in nouns if count)
 
 
 def preview_text(study: Study, paper: Paper) -> str:
@@ -174,8 +199,7 @@ def preview_text(study: Study, paper: Paper) -> str:
     if not runs:
         return f"{name}: nothing would run"
     trainings = [run for run in runs if run.training]
-    begun = "not finished; " * any(run.reasons == NOT_RUN for run in trainings)
-    count, baselines = sum(run.seed is not None for run in runs), sum(run.seed is None for run in trainings)
+    begun, (count, baselines) = "" if _all_made(study, trainings) else "not finished; ", _counts(runs)
     text = f"{name}: {begun}{command} would run {count} of {whole} trainings and {baselines} baselines."
     paragraphs = [f"{text} {from_cache}" if trainings else text]
     paragraphs += _by_reasons("", [run for run in trainings if not run.follows])

@@ -23,6 +23,7 @@ NAMED, SHOWN_CLASSES, LONGEST_NAME = 3, 30, 40
 FEW_TRAINING_ROWS, FEW_TEST_ROWS, FEW_TESTS = 8, 5, 100
 MOST_UNKNOWN, MOST_UNSPACED, MOST_TOKENS_A_WORD, MOST_CUT = 0.02, 0.1, 1.8, 0.1
 LONG_RUN = 8 * 3600  # seconds
+SAMPLE = 1000  # rows that are proposed to begin with
 Z = 1.96  # of a 95% interval
 BAR = "\\|"  # a bar within a cell of a table
 
@@ -51,7 +52,7 @@ def data_report(
         *of_contradictions(study, cleaned, names),
         *of_tokens(study, tokens),
         *of_classes(study, examples),
-        *of_costs(estimate),
+        *of_costs(estimate, len(examples)),
     ]
     first, facts = ([line for is_first, line in told if is_first == which] for which in (True, False))
     time = "" if isinstance(estimate, str) else f": about {duration(estimate.seconds)}"
@@ -138,6 +139,7 @@ def of_tokens(study: Study, tokens: TokenCounts | str) -> Lines:
 def of_classes(study: Study, examples: pd.DataFrame) -> Lines:
     """Which classes are too small to learn or to measure."""
     table = class_counts(study, examples)
+    besides = "" if "validation" in table else " besides those for validation"
     largest, smallest = table["rows"].max(), table["rows"].min()
     yield False, f"Classes: {len(table)}, the largest with {largest} rows, the smallest {smallest}."
     learned, tested = table["learned"], table["test"]
@@ -146,7 +148,7 @@ def of_classes(study: Study, examples: pd.DataFrame) -> Lines:
         (tested == 0, "without a test row, so that nothing measures them"),
         (
             learned.between(1, FEW_TRAINING_ROWS - 1),
-            f"with fewer than {FEW_TRAINING_ROWS} training rows: hardly learned",
+            f"with fewer than {FEW_TRAINING_ROWS} training rows{besides}: hardly learned",
         ),
         (tested.between(1, FEW_TEST_ROWS - 1), f"with fewer than {FEW_TEST_ROWS} test rows: hardly measured"),
     ):
@@ -154,8 +156,8 @@ def of_classes(study: Study, examples: pd.DataFrame) -> Lines:
             yield True, f"Classes {said}: {_named(table.index[chosen].map(shown))}."
 
 
-def of_costs(estimate: Estimate | str) -> Lines:
-    """Time, memory and disk, beside what this machine has."""
+def of_costs(estimate: Estimate | str, rows: int) -> Lines:
+    """Time, memory and disk, beside what this machine has; ``rows``: of the study, where a sample may be smaller."""
     if isinstance(estimate, str):
         yield False, f"Time, memory and disk: not measured: {estimate}"
         return
@@ -163,16 +165,19 @@ def of_costs(estimate: Estimate | str) -> Lines:
     has_memory, has_disk = memory_here() / 1e9, shutil.disk_usage(".").free / 1e9
     yield (
         False,
-        f"Estimate: {duration(estimate.seconds)} for {estimate.trainings} trainings, {estimate.workers} at once; "
-        f"{memory:.1f} GB of memory and at most {disk:.1f} GB of disk. Trainings count by updates and fits measured "
-        "here, all else by constants; phase 3 counts with all its epochs.",
+        f"Estimate: {duration(estimate.seconds)} for {counted(estimate.trainings, 'training')} and "
+        f"{counted(estimate.baselines, 'baseline')}, {estimate.workers} at once; {memory:.1f} GB of memory and at most "
+        f"{disk:.1f} GB of disk. Trainings count by updates and fits measured here just now, slower where another "
+        "program ran beside them. All else counts by constants; phase 3 counts with all its epochs.",
     )
     if memory > has_memory:
         yield True, f"Memory: about {memory:.1f} GB are needed and {has_memory:.1f} GB are there: fewer WORKERS."
     if disk > has_disk:
         yield True, f"Disk: about {disk:.1f} GB are needed and {has_disk:.1f} GB are free."
     if estimate.seconds > LONG_RUN:
-        yield True, "It takes long: --sample 1000 makes a study of so many rows to begin with."
+        sample = f"--sample {SAMPLE} makes a study of so many rows"
+        one_seed = "one seed in its params.yaml is enough"
+        yield True, f"It takes long: {sample if rows > SAMPLE else one_seed} to begin with."
 
 
 def class_counts(study: Study, examples: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from threephase.paper.cost_model import ANY_MACHINE, sequence_updates, training_
 from threephase.phases.speed import Speed, Workload
 from threephase.project.clusters import visible_gpus, workers_here
 from threephase.project.distribution import seconds_of
+from threephase.project.preview import count_trainings
 from threephase.study import topology
 from threephase.study.params import Study
 from threephase.study.resolve_trainings import baseline_settings, training_settings
@@ -37,6 +38,7 @@ class Estimate:
     seconds: float
     workers: int
     trainings: int
+    baselines: int
     memory_mb: float
     disk_mb: float
 
@@ -116,6 +118,7 @@ def of_speed(study: Study, speed: Speed, workers: int, encoder_mb: float) -> Est
     seconds = {training: training_seconds(study, training, speed) for training in trainings}
     seeds, cells = len(study.params.seeds), len(topology.cells(study))
     runs = [1 if training.stage in topology.BASELINE_STAGES else seeds for training in trainings]
+    count, baselines = count_trainings(study)
     light = LIGHT * (len(topology.DATA_STAGES) + seeds + cells)
     total = light + sum(count * seconds[training] for count, training in zip(runs, trainings, strict=True))
     end = LIGHT * len(topology.REPORT_STAGES)
@@ -124,7 +127,8 @@ def of_speed(study: Study, speed: Speed, workers: int, encoder_mb: float) -> Est
     return Estimate(
         seconds=max(total / workers, _longest_way(trainings, seconds)) + end,
         workers=workers,
-        trainings=sum(runs),
+        trainings=count,
+        baselines=baselines,
         memory_mb=workers * speed.memory_mb,
         disk_mb=COPIES * encoder_mb * (len(encoders) * seeds + len(study.params.encoders)),
     )

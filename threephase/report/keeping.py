@@ -30,6 +30,10 @@ def keep(study: Study, folder: Path, with_onnx: bool = False) -> str:
     """
     if folder.exists() and not (folder / DESCRIPTION).is_file():
         raise UserError(f"--folder: {folder}: holds no classifier that would be replaced, expected a new folder")
+    if not (results := paths.results(study.folder)).is_file():
+        raise UserError(
+            f"{results}: no such file, expected a finished study; run: make repro STUDY={study.params.name}"
+        )
     answer = own_answer(read_finished(study, with_costs=False))
     if answer.chosen is None:
         raise UserError(

@@ -40,10 +40,10 @@ def publish(study: Study, settings: Paper, titles: Mapping[str, str]) -> Path:
     are not those of the predictions. A training that came from the cache has no report, and the page says so.
     """
     source, target = paths.reports(study.folder), paths.published(study.params.name)
-    predictions = all_predictions(study)
     for name in (*FILES, *FOLDERS):
         if not (source / name).exists():
-            raise UserError(f"{source / name}: no such file; run: {study.in_folder} repro")
+            raise UserError(f"{source / name}: no such file; run: make repro STUDY={study.params.name}")
+    predictions = all_predictions(study)
     check_tables(study, settings, source)
     check_mistakes(study)
     with new_folder(target) as new:
@@ -92,7 +92,7 @@ def _refuse_others(file: Path, written: pd.DataFrame, expected: pd.DataFrame, st
         pd.testing.assert_frame_equal(*read, check_dtype=False, rtol=1e-9)
     except AssertionError:
         what = "got other numbers than the predictions of the runs give, expected those"
-        raise UserError(f"{file}: {what}; run: {study.in_folder} repro") from None
+        raise UserError(f"{file}: {what}; run: make repro STUDY={study.params.name}") from None
 
 
 def write_paper_tables(study: Study, settings: Paper, titles: Mapping[str, str], folder: Path) -> None:

@@ -68,7 +68,8 @@ def verify(study: Study) -> Verification:
     own = {cell: _own_predictions(study, cell) for cell in cells(study)}
     if not any(own.values()):
         place = paths.predictions(study.folder, "", "x", 0).parent.parent
-        raise UserError(f"{place}: got no predictions, expected those of your own run; run: {study.in_folder} repro")
+        how = f"expected those of your own run; run: make repro STUDY={study.params.name}"
+        raise UserError(f"{place}: got no predictions, {how}")
     rows = [
         _row(study, cell, published.get(cell, {}), own.get(cell, {}), checksums)
         for cell in dict.fromkeys([*own, *published])
@@ -107,7 +108,8 @@ def summary(study: Study, verification: Verification) -> str:
     outcome = "differs from" if verification.differs() else "does not differ from"
     if not counts.keys() - {NOT_RUN}:
         raise UserError(
-            f"{study.params.name}: got no cell that was run here and is published; run: {study.in_folder} repro"
+            f"{study.params.name}: got no cell that was run here and is published; "
+            f"run: make repro STUDY={study.params.name}"
         )
     return f"{study.params.name}: your own run {outcome} the published one; of {len(verification.rows)} cells: {said}"
 

@@ -1,6 +1,7 @@
 """What the command lines of the stages have in common."""
 
 import argparse
+import difflib
 from pathlib import Path
 
 from threephase.base.errors import UserError, shortened
@@ -39,5 +40,8 @@ def folder_of(study: str) -> Path:
     """The folder of a study by its name."""
     folders = study_folders()
     if study not in folders:
-        raise UserError(f"--study: got {shortened(repr(study))}, expected one of: {listed(folders)}")
+        near = difflib.get_close_matches(study, folders)
+        hint = f" (did you mean {listed(near)}?)" if near else ""
+        told = f"got {shortened(repr(study))}{hint}, expected a study's name; make studies lists all"
+        raise UserError(f"STUDY= (--study): {told}")
     return folders[study]

@@ -23,7 +23,7 @@ MOST_BYTES, MOST_ENTRIES, MOST_LEVELS = 200_000, 20_000, 20
 MOST = 300  # characters of a message
 LARGEST = 1e15  # number, wherever no other bound is given
 NAME = re.compile("[a-z0-9][a-z0-9_]{0,59}")
-A_NAME = "small letters, digits and _, at most 60 and none of the first a _"
+A_NAME = "a name of at most 60 small letters, digits and _ that begins with no _"
 
 Check = Callable[[Any], str | None]
 """Gets a value of the right type; returns what was expected where the value is refused."""
@@ -60,7 +60,7 @@ def named(value: str | Collection[str]) -> str | None:
     """A name, or all those of a list or of a mapping's keys: what may stand in a path and on a command line."""
     names = [value] if isinstance(value, str) else value
     odd = next((name for name in names if not NAME.fullmatch(name)), None)
-    return None if odd is None else f"as a name {A_NAME}, unlike {_show(odd)}"
+    return None if odd is None else A_NAME if odd == value else f"{A_NAME}, unlike {_show(odd)}"
 
 
 def not_empty(value: Any) -> str | None:

@@ -47,7 +47,7 @@ def test_a_class_of_one_row_is_named_and_the_study_of_it_runs(project):
     write([(f"{word} {n}", word) for word in ("oak", "elm", "ash", "fir") for n in range(50)] + [("yew 0", "yew")])
     said = added(project)
     assert "- Classes without a test row, so that nothing measures them: `yew`.\n" in said
-    assert "- Classes with fewer than 8 training rows: hardly learned: `yew`.\n" in said
+    assert "- Classes with fewer than 8 training rows besides those for validation: hardly learned: `yew`.\n" in said
     assert "| `oak` | 40 | 10 | ±26 points |\n| `yew` | 1 | 0 | not at all |\n" in re.sub(" +", " ", said)
     examples = examples_of(project)
     assert examples[examples["label"] == "yew"]["split"].tolist() == ["train"]

@@ -25,7 +25,17 @@ from small_project import (
 
 from threephase.base import paths
 from threephase.model.machine import choose_machine
-from threephase.project.preview import CACHE, NOT_RUN, OUTPUT_GONE, Run, differences, preview, preview_text, state_of
+from threephase.project.preview import (
+    CACHE,
+    NOT_HERE,
+    NOT_KEPT,
+    NOT_RUN,
+    Run,
+    differences,
+    preview,
+    preview_text,
+    state_of,
+)
 from threephase.study import topology
 from threephase.study.params import Study
 from threephase.study.read_params import load_paper, load_study
@@ -169,21 +179,43 @@ def test_an_output_that_is_gone_and_a_study_that_is_partly_run(project):
     study = load_study()
     pretend_run(study)
     paths.predictions(study.folder, "minilm_l6", "ft", 1).unlink()
-    assert state_of(study, load_paper()) == "not finished: 21 of 22 predictions"
+    assert state_of(study, load_paper()) == "not finished: 29 of 30 trainings and 3 of 3 baselines"
     (run,) = waiting()
-    assert (run.training.variant, run.seed, run.reasons) == ("ft", 1, OUTPUT_GONE)
-    for file in Path("runs/predictions").rglob("*.parquet"):
-        file.unlink()
-    assert state_of(study, load_paper()) == "not finished: 0 of 22 predictions"
+    assert (run.training.variant, run.seed, run.reasons) == ("ft", 1, NOT_HERE)
+    shutil.rmtree("runs/predictions")
+    assert state_of(study, load_paper()) == "not finished: 14 of 30 trainings and 0 of 3 baselines"
     shutil.rmtree("runs")
     assert state_of(study, load_paper()) == "never run"
+
+
+def test_a_broken_off_first_run_tells_what_is_done_and_nothing_of_the_run_behind_the_lock_in_git(project):
+    study, yaml = load_study(), YAML(typ="safe")
+    lock = study.folder / paths.LOCK
+    pretend_run(study, lambda text: f"{text} ")  # on another machine, of a seed more
+    theirs = yaml.load(lock)["stages"]
+    theirs["split_data@2"] = theirs["split_data@1"]
+    pretend_run(study)
+    done = {"train_dae@minilm_l6-dae-0", "train_baselines@majority"}
+    ours = {
+        name: stage
+        for name, stage in yaml.load(lock)["stages"].items()
+        if name in done or name.partition("@")[0] in topology.DATA_STAGES
+    }
+    for out in [Path(out) for name, (_, outs) in graph().items() if name not in ours for out in outs]:
+        shutil.rmtree(out) if out.is_dir() else out.unlink()
+    yaml.dump({"schema": "2.0", "stages": theirs | ours}, lock)
+    assert state_of(study, load_paper()) == "not finished: 1 of 30 trainings and 1 of 3 baselines"
+    assert {run.reasons for run in preview(study, load_paper())} == {NOT_HERE}
+    text = preview_text(study, load_paper())
+    assert text.startswith("small: not finished; dvc repro would run 29 of 30 trainings and 2 baselines.")
+    assert "split_data" not in text
 
 
 def test_encoders_that_were_taken_away_to_save_space_leave_a_study_complete(project):
     pretend_run(load_study())
     shutil.rmtree("runs/encoders")
     assert state_of(load_study(), load_paper()) == "complete"
-    assert {run.reasons for run in waiting() if run.training.phase == topology.ENCODER_PHASE} == {OUTPUT_GONE}
+    assert {run.reasons for run in waiting() if run.training.phase == topology.ENCODER_PHASE} == {NOT_HERE}
 
 
 def test_other_rows_lead_to_every_training(project):
@@ -201,7 +233,7 @@ def test_the_settings_of_the_last_run_are_taken_from_the_cache_where_newer_ones_
     # A run that was broken off right behind resolve_settings.
     run_stages(project, "resolve_settings")
     (reasons,) = {run.reasons for run in waiting() if run.training.stage == "train_dae"}
-    assert reasons == ("other settings than those of its last run, which are not kept here",)
+    assert reasons == NOT_KEPT
     md5 = hashlib.md5(before).hexdigest()
     (CACHE / md5[:2]).mkdir(parents=True)
     (CACHE / md5[:2] / md5[2:]).write_bytes(before)

@@ -17,7 +17,7 @@ from threephase.report.estimate import Estimate
 from threephase.study.read_params import load_study
 
 TOKENS = TokenCounts(np.full(100, 20), unknown=0.0, unspaced=0.0, per_word=1.2, limit=512)
-COST = Estimate(seconds=14 * 60, workers=2, trainings=40, memory_mb=900, disk_mb=1)
+COST = Estimate(seconds=14 * 60, workers=2, trainings=36, baselines=4, memory_mb=900, disk_mb=1)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_data_without_a_flaw_can_be_run_as_they_are(say):
         "- Rows: 600 read, 600 stay: 480 training, 120 test.\n",
         "- Duplicates: none.\n- Contradicting labels: none.\n",
         "half have at most 20 tokens, 95 of 100 at most 20. The limit (max_length) is 128 and cuts 0.0%.\n",
-        "- Estimate: 14 minutes for 40 trainings, 2 at once; 0.9 GB of memory",
+        "- Estimate: 14 minutes for 36 trainings and 4 baselines, 2 at once; 0.9 GB of memory",
         "| `fruit` | 240 | 60 | ±12 points |\n| `metal` | 240 | 60 | ±12 points |\n",
     ):
         assert line in text
@@ -96,7 +96,8 @@ def test_small_classes_are_named_with_what_can_be_known_of_them(say):
     text = say(rows_of(large=500, tiny=9, pair=2, single=1))
     assert first_of(text) == [
         "- Classes without a test row, so that nothing measures them: `single`.",
-        "- Classes with fewer than 8 training rows: hardly learned: `pair`, `single`, `tiny`.",
+        "- Classes with fewer than 8 training rows besides those for validation: hardly learned: `pair`, `single`, "
+        "`tiny`.",
         "- Classes with fewer than 5 test rows: hardly measured: `pair`, `tiny`.",
     ]
     assert "| `pair` | 1 | 1 | ±45 points |\n| `single` | 1 | 0 | not at all |" in text
@@ -128,12 +129,17 @@ def test_texts_that_the_encoder_takes_badly_come_first(say, changes, said):
     [
         ({"memory_mb": 9e9}, "- Memory: about 9000000.0 GB are needed and "),
         ({"disk_mb": 9e12}, "- Disk: about 9000000000.0 GB are needed and "),
-        ({"seconds": 3 * 86400}, "- It takes long: --sample 1000 "),
+        ({"seconds": 3 * 86400}, "- It takes long: one seed in its params.yaml "),
     ],
 )
 def test_a_study_that_the_machine_takes_badly_says_so_first(say, changes, said):
     (line,) = first_of(say(rows_of(fruit=300, metal=300), cost=dataclasses.replace(COST, **changes)))
     assert line.startswith(said)
+
+
+def test_a_sample_is_proposed_where_there_are_more_rows_than_it_has(say):
+    (line,) = first_of(say(rows_of(fruit=600, metal=600), cost=dataclasses.replace(COST, seconds=3 * 86400)))
+    assert line == "- It takes long: --sample 1000 makes a study of so many rows to begin with."
 
 
 def test_what_could_not_be_measured_says_why_and_the_rest_stands(say):

@@ -102,7 +102,8 @@ def test_all_of_a_study_is_spread_over_the_workers_down_to_its_longest_way(count
     trained = [t for t in topology.trainings(counted) if t.phase == topology.ENCODER_PHASE]
     assert two.disk_mb == 2 * 90 * (3 * len(trained) + 1)
     stages = list(topology.trainings(counted))
-    assert two.trainings == sum(1 if t.stage in topology.BASELINE_STAGES else 3 for t in stages)
+    assert two.baselines == sum(t.stage in topology.BASELINE_STAGES for t in stages)
+    assert two.trainings == 3 * (len(stages) - two.baselines)
 
 
 def test_more_rows_take_longer(study):

@@ -212,7 +212,7 @@ def test_nothing_to_compare_is_refused(project, monkeypatch, capsys):
     shutil.rmtree(FOLDER / paths.RUNS)
     status, _, error = run(monkeypatch, capsys)
     assert status == 2 and error.count("\n") == 1
-    assert f"{FOLDER}/runs/predictions: got no predictions, expected those of your own run; run: dvc --cd" in error
+    assert f"{FOLDER}/runs/predictions: got no predictions, expected those of your own run; run: make repro" in error
     (paths.published(NAME) / "checksums.csv").unlink()
     status, _, error = run(monkeypatch, capsys)
     assert status == 2 and f"reports/published/{NAME}/checksums.csv: no such file, expected what was published" in error

@@ -154,8 +154,10 @@ def test_a_name(name):
 
 @pytest.mark.parametrize("name", ["", "_a", "A", "a-b", "a b", "a.b", "../a", "a;b", "$(a)", "é", "a\n", "a" * 61])
 def test_what_is_no_name(name):
-    for value in (name, ["a", name], {"a": 1, name: 2}):
-        assert named(value).startswith("as a name small letters, digits and _, at most 60")
+    expected = "a name of at most 60 small letters, digits and _ that begins with no _"
+    assert named(name) == expected
+    for value in (["a", name], {"a": 1, name: 2}):
+        assert named(value).startswith(f"{expected}, unlike ")
 
 
 def test_refuse_unknown():
