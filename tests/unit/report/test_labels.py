@@ -93,6 +93,12 @@ def test_the_table_has_every_method_of_every_column(columns, monkeypatch):
     assert table.loc[table["to_use"] & (table["labels_a_class"] == 8), "may_be_best"].tolist() == [True]
     for row in table.itertuples():
         assert format_number(row.mean) in page and 0 <= row.ci_low <= row.mean <= row.ci_high <= 100
+    # The study's own table has a simple interval of the same cell: a wider one is of another kind.
+    simple = pd.read_csv(paths.published("bbc_labels_8") / "results.csv")
+    simple = simple[simple["metric"] == "macro_f1"].set_index("variant").loc["three_phase_ordinary"]
+    wide = table[table["labels_a_class"] == 8].set_index("method").loc["three_phase_ordinary"]
+    assert wide["ci_low"] < simple["ci_low"] < simple["ci_high"] < wide["ci_high"]
+    assert wide["ci_kind"] == f"{simple['ci_kind']}, simultaneous over the column"
     # A training of the made-up study takes 9.5 seconds: three phases are three of them.
     seconds = table.set_index("method")["seconds_a_seed"]
     assert set(seconds["three_phase_ordinary"]) == {28.5} and set(seconds["ft_ordinary"]) == {9.5}
