@@ -55,8 +55,8 @@ def test_the_answer_comes_first_and_readme_says_the_same(columns, monkeypatch):
     assert " ".join([*said, "Of what was named beforehand:", labels.tested()]) in answer
     told = {point.shots: point.told_briefly for point in labels.points}
     assert (
-        f"With 8 labels a class use “{SIMPLE}” (bbc: {told[8]}). "
-        f"With 64 labels a class use “{THREE}” (bbc: {told[64]})." in written["readme"]
+        f"On bbc with 8 labels a class use “{SIMPLE}” ({told[8]}). On bbc with 64 labels a class use “{THREE}” "
+        f"({told[64]}). Validation rows chose the method; their labels are not counted." in written["readme"]
     )
     point = labels.points[0]
     behind, alike = (len([one for _, one in point.against if sign_of(one) == sign]) for sign in (-1, 0))
