@@ -98,7 +98,7 @@ def overall_answer(finished: Sequence[Finished], claims: pd.DataFrame, verdicts:
         if rows["claim"].nunique() == 1 and rows["study"].nunique() > 1:
             told = verdicts.loc[verdicts["claim"] == rows["claim"].iloc[0], "verdict"].iloc[0]
             texts.append(
-                f"By main settings over {rows['dataset'].nunique()} data sets together: {told} (p "
+                f"By main settings over the {rows['dataset'].nunique()} data sets, one study of each: {told} (p "
                 f"{rows['p_holm'].min():.2f}, corrected for several tests)"
             )
         said[start] = texts

@@ -13,7 +13,7 @@ from threephase.report.cells import behind
 from threephase.report.finished import Finished
 from threephase.report.own_answer import AS_GOOD, Method, OwnAnswer, listed, own_answer
 from threephase.report.page import seconds_of_methods
-from threephase.results.label_curves import Column, crossings, family_frame, read_column, sign_of
+from threephase.results.label_curves import TOGETHER, Column, crossings, family_frame, read_column, sign_of
 from threephase.results.tables import format_difference, format_interval, format_number, format_signed
 from threephase.scores.statistics import ROWS_ONLY, Interval
 from threephase.study.label_params import LABELS, UNTRAINED, LabelCurves, column_name
@@ -162,7 +162,7 @@ class Labels:
         for point, method in ((each, method) for each in self.points for method in each.answer.methods):
             interval, params = point.column.mean(method.row.variant), point.finished.study.params
             of_column = (params.dataset, point.text, point.labels, method.row.variant, params.primary_metric)
-            scores = (interval.mean, interval.low, interval.high, interval.kind, method.validated)
+            scores = (interval.mean, interval.low, interval.high, interval.kind + TOGETHER, method.validated)
             said = (method is point.answer.chosen, method in point.may_be_best)
             rows.append((*of_column, *scores, *said, point.seconds[method.row.variant], point.memory(method)))
         columns = ["dataset", "labels_a_class", "labels", "method", "metric", "mean", "ci_low", "ci_high", "ci_kind"]

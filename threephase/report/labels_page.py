@@ -75,15 +75,14 @@ def draw(labels: Labels) -> str:
 
 def readme_part(labels: Labels) -> str:
     """What to use with the numbers of labels that the family tests, by data set."""
-    lines = []
-    for shots in labels.named.family.shots:
-        uses = {}
-        for point in (point for point in labels.points if point.shots == shots):
-            uses.setdefault(point.use, []).append(f"{point.finished.study.params.dataset}: {point.told_briefly}")
-        for use, datasets in uses.items():
-            named = f"{use} ({'; '.join(datasets)})"
-            lines.append(f"With {shots} labels a class {escape_markdown(named)}.")
-    return " ".join([*lines, f"[All numbers]({TABLE.as_posix()})."])
+    lines = [
+        f"On {point.finished.study.params.dataset} with {point.shots} labels a class "
+        f"{escape_markdown(point.use)} ({point.told_briefly})."
+        for point in labels.points
+        if point.shots in labels.named.family.shots
+    ]
+    chosen = "Validation rows chose the method; their labels are not counted."
+    return " ".join([*lines, chosen, f"[All numbers]({TABLE.as_posix()})."])
 
 
 def _family(labels: Labels) -> list[dict[str, Any]]:

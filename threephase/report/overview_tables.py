@@ -14,6 +14,11 @@ CAPTIONS = {
     "claims": "The paper's claims: paired differences in percentage points with their intervals.",
 }
 
+LEFT_OUT = (
+    "Not here: studies of few labels, named `_labels` or `_untrained`. `make labels` writes their numbers to "
+    "`reports/published/labels/`."
+)
+
 
 def tables(overview: Overview) -> dict[str, pd.DataFrame]:
     """Tables of texts by the names of ``CAPTIONS``."""
@@ -23,7 +28,7 @@ def tables(overview: Overview) -> dict[str, pd.DataFrame]:
 def as_markdown(frames: dict[str, pd.DataFrame]) -> str:
     """All tables with their captions in one document."""
     parts = [f"## {key.capitalize()}\n\n{CAPTIONS[key]}\n\n{to_markdown(frame)}" for key, frame in frames.items()]
-    return "# Tables of all studies\n\n" + "\n".join(parts)
+    return f"# Tables of all studies\n\n{LEFT_OUT}\n\n" + "\n".join(parts)
 
 
 def as_latex(frames: dict[str, pd.DataFrame]) -> str:

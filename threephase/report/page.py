@@ -25,11 +25,10 @@ from threephase.results.choice import GUESSING
 from threephase.results.costs import costs, environment, inputs
 from threephase.results.curves import LEAST_STEPS
 from threephase.results.tables import METRIC_TITLES, format_setting
-from threephase.scores.statistics import ROWS_ONLY
+from threephase.scores.statistics import NOT_RUN, ROWS_ONLY
 from threephase.study.params import SPLIT_SETTINGS, Study
+from threephase.study.rules import counts_all_labels
 from threephase.study.topology import trainings
-
-RECIPE_TOO = "the same by the ordinary recipe (encoder trained, learning rate searched)"
 
 
 def render_page(finished: Finished, texts: bool, with_costs: bool, beside: Sequence[Finished] = ()) -> str:
@@ -55,6 +54,8 @@ def render_page(finished: Finished, texts: bool, with_costs: bool, beside: Seque
         dataset=study.dataset,
         encoders=[study.shared.encoders[encoder] for encoder in study.params.encoders],
         answer=_answer(finished) if own is None else own,
+        labels_page=link(paths.PUBLISHED_LABELS, finished.folder) if counts_all_labels(study.protocol) else None,
+        learning_rate=_learning_rate(study),
         methods={} if own is None else {(method.row.encoder, method.row.variant): method for method in own.methods},
         how_run=how_run(study),
         more_seeds=[other for other in beside if has_more_seeds(other.study, study)],
@@ -90,10 +91,22 @@ def render_page(finished: Finished, texts: bool, with_costs: bool, beside: Seque
     )
 
 
+def _learning_rate(study: Study) -> str:
+    """How the ordinary recipe came by its learning rate, within a sentence."""
+    protocol = study.protocol
+    return "fixed beforehand" if counts_all_labels(protocol) else f"chosen on the {protocol.selection_split} rows"
+
+
 def _answer(finished: Finished) -> dict[str, Any]:
-    """The first claim: its text, and what became of it on each encoder, by main settings and ordinary recipe."""
+    """The first claim: its text, and what became of it on each encoder, by main settings and ordinary recipe.
+
+    A study of few labels asks another question, so that what it does not run is left out.
+    """
     study, (name, claim) = finished.study, next(iter(finished.study.shared.claims.items()))
-    lines = finished.claims[finished.claims["claim"] == name].to_dict("records")
+    lines = finished.claims[finished.claims["claim"] == name]
+    if counts_all_labels(study.protocol):
+        lines = lines[lines["verdict"] != NOT_RUN]
+    lines = lines.to_dict("records")
     found = [(line["encoder"], line["variant"], judged(study, line)) for line in lines]
     # Where the study runs the ordinary recipe, the claim is as much one on that.
     found += [
@@ -102,11 +115,12 @@ def _answer(finished: Finished) -> dict[str, Any]:
         if (leading := lead(finished, encoder, *BY_ORDINARY))
     ]
     scale = scale_of([0.0, *(value for *_, comparison in found for value in comparison.reach)])
+    recipe = f" (encoder trained, learning rate {_learning_rate(study)})"
     rows = [
         {
             "encoder_title": study.shared.encoders[encoder].title,
             "judged": comparison,
-            "how": RECIPE_TOO if variant == ORDINARY else f"{comparison.first} minus {comparison.second}",
+            "how": f"{comparison.first} minus {comparison.second}{recipe * (variant == ORDINARY)}",
             "drawing": comparison.drawn(scale),
             "caveat": _caveat(finished, encoder, variant),
         }

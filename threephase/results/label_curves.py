@@ -22,6 +22,8 @@ from threephase.scores.statistics import Interval
 from threephase.study.label_params import LabelCurves
 from threephase.study.params import Study
 
+TOGETHER = ", simultaneous over the column"  # what a table adds to the kind of an interval of ``Column.mean``
+
 
 @dataclass(frozen=True)
 class Column:

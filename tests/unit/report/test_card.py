@@ -27,7 +27,19 @@ def test_it_tells_the_ordinary_recipe_too(tmp_path, monkeypatch):
     main = lead("snips_l6", "claims", "three_phase", "ft")
     recipe = lead("snips_l6", "differences", "three_phase_ordinary", "ft_ordinary")
     assert f"{main} points of accuracy, Three phases minus Fine-tuning" in card
-    assert f"{recipe} points of accuracy, the same by the ordinary recipe" in card
+    pair = "Three phases, ordinary recipe minus Fine-tuning, ordinary recipe"
+    assert f"{recipe} points of accuracy, {pair} (encoder trained, learning rate chosen on the validation rows)" in card
+
+
+def test_a_study_of_few_labels_opens_with_what_it_runs_and_leads_to_the_page_of_labels(tmp_path, monkeypatch):
+    page = Page(rendered(finished_here(tmp_path, monkeypatch, "snips2_labels_8")))
+    card = page.text[page.text.index("This study asks:") : page.text.index("Percent on")]
+    assert "How well does each method classify with 8 labels a class?" in card
+    assert lead("snips2_labels_8", "differences", "three_phase_ordinary", "ft_ordinary") in card
+    assert "(encoder trained, learning rate fixed beforehand)" in card and "does not run" not in card
+    assert "the encoder is trained too, and the learning rate is fixed beforehand" in page.text
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert "../../../reports/published/labels/index.html" in links
 
 
 def test_it_says_where_three_phases_may_have_learned_nothing(tmp_path, monkeypatch):

@@ -55,8 +55,8 @@ def test_the_answer_comes_first_and_readme_says_the_same(columns, monkeypatch):
     assert " ".join([*said, "Of what was named beforehand:", labels.tested()]) in answer
     told = {point.shots: point.told_briefly for point in labels.points}
     assert (
-        f"With 8 labels a class use “{SIMPLE}” (bbc: {told[8]}). "
-        f"With 64 labels a class use “{THREE}” (bbc: {told[64]})." in written["readme"]
+        f"On bbc with 8 labels a class use “{SIMPLE}” ({told[8]}). On bbc with 64 labels a class use “{THREE}” "
+        f"({told[64]}). Validation rows chose the method; their labels are not counted." in written["readme"]
     )
     point = labels.points[0]
     behind, alike = (len([one for _, one in point.against if sign_of(one) == sign]) for sign in (-1, 0))
@@ -93,6 +93,12 @@ def test_the_table_has_every_method_of_every_column(columns, monkeypatch):
     assert table.loc[table["to_use"] & (table["labels_a_class"] == 8), "may_be_best"].tolist() == [True]
     for row in table.itertuples():
         assert format_number(row.mean) in page and 0 <= row.ci_low <= row.mean <= row.ci_high <= 100
+    # The study's own table has a simple interval of the same cell: a wider one is of another kind.
+    simple = pd.read_csv(paths.published("bbc_labels_8") / "results.csv")
+    simple = simple[simple["metric"] == "macro_f1"].set_index("variant").loc["three_phase_ordinary"]
+    wide = table[table["labels_a_class"] == 8].set_index("method").loc["three_phase_ordinary"]
+    assert wide["ci_low"] < simple["ci_low"] < simple["ci_high"] < wide["ci_high"]
+    assert wide["ci_kind"] == f"{simple['ci_kind']}, simultaneous over the column"
     # A training of the made-up study takes 9.5 seconds: three phases are three of them.
     seconds = table.set_index("method")["seconds_a_seed"]
     assert set(seconds["three_phase_ordinary"]) == {28.5} and set(seconds["ft_ordinary"]) == {9.5}
