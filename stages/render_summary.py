@@ -18,7 +18,7 @@ def main() -> None:
     from threephase.results import tables
     from threephase.results.results import read_results
 
-    filled = partial(textwrap.fill, width=tables.TERMINAL_WIDTH)
+    filled = partial(textwrap.fill, width=tables.TERMINAL_WIDTH, break_on_hyphens=False)
     source = paths.results(study.folder)
     if study.asks_what_to_use:
         answer = own_answer(read_finished(study, with_costs=False))
