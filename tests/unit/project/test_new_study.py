@@ -85,7 +85,7 @@ def test_updates_are_measured_and_the_report_stays_with_the_study(project):
     use_encoder(project, make_bert(project / "encoder"))
     result = add(project, estimate=True)
     said = re.search(
-        r"- Estimate: (\d+) (seconds|minutes) for 18 trainings and \d baselines, \d+ at once; ", result.stdout
+        r"- Estimate: (\d+) (seconds|minutes) for 27 trainings and \d baselines, \d+ at once; ", result.stdout
     )
     assert said and "**It can be run: about " in result.stdout, result.stderr
     assert result.stdout.startswith((project / "studies/my_data/data.md").read_text(encoding="utf-8"))
@@ -134,12 +134,10 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     assert study.params.protocol == "described" and study.params.seeds == [0, 1, 2]
     assert study.params.encoders == ["minilm_l6"] and study.params.draw_encoders
     assert study.params.primary_metric == "macro_f1" and not study.params.reproduces_paper
-    # Every method by the recipe that searches its learning rate, none whose only use is to explain another.
-    assert {study.shared.variants[variant].encoder_from for variant in study.params.variants} == {
-        "pretrained", "train_contrastive_from_pretrained", "train_contrastive",
-    }  # fmt: skip
-    assert all(study.shared.variants[variant].recipe for variant in study.params.variants)
-    assert len(study.params.variants) == 3 and study.params.baselines == list(BASELINES)
+    # By the recipe that searches the learning rate where there is a phase 3, and none whose only use is to explain another.
+    of_recipes = [variant for variant in study.params.variants if study.shared.variants[variant].recipe]
+    assert of_recipes == ["three_phase_ordinary", "cl_ft_ordinary", "ft_ordinary", "ncm_ft"]
+    assert study.params.variants == [*of_recipes, "setfit"] and study.params.baselines == list(BASELINES)
     assert study.asks_what_to_use
     params = (project / "studies/my_data/params.yaml").read_text()
     # It stands by itself: an experiment with the default study changes nothing of it.
