@@ -134,7 +134,7 @@ def test_a_whole_study_is_written_that_every_check_accepts(project):
     assert study.params.protocol == "described" and study.params.seeds == [0, 1, 2]
     assert study.params.encoders == ["minilm_l6"] and study.params.draw_encoders
     assert study.params.primary_metric == "macro_f1" and not study.params.reproduces_paper
-    # By the recipe that searches the learning rate where there is a phase 3, and none whose only use is to explain another.
+    # By the recipe that searches the learning rate where there is a phase 3; none whose only use is to explain another.
     of_recipes = [variant for variant in study.params.variants if study.shared.variants[variant].recipe]
     assert of_recipes == ["three_phase_ordinary", "cl_ft_ordinary", "ft_ordinary", "ncm_ft"]
     assert study.params.variants == [*of_recipes, "setfit"] and study.params.baselines == list(BASELINES)
