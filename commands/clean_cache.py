@@ -4,8 +4,10 @@ A bare dvc gc would delete what other studies need, as all share one cache. Resu
 """
 
 import argparse
+import contextlib
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -51,12 +53,20 @@ def main() -> None:
 
 def cache() -> Path:
     """Where dvc keeps what stages made: its settings may name another disk."""
-    return Path(subprocess.run([*DVC, "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip())
+    result = subprocess.run([*DVC, "cache", "dir"], capture_output=True, text=True)
+    if result.returncode:
+        raise UserError(f"dvc cache dir: {' '.join(result.stderr.split())}; expected the folder of dvc's cache")
+    return Path(result.stdout.strip())
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in and below a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes of all files in and below a folder that stand nowhere else: dvc links an output to its object."""
+    found = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another clone may share the cache
+            status = file.stat()
+            found += status.st_size if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
+    return found
 
 
 def abandoned_saves() -> list[Path]:

@@ -46,7 +46,7 @@ def main() -> None:
         return
     with new_file(arguments.output) as file, file.open("w", newline="", **form) as output:
         rows = write_predictions(kept, texts, output)
-    print(f"{arguments.output}: {rows} rows")
+    print(f"{arguments.output}: {rows} row{'s' * (rows != 1)}")
 
 
 if __name__ == "__main__":

@@ -19,15 +19,18 @@ from threephase.study.label_params import LABELS, UNTRAINED, column_name, load_l
 from threephase.study.read_params import load_published, load_shared
 
 BASELINES = ("tfidf_logistic", "embedding_logistic", "embedding_nearest_mean")
+METHODS = [name for name in SHARES if name not in ("ncm_ft", "setfit")]
 
 
 def publish_columns(
     root: Path, columns: Mapping[int | None, Mapping[str, float]], seeds: Sequence[int] = (0, 1, 2), kind: str = LABELS
 ) -> None:
     """Publish columns of bbc below ``root``, the working directory: by labels a class the shares of right answers."""
-    lists = {"variants": [], "baselines": list(BASELINES)} if kind == UNTRAINED else {}
+    lists = {"variants": [name for name in METHODS if name.endswith("_ordinary")]}
+    if kind == UNTRAINED:
+        lists = {"variants": [], "baselines": list(BASELINES)}
     for shots, shares in columns.items():
-        study = make_own_study(root, seeds, SHARES | dict(shares), params=lists)
+        study = make_own_study(root, seeds, SHARES | dict(shares), params=lists, draw=0)
         study = dataclasses.replace(study, params=dataclasses.replace(study.params, shots=shots))
         folder = paths.published(column_name("bbc", shots, kind))
         for name in FILES:

@@ -37,8 +37,12 @@ def make_own_study(
     shares: Mapping[str, float] = SHARES,
     classes: Sequence[str] = CLASSES,
     params: Mapping[str, Any] = MappingProxyType({}),
+    draw: int = 3,
 ) -> Study:
-    """Write the study, with ``params`` over its own, and its runs below ``root``, the working directory."""
+    """Write the study, with ``params`` over its own, and its runs below ``root``, the working directory.
+
+    ``draw``: the seed of what its methods answer.
+    """
     for file in COPIED:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / file, root / file)
@@ -46,7 +50,7 @@ def make_own_study(
     write_text(root / paths.PARAMS, yaml_text(own | dict(params)))
     definition = {"title": "My reviews", "source": {"files": FILE}, "licence": "Your own texts.", "expected": {}}
     change(root, "data/bbc.yaml", definition)
-    study, random = load_study(), np.random.default_rng(3)
+    study, random = load_study(), np.random.default_rng(draw)
     rows = _write_rows(study, classes, random)
     for seed in seeds:
         write_class_counts(study, seed, random)

@@ -64,7 +64,13 @@ def test_what_another_study_or_an_experiment_needs_stays_in_the_cache(two_studie
     assert cached(root) == {"project 1", "a 1", "a 2", "b 1", "b 3", "b 4"}
     (root / "studies/b/large").write_bytes(bytes(2_000_000))
     run(root, "dvc", "--cd", "studies/b", "add", "large")
-    (root / "studies/b/large.dvc").unlink()
+    for name in ("large", "large.dvc"):
+        (root / "studies/b" / name).unlink()
+    # Linked as an output that no lock names any more: its bytes stay on the disk.
+    linked = root / ".dvc/cache/files/md5/00" / ("0" * 30)
+    linked.parent.mkdir(exist_ok=True)
+    linked.write_bytes(bytes(1_000_000))
+    (root / "studies/b/linked").hardlink_to(linked)
     said = run(root, sys.executable, "-m", "commands.clean_cache", "--force")
     assert "\n2.0 MB freed\n" in said
     # An experiment is a commit of the whole repository, in which b's lock still names its first output.

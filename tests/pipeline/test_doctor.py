@@ -199,6 +199,11 @@ with new_folder(Path("runs/encoder")) as folder, new_file(Path("reports/table.cs
     kept = [study / f"runs/.encoder.{os.getpid()}.tmp", study / "runs/.mine.tmp", study / "seed"]
     for file in kept:
         file.touch()
+    for file in (*left, *kept):
+        os.utime(file, (time.time() - 4000,) * 2)
+    # Perhaps of a process on another machine that shares the folder.
+    kept.append(study / "runs/.encoder.4194305.tmp")
+    kept[-1].touch()
     said = run(root, *DOCTOR)
     assert len(left) == 2 and "2 leftovers of killed processes cleared" in said
     for file in left:

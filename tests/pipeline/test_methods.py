@@ -241,8 +241,8 @@ except UserError as refused:
     print(refused)
 """
     assert run(root, sys.executable, "-c", code).strip() == (
-        "variants: prototypes: got a method whose classifier no folder keeps; expected one that phase 3 trains, or "
-        "that is linear on the encoder's vectors"
+        "params.yaml: variants: prototypes: got a method whose classifier no folder keeps; expected one that phase 3 "
+        "trains, or that is linear on the encoder's vectors"
     )
 
 

@@ -35,7 +35,7 @@ SAID = {
 # How torch and the drivers of devices say it; torch.OutOfMemoryError is a RuntimeError.
 NO_HOST_MEMORY = re.compile(r"can't allocate memory|not enough memory|Cannot allocate memory")
 NO_DEVICE_MEMORY = re.compile(r"out of memory|ALLOC_FAILED")
-TEMPORARY = re.compile(r"^\.(.+)\.\d+(\.old)?\.tmp$")  # files.py names them so
+TEMPORARY = re.compile(r"^\.(.+)\.(\d+)(\.old)?\.tmp$")  # files.py names them so: of what, and the process
 
 
 def system_error(error: BaseException) -> OSError | None:

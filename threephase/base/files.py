@@ -23,9 +23,6 @@ NUMBERS = r"[+-]?[\d.]+(?:e[+-]?\d+)?(?:, [+-]?[\d.]+)*$"
 FORMULA = re.compile(rf"'*(?:[=@\t\r]|(?=[+-])(?!{NUMBERS}))")
 
 
-TEMPORARY = re.compile(r"\..+\.(\d+)(?:\.old)?\.tmp")  # a name, and of which process
-
-
 def _temporary_name(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")

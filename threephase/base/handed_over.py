@@ -57,8 +57,7 @@ def damaged(file: Path, output: Path, study: Path, *before: str) -> str:
 def _noted(study: Path) -> dict[str, str]:
     """The MD5 of each output of the other stages, by its path, as the study's lock or the worker has it."""
     if NOTED in os.environ:
-        noted = json.loads(Path(os.environ[NOTED]).read_text(encoding="utf-8"))
-        return {str(study / output): md5 for output, md5 in noted.items()}
+        return {str(study / output): md5 for output, md5 in _from_worker().items()}
     lock, own = study / paths.LOCK, os.environ["DVC_STAGE"].rpartition(":")[2]
     # Read by its lines: a parser of YAML takes forty times as long.
     entries = STAGE.findall(lock.read_text(encoding="utf-8")) if lock.is_file() else []
@@ -66,6 +65,12 @@ def _noted(study: Path) -> dict[str, str]:
     # An entry of a stage that is no more stays in the lock: of an output that two name nothing is known.
     named = Counter(output for output, _ in set(outs))
     return {str(study / output): md5 for output, md5 in outs if named[output] == 1}
+
+
+@functools.cache
+def _from_worker() -> dict[str, str]:
+    """What the worker has, by the paths in the study; read once, as some systems give a standard input only once."""
+    return json.loads(Path(os.environ[NOTED]).read_text(encoding="utf-8"))
 
 
 @functools.cache

@@ -42,7 +42,7 @@ def write_remade(study: Study, encoder: str, variant: str, seed: int, folder: Pa
         program = classifier_program(study.shared, variant)
         run = TrainingRun.from_settings(study.folder, program, encoder, variant, seed, CLASSIFIER_PHASE)
         if program == FIT_CLASSIFIER:
-            model, facts, machine = _fitted(run)
+            model, facts, machine = _fitted(run, study.file)
         else:
             model, facts, machine = _fine_tuned(run, None if program == CLASSIFY else given_by_method)
     else:
@@ -85,15 +85,15 @@ def _fine_tuned(run: TrainingRun, given: Given | None) -> tuple[Model, dict[str,
     return Model(head, trained.encoder, run.pretrained_folder), facts, run.machine
 
 
-def _fitted(run: TrainingRun) -> tuple[Model, dict[str, Any], Machine]:
+def _fitted(run: TrainingRun, params: Path) -> tuple[Model, dict[str, Any], Machine]:
     """As ``_fine_tuned`` for a classifier that a method fits; refuses one that is no linear layer on unit vectors."""
     encoder = run.load_start()
     tokenizer = run.tokenizer(encoder)
     fitted = fitted_by_method(run, encoder, tokenizer)
     if not isinstance(fitted, OfVectors):
         raise UserError(
-            f"variants: {run.variant}: got a method whose classifier no folder keeps; expected one that phase 3 "
-            "trains, or that is linear on the encoder's vectors"
+            f"{params}: variants: {run.variant}: got a method whose classifier no folder keeps; expected one that "
+            "phase 3 trains, or that is linear on the encoder's vectors"
         )
     facts = {
         "features": EMBEDDINGS,
@@ -101,7 +101,8 @@ def _fitted(run: TrainingRun) -> tuple[Model, dict[str, Any], Machine]:
         "takes_first_piece": run.settings.encoder.cuts_long_texts,
         "head": None,
     }
-    return Model([linear(fitted.model, run.classes)], encoder, run.pretrained_folder), facts, run.machine
+    layers = [linear(fitted.model, run.classes)]
+    return Model(layers, fitted.vectors.encoder, run.pretrained_folder), facts, run.machine
 
 
 def _baseline(folder: Path, encoder: str, variant: str, seed: int) -> tuple[Model, dict[str, Any], Machine]:

@@ -69,20 +69,24 @@ class Books:
         """The stages that need this one, directly or not."""
         return set(self.stages) & {stage.name for stage in networkx.ancestors(self.graph, self.stages[name])}
 
-    def must_run(self, name: str) -> bool:
-        """Whether a stage's command must run: False where it is up to date, or its outputs came from the cache."""
+    def changed(self, name: str) -> bool:
+        """Whether a stage is not up to date."""
         stage = self.stages[name]
         with self._inside():
-            if stage.frozen or not stage.changed(upstream=list(self.graph.successors(stage))):
-                return False
+            return not stage.frozen and stage.changed(upstream=list(self.graph.successors(stage)))
+
+    def restored(self, name: str) -> bool:
+        """Whether dvc's cache had the outputs of a stage that has changed; if not, the older ones are gone too."""
+        stage = self.stages[name]
+        with self._inside():
             stage.remove_outs()
             try:
                 self.repo.stage_cache.restore(stage)
             except RunCacheNotFoundError:
                 stage.save_deps()
-                return True
+                return False
         self.keep(name)
-        return False
+        return True
 
     def signature(self, name: str) -> str:
         """The same for the same stage of two studies: same command, same content of what it reads, same outputs."""
@@ -178,8 +182,8 @@ def in_one_line(folder: Path) -> Iterator[None]:
         yield
     except LockError:
         raise StudyHeld(
-            f"{folder / paths.PIPELINE}: got a lock that another process holds, such as dvc repro or make doctor, "
-            "expected none; type the same again when that has ended, or make doctor where nothing runs"
+            f"{folder / paths.PIPELINE}: got a lock that another process holds, such as dvc repro; expected none; type "
+            "the same again when that has ended, or make doctor where nothing runs"
         ) from None
     except DvcException as error:
         raise UserError(f"{folder / paths.PIPELINE}: {' '.join(str(error).split())}") from None

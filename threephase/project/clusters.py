@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 # Read when Dask is imported, here and in the workers. A worker that ends is told by what it costs, not by Dask's log,
 # and three of them may end under a stage before it counts as failed. Dask would look a hundred times a second at what
-# a worker does, which is always to wait for a stage.
+# a worker does, which is always to wait for a stage. Its logs of tasks are for its developers, and grow with each one.
 for name, value in {
     "LOGGING__DISTRIBUTED": "critical",
     "DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "3",
     "DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DISTRIBUTED__ADMIN__LOG_LENGTH": "10",
+    "DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "10",
     "DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
     "DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
 }.items():

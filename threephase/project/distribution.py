@@ -34,21 +34,22 @@ SECONDS = {
 }
 TRAININGS = (topology.DENOISE, topology.JOINT_TRAINING, topology.CONTRAST, topology.METHOD, topology.CLASSIFY)
 POLL_SECONDS = 0.02
-STOPPING = b"stopping: running trainings save themselves, at most ten seconds\n"
+STOPPING = b"stopping, in at most ten seconds: what has trained for over a minute saves itself\n"
 
 
 @dataclass(eq=False)
 class Task:
     """A stage of a study; ``waits_for``: the stages of the same study that must be made before it.
 
-    ``way``: the seconds from its start to the end of the study, if nothing waits for a worker. ``signature``: once it
-    must run, what the same stage of another study has too.
+    ``way``: the seconds from its start to the end of the study, if nothing waits for a worker. ``stale``: known to be
+    no longer up to date. ``signature``: once it is sent, what the same stage of another study has too.
     """
 
     books: "Books"
     stage: str
     waits_for: set[str]
     way: float
+    stale: bool = False
     signature: str = ""
 
     @property
@@ -82,10 +83,9 @@ class Distribution:
     ):
         self.studies, self.client, self.workers, self.clones, self.tell = studies, client, workers, clones, tell
         self.done, self.failed, self.skipped = 0, {}, set()
-        self.up_to_date = 0  # of those done, what was found so since the last line that says it
+        self.up_to_date = 0  # of those done, what has not run and no line has told yet
         self.tasks: list[Task] = []
         self.ready: list[Task] = []
-        self.stale: list[Task] = []  # ready ones that must run and wait for a worker
         self.sent: dict[Future, Task] = {}
         self.alike: dict[str, list[Task]] = {}  # of other studies, which wait for the one with their signature
         self.seconds: dict[str, list[float]] = {}  # of the stages that ran, by program
@@ -107,7 +107,7 @@ class Distribution:
             ended = as_completed(with_results=True, raise_errors=False)
             stop_if_interrupted = ends.enter_context(interruptible())
             ends.push(self._stop_stages)
-            while self.ready or self.stale or self.sent:
+            while self.ready or self.sent:
                 stop_if_interrupted()
                 self._fill(ended.add)
                 while self.sent and not ended.has_ready():
@@ -133,35 +133,24 @@ class Distribution:
 
         One stage a worker: a worker that dies takes no other stage with it.
         """
-        while len(self.sent) < self.workers and (waiting := self.ready + self.stale):
-            task = longest(waiting)
-            if task in self.ready:
-                self._look(task)
-            else:
-                self.stale.remove(task)
-                with self._failing(task):
-                    self._begin(task, add)
-
-    def _look(self, task: Task) -> None:
-        """Find out whether a ready stage must run; one that another study has too waits for that one."""
-        books, stage = task.books, task.stage
-        self.ready.remove(task)
-        with self._failing(task):
-            if not books.must_run(stage):
-                self.up_to_date += 1
-                self._release(task)
-            elif books.runs_here(stage):
-                self.stale.append(task)
-            elif (signature := books.signature(stage)) in self.alike:
-                self.alike[signature].append(task)
-            else:
-                task.signature, self.alike[signature] = signature, []
-                self.stale.append(task)
+        while self.ready and len(self.sent) < self.workers:
+            task = max(self.ready, key=lambda task: task.way)
+            self.ready.remove(task)
+            with self._failing(task):
+                self._begin(task, add)
 
     def _look_or_wait(self) -> None:
-        """While all workers are busy: a second call counts as done, before its first training ends, what is done."""
-        if self.ready:
-            self._look(longest(self.ready))
+        """While all workers are busy: a second call counts what is up to date before its first training ends."""
+        task = next((task for task in self.ready if not task.stale), None)
+        if task:
+            self.ready.remove(task)
+            with self._failing(task):
+                if task.books.changed(task.stage):
+                    task.stale = True
+                    self.ready.append(task)
+                else:
+                    self.up_to_date += 1
+                    self._release(task)
         elif self.up_to_date:
             self._tell(f"up to date: {self.up_to_date}")
             self.up_to_date = 0
@@ -178,21 +167,26 @@ class Distribution:
         except StudyHeld:
             raise
         except (CommandFailed, UserError) as error:
-            self.ready += self.alike.pop(task.signature, [])
             self.failed[task.name] = str(error)
             self.skipped |= {(task.books, stage) for stage in task.books.behind(task.stage)}
             self._tell(f"{task.name}: failed")
 
     def _begin(self, task: Task, add: Callable[["Future"], object]) -> None:
-        """Send a stage that must run to the workers, or make it here."""
+        """Send a stage to the workers if it must run there, else make it."""
         books, stage = task.books, task.stage
-        if books.runs_here(stage):
+        if not (task.stale or books.changed(stage)) or books.restored(stage):
+            self.up_to_date += 1
+            self._release(task)
+        elif books.runs_here(stage):
             # What resolves the settings also chooses the machine: all workers train by this one's choice.
             entry = books.stages[stage]
             self._keep(task, run_command(entry.cmd, entry.wdir, stage, library_versions(), {}))
             books.write_lock()  # dvc's cache does not know it: without its entry it would run again after a kill
+        elif (signature := books.signature(stage)) in self.alike:
+            self.alike[signature].append(task)
         else:
-            self.sent[future := _send(self.client, task, self.clones)] = task
+            future = _send(self.client, task, self.clones)
+            self.sent[future], self.alike[signature], task.signature = task, [], signature
             add(future)
 
     def _end(self, task: Task, future: "Future", result: Any) -> None:
@@ -233,7 +227,7 @@ class Distribution:
 
         None before a training of each phase that is left has run: on other data it may take a hundred times as long.
         """
-        left = [task for task in self.tasks if task.waits_for] + self.ready + self.stale + [*self.sent.values()]
+        left = [task for task in self.tasks if task.waits_for] + self.ready + list(self.sent.values())
         if any(task.program in TRAININGS and task.program not in self.seconds for task in left):
             return None
         work = sum(
@@ -250,9 +244,10 @@ def interruptible() -> Iterator[Callable[[], None]]:
     pressed = threading.Event()
 
     def press(*_: object) -> None:
-        if not pressed.is_set():
-            os.write(2, STOPPING)  # print may be what the signal interrupts, and can't be called within itself
+        first = not pressed.is_set()
         pressed.set()
+        with contextlib.suppress(OSError):  # of a terminal that is gone
+            os.write(2, STOPPING * first)  # print may be what the signal interrupts, and can't be called within itself
 
     def check() -> None:
         if pressed.is_set():
@@ -264,11 +259,6 @@ def interruptible() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def longest(tasks: Sequence[Task]) -> Task:
-    """The one with the longest way to the end."""
-    return max(tasks, key=lambda task: task.way)
 
 
 def seconds_of(stage: str) -> float:
@@ -290,7 +280,8 @@ def tasks_of(books: "Books") -> list[Task]:
 def _send(client: "Client", task: Task, clones: Clones | None) -> "Future":
     books, stage = task.books, task.stage
     entry, versions = books.stages[stage], library_versions()
-    options = {"key": f"{books.folder}:{stage}:{time.time_ns()}", "pure": False}
+    # Dask keeps statistics of each kind of task for ever: its kind is what stands before the hyphen.
+    options = {"key": f"stage-{books.folder}:{stage}:{time.time_ns()}", "pure": False}
     upstream = {name: books.entry(name) for name in books.needs(stage)}
     if clones is None:
         return client.submit(run_command, entry.cmd, entry.wdir, stage, versions, upstream, **options)

@@ -25,11 +25,12 @@ from voluptuous import Invalid, Schema
 
 from threephase.base import paths
 from threephase.base.errors import UserError
-from threephase.base.files import TEMPORARY, write_text
+from threephase.base.faults import TEMPORARY
+from threephase.base.files import write_text
 from threephase.base.handed_over import damaged, md5_of, md5_of_folder
 from threephase.base.lifetime import is_dvc
 
-UNFINISHED = 3600.0  # seconds, after which nobody writes an object of the cache any more
+UNFINISHED = 3600.0  # seconds, after which nobody writes an object of the cache or an output any more
 CONFLICT = "<<<<<<< "  # git's, which only a person can solve
 
 
@@ -118,13 +119,15 @@ def _read(file: Path, schema: Schema) -> dict[str, Any] | None:
 def clear_unfinished(repo: Repo) -> list[str]:
     """Remove the outputs that killed stages of a project had not finished; returns a line for each.
 
-    The caller holds dvc's lock on the project and no dvc works in it, here or on another machine.
+    What was written within the hour stays: its process may run on another machine that shares the folder.
     """
     said = []
     for top in (paths.RUNS, paths.REPORTS):
         for place in sorted(Path(repo.root_dir, top).rglob(".*.tmp")):
             name = TEMPORARY.fullmatch(place.name)
-            if name and place.exists() and not psutil.pid_exists(int(name[1])):
+            if not name or not place.exists() or time.time() - place.stat().st_mtime < UNFINISHED:
+                continue
+            if not psutil.pid_exists(int(name[2])):
                 shutil.rmtree(place) if place.is_dir() else place.unlink()
                 said.append(f"{_shown(place)}: removed, as the process that wrote it is gone")
     return said

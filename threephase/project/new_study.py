@@ -32,7 +32,7 @@ ABOUT_DATA = "# Your own texts: data/README.md says what each key means.\n"
 ABOUT_STUDY = """\
 # The study on your own texts, under the protocol of the paper's text. The variants are the fewest that answer "what
 # should I use?": fine-tuning, contrastive learning before it, all three phases, fine-tuning from class means, SetFit,
-# and every baseline. All but SetFit are trained by the ordinary recipe: the learning rate of phase 3 is chosen on your
+# and every baseline. The first four are trained by the ordinary recipe: the learning rate of phase 3 is chosen on your
 # validation rows. The hyper-parameters below are defaults for a few hundred short texts, minutes on two cores; they
 # were not chosen on your data. data/README.md says how to choose those of phases 1 and 2.
 # After an edit of encoders, variants or baselines, type make pipelines.

@@ -158,16 +158,15 @@ def state_of(study: Study, paper: Paper) -> str:
     runs = preview(study, paper)
     trainings, others = [run for run in runs if run.training], [run for run in runs if not run.training]
     if not _all_made(study, trainings):
-        (whole, baselines), (left, left_baselines) = count_trainings(study), _counts(trainings)
-        parts = [f"{whole - left} of {whole} trainings"] * bool(whole)
-        parts += [f"{baselines - left_baselines} of {baselines} baselines"] * bool(baselines)
-        return f"not finished: {' and '.join(parts)}"
+        # By what lies here: while a study runs, and behind a killed run, its lock is older.
+        counts = zip(_made(study), count_trainings(study), ("trainings", "baselines"), strict=True)
+        return f"not finished: {' and '.join(f'{made} of {whole} {noun}' for made, whole, noun in counts if whole)}"
     if changed := [run for run in trainings if not run.follows and run.reasons != NOT_HERE]:
-        return f"stale: {_counted(changed)} have other settings"
+        return f"stale: other settings of {_counted(changed)}"
     if any(run.stage.split()[0] in topology.DATA_STAGES for run in others):
         return "stale: data, splits or encoder have other settings"
     if trainings and all(run.follows for run in trainings):
-        return f"stale: {_counted(trainings)} start from what was made anew"
+        return f"stale: what {_counted(trainings)} start from was made anew"
     return "complete, but tables and page are older" if others else "complete"
 
 
@@ -177,6 +176,20 @@ def _all_made(study: Study, trainings: Sequence[Run]) -> bool:
         return False
     cells, seeds = topology.cells(study), study.params.seeds
     return all(paths.predictions(study.folder, *cell, seed).is_file() for cell in cells for seed in seeds)
+
+
+def _made(study: Study) -> tuple[int, int]:
+    """Of how many trainings and baselines the outputs lie in the study's folder."""
+    trainings = baselines = 0
+    for training in topology.trainings(study):
+        place = paths.trained_encoder if training.phase == topology.ENCODER_PHASE else paths.predictions
+        cell = (training.encoder, training.variant)
+        made = [place(study.folder, *cell, seed).exists() for seed in study.params.seeds]
+        if training.stage in topology.BASELINE_STAGES:
+            baselines += all(made)
+        else:
+            trainings += sum(made)
+    return trainings, baselines
 
 
 def _counts(runs: Sequence[Run]) -> tuple[int, int]:

@@ -35,7 +35,7 @@ ABOUT = {
     "cl_ft": "contrastive learning, which moves the vectors of one class together, then fine-tuning",
     "three_phase": "learning to restore texts that lost words, then contrastive learning, then fine-tuning",
     "ncm_ft": "fine-tuning with a classifier that starts from each class's mean vector",
-    "setfit": "pairs of texts, of one class or two, train the encoder; a linear classifier on its vectors follows",
+    "setfit": "an encoder trained on pairs of texts, of one class or of two, and a linear classifier on its vectors",
     "tfidf_logistic": "a linear classifier on counts of {counted}, without an encoder",
     "embedding_logistic": "a linear classifier on the vectors of the untouched encoder",
     "embedding_nearest_mean": "the class whose mean vector, by the untouched encoder, is nearest",

@@ -13,7 +13,7 @@ from threephase.base.errors import UserError
 from threephase.data.randomness import torch_generator
 from threephase.model.encoder_folder import load_pretrained
 from threephase.model.models import ClassifierHead
-from threephase.model.tokens import TextTokenizer
+from threephase.model.tokens import TextTokenizer, sentence_pieces
 from threephase.phases.baselines import NearestMean, new_vectorizer
 from threephase.phases.classifier import Classifier, predict, prepare_rows
 from threephase.phases.kept_classifier import (
@@ -139,6 +139,26 @@ def test_onnxruntime_gives_the_same_for_any_number_and_length_of_texts(
             part = slice(start, start + size)
             logits = by_the_card(ONNXRUNTIME, NEW[part])["logits"]
             np.testing.assert_allclose(softmax(logits, axis=1), expected[part], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("features", [FINE_TUNED, EMBEDDINGS])
+def test_of_a_text_that_the_study_cuts_at_a_full_stop_the_first_piece_is_read(tmp_path, features):
+    origin, settings = make_bert(tmp_path / "origin"), tiny_classifying(head_hidden_size=20)
+    of_features = {FINE_TUNED: (settings, [(20, HIDDEN), (3, 20)]), EMBEDDINGS: (None, [(3, HIDDEN)])}
+    head, shapes = of_features[features]
+    draw = np.random.default_rng(0).standard_normal
+    layers = [(draw(shape), np.zeros(shape[0])) for shape in shapes]
+    kept = kept_after(
+        tmp_path / "kept",
+        described(features, max_tokens=LIMIT, head=head, takes_first_piece=True),
+        Model(layers, load_pretrained(origin, "mean", False), origin),
+    )
+    first = "apple and pear. "
+    whole = first + "copper " * LIMIT
+    assert sentence_pieces(whole, kept.tokenizer)[0].strip() == first.strip()
+    found = kept.probabilities([whole, first, "copper " * 3])
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert np.abs(found[0] - found[2]).max() > 1e-3
 
 
 def test_onnx_is_refused_without_an_encoder_or_its_packages(monkeypatch):

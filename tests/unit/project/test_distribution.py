@@ -11,13 +11,16 @@ from threephase.project.worker import CommandFailed, Result
 
 
 class Books:
-    """Of a study whose stages need no other; those that ``changed`` must run."""
+    """Of a study whose stages need no other; those that are ``stale`` are not up to date."""
 
-    def __init__(self, name: str, *changed: str):
-        self.folder, self.changed = Path(name), changed
+    def __init__(self, name: str, *stale: str):
+        self.folder, self.stale, self.cached = Path(name), stale, False
 
-    def must_run(self, stage: str) -> bool:
-        return stage in self.changed
+    def changed(self, stage: str) -> bool:
+        return stage in self.stale
+
+    def restored(self, stage: str) -> bool:
+        return self.cached
 
     def runs_here(self, stage: str) -> bool:
         return False
@@ -60,28 +63,27 @@ def test_while_the_workers_are_busy_what_is_up_to_date_is_counted(run, told):
     assert told == ["2 of 4 stages done, 1 running, 1 waiting, about 1 min left; up to date: 2"]
 
 
-def test_what_two_studies_train_waits_for_the_first_and_is_then_up_to_date(run, told):
+def test_what_two_studies_train_waits_for_the_first_and_then_comes_from_the_cache(run, told):
     (mine,), (other,) = add(run, Books("a", "same"), same=2.0), add(run, Books("b", "same"), same=1.0)
-    run._look(other)
-    run._look(mine)
-    assert run.stale == [other] and not run.ready
+    run.workers = 2
     run._fill(lambda future: None)
-    mine.books.changed = ()  # what the first makes is in dvc's cache
-    run._end(run.sent.pop(other), SimpleNamespace(status="finished"), Result(1.0, []))
+    assert [*run.sent] == [mine] and not run.ready
+    other.books.cached = True
+    run._end(run.sent.pop(mine), SimpleNamespace(status="finished"), Result(1.0, []))
     run._fill(lambda future: None)
-    assert run.done == 2 and told == ["1 of 2 stages done, 0 running, 1 waiting, about 1 min left; b: same: 1.0 s"]
+    assert run.done == 2 and told == ["1 of 2 stages done, 0 running, 1 waiting, about 1 min left; a: same: 1.0 s"]
 
 
-def test_what_waits_for_another_study_goes_on_where_that_could_not_be_sent(run, monkeypatch):
+def test_what_can_neither_be_looked_at_nor_sent_fails_alone(run, monkeypatch):
     (mine,), (other,) = add(run, Books("a", "same"), same=2.0), add(run, Books("b", "same"), same=1.0)
+    (broken,) = add(run, Books("c"), broken=0.5)
 
-    def send(client, task: Task, clones) -> Task:
-        if task is mine:
-            raise CommandFailed("the remote failed")
-        return task
+    def fail(*_) -> None:
+        raise CommandFailed("it failed")
 
-    monkeypatch.setattr(distribution, "_send", send)
-    run._look(mine)
-    run._look(other)
+    broken.books.changed = fail
+    monkeypatch.setattr(distribution, "_send", lambda client, task, clones: fail() if task is mine else task)
     run._fill(lambda future: None)
-    assert run.failed == {"a: same": "the remote failed"} and run.sent == {other: other}
+    assert run.sent == {other: other}
+    run._look_or_wait()
+    assert run.failed == {"a: same": "it failed", "c: broken": "it failed"} and not run.ready

@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from label_columns import BASELINES, labels_here, publish_columns
-from own_study import SHARES
+from label_columns import BASELINES, METHODS, labels_here, publish_columns
 from test_page import Page
 
 from commands import render_labels
@@ -88,7 +87,7 @@ def test_the_family_is_held_against_all_24_comparisons(columns, monkeypatch):
 
 def test_the_table_has_every_method_of_every_column(columns, monkeypatch):
     page, table = Page(run(monkeypatch)["page"]).text, pd.read_csv(TABLE)
-    assert len(table) == 3 * len(SHARES) and table.groupby("labels_a_class")["to_use"].sum().tolist() == [1, 1, 1]
+    assert len(table) == 3 * len(METHODS) and table.groupby("labels_a_class")["to_use"].sum().tolist() == [1, 1, 1]
     assert not table.loc[table["method"] == "majority", ["to_use", "may_be_best"]].any(axis=None)
     assert table.loc[table["to_use"] & (table["labels_a_class"] == 8), "may_be_best"].tolist() == [True]
     for row in table.itertuples():
@@ -158,7 +157,7 @@ def test_no_sentence_contradicts_its_interval(tmp_path, monkeypatch, number):
     random = np.random.default_rng(number)
     seeds = range([2, 3, 5][number % 3])
     publish_columns(tmp_path, {
-        shots: {name: random.uniform(0.5, 0.95) for name in SHARES if name != "majority"} for shots in (4, 8, None)
+        shots: {name: random.uniform(0.5, 0.95) for name in METHODS if name != "majority"} for shots in (4, 8, None)
     }, seeds)  # fmt: skip
     labels = labels_here()
     page = html.unescape(render(labels))
@@ -168,7 +167,7 @@ def test_no_sentence_contradicts_its_interval(tmp_path, monkeypatch, number):
         told = Page(f"<p>{row}</p>").text
         next_best = point.against[0][0].title
         if len(seeds) < 3:
-            assert not INTERVAL.search(told) and not point.of_sign(1) and len(point.may_be_best) == len(SHARES) - 1
+            assert not INTERVAL.search(told) and not point.of_sign(1) and len(point.may_be_best) == len(METHODS) - 1
             continue
         _, low, high = map(float, INTERVAL.search(told).groups())
         alike, better = (point.of_sign(sign) for sign in (0, -1))
