@@ -14,8 +14,9 @@ from threephase.results.curves import CURVE_COLUMNS
 from threephase.results.results import read_results
 from threephase.study.params import Study
 
-# Texts that pandas would take for missing numbers.
-NAMES = {"dtype": {"label": str, "class": str, "example_id": str, "variant": str}, "keep_default_na": False}
+# Texts that pandas would take for numbers, or for missing ones.
+OF_TEXT = ("label", "predicted", "class", "example_id", "variant")
+NAMES = {"dtype": dict.fromkeys(OF_TEXT, str), "keep_default_na": False}
 NUMBERS = ("percent", "silhouette", "nearest_mean_accuracy")
 
 

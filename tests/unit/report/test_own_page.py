@@ -65,6 +65,13 @@ def test_the_best_on_validation_rows_is_held_against_all_others_on_the_test_rows
         assert method.validation == pytest.approx(own.tolist()) and len(own) == 3
 
 
+def test_classes_may_be_numbers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_own_study(tmp_path, classes=["0", "1", "2.50"])
+    page = written(monkeypatch, render_report, "index.html")
+    assert ">2.50<" in page
+
+
 def test_the_rows_are_called_by_file_and_number(study, monkeypatch):
     page = html.unescape(written(monkeypatch, render_report, "index.html"))
     listed = pd.read_csv(paths.mistakes(paths.REPORTS) / "disagreements.csv")["example_id"][:20]
