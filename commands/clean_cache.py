@@ -26,8 +26,7 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="without a question")
     arguments = parser.parse_args()
     print("reading the locks of all studies and experiments, to see what they need of dvc's cache", flush=True)
-    saves, kept_in = abandoned_saves(), cache()
-    before = size_of(kept_in)
+    saves = abandoned_saves()
     for folder in saves:
         print(f"{folder}: saves of a training that its study has no more", flush=True)
     # All folders that are projects, whatever their params say: what a lock names must stay.
@@ -35,6 +34,9 @@ def main() -> None:
     command = [*DVC, "gc", "--workspace", "--all-experiments"]
     command += [f"--{name}" for name, given in vars(arguments).items() if given]
     command += ["--projects", *projects] if projects else []
+    if not arguments.dry:
+        kept_in = cache()
+        before = size_of(kept_in)
     # dvc warns of each output that was never made, and says of a dry run as well that it has removed something.
     ended = subprocess.run(command, check=False, capture_output=arguments.dry, text=True)
     if ended.returncode:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from threephase.base import paths
-from threephase.base.errors import UserError, run_stage
+from threephase.base.errors import UserError, counted, run_stage
 from threephase.study.arguments import stage_parser
 from threephase.study.read_params import study_in
 
@@ -46,7 +46,7 @@ def main() -> None:
         return
     with new_file(arguments.output) as file, file.open("w", newline="", **form) as output:
         rows = write_predictions(kept, texts, output)
-    print(f"{arguments.output}: {rows} row{'s' * (rows != 1)}")
+    print(f"{arguments.output}: {counted(rows, 'row')}")
 
 
 if __name__ == "__main__":

@@ -60,6 +60,11 @@ def first_line(error: BaseException) -> str:
     return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, of which the plural ends in s."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def shortened(text: str, most: int = 60) -> str:
     """What stands within an error's one line, or a table's, cut to so many characters."""
     return text if len(text) <= most else text[: most - 3] + "..."

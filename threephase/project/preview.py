@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from threephase.base import paths
-from threephase.base.errors import UserError, first_line, shortened
+from threephase.base.errors import UserError, counted, first_line, shortened
 from threephase.model.machine import choose_machine
 from threephase.study import topology
 from threephase.study.paper_params import Paper
@@ -199,7 +199,7 @@ def _counts(runs: Sequence[Run]) -> tuple[int, int]:
 
 def _counted(runs: Sequence[Run]) -> str:
     nouns = zip(_counts(runs), ("training", "baseline"), strict=True)
-    return " and ".join(f"{count} {noun}{'s' * (count != 1)}" for count, noun in nouns if count)
+    return " and ".join(counted(count, noun) for count, noun in nouns if count)
 
 
 def preview_text(study: Study, paper: Paper) -> str:

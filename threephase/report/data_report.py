@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from threephase.base.errors import shortened
+from threephase.base.errors import counted, shortened
 from threephase.data import cleaning
 from threephase.data.places import row_names
 from threephase.model.token_counts import TokenCounts
@@ -221,10 +221,6 @@ def shown(label: str) -> str:
     """A class's name within one line of a table, whatever signs it holds."""
     name = shortened(" ".join(label.split()), LONGEST_NAME)
     return f"`{name.replace('`', chr(39)).replace('|', BAR)}`"
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _named(names: Iterable[str]) -> str:
